@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""gr-semcom: semantic communication blocks for GNU Radio.
+
+Blocks and bindings load on first use, so that the domain packages (``semcom.image``, ``semcom.jscc``, ...) work on a
+machine with no GNU Radio, and so that importing the module costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_BLOCKS = {
+    "image_source": ".blocks.image_source",
+    "sam_segmenter": ".blocks.sam_segmenter",
+    "jscc_encoder": ".blocks.jscc_encoder",
+    "jscc_decoder": ".blocks.jscc_decoder",
+    "image_quality": ".blocks.image_quality",
+    "image_sink": ".blocks.image_sink",
+    "qt_image_view": ".blocks.qt_image_view",
+    "symbol_channel": ".semcom_python",
+}
+
+__all__ = ["__version__", *_BLOCKS]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _BLOCKS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # GNU Radio's own types must be known before any binding of ours is loaded
+    import_module("gnuradio.gr")
+    value = getattr(import_module(_BLOCKS[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,19 @@
+/* -*- c++ -*- */
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include <pybind11/pybind11.h>
+
+namespace py = pybind11;
+
+void bind_pdu(py::module& m);
+void bind_symbol_channel(py::module& m);
+
+PYBIND11_MODULE(semcom_python, m)
+{
+    // The base classes of the blocks and the PMT type are registered by these two.
+    py::module::import("gnuradio.gr");
+    py::module::import("pmt");
+
+    bind_pdu(m);
+    bind_symbol_channel(m);
+}

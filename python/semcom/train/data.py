@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Photographs for training, held in memory as bytes."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..errors import BadInput
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+def _files(path: Path) -> Iterator[tuple[str, bytes]]:
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.suffix.lower() in SUFFIXES:
+                yield file.stem, file.read_bytes()
+    elif path.is_file() and tarfile.is_tarfile(path):
+        with tarfile.open(path) as tar:
+            for member in tar:
+                if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
+                    yield Path(member.name).stem, tar.extractfile(member).read()
+    else:
+        raise BadInput(f"{path} is neither a folder nor a tar of images")
+
+
+def _fit_square(classes: Image.Image, size: tuple[int, int]) -> np.ndarray:
+    """The class map of an original photograph, cut to its central square as the training photographs were."""
+    side = min(classes.size)
+    left, top = (classes.width - side) // 2, (classes.height - side) // 2
+    square = classes.crop((left, top, left + side, top + side))
+    return np.asarray(square.resize(size, Image.Resampling.NEAREST), np.uint8)
+
+
+class Photographs:
+    """Random crops, flipped at random, out of folders or tars of images.
+
+    Parameters
+    ----------
+    paths : folders or tars of JPEG, PNG or WebP.
+    crop : side of the square crop in pixels; smaller images are left out.
+    masks : folders or tars of class maps (0 background, 255 void), matched by file name (the photographs being
+        central squares of the originals); with it only images that have one are used, and each crop is blacked out outside one class drawn at random.
+    seed : of the crops.
+    """
+
+    def __init__(self, paths: list[Path], crop: int, masks: list[Path] | None = None, seed: int = 0):
+        self.crop = crop
+        self.rng = np.random.default_rng(seed)
+        labels = {stem: data for path in masks or [] for stem, data in _files(path)}
+        self.images: list[np.ndarray] = []
+        self.maps: list[np.ndarray] = []
+        for path in paths:
+            for stem, data in _files(path):
+                picture = Image.open(io.BytesIO(data)).convert("RGB")
+                if min(picture.size) < crop:
+                    continue
+                if masks:
+                    key = stem.removeprefix("voc2012_").removesuffix("_full")
+                    if key not in labels:
+                        continue
+                    self.maps.append(_fit_square(Image.open(io.BytesIO(labels[key])), picture.size))
+                self.images.append(np.asarray(picture, np.uint8))
+        if not self.images:
+            raise BadInput(f"no image of at least {crop}x{crop} pixels in {', '.join(map(str, paths))}")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def _one(self) -> np.ndarray:
+        while True:
+            index = int(self.rng.integers(len(self.images)))
+            image = self.images[index]
+            top = int(self.rng.integers(image.shape[0] - self.crop + 1))
+            left = int(self.rng.integers(image.shape[1] - self.crop + 1))
+            window = (slice(top, top + self.crop), slice(left, left + self.crop))
+            patch = image[window]
+            if self.maps:
+                classes = self.maps[index][window]
+                present = [c for c in np.unique(classes) if 0 < c < 255 and (classes == c).mean() > 0.02]
+                if not present:
+                    continue
+                patch = patch * (classes == self.rng.choice(present))[..., None]
+            return patch[:, ::-1] if self.rng.random() < 0.5 else patch
+
+    def batch(self, size: int) -> torch.Tensor:
+        """[size,3,crop,crop] in [0,1], float32."""
+        stack = np.stack([self._one() for _ in range(size)])
+        return torch.from_numpy(stack).permute(0, 3, 1, 2).float().div_(255)

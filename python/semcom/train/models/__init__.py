@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The networks, one module a paper, named as the papers name them."""
+
+from .samsc import SAMSC
+
+NETWORKS = {"samsc": SAMSC}
+
+__all__ = ["NETWORKS", "SAMSC"]

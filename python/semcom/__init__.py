@@ -12,7 +12,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_BLOCKS = {
+_EXPORTS = {
     "image_source": ".blocks.image_source",
     "sam_segmenter": ".blocks.sam_segmenter",
     "jscc_encoder": ".blocks.jscc_encoder",
@@ -21,17 +21,16 @@ _BLOCKS = {
     "image_sink": ".blocks.image_sink",
     "qt_image_view": ".blocks.qt_image_view",
     "symbol_channel": ".semcom_python",
+    "sample_image": ".image.samples",
 }
 
-__all__ = ["__version__", *_BLOCKS]
+__all__ = ["__version__", *_EXPORTS]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _BLOCKS:
+    if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # GNU Radio's own types must be known before any binding of ours is loaded
-    import_module("gnuradio.gr")
-    value = getattr(import_module(_BLOCKS[name], __name__), name)
+    value = getattr(import_module(_EXPORTS[name], __name__), name)
     globals()[name] = value
     return value
 

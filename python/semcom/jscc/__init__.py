@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Joint source-channel coders: images to channel symbols and back, NumPy in and out."""
+
+from __future__ import annotations
+
+from ..errors import BadInput
+from .coder import Coder, channels_for, snr_field, symbol_count
+from .symbols import (
+    SCHEME_NAMES,
+    SCHEMES,
+    ImageHeader,
+    ImageSymbols,
+    check_size,
+    fragments_needed,
+    join,
+    split,
+)
+
+AVAILABLE = ("softcast", "samsc")
+
+
+def check_scheme(scheme: str) -> None:
+    """Refuse a scheme that is unknown or not a joint coder of this version."""
+    if scheme in AVAILABLE:
+        return
+    if scheme in SCHEMES:
+        raise BadInput(f"scheme {scheme} is not part of this version yet; choose {' or '.join(AVAILABLE)}")
+    raise BadInput(f"there is no scheme {scheme!r}; choose {' or '.join(AVAILABLE)}")
+
+
+def coder(scheme: str, variant: str = "original") -> Coder:
+    """The coder of a scheme, its weights loaded on first use.
+
+    variant : of ``samsc``, see :class:`~.samsc.SAMSC`.
+
+    Raises
+    ------
+    BadInput : a scheme that is unknown or not part of this version.
+    Missing : its weights, or ONNX Runtime, are not here.
+    """
+    check_scheme(scheme)
+    if scheme == "softcast":
+        from .softcast import softcast
+
+        return softcast()
+    from .samsc import samsc
+
+    return samsc(variant)
+
+
+__all__ = [
+    "AVAILABLE",
+    "SCHEMES",
+    "SCHEME_NAMES",
+    "Coder",
+    "ImageHeader",
+    "ImageSymbols",
+    "channels_for",
+    "check_scheme",
+    "check_size",
+    "coder",
+    "fragments_needed",
+    "join",
+    "snr_field",
+    "split",
+    "symbol_count",
+]

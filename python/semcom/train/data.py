@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import io
-import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +11,7 @@ import torch
 from PIL import Image
 
 from ..errors import BadInput
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-
-
-def _files(path: Path) -> Iterator[tuple[str, bytes]]:
-    if path.is_dir():
-        for file in sorted(path.rglob("*")):
-            if file.suffix.lower() in SUFFIXES:
-                yield file.stem, file.read_bytes()
-    elif path.is_file() and tarfile.is_tarfile(path):
-        with tarfile.open(path) as tar:
-            for member in tar:
-                if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
-                    yield Path(member.name).stem, tar.extractfile(member).read()
-    else:
-        raise BadInput(f"{path} is neither a folder nor a tar of images")
+from .files import image_files
 
 
 def _fit_square(classes: Image.Image, size: tuple[int, int]) -> np.ndarray:
@@ -47,18 +30,19 @@ class Photographs:
     paths : folders or tars of JPEG, PNG or WebP.
     crop : side of the square crop in pixels; smaller images are left out.
     masks : folders or tars of class maps (0 background, 255 void), matched by file name (the photographs being
-        central squares of the originals); with it only images that have one are used, and each crop is blacked out outside one class drawn at random.
+        central squares of the originals); with it only images that have one are used, and each crop is blacked out
+        outside one class drawn at random.
     seed : of the crops.
     """
 
     def __init__(self, paths: list[Path], crop: int, masks: list[Path] | None = None, seed: int = 0):
         self.crop = crop
         self.rng = np.random.default_rng(seed)
-        labels = {stem: data for path in masks or [] for stem, data in _files(path)}
+        labels = {stem: data for path in masks or [] for stem, data in image_files(path)}
         self.images: list[np.ndarray] = []
         self.maps: list[np.ndarray] = []
         for path in paths:
-            for stem, data in _files(path):
+            for stem, data in image_files(path):
                 picture = Image.open(io.BytesIO(data)).convert("RGB")
                 if min(picture.size) < crop:
                     continue

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Image Quality: how good the received picture is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pmt
+
+from ..image.quality import Assessor
+from . import pdu
+from .worker import worker_block
+
+
+class image_quality(worker_block):
+    """Compares each received image with the reference of the same ``image_id``.
+
+    Parameters
+    ----------
+    roi : a mask comes in as well and ROI-PSNR is measured.
+    ms_ssim, st_lpips : measure these too.
+
+    Ports: in ``reference`` (what the coder was given), ``received``, ``mask``; out ``image`` (the received image, the
+    figures in its
+    metadata), ``metrics`` (a dictionary: ``image_id``, ``psnr_db``, ``roi_psnr_db``, ``ms_ssim``, ``st_lpips``; a
+    figure that does not apply is left
+    out), ``status``. PSNR is over RGB bytes; ROI-PSNR over the mask only.
+    """
+
+    def __init__(self, roi: bool = False, ms_ssim: bool = True, st_lpips: bool = False):
+        worker_block.__init__(self, "Image Quality", ["reference", "received", "mask"], ["image"])
+        self.message_port_register_out(pmt.intern("metrics"))
+        self._needed = {"reference", "received"} | ({"mask"} if roi else set())
+        self._assess = Assessor(ms_ssim=ms_ssim, st_lpips=st_lpips)
+        self._held: dict[int, dict[str, tuple[np.ndarray, pdu.Meta]]] = {}
+        self._given_up: dict[int, set[str]] = {}
+
+    def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
+        """One image of a pair or triple."""
+        if port not in self._needed:
+            return
+        number = meta.get("image_id", 0)
+        if number in self._given_up:
+            self._count_given_up(number, port)
+            return
+        held = self._held.setdefault(number, {})
+        held[port] = (pdu.to_image(msg), meta)
+        if held.keys() < self._needed:
+            return
+        del self._held[number]
+        reference, (received, meta) = held["reference"][0], held["received"]
+        mask = held["mask"][0] > 0 if "mask" in held else None
+        figures = self._assess(reference, received, mask)
+        known = {k: v for k, v in figures.items() if v is not None}
+        self.publish("metrics", pdu.message({"image_id": number} | known))
+        self.publish("image", pdu.from_image(received, meta | known))
+
+    def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
+        """Passed on once, however many of the inputs were given up."""
+        number = pdu.meta_of(msg).get("image_id", 0)
+        if port not in self._needed:
+            return
+        if number not in self._given_up:
+            arrived = set(self._held.pop(number, {}))
+            self._given_up[number] = arrived
+            self.publish("image", msg)
+        self._count_given_up(number, port)
+
+    def _count_given_up(self, number: int, port: str) -> None:
+        """Forget the image when every input has spoken: the number comes again after 65,536 images."""
+        self._given_up[number].add(port)
+        if self._given_up[number] >= self._needed:
+            del self._given_up[number]

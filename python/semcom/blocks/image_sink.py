@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Image Sink: received images as PNG files, acknowledged to the source."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pmt
+
+from ..errors import BadInput
+from ..image import io
+from . import pdu
+from .worker import worker_block
+
+
+class image_sink(worker_block):
+    """Writes each image as ``NAME_TITLE.png`` with what was measured as PNG text and in ``NAME.json``, and
+    acknowledges it.
+
+    With several titles the sink has an input for each, ``in0``, ``in1``, ...; it waits for all of them and also writes
+    ``NAME.png``, the pictures side by side under their titles. Every image is acknowledged, delivered or given up.
+
+    Parameters
+    ----------
+    folder : where the files go; made if it is not there. Empty: nothing is written, images are only acknowledged.
+    titles : one title per input; the last input is the received image, whose metadata count.
+
+    Ports: in ``in`` (or ``in0``...); out ``ack`` (``image_id``), ``status``.
+
+    After the run ``results`` lists, per image, its metadata with ``images`` (title -> file), and with ``error`` where
+    it was given up.
+
+    Raises
+    ------
+    BadInput : the folder cannot be made, or titles that are empty or not different.
+    """
+
+    def __init__(self, folder: str = "received", titles: tuple[str, ...] = ("received",)):
+        titles = tuple(titles)
+        if not titles or len(set(titles)) != len(titles):
+            raise BadInput("an Image Sink needs one or more titles, all different")
+        ports = ["in"] if len(titles) == 1 else [f"in{i}" for i in range(len(titles))]
+        worker_block.__init__(self, "Image Sink", ports, [])
+        self.message_port_register_out(pmt.intern("ack"))
+        self._titles = dict(zip(ports, titles, strict=True))
+        self._folder = Path(folder).expanduser() if folder else None
+        if self._folder:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise BadInput(f"the folder {self._folder} cannot be made: {error.strerror}") from None
+        self._held: dict[int, dict[str, tuple[np.ndarray | None, pdu.Meta]]] = {}
+        self.results: list[dict] = []
+
+    def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
+        """One panel of an image."""
+        self._collect(port, pdu.to_image(msg), meta)
+
+    def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
+        """A panel that was given up counts as arrived."""
+        self._collect(port, None, pdu.meta_of(msg))
+
+    def fail(self, meta: pdu.Meta, sentence: str) -> None:
+        """A panel that could not be read or written: the image is still acknowledged."""
+        number = meta.get("image_id", 0)
+        self._held.pop(number, None)
+        self._close(number, meta | {"error": sentence})
+
+    def _collect(self, port: str, image: np.ndarray | None, meta: pdu.Meta) -> None:
+        number = meta.get("image_id", 0)
+        held = self._held.setdefault(number, {})
+        held[port] = (image, meta)
+        if len(held) < len(self._titles):
+            return
+        del self._held[number]
+        *_, last = self._titles
+        result = dict(held[last][1])
+        errors = [m["error"] for _, m in held.values() if "error" in m]
+        if errors:
+            result["error"] = errors[0]
+        elif self._folder:
+            result["images"] = self._write(held, result)
+        self._close(number, result)
+
+    def _write(self, held: dict, meta: pdu.Meta) -> dict[str, str]:
+        stem = str(meta.get("name") or f"{meta.get('image_id', 0):05d}")
+        text = {k: f"{v:.6g}" if isinstance(v, float) else str(v) for k, v in meta.items() if np.isscalar(v)}
+        files = {}
+        for port, title in self._titles.items():
+            path = self._folder / f"{stem}_{title.replace(' ', '_')}.png"
+            io.save_png(path, held[port][0], text)
+            files[title] = str(path)
+        if len(self._titles) > 1:
+            path = self._folder / f"{stem}.png"
+            panels = [(title, held[port][0]) for port, title in self._titles.items()]
+            io.save_png(path, io.side_by_side(panels), text)
+            files["side by side"] = str(path)
+        record = {k: v for k, v in meta.items() if np.isscalar(v)} | {"images": files}
+        (self._folder / f"{stem}.json").write_text(json.dumps(record, indent=2) + "\n")
+        return files
+
+    def _close(self, number: int, result: dict) -> None:
+        self.results.append(result)
+        name = str(result.get("name", number))
+        if "error" in result:
+            self.report(name, f"not received: {result['error']}")
+        else:
+            psnr = f", {result['psnr_db']:.2f} dB PSNR" if "psnr_db" in result else ""
+            self.report(name, f"received{psnr}")
+        self.message_port_pub(pmt.intern("ack"), pdu.message({"image_id": number}))

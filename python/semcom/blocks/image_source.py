@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Image Source: photographs from files, no faster than the flowgraph takes them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pmt
+from gnuradio import gr
+
+from ..errors import BadInput
+from ..image import io
+from . import pdu
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
+IMAGE, ACK, STATUS, SYSTEM = (pmt.intern(s) for s in ("image", "ack", "status", "system"))
+
+
+class image_source(gr.basic_block):
+    """Reads an image file, or every image of a folder in name order, and sends each as an image PDU.
+
+    Message ports have no back-pressure, so the source keeps count: at most ``window`` images are under way, and the
+    next is sent when the sink acknowledges one on ``ack``. After the last acknowledgement the source finishes the
+    flowgraph. A file that cannot be read is reported and skipped.
+
+    Parameters
+    ----------
+    path : file or folder.
+    repeat : how many times everything is sent; 0 for without end.
+    window : images under way at most.
+
+    Ports: out ``image`` (keys ``image_id`` 0..65535, ``name`` file stem), out ``status``; in ``ack``.
+
+    Raises
+    ------
+    BadInput : no such file, or a folder without images, or a repeat or window out of range.
+    """
+
+    def __init__(self, path: str, repeat: int = 1, window: int = 2):
+        gr.basic_block.__init__(self, name="Image Source", in_sig=None, out_sig=None)
+        if repeat < 0 or window < 1:
+            raise BadInput(f"repeat must be 0 or more and window 1 or more, not {repeat} and {window}")
+        where = Path(path).expanduser()
+        if where.is_dir():
+            self._files = sorted(f for f in where.iterdir() if f.suffix.lower() in SUFFIXES)
+            if not self._files:
+                raise BadInput(f"{where} holds no image ({', '.join(sorted(SUFFIXES))})")
+        elif where.is_file():
+            self._files = [where]
+        else:
+            raise BadInput(f"there is no image or folder at {where}")
+        self._repeat, self._window = repeat, window
+        self._outstanding: set[int] = set()
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self.message_port_register_out(IMAGE)
+        self.message_port_register_out(STATUS)
+        self.message_port_register_in(ACK)
+        self.set_msg_handler(ACK, self._acknowledged)
+
+    def start(self) -> bool:
+        """Called by the scheduler; starts sending."""
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="image-source", daemon=True)
+        self._thread.start()
+        return True
+
+    def stop(self) -> bool:
+        """Called by the scheduler; nothing more is sent."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        thread, self._thread = self._thread, None
+        if thread:
+            thread.join()
+        return True
+
+    def _acknowledged(self, msg: pmt.pmt_base) -> None:
+        number = pdu.dictionary(msg).get("image_id")
+        with self._changed:
+            self._outstanding.discard(number)
+            self._changed.notify_all()
+
+    def _wait_for(self, room: int) -> bool:
+        """Until fewer than ``room`` images are under way; False when the flowgraph stops."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or len(self._outstanding) < room)
+            return not self._stopping
+
+    def _schedule(self) -> Iterator[Path]:
+        rounds = 0
+        while self._repeat == 0 or rounds < self._repeat:
+            yield from self._files
+            rounds += 1
+
+    def _run(self) -> None:
+        number = 0
+        unreadable = 0
+        for file in self._schedule():
+            if not self._wait_for(self._window):
+                return
+            try:
+                image = io.load(file)
+            except BadInput as error:
+                self.logger.error(str(error))
+                self.message_port_pub(STATUS, pdu.message({"block": self.name(), "status": str(error)}))
+                unreadable += 1
+                if unreadable >= len(self._files):  # a round of nothing but bad files would repeat for ever
+                    break
+                continue
+            unreadable = 0
+            with self._changed:
+                self._outstanding.add(number)
+            self.message_port_pub(IMAGE, pdu.from_image(image, {"image_id": number, "name": file.stem}))
+            number = (number + 1) % 65536
+        if self._wait_for(1):
+            self._post(SYSTEM, pmt.cons(pmt.intern("done"), pmt.from_long(1)))

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PDUs as (array, dict) pairs. The keys and their PMT types are defined in ``gnuradio/semcom/pdu.h``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pmt
+from gnuradio import gr  # noqa: F401  registers the types that the bindings build on
+
+from .. import semcom_python as native
+
+Meta = dict[str, Any]
+
+
+def meta_of(pdu: pmt.pmt_base) -> Meta:
+    """The metadata of a PDU; ValueError when it is none."""
+    if not pmt.is_pair(pdu) or not (pmt.is_dict(pmt.car(pdu)) or pmt.is_null(pmt.car(pdu))):
+        raise ValueError("a message came that is no PDU (a pair of metadata and a vector)")
+    return native.pmt_to_meta(pmt.car(pdu))
+
+
+def from_image(image: np.ndarray, meta: Meta) -> pmt.pmt_base:
+    """uint8 [H,W,3] or [H,W] and metadata -> PDU; ``height``, ``width`` and ``channels`` are set from the array."""
+    return native.image_to_pdu(image, native.meta_to_pmt(meta))
+
+
+def to_image(pdu: pmt.pmt_base) -> np.ndarray:
+    """PDU -> uint8 [H,W,3] or [H,W]; ValueError when its length is not what its metadata says."""
+    return native.pdu_to_image(pdu)
+
+
+def from_symbols(symbols: np.ndarray, meta: Meta) -> pmt.pmt_base:
+    """complex64 [n] and metadata -> PDU."""
+    return pmt.cons(native.meta_to_pmt(meta), native.c32_to_pmt(symbols))
+
+
+def to_symbols(pdu: pmt.pmt_base) -> np.ndarray:
+    """PDU -> complex64 [n]."""
+    return native.pmt_to_c32(pmt.cdr(pdu))
+
+
+def failure(meta: Meta, sentence: str) -> pmt.pmt_base:
+    """What goes on in place of an image that was given up, so that nothing downstream waits for it."""
+    return pmt.cons(native.meta_to_pmt(meta | {"error": sentence}), pmt.init_u8vector(0, []))
+
+
+def message(meta: Meta) -> pmt.pmt_base:
+    """A bare dictionary message."""
+    return native.meta_to_pmt(meta)
+
+
+def dictionary(msg: pmt.pmt_base) -> Meta:
+    """A bare dictionary message as a dict."""
+    return native.pmt_to_meta(msg)

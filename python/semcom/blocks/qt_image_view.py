@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Qt Image View: the pictures of a message port in a Qt window."""
+
+from __future__ import annotations
+
+import pmt
+from gnuradio import gr
+from PyQt5 import QtCore, QtGui, QtWidgets
+
+from . import pdu
+
+
+class _Canvas(QtWidgets.QWidget):
+    """A picture with a title line above it, scaled to the space there is."""
+
+    arrived = QtCore.pyqtSignal(object, str)
+
+    def __init__(self, title: str, parent: QtWidgets.QWidget | None):
+        super().__init__(parent)
+        self._title, self._note, self._picture = title, "", None
+        self.setMinimumSize(200, 200)
+        self.arrived.connect(self._show)  # queued: painting belongs to the GUI thread, messages come on another
+
+    def _show(self, image: object, note: str) -> None:
+        height, width = image.shape[:2]
+        layout = QtGui.QImage.Format_RGB888 if image.ndim == 3 else QtGui.QImage.Format_Grayscale8
+        stride = image.strides[0]
+        self._picture = QtGui.QImage(image.data, width, height, stride, layout).copy()
+        self._note = note
+        self.update()
+
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:  # noqa: N802  Qt's name
+        painter = QtGui.QPainter(self)
+        bar = painter.fontMetrics().height() + 6
+        painter.drawText(QtCore.QRect(0, 0, self.width(), bar), QtCore.Qt.AlignCenter, f"{self._title}  {self._note}")
+        if self._picture is not None:
+            space = QtCore.QSize(self.width(), self.height() - bar)
+            size = self._picture.size().scaled(space, QtCore.Qt.KeepAspectRatio)
+            left = (self.width() - size.width()) // 2
+            painter.setRenderHint(QtGui.QPainter.SmoothPixmapTransform)
+            painter.drawImage(QtCore.QRect(QtCore.QPoint(left, bar), size), self._picture)
+        painter.end()
+
+
+class qt_image_view(gr.basic_block):
+    """Shows the latest image PDU in a Qt widget, with the measured SNR and PSNR where the metadata have them.
+
+    Parameters
+    ----------
+    title : shown above the picture.
+    parent : Qt parent widget.
+
+    Ports: in ``in`` (image or mask PDU). A QApplication must exist; GRC's Qt flowgraphs make one.
+    """
+
+    def __init__(self, title: str = "Image", parent: QtWidgets.QWidget | None = None):
+        gr.basic_block.__init__(self, name="Qt Image View", in_sig=None, out_sig=None)
+        self._canvas = _Canvas(title, parent)
+        self.message_port_register_in(pmt.intern("in"))
+        self.set_msg_handler(pmt.intern("in"), self._handle)
+
+    def qwidget(self) -> QtWidgets.QWidget:
+        """The widget, for a layout."""
+        return self._canvas
+
+    def _handle(self, msg: pmt.pmt_base) -> None:
+        meta = pdu.meta_of(msg)
+        if "error" in meta:
+            self.logger.error(meta["error"])
+            return
+        figures = (("snr_db", "SNR"), ("psnr_db", "PSNR"))
+        note = "  ".join(f"{label} {meta[key]:.1f} dB" for key, label in figures if key in meta)
+        self._canvas.arrived.emit(pdu.to_image(msg), note)

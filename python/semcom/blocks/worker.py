@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The base of every block that works longer on a message than a scheduler thread should be held."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+import pmt
+from gnuradio import gr
+
+from ..errors import SemcomError
+from . import pdu
+
+STATUS = pmt.intern("status")
+
+
+class worker_block(gr.basic_block):
+    """Message handler -> queue -> one worker thread -> ``work_on`` -> publish.
+
+    A scheduler thread that runs a neural network delays every message behind it and holds up ``stop()``; here it only
+    puts the message into a queue. One thread takes them out in order. What is held when the flowgraph stops is
+    finished first. A :class:`SemcomError` while working on an image is published on the ``status`` port, and a PDU
+    with an ``error`` key goes on through ``outputs``: downstream blocks pass it along and the sink acknowledges it,
+    so no
+    source waits for an image that cannot come.
+
+    Parameters
+    ----------
+    name : of the block.
+    inputs : names of message input ports.
+    outputs : names of message output ports on which a failure is passed on; ``status`` is always there.
+    """
+
+    def __init__(self, name: str, inputs: list[str], outputs: list[str]):
+        gr.basic_block.__init__(self, name=name, in_sig=None, out_sig=None)
+        self._queue: queue.SimpleQueue[tuple[str, pmt.pmt_base] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._outputs = outputs
+        self.seconds = 0.0  # spent working, for reports
+        # set_msg_handler keeps only weak hold of what it is given and fails on lambdas: one bound method per port
+        self._ports = [_Port(port, self._queue) for port in inputs]
+        for port in self._ports:
+            self.message_port_register_in(pmt.intern(port.name))
+            self.set_msg_handler(pmt.intern(port.name), port.handle)
+        for port in (*outputs, "status"):
+            self.message_port_register_out(pmt.intern(port))
+
+    def start(self) -> bool:
+        """Called by the scheduler; starts the worker thread."""
+        self._thread = threading.Thread(target=self._run, name=f"{self.name()}-worker", daemon=True)
+        self._thread.start()
+        return True
+
+    def stop(self) -> bool:
+        """Called by the scheduler; returns when everything held has been worked on."""
+        thread, self._thread = self._thread, None
+        if thread:
+            self._queue.put(None)
+            thread.join()
+        return True
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            self._guarded(self._take, *item)
+        self._guarded(self.finish)
+
+    def _guarded(self, function: Callable, *args) -> None:
+        try:
+            function(*args)
+        except Exception as error:  # a worker that dies would stall the flowgraph: every error is reported instead
+            self.report("", f"{self.name()}: {error}", error)
+
+    def _take(self, port: str, msg: pmt.pmt_base) -> None:
+        meta = pdu.meta_of(msg)
+        if "error" in meta:
+            self.pass_failure(port, msg)
+            return
+        begun = time.perf_counter()
+        try:
+            self.work_on(port, msg, meta)
+        except Exception as error:  # same reason as above, and the image must be acknowledged
+            self.report(meta.get("name", ""), str(error), error)
+            self.fail(meta, str(error))
+        finally:
+            self.seconds += time.perf_counter() - begun
+
+    def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
+        """One message, on the worker thread; to be overridden."""
+        raise SemcomError(f"{self.name()} has no work to do for port {port}")
+
+    def finish(self) -> None:
+        """Last call on the worker thread when the flowgraph stops."""
+
+    def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
+        """An image that a block upstream gave up; by default it goes on through every output."""
+        for output in self._outputs:
+            self.publish(output, msg)
+
+    def fail(self, meta: pdu.Meta, sentence: str) -> None:
+        """Give up the image that ``meta`` belongs to."""
+        for output in self._outputs:
+            self.publish(output, pdu.failure(meta, sentence))
+
+    def publish(self, port: str, msg: pmt.pmt_base) -> None:
+        """Send ``msg`` from the worker thread."""
+        self.message_port_pub(pmt.intern(port), msg)
+
+    def report(self, name: str, sentence: str, error: Exception | None = None) -> None:
+        """One sentence on the status port and, when it is an error, in the log."""
+        where = f"{name}: " if name else ""
+        if error is not None:
+            self.logger.error(where + sentence)
+        self.message_port_pub(STATUS, pdu.message({"block": self.name(), "status": where + sentence}))
+
+
+class _Port:
+    """Remembers which port a message came in by; GNU Radio's handlers are not told."""
+
+    def __init__(self, name: str, target: queue.SimpleQueue):
+        self.name, self._target = name, target
+
+    def handle(self, msg: pmt.pmt_base) -> None:
+        self._target.put((self.name, msg))

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Arguments of the ``semcom`` command; each sub-command calls what the blocks call."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..errors import BadInput, Missing
+
+app = typer.Typer(
+    name="semcom", help="Semantic communication over GNU Radio.", no_args_is_help=True, add_completion=False
+)
+models = typer.Typer(help="The weights that the blocks load.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+SCHEMES = "softcast, samsc"
+SYMBOL_CHANNELS = ("awgn", "rayleigh", "rician")
+WAVEFORM_CHANNELS = ("epa", "eva", "etu")
+CSI = ("ideal", "pilot", "none")
+
+
+def click_exceptions() -> type[Exception]:
+    """The base class of usage errors of whichever click typer brings along."""
+    module = importlib.import_module(typer.BadParameter.__mro__[1].__module__)
+    return module.ClickException
+
+
+def parse_rate(text: str | None) -> float | None:
+    """``1/12`` or ``0.083`` -> float."""
+    if text is None:
+        return None
+    try:
+        rate = float(Fraction(text))
+    except (ValueError, ZeroDivisionError):
+        raise BadInput(f"--rate {text} is no ratio; write it as K/N, such as 1/12") from None
+    if rate <= 0:
+        raise BadInput(f"--rate {text} must be above 0; write it as K/N, such as 1/12")
+    return rate
+
+
+def finite(option: str, value: float) -> float:
+    """A number of decibels that means something."""
+    if not math.isfinite(value) or abs(value) > 100:
+        raise BadInput(f"{option} {value} makes no sense; give decibels between -100 and 100")
+    return value
+
+
+def one_of(option: str, value: str, known: tuple[str, ...]) -> str:
+    """A choice, with a sentence when it is none."""
+    if value not in known:
+        raise BadInput(f"{option} {value} is not known; choose {', '.join(known)}")
+    return value
+
+
+@app.command()
+def loopback(
+    image: Annotated[Path, typer.Argument(help="photograph to send")],
+    scheme: Annotated[str, typer.Option(help=SCHEMES)] = "softcast",
+    level: Annotated[str, typer.Option(help="symbol or waveform")] = "symbol",
+    snr: Annotated[float, typer.Option(help="Es/N0 per complex symbol, dB")] = 10.0,
+    csi: Annotated[str, typer.Option(help="channel knowledge at the receiver: ideal, pilot, none")] = "ideal",
+    rate: Annotated[str | None, typer.Option(help="K/N, complex channel uses per real source value")] = None,
+    channel: Annotated[str, typer.Option(help="awgn, rayleigh, rician")] = "awgn",
+    k_factor: Annotated[float, typer.Option(help="Rician K factor, dB")] = 10.0,
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option(help="point:X,Y[,0|1], box:X0,Y0,X1,Y1 or mask:FILE; repeatable; the ROI"),
+    ] = None,
+    roi: Annotated[str, typer.Option(help="what is done with the ROI: whole (only measured) or masked")] = "whole",
+    variant: Annotated[str | None, typer.Option(help="samsc weights: original or masked; by --roi if left out")] = None,
+    seed: Annotated[int, typer.Option(help="of fading and noise")] = 0,
+    out: Annotated[Path, typer.Option(help="folder for the pictures")] = Path("received"),
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")] = False,
+) -> int:
+    """Send one photograph through a GNU Radio flowgraph and measure what arrives."""
+    one_of("--level", level, ("symbol", "waveform"))
+    if level == "waveform":
+        raise BadInput("--level waveform is not part of this version yet; choose --level symbol")
+    if channel in WAVEFORM_CHANNELS:
+        raise BadInput(
+            f"--channel {channel} is a multipath profile of the waveform level; choose awgn, rayleigh or rician"
+        )
+    one_of("--channel", channel, SYMBOL_CHANNELS)
+    one_of("--csi", csi, CSI)
+    link = require("..links.loopback")
+    settings = link.LoopbackSettings(
+        image=image,
+        out=out,
+        scheme=scheme,
+        snr_db=finite("--snr", snr),
+        channel=channel,
+        csi=csi,
+        k_factor_db=finite("--k-factor", k_factor),
+        rate=parse_rate(rate),
+        prompts=tuple(prompt or ()),
+        roi=roi,
+        variant=variant,
+        seed=seed,
+    )
+    measured = link.symbol_loopback(settings).measure()
+    error = measured.pop("error", None)
+    if as_json:
+        sys.stdout.write(json.dumps(strict(measured)) + "\n")
+    elif error is None:
+        title = f"{scheme} over {channel}, {csi} CSI, ROI {roi}"
+        show_figures(title, measured | {"snr_set_db": snr, "snr_db": None})
+    if error is not None:
+        sys.stderr.write(f"semcom: no picture was received: {error}\n")
+        return 1
+    return 0
+
+
+def strict(report: dict) -> dict:
+    """JSON has no infinity: the PSNR of a perfect picture becomes null."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in report.items()}
+
+
+ROWS = (
+    ("SNR set", "snr_set_db", "{:.2f} dB"),
+    ("SNR measured", "snr_measured_db", "{:.2f} dB"),
+    ("SNR measured", "snr_db", "{:.2f} dB"),
+    ("predicted IoU of the mask", "score", "{:.3f}"),
+    ("PSNR", "psnr_db", "{:.2f} dB"),
+    ("ROI-PSNR", "roi_psnr_db", "{:.2f} dB"),
+    ("MS-SSIM", "ms_ssim", "{:.4f}"),
+    ("ST-LPIPS", "st_lpips", "{:.4f}"),
+    ("payload uses", "payload_uses", "{}"),
+    ("air uses", "air_uses", "{}"),
+    ("payload k/n", "payload_kn", "{:.5f}"),
+    ("air k/n", "air_kn", "{:.5f}"),
+    ("fragments", "fragments", "{}"),
+    ("fragments lost", "lost", "{}"),
+)
+
+
+def show_figures(title: str, figures: dict) -> None:
+    """What was measured as a table for a person, and where the pictures are."""
+    table = Table("figure", "value", title=title)
+    for label, key, form in ROWS:
+        if figures.get(key) is not None:
+            table.add_row(label, form.format(figures[key]))
+    for stage, seconds in figures.get("seconds", {}).items():
+        table.add_row(f"{stage} time", f"{seconds:.2f} s")
+    console = Console()
+    console.print(table)
+    for name, path in figures.get("images", {}).items():
+        console.print(f"{name}: {path}", soft_wrap=True)
+
+
+@app.command()
+def report(files: Annotated[list[Path], typer.Argument(help="JSON files that an Image Sink wrote")]) -> int:
+    """Show what was measured of received images."""
+    for file in files:
+        try:
+            figures = json.loads(file.read_text())
+        except (OSError, ValueError) as error:
+            raise BadInput(f"{file} is no report of an Image Sink: {error}") from None
+        show_figures(file.stem, figures)
+    return 0
+
+
+def require(module: str):
+    """Import a part that needs GNU Radio, with a sentence when it is not here."""
+    try:
+        return importlib.import_module(module, __package__)
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] in ("gnuradio", "pmt"):
+            raise Missing("GNU Radio is not installed for this Python; run ./bootstrap build") from None
+        raise
+
+
+@models.command("list")
+def models_list() -> int:
+    """Every weights file, where it comes from and whether it is here."""
+    from .. import weights
+
+    table = Table("name", "file", "MB", "licence", "source", "here")
+    for entry, path in weights.inventory():
+        table.add_row(
+            entry.name, entry.file, f"{entry.bytes / 1e6:.1f}", entry.licence, entry.source, "yes" if path else "no"
+        )
+    Console().print(table)
+    return 0
+
+
+@models.command("fetch")
+def models_fetch(
+    names: Annotated[list[str] | None, typer.Argument(help="all that can be fetched, if left out")] = None,
+) -> int:
+    """Fetch the weights that are not shipped, checked against their sha256."""
+    from .. import weights
+
+    for path in weights.fetch(names or None):
+        sys.stdout.write(f"{path}\n")
+    return 0
+
+
+@models.command("verify")
+def models_verify() -> int:
+    """Hash every file that is here."""
+    from .. import weights
+
+    bad = 0
+    for name, status in weights.verify():
+        sys.stdout.write(f"{name}: {status}\n")
+        bad += status != "ok"
+    return 3 if bad else 0
+
+
+@app.command()
+def doctor() -> int:
+    """What this installation has and what it lacks."""
+    from .doctor import examine
+
+    table = Table("part", "state")
+    missing = 0
+    for part, ok, state in examine():
+        table.add_row(part, state if ok else f"[red]{state}[/red]")
+        missing += not ok
+    Console().print(table)
+    return 3 if missing else 0
+
+
+@app.command()
+def train(
+    scheme: Annotated[str, typer.Argument(help="samsc or softcast")],
+    data: Annotated[list[Path], typer.Option(help="folder or tar of photographs; repeatable")],
+    out: Annotated[Path, typer.Option(help="folder for checkpoints, log and recipe")],
+    masks: Annotated[list[Path] | None, typer.Option(help="class maps, to train on masked photographs")] = None,
+    seconds: Annotated[float, typer.Option(help="training time")] = 3600.0,
+    crop: Annotated[int, typer.Option(help="side of the training crops, pixels")] = 128,
+    batch: Annotated[int, typer.Option(help="crops per step")] = 8,
+    threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
+    seed: Annotated[int, typer.Option(help="of weights and crops")] = 0,
+    export: Annotated[str | None, typer.Option(help="also export ONNX files under this variant name")] = None,
+) -> int:
+    """Train a coder; started again on the same folder it goes on where it was."""
+    try:
+        from ..train import loop
+    except ModuleNotFoundError as error:
+        raise Missing(f"training needs {error.name}; install it with pip install '.[train]'") from None
+    say = sys.stderr.write
+    if scheme == "softcast":
+        from ..train.klt import fit_klt
+
+        say(f"{fit_klt(data, out)}\n")
+        return 0
+    checkpoint = loop.train(
+        scheme,
+        data,
+        out,
+        masks=masks,
+        seconds=seconds,
+        crop=crop,
+        batch=batch,
+        threads=threads,
+        seed=seed,
+        report=lambda line: say(line + "\n"),
+    )
+    if export:
+        from ..train.export import export as write
+
+        for path in write(checkpoint, export, out, {}):
+            say(f"{path}\n")
+    return 0

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All figures of one received picture at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import metrics
+
+Figures = dict[str, float | None]
+
+
+class Assessor:
+    """Measures a received picture against its reference.
+
+    Parameters
+    ----------
+    ms_ssim, st_lpips : include these; ST-LPIPS needs ONNX Runtime and its shipped weights.
+    """
+
+    def __init__(self, ms_ssim: bool = True, st_lpips: bool = False):
+        self._ms_ssim = ms_ssim
+        self._st_lpips = None
+        if st_lpips:
+            from .stlpips import StLpips
+
+            self._st_lpips = StLpips()
+
+    def __call__(self, reference: np.ndarray, received: np.ndarray, mask: np.ndarray | None = None) -> Figures:
+        """uint8 RGB [H,W,3] twice and bool [H,W] -> ``psnr_db``, ``roi_psnr_db``, ``ms_ssim``, ``st_lpips``.
+
+        None stands for what does not apply: ROI-PSNR without a mask, MS-SSIM under 161 pixels, a figure not asked for.
+        """
+        return {
+            "psnr_db": metrics.psnr(reference, received),
+            "roi_psnr_db": None if mask is None else metrics.roi_psnr(reference, received, mask),
+            "ms_ssim": metrics.ms_ssim(reference, received) if self._ms_ssim else None,
+            "st_lpips": self._st_lpips(reference, received) if self._st_lpips else None,
+        }

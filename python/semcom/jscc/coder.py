@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every joint source-channel coder looks like from outside."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import BadInput
+from .symbols import ImageHeader, ImageSymbols
+
+STRIDE = 16
+SOURCE_VALUES = 3 * STRIDE * STRIDE  # real values of one patch position
+
+
+class Coder(Protocol):
+    """Image to channel symbols and back.
+
+    ``weights`` maps the name of each file in use to its sha256.
+    """
+
+    name: str
+    weights: dict[str, str]
+
+    def encode(self, image: np.ndarray, *, rate: float | None = None, snr_db: float = 10.0) -> ImageSymbols:
+        """uint8 RGB [H,W,3] -> symbols.
+
+        rate : complex channel uses per real source value (k/n); None for the coder's own.
+        snr_db : Es/N0 the encoder may adapt to.
+        """
+
+    def decode(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
+        """complex64 [n] and float32 [n] noise variance (inf where lost) -> uint8 RGB [H,W,3]."""
+
+
+def grid(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of patch positions, the image padded up to the stride."""
+    return -(-height // STRIDE), -(-width // STRIDE)
+
+
+def symbol_count(header: ImageHeader) -> int:
+    """Complex symbols of the whole image."""
+    rows, columns = grid(header.height, header.width)
+    return (rows * columns * header.channels + 1) // 2
+
+
+def channels_for(rate: float) -> int:
+    """k/n in complex uses per real source value -> latent channels per patch position.
+
+    Raises BadInput outside what the header's prefix can say.
+    """
+    if not math.isfinite(rate) or not 2 / SOURCE_VALUES <= 2 * rate <= 256 / SOURCE_VALUES:
+        raise BadInput(f"a rate of {rate:g} is out of range; choose k/n from 1/{SOURCE_VALUES} to 1/6, such as 1/12")
+    return max(1, round(2 * rate * SOURCE_VALUES))
+
+
+def padded(image: np.ndarray) -> np.ndarray:
+    """uint8 [H,W,3] -> uint8 [H',W',3], sides multiples of the stride, by repeating the last row and column."""
+    rows, columns = grid(*image.shape[:2])
+    bottom, right = rows * STRIDE - image.shape[0], columns * STRIDE - image.shape[1]
+    return np.pad(image, ((0, bottom), (0, right), (0, 0)), mode="edge") if bottom or right else image
+
+
+def to_bytes(image: np.ndarray, header: ImageHeader) -> np.ndarray:
+    """float RGB in [0,1] [H',W',3] -> uint8 [H,W,3], clipped and cropped to the header's size."""
+    cropped = image[: header.height, : header.width]
+    return np.rint(np.clip(cropped, 0, 1) * 255).astype(np.uint8)
+
+
+def check_image(image: np.ndarray) -> None:
+    """Refuse anything but uint8 RGB."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise BadInput(f"an image must be uint8 of shape [H,W,3], not {image.dtype} of shape {list(image.shape)}")
+
+
+def check_symbols(symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> None:
+    """Refuse symbols that are not the whole image the header speaks of."""
+    expected = symbol_count(header)
+    if len(symbols) != expected or len(noise_var) != expected:
+        raise BadInput(
+            f"{len(symbols)} symbols came for a {header.width}x{header.height} image that needs {expected}; "
+            "transmitter and receiver must use the same scheme and rate"
+        )
+
+
+def snr_field(snr_db: float) -> int:
+    """Es/N0 in dB as the header's i8."""
+    if not math.isfinite(snr_db):
+        raise BadInput(f"an SNR of {snr_db} dB makes no sense; give a finite number of decibels")
+    return int(np.clip(round(snr_db), -128, 127))

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a coder hands to the channel, and how it is cut into fragments."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import BadInput
+
+MAX_FRAGMENT = 4096  # symbols in one burst
+MAX_FRAGMENTS = 4095  # the burst header counts them in 12 bits
+MAX_SIDE = 32767  # and the image's sides in 15
+
+SCHEMES = {
+    "softcast": 0,
+    "samsc": 1,
+    "deepjscc": 2,
+    "witt": 3,
+    "segsc": 4,
+    "esisc": 5,
+    "digital": 6,
+    "semcom": 7,
+}
+SCHEME_NAMES = {number: name for name, number in SCHEMES.items()}
+
+# scale code q stands for 2^((q - 32768) / 1024): 2^-32 .. 2^32 in steps of 0.0059 dB
+_SCALE_STEP = 1024
+_SCALE_ZERO = 32768
+
+
+def scale_code(scale: float) -> int:
+    """The u16 of the burst header for a power scale; an all-zero image gets the smallest."""
+    if scale <= 0:
+        return 0
+    return int(np.clip(round(math.log2(scale) * _SCALE_STEP) + _SCALE_ZERO, 0, 65535))
+
+
+def scale_value(code: int) -> float:
+    """The power scale a u16 of the burst header stands for."""
+    return 2.0 ** ((code - _SCALE_ZERO) / _SCALE_STEP)
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """The part of the burst header that a decoder needs (DESIGN: u15 sides, u8 rate, u16 scale, i8 snr_enc).
+
+    height, width : of the image, in pixels.
+    scheme : registry name.
+    rate : ordered prefix of latent channels that was sent, less one (0 means one channel).
+    scale : u16 code of the factor that the sender divided the latent by.
+    snr_enc : Es/N0 in dB that the encoder was told.
+    """
+
+    height: int
+    width: int
+    scheme: str
+    rate: int
+    scale: int
+    snr_enc: int
+
+    @property
+    def channels(self) -> int:
+        """Latent channels sent per patch position."""
+        return self.rate + 1
+
+
+@dataclass(frozen=True)
+class ImageSymbols:
+    """A whole image as channel symbols: ``symbols`` complex64 [n], average power 1 (0 for a black image)."""
+
+    symbols: np.ndarray
+    header: ImageHeader
+
+
+def check_size(height: int, width: int) -> None:
+    """Refuse an image whose sides the burst header cannot carry."""
+    if min(height, width) < 1 or max(height, width) > MAX_SIDE:
+        raise BadInput(f"an image of {width}x{height} pixels cannot be sent; its sides must be 1 to {MAX_SIDE} pixels")
+
+
+def power_normalised(latent: np.ndarray) -> tuple[np.ndarray, int]:
+    """Real latent [n], n even -> (complex64 [n/2] of average power 1, scale code).
+
+    The quantised scale is the one applied, so that the receiver undoes exactly what was done.
+    """
+    pairs = latent.astype(np.float32).reshape(-1, 2).view(np.complex64).ravel()
+    code = scale_code(math.sqrt(float(np.mean(pairs.real**2 + pairs.imag**2))))
+    return pairs / np.float32(scale_value(code)), code
+
+
+def reals(symbols: np.ndarray) -> np.ndarray:
+    """complex64 [n] -> float32 [2n], the inverse pairing of ``power_normalised``."""
+    return np.ascontiguousarray(symbols, np.complex64).view(np.float32)
+
+
+def fragments_needed(symbols: int) -> int:
+    """Bursts of at most MAX_FRAGMENT symbols."""
+    count = max(1, -(-symbols // MAX_FRAGMENT))
+    if count > MAX_FRAGMENTS:
+        raise BadInput(
+            f"the image needs {count} bursts, more than the {MAX_FRAGMENTS} the header counts; "
+            "scale the image down or lower the rate"
+        )
+    return count
+
+
+def split(symbols: np.ndarray) -> list[np.ndarray]:
+    """Deal the symbols out to the fragments one by one, so that a lost burst thins the image evenly."""
+    count = fragments_needed(len(symbols))
+    return [np.ascontiguousarray(symbols[i::count]) for i in range(count)]
+
+
+def fragment_length(total: int, fragments: int, index: int) -> int:
+    """Symbols in fragment ``index`` of ``total`` symbols dealt out to ``fragments``."""
+    return (total - index + fragments - 1) // fragments
+
+
+def join(
+    parts: dict[int, tuple[np.ndarray, np.ndarray]], fragments: int, total: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Undo ``split``: (symbols complex64 [total], noise_var float32 [total], number of fragments lost).
+
+    parts : fragment index -> (symbols, noise variance per symbol); what is missing or of the wrong length counts as
+        lost, its symbols 0 with infinite noise variance.
+    """
+    symbols = np.zeros(total, np.complex64)
+    noise_var = np.full(total, np.inf, np.float32)
+    lost = 0
+    for index in range(fragments):
+        part = parts.get(index)
+        if part is None or len(part[0]) != fragment_length(total, fragments, index):
+            lost += 1
+            continue
+        symbols[index::fragments] = part[0]
+        noise_var[index::fragments] = part[1]
+    return symbols, noise_var, lost

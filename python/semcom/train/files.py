@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Image files in folders and tars."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import BadInput
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+def image_files(path: Path) -> Iterator[tuple[str, bytes]]:
+    """(stem, encoded bytes) of every image in a folder, at any depth, or in a tar."""
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.suffix.lower() in SUFFIXES:
+                yield file.stem, file.read_bytes()
+    elif path.is_file() and tarfile.is_tarfile(path):
+        with tarfile.open(path) as tar:
+            for member in tar:
+                if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
+                    yield Path(member.name).stem, tar.extractfile(member).read()
+    else:
+        raise BadInput(f"{path} is neither a folder nor a tar of images")

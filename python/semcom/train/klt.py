@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SoftCast's transform from photographs: closed form, needs no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..jscc.softcast import fit
+from .files import image_files
+
+
+def fit_klt(data: list[Path], out: Path) -> Path:
+    """Write ``softcast_klt.npz`` and its card into ``out``; ``data`` are folders or tars of photographs."""
+    pictures = (np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")) for path in data for _, raw in image_files(path))
+    count = 0
+
+    def counted():
+        nonlocal count
+        for picture in pictures:
+            count += 1
+            yield picture
+
+    transform = fit(counted())
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "softcast_klt.npz"
+    np.savez_compressed(path, **transform)
+    raw = path.read_bytes()
+    card = {
+        "name": "softcast_klt",
+        "file": path.name,
+        "sha256": hashlib.sha256(raw).hexdigest(),
+        "bytes": len(raw),
+        "licence": "GPL-3.0-or-later",
+        "description": "Karhunen-Loeve transform of 16x16x3 patches and its variances, fitted in closed form",
+        "recipe": {"data": [p.name for p in data], "images": count, "components": int(transform["variance"].size)},
+    }
+    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
+    return path

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What several test files use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture
+def astronaut() -> Path:
+    return ROOT / "examples" / "images" / "skimage_astronaut.png"
+
+
+@pytest.fixture
+def smooth_image():
+    """A small picture with structure, different for each seed: uint8 [height,width,3]."""
+
+    def make(height: int = 64, width: int = 80, seed: int = 0) -> np.ndarray:
+        coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+
+    return make
+
+
+@pytest.fixture
+def kodak() -> list[Path]:
+    files = sorted((SHARED / "data" / "kodak").glob("*.png"))
+    if not files:
+        pytest.skip("the Kodak images are not beside this checkout")
+    return files

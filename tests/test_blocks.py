@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Flowgraphs of the real blocks, run to their end."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pmt
+import pytest
+from gnuradio import analog, blocks, gr, pdu, semcom
+from gnuradio.semcom.blocks import pdu as pdus
+from gnuradio.semcom.blocks.worker import worker_block
+from gnuradio.semcom.errors import BadInput
+from gnuradio.semcom.image import io, metrics
+from PIL import Image
+
+
+def loop(source, *chain, sink=None):
+    """source -> chain -> sink, with the acknowledgement back."""
+    tb = gr.top_block()
+    sink = sink or semcom.image_sink("")
+    ports = {"JSCC Encoder": ("image", "symbols"), "JSCC Decoder": ("symbols", "image")}
+    previous, port = source, "image"
+    for block in chain:
+        entry, leave = ports.get(block.name(), ("symbols", "symbols"))
+        tb.msg_connect(previous, port, block, entry)
+        previous, port = block, leave
+    tb.msg_connect(previous, port, sink, "in")
+    tb.msg_connect(sink, "ack", source, "ack")
+    return tb, sink
+
+
+def channel(**options):
+    return semcom.symbol_channel(**({"model": "awgn", "snr_db": 10.0, "csi": "ideal", "seed": 1} | options))
+
+
+@pytest.fixture
+def small(tmp_path, smooth_image):
+    """Five small images in a folder of their own."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for seed in range(5):
+        Image.fromarray(smooth_image(32 + seed, 48, seed)).save(folder / f"picture{seed}.png")
+    return folder
+
+
+@pytest.mark.parametrize("window", [1, 8])
+def test_500_images_none_lost_and_wait_returns(small, window):
+    source = semcom.image_source(str(small), 100, window)
+    tb, sink = loop(source, semcom.jscc_encoder(), channel(), semcom.jscc_decoder())
+    tb.run()
+    assert len(sink.results) == 500
+    assert [r["image_id"] for r in sink.results] == list(range(500))
+    assert not any("error" in r or r["lost"] for r in sink.results)
+
+
+def test_early_stop_leaves_no_thread(small):
+    before = threading.active_count()
+    source = semcom.image_source(str(small), 0, 2)
+    arrived = threading.Event()
+    sink = semcom.image_sink("")
+    deliver = sink._collect
+
+    def watched(*args):
+        deliver(*args)
+        arrived.set()
+
+    sink._collect = watched
+    tb, sink = loop(source, semcom.jscc_encoder(), channel(), semcom.jscc_decoder(), sink=sink)
+    tb.start()
+    assert arrived.wait(60)
+    tb.stop()
+    tb.wait()
+    assert threading.active_count() == before
+    assert sink.results
+
+
+def test_one_unreadable_file_costs_only_itself(small):
+    (small / "picture2.png").write_bytes(b"not a picture")
+    source = semcom.image_source(str(small), 1, 2)
+    tb, sink = loop(source, semcom.jscc_encoder(), channel(), semcom.jscc_decoder())
+    tb.run()
+    assert [r["name"] for r in sink.results] == ["picture0", "picture1", "picture3", "picture4"]
+
+
+def test_a_folder_of_nothing_readable_ends(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"")
+    tb, sink = loop(semcom.image_source(str(tmp_path), 0, 1))
+    tb.run()
+    assert sink.results == []
+
+
+def test_an_image_that_cannot_be_segmented_is_given_up(small):
+    source = semcom.image_source(str(small), 1, 1)
+    segmenter = semcom.sam_segmenter("point:4000,10")
+    tb, sink = gr.top_block(), semcom.image_sink("")
+    quality = semcom.image_quality(True)
+    encoder, decoder = semcom.jscc_encoder(), semcom.jscc_decoder()
+    tb.msg_connect(source, "image", segmenter, "image")
+    tb.msg_connect(segmenter, "roi", encoder, "image")
+    tb.msg_connect(segmenter, "roi", quality, "reference")
+    tb.msg_connect(segmenter, "mask", quality, "mask")
+    tb.msg_connect(encoder, "symbols", decoder, "symbols")
+    tb.msg_connect(decoder, "image", quality, "received")
+    tb.msg_connect(quality, "image", sink, "in")
+    tb.msg_connect(sink, "ack", source, "ack")
+    tb.run()
+    assert len(sink.results) == 5
+    assert all("outside" in r["error"] for r in sink.results)
+
+
+def test_lost_fragments_are_counted_and_the_image_still_comes(astronaut):
+    source = semcom.image_source(str(astronaut), 4, 1)
+    tb, sink = loop(source, semcom.jscc_encoder(), channel(loss=0.2, seed=3), semcom.jscc_decoder())
+    tb.run()
+    lost = [r["lost"] for r in sink.results]
+    assert len(lost) == 4 and 0 < sum(lost) < 4 * 16
+    assert all(r["fragments"] == 16 for r in sink.results)
+
+
+def test_everything_lost_is_given_up_with_a_sentence(small):
+    tb, sink = loop(semcom.image_source(str(small)), semcom.jscc_encoder(), channel(loss=1.0), semcom.jscc_decoder())
+    tb.run()
+    assert len(sink.results) == 5 and all("were lost" in r["error"] for r in sink.results)
+
+
+@pytest.mark.parametrize("model", ["awgn", "rayleigh", "rician"])
+@pytest.mark.parametrize("csi", ["ideal", "pilot"])
+def test_measured_snr_is_the_snr_set(astronaut, model, csi):
+    """Per image against the SNR set on AWGN; on fading the mean of |h|^2 over the fragments moves it."""
+    rounds = 1 if model == "awgn" else 40
+    source = semcom.image_source(str(astronaut), rounds, 2)
+    tb, sink = loop(source, semcom.jscc_encoder(), channel(model=model, csi=csi, snr_db=7.0), semcom.jscc_decoder())
+    tb.run()
+    measured = 10 * np.log10(np.mean([10 ** (r["snr_db"] / 10) for r in sink.results]))
+    # 640 exponential fades: standard deviation of their mean 4 %, or 0.17 dB
+    assert measured == pytest.approx(7.0, abs=0.1 if model == "awgn" else 0.5)
+    extra = 16 * 16 if csi == "pilot" else 0
+    assert all(r["air_uses"] == 65536 + extra and r["payload_uses"] == 65536 for r in sink.results)
+
+
+def test_gnuradios_own_noise_fits_in(astronaut):
+    """Symbols as a stream through blocks.add and analog.noise_source, then back; no noise_var arrives."""
+    snr_db, size = 12.0, 4096
+    source, encoder, decoder = (
+        semcom.image_source(str(astronaut), 1, 1),
+        semcom.jscc_encoder(),
+        semcom.jscc_decoder("softcast", snr_db),
+    )
+    sink = semcom.image_sink("")
+    to_stream = pdu.pdu_to_tagged_stream(
+        gr.types.complex_t if hasattr(gr, "types") else gr.pmt_vector_type.complex_t, "packet_len"
+    )
+    add = blocks.add_cc()
+    noise = analog.noise_source_c(analog.GR_GAUSSIAN, 10 ** (-snr_db / 20), 7)
+    to_pdu = pdu.tagged_stream_to_pdu(
+        gr.types.complex_t if hasattr(gr, "types") else gr.pmt_vector_type.complex_t, "packet_len"
+    )
+    for block in (to_stream, add, noise):
+        block.set_min_output_buffer(2 * size)
+    tb = gr.top_block()
+    tb.msg_connect(source, "image", encoder, "image")
+    tb.msg_connect(encoder, "symbols", to_stream, "pdus")
+    tb.connect(to_stream, (add, 0), to_pdu)
+    tb.connect(noise, (add, 1))
+    tb.msg_connect(to_pdu, "pdus", decoder, "symbols")
+    tb.msg_connect(decoder, "image", sink, "in")
+    tb.msg_connect(sink, "ack", source, "ack")
+    images = []
+    sink._collect = lambda port, image, meta, collect=sink._collect: (images.append(image), collect(port, image, meta))
+    tb.run()
+    assert metrics.psnr(io.load(astronaut), images[0]) > 28
+
+
+def test_snr_can_be_changed_while_running(small):
+    link = channel()
+    link.set_snr_db(3.5)
+    assert link.snr_db() == pytest.approx(3.5)
+    encoder = semcom.jscc_encoder()
+    encoder.set_snr_db(3.5)
+    with pytest.raises(BadInput, match="finite number"):
+        encoder.set_snr_db(float("nan"))
+    segmenter = semcom.sam_segmenter("point:1,1")
+    segmenter.set_prompts("box:0,0,5,5; point:2,2,0")
+    with pytest.raises(BadInput, match="prompt"):
+        segmenter.set_prompts("circle:1,2")
+
+
+def test_quality_measures_roi_and_passes_figures_on(smooth_image):
+    """Messages posted by hand: the figures are those of the domain functions."""
+    image = smooth_image(48, 48, 1)
+    noisy = image ^ 3
+    mask = np.zeros((48, 48), np.uint8)
+    mask[10:30, 10:30] = 255
+    block = semcom.image_quality(True)
+    published = {}
+    block.publish = lambda port, msg: published.update({port: msg})
+    meta = {"image_id": 7, "custom": "kept"}
+    for port, picture in (("received", noisy), ("mask", mask), ("reference", image)):
+        msg = pdus.from_image(picture, meta)
+        block.work_on(port, msg, pdus.meta_of(msg))
+    out = pdus.meta_of(published["image"])
+    assert out["psnr_db"] == pytest.approx(metrics.psnr(image, noisy), abs=1e-6)
+    assert out["roi_psnr_db"] == pytest.approx(metrics.roi_psnr(image, noisy, mask > 0), abs=1e-6)
+    assert out["custom"] == "kept" and "ms_ssim" not in out
+    assert pdus.dictionary(published["metrics"])["image_id"] == 7
+
+
+def test_sink_writes_pictures_and_what_was_measured(small, tmp_path):
+    sink = semcom.image_sink(str(tmp_path / "out"), ("sent", "received"))
+    source, encoder, decoder = semcom.image_source(str(small)), semcom.jscc_encoder(), semcom.jscc_decoder()
+    link = channel()
+    tb = gr.top_block()
+    tb.msg_connect(source, "image", encoder, "image")
+    tb.msg_connect(source, "image", sink, "in0")
+    tb.msg_connect(encoder, "symbols", link, "symbols")
+    tb.msg_connect(link, "symbols", decoder, "symbols")
+    tb.msg_connect(decoder, "image", sink, "in1")
+    tb.msg_connect(sink, "ack", source, "ack")
+    tb.run()
+    for seed in range(5):
+        picture = Image.open(tmp_path / "out" / f"picture{seed}_received.png")
+        assert picture.size == (48, 32 + seed)
+        assert float(picture.text["snr_db"]) == pytest.approx(10, abs=0.5)
+        assert (tmp_path / "out" / f"picture{seed}.png").exists()
+
+
+class probe(worker_block):
+    """Collects what comes."""
+
+    def __init__(self):
+        worker_block.__init__(self, "probe", ["in"], [])
+        self.got = []
+
+    def work_on(self, port, msg, meta):
+        self.got.append(meta)
+
+
+def decoder_alone(messages, **options):
+    """What a decoder delivers for these PDUs when the flowgraph then stops."""
+    decoder = semcom.jscc_decoder(**options)
+    out = []
+    decoder.publish = lambda port, msg: out.append(msg)
+    for msg in messages:
+        decoder._take("symbols", msg)
+    return decoder, out
+
+
+@pytest.fixture
+def fragments(astronaut):
+    """The PDUs of one image."""
+    encoder = semcom.jscc_encoder()
+    out = []
+    encoder.publish = lambda port, msg: out.append(msg)
+    msg = pdus.from_image(io.load(astronaut), {"image_id": 1, "name": "a"})
+    encoder.work_on("image", msg, pdus.meta_of(msg))
+    return out
+
+
+def test_incomplete_image_is_delivered_when_the_run_ends(fragments):
+    decoder, out = decoder_alone(fragments[:-3])
+    assert out == []
+    decoder.finish()
+    assert pdus.meta_of(out[0])["lost"] == 3
+
+
+def test_incomplete_image_is_delivered_after_enough_other_bursts(fragments):
+    others = [
+        pmt.cons(pmt.dict_add(pmt.car(f), pmt.intern("image_id"), pmt.from_long(2)), pmt.cdr(f)) for f in fragments
+    ]
+    _, out = decoder_alone([*fragments[:-1], *others], timeout=10)
+    assert [pdus.meta_of(m)["image_id"] for m in out] == [1, 2]
+    assert [pdus.meta_of(m)["lost"] for m in out] == [1, 0]
+
+
+def test_order_of_fragments_does_not_matter(fragments):
+    _, straight = decoder_alone(fragments)
+    _, mixed = decoder_alone([fragments[i] for i in np.random.default_rng(0).permutation(len(fragments))])
+    assert np.array_equal(pdus.to_image(straight[0]), pdus.to_image(mixed[0]))
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"fragments": 4000},
+        {"fragment": 99},
+        {"scheme": 6},
+        {"scheme": 200},
+        {"height": 0},
+        {"width": 32767},
+        {"rate": 255},
+    ],
+)
+def test_lying_headers_are_dropped_and_cost_nothing_else(fragments, lie):
+    false = pmt.car(fragments[0])
+    for key, value in lie.items():
+        false = pmt.dict_add(false, pmt.intern(key), pmt.from_long(value))
+    _, out = decoder_alone([pmt.cons(false, pmt.cdr(fragments[0])), *fragments])
+    good = [m for m in out if "error" not in pdus.meta_of(m)]
+    assert len(good) == 1 and pdus.meta_of(good[0])["lost"] == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: semcom.image_source("/nowhere/at/all.png"), "no image or folder"),
+        (lambda: semcom.image_source(__file__, window=0), "window 1 or more"),
+        (lambda: semcom.jscc_encoder("h266"), "there is no scheme"),
+        (lambda: semcom.jscc_encoder(rate=0.9), "out of range"),
+        (lambda: semcom.jscc_decoder(timeout=0), "1 or more"),
+        (lambda: semcom.sam_segmenter("point:1"), "point"),
+        (lambda: semcom.image_sink("x", ("a", "a")), "all different"),
+        (lambda: semcom.image_sink("/proc/nothing/here"), "cannot be made"),
+    ],
+)
+def test_constructors_say_what_is_wrong(make, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        make()

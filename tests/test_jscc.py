@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The joint coders as plain Python: sizes, power, rates, fragments and figures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from gnuradio.semcom import jscc
+from gnuradio.semcom.channel.symbol import SymbolChannel
+from gnuradio.semcom.errors import BadInput
+from gnuradio.semcom.image import io, metrics
+from gnuradio.semcom.jscc import symbols as sym
+
+
+def through(coder, image, channel=None, **options):
+    sent = coder.encode(image, **options)
+    if channel is None:
+        received, noise_var = sent.symbols, np.zeros(len(sent.symbols), np.float32)
+    else:
+        out = channel.apply(sent.symbols)
+        received, noise_var = out.symbols, out.noise_var
+    return sent, coder.decode(received, noise_var, sent.header)
+
+
+@pytest.mark.parametrize("scheme", jscc.AVAILABLE)
+@pytest.mark.parametrize("size", [(1, 1), (15, 17), (16, 16), (512, 512), (33, 200)])
+def test_any_size_comes_back_with_unit_power(scheme, size, smooth_image):
+    image = smooth_image(*size)
+    sent, back = through(jscc.coder(scheme), image)
+    assert back.shape == image.shape and back.dtype == np.uint8
+    assert np.mean(np.abs(sent.symbols) ** 2) == pytest.approx(1, rel=2e-3)
+    rows, columns = -(-size[0] // 16), -(-size[1] // 16)
+    assert len(sent.symbols) == rows * columns * 64
+    assert metrics.psnr(image, back) > (30 if min(size) >= 16 else 20)
+
+
+@pytest.mark.parametrize("scheme", jscc.AVAILABLE)
+def test_black_image_has_no_power_problem(scheme):
+    image = np.zeros((48, 48, 3), np.uint8)
+    _, back = through(jscc.coder(scheme), image, SymbolChannel("awgn", 20.0, seed=1))
+    assert np.isfinite(back).all() and back.mean() < 20
+
+
+def test_softcast_reaches_its_published_figures(kodak):
+    """Kodak at k/n 1/12, AWGN, 1/7/13 dB: within 0.3 dB of 23.2/27.2/30.7 dB, measured independently."""
+    coder = jscc.coder("softcast")
+    for snr_db, expected in ((1, 23.2), (7, 27.2), (13, 30.7)):
+        got = []
+        for index, file in enumerate(kodak):
+            image = io.load(file)
+            _, back = through(coder, image, SymbolChannel("awgn", float(snr_db), seed=index))
+            got.append(metrics.psnr(image, back))
+        assert np.mean(got) == pytest.approx(expected, abs=0.3)
+
+
+def test_samsc_passes_30_db_without_noise(kodak):
+    coder = jscc.coder("samsc")
+    images = [io.load(file) for file in kodak[::6]]
+    assert np.mean([metrics.psnr(i, through(coder, i)[1]) for i in images]) > 32
+
+
+@pytest.mark.parametrize("rate", [1 / 48, 1 / 24, 1 / 12, 1 / 6])
+def test_softcast_rate_is_the_uses_per_value(rate, astronaut):
+    image = io.load(astronaut)
+    sent, _ = through(jscc.coder("softcast"), image, rate=rate)
+    assert len(sent.symbols) / image.size == pytest.approx(rate)
+
+
+def test_more_rate_and_more_snr_never_hurt_softcast(astronaut):
+    image, coder = io.load(astronaut), jscc.coder("softcast")
+
+    def psnr(rate, snr_db):
+        return metrics.psnr(image, through(coder, image, SymbolChannel("awgn", snr_db, seed=3), rate=rate)[1])
+
+    assert psnr(1 / 24, 15.0) < psnr(1 / 12, 15.0) < psnr(1 / 6, 15.0)
+    assert psnr(1 / 12, 0.0) < psnr(1 / 12, 10.0) < psnr(1 / 12, 20.0)
+
+
+@pytest.mark.parametrize("scheme", jscc.AVAILABLE)
+def test_lost_fragments_thin_the_image(scheme, astronaut):
+    image, coder = io.load(astronaut), jscc.coder(scheme)
+    sent = coder.encode(image)
+    quiet = np.full(4096, 1e-3, np.float32)
+    parts = {i: (p, quiet[: len(p)]) for i, p in enumerate(jscc.split(sent.symbols))}
+
+    def psnr(without):
+        kept = {i: p for i, p in parts.items() if i not in without}
+        symbols, noise_var, lost = jscc.join(kept, len(parts), len(sent.symbols))
+        assert lost == len(without)
+        return metrics.psnr(image, coder.decode(symbols, noise_var, sent.header))
+
+    whole, one, all_lost = psnr(()), psnr((2,)), psnr(range(len(parts)))
+    assert whole > one > all_lost
+    # one burst in sixteen costs detail everywhere, not a hole
+    assert one > 17
+
+
+def test_split_and_join_are_inverse():
+    rng = np.random.default_rng(5)
+    for total in (1, 4096, 4097, 10_000, 65_536):
+        values = rng.standard_normal(total).astype(np.float32).astype(np.complex64)
+        parts = jscc.split(values)
+        assert all(len(p) <= sym.MAX_FRAGMENT for p in parts)
+        assert [len(p) for p in parts] == [sym.fragment_length(total, len(parts), i) for i in range(len(parts))]
+        back, _, lost = jscc.join({i: (p, np.zeros(len(p))) for i, p in enumerate(parts)}, len(parts), total)
+        assert lost == 0 and np.array_equal(back, values)
+
+
+def test_scale_code_is_fine_and_bounded():
+    for scale in (1e-9, 0.01, 1.0, 3.7, 1e4):
+        assert sym.scale_value(sym.scale_code(scale)) == pytest.approx(scale, rel=4e-4)
+    assert sym.scale_code(0) == 0 and sym.scale_code(1e300) == 65535
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: jscc.coder("jpeg"), "there is no scheme 'jpeg'; choose softcast or samsc"),
+        (lambda: jscc.coder("witt"), "not part of this version"),
+        (lambda: jscc.coder("samsc", "best"), "choose original or masked"),
+        (lambda: jscc.coder("softcast").encode(np.zeros((4, 4), np.uint8)), "must be uint8 of shape"),
+        (lambda: jscc.coder("softcast").encode(np.zeros((4, 4, 3), np.float32)), "must be uint8 of shape"),
+        (lambda: jscc.coder("softcast").encode(np.zeros((16, 16, 3), np.uint8), rate=0.5), "1/768 to 1/6"),
+        (lambda: jscc.coder("softcast").encode(np.zeros((16, 16, 3), np.uint8), snr_db=float("nan")), "finite number"),
+        (lambda: jscc.coder("samsc").encode(np.zeros((16, 16, 3), np.uint8), rate=1 / 24), "k/n = 1/12 only"),
+        (lambda: sym.check_size(40_000, 10), "1 to 32767 pixels"),
+        (lambda: jscc.fragments_needed(4096 * 4096), "scale the image down"),
+    ],
+)
+def test_bad_input_is_one_sentence(call, sentence):
+    with pytest.raises(BadInput, match=sentence) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_wrong_number_of_symbols_is_refused(smooth_image):
+    coder = jscc.coder("softcast")
+    sent = coder.encode(smooth_image())
+    with pytest.raises(BadInput, match="same scheme and rate"):
+        coder.decode(sent.symbols[:-1], np.zeros(len(sent.symbols) - 1, np.float32), sent.header)

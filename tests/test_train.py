@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training and export on data made here; what ships is held against torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from conftest import ROOT  # noqa: E402
+from gnuradio.semcom.errors import BadInput  # noqa: E402
+from gnuradio.semcom.train import klt, loop  # noqa: E402
+from gnuradio.semcom.train.data import Photographs  # noqa: E402
+from gnuradio.semcom.train.export import export, load_network  # noqa: E402
+from gnuradio.semcom.train.models import SAMSC  # noqa: E402
+
+
+@pytest.fixture
+def folder(tmp_path, smooth_image):
+    path = tmp_path / "photos"
+    path.mkdir()
+    for seed in range(12):
+        Image.fromarray(smooth_image(48, 56, seed)).save(path / f"{seed}.png")
+    return path
+
+
+def test_a_short_training_resumes_exports_and_matches_torch(folder, tmp_path):
+    out = tmp_path / "run"
+    lines = []
+    loop.train("samsc", [folder], out, seconds=1.0, crop=32, batch=2, threads=1, report=lines.append)
+    before = torch.load(out / "last.pt", weights_only=True)["step"]
+    checkpoint = loop.train("samsc", [folder], out, seconds=2.0, crop=32, batch=2, threads=1)
+    assert torch.load(checkpoint, weights_only=True)["step"] > before > 0
+    encoder, decoder = export(checkpoint, "original", tmp_path / "models", {})
+    card = json.loads(encoder.with_suffix(".json").read_text())
+    assert card["recipe"]["seconds"] == 2.0 and card["bytes"] == encoder.stat().st_size
+    net = load_network(checkpoint)
+    x = torch.rand(1, 3, 48, 80, generator=torch.Generator().manual_seed(1))
+    (y,) = onnxruntime.InferenceSession(encoder).run(None, {"x": x.numpy()})
+    (x_hat,) = onnxruntime.InferenceSession(decoder).run(None, {"y": y})
+    assert np.abs(y - net.encode(x).numpy()).max() < 1e-4
+    assert np.abs(x_hat - net(x).numpy()).max() < 1e-4
+
+
+def test_klt_start_is_the_linear_coder():
+    """At the start the network is the linear transform coder: on data of low rank it is exact."""
+    net = SAMSC()
+    rng = np.random.default_rng(0)
+    basis = rng.standard_normal((20, 3 * 32 * 32))
+    images = torch.from_numpy(0.5 + 0.01 * rng.standard_normal((64, 20)) @ basis).float().reshape(64, 3, 32, 32)
+    net.init_from_klt(images)
+    with torch.no_grad():
+        error = (net(images) - images).square().mean() / images.var()
+    assert error < 1e-3
+    assert net.encode(images).shape == (64, 128, 2, 2)
+
+
+def test_masked_crops_are_black_outside_one_class(tmp_path):
+    photos, masks = tmp_path / "photos", tmp_path / "masks"
+    photos.mkdir()
+    masks.mkdir()
+    Image.fromarray(np.full((64, 64, 3), 200, np.uint8)).save(photos / "voc2012_a_full.png")
+    classes = np.zeros((128, 192), np.uint8)
+    classes[:, 96:] = 7
+    Image.fromarray(classes).save(masks / "a.png")
+    batch = Photographs([photos], 48, [masks], seed=1).batch(4)
+    assert set(np.unique(batch.numpy().round(3))) == {0.0, np.float32(200 / 255).round(3)}
+
+
+def test_klt_fit_recovers_a_known_covariance(folder, tmp_path):
+    path = klt.fit_klt([folder], tmp_path / "klt")
+    with np.load(path) as file:
+        basis, variance = file["basis"].astype(np.float32), file["variance"]
+    assert basis.shape == (768, 256)
+    assert np.abs(basis.T @ basis - np.eye(256)).max() < 5e-3
+    assert (np.diff(variance) <= 0).all()
+
+
+def test_sentences(tmp_path, folder):
+    with pytest.raises(BadInput, match="not a trainable scheme"):
+        loop.train("jpeg", [folder], tmp_path / "x")
+    with pytest.raises(BadInput, match="neither a folder nor a tar"):
+        loop.train("samsc", [tmp_path / "nowhere"], tmp_path / "x")
+    with pytest.raises(BadInput, match="at least 4096x4096"):
+        loop.train("samsc", [folder], tmp_path / "x", crop=4096)
+
+
+def test_training_needs_no_gnuradio():
+    """From the source tree the package is called semcom and must train where GNU Radio is not installed."""
+    code = (
+        "import sys; sys.modules['gnuradio'] = None; sys.modules['pmt'] = None\n"
+        "import semcom.train.loop, semcom.train.export, semcom.jscc, semcom.image.metrics, semcom.segment\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT / "python", check=True, timeout=60)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How like two images are, in NumPy. Images are uint8 RGB [H, W, 3] of equal size."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..errors import BadInput
+
+_PEAK = 255.0
+_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+_WINDOW, _SIGMA = 11, 1.5
+_C1, _C2 = (0.01 * _PEAK) ** 2, (0.03 * _PEAK) ** 2
+
+MS_SSIM_MIN_SIDE = (_WINDOW - 1) * 2 ** (len(_WEIGHTS) - 1) + 1
+"""Shortest side for which the window still fits the coarsest of the five scales: 161 pixels."""
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    """10 log10(255^2 / mean squared error over all bytes), in dB; infinite for equal images."""
+    _check(a, b)
+    return _decibels(_squared_error(a, b).mean())
+
+
+def roi_psnr(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> float | None:
+    """PSNR with the error taken over the pixels of ``mask``, bool [H, W], only; None if there are none."""
+    _check(a, b)
+    mask = np.asarray(mask).astype(bool)
+    if mask.shape != a.shape[:2]:
+        raise BadInput(f"The mask's size {mask.shape} is not the images' {a.shape[:2]}; give a mask of their size.")
+    return _decibels(_squared_error(a[mask], b[mask]).mean()) if mask.any() else None
+
+
+def ms_ssim(a: np.ndarray, b: np.ndarray) -> float | None:
+    """Multi-scale structural similarity, 1 for equal images; None if a side is under 161 pixels.
+
+    Wang, Simoncelli & Bovik, "Multi-scale structural similarity for image quality assessment", Asilomar 2003: five
+    scales, halved by 2x2 averages, Gaussian window 11x11 of sigma 1.5 without padding. Each scale's map is averaged
+    over pixels and the three colours; a negative average counts as 0.
+    """
+    _check(a, b)
+    if min(a.shape[:2]) < MS_SSIM_MIN_SIDE:
+        return None
+    x, y = (np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float64) for image in (a, b))
+    product = 1.0
+    for index, weight in enumerate(_WEIGHTS):
+        if index:
+            x, y = _halved(x), _halved(y)
+        last = index == len(_WEIGHTS) - 1
+        product *= max(_similarity(x, y, with_luminance=last), 0.0) ** weight
+    return float(product)
+
+
+def _check(a: np.ndarray, b: np.ndarray) -> None:
+    for image in (a, b):
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+            raise BadInput(f"Quality is measured on RGB images uint8 [H, W, 3], not {image.dtype} {list(image.shape)}.")
+    if a.shape != b.shape:
+        raise BadInput(f"Images of sizes {a.shape[:2]} and {b.shape[:2]} cannot be compared; give two of equal size.")
+
+
+def _squared_error(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return (a.astype(np.int32) - b.astype(np.int32)) ** 2
+
+
+def _decibels(mean_squared_error: float) -> float:
+    return 10 * math.log10(_PEAK**2 / mean_squared_error) if mean_squared_error > 0 else math.inf
+
+
+def _similarity(x: np.ndarray, y: np.ndarray, with_luminance: bool) -> float:
+    """Mean over [C, H, W] of contrast times structure, and times luminance if asked."""
+    mean_x, mean_y = _blurred(x), _blurred(y)
+    # only the sum of the two variances enters, so one filter run serves both
+    variances = _blurred(x * x + y * y) - mean_x**2 - mean_y**2
+    covariance = _blurred(x * y) - mean_x * mean_y
+    maps = (2 * covariance + _C2) / (variances + _C2)
+    if with_luminance:
+        maps *= (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
+    return float(maps.mean())
+
+
+def _kernel() -> np.ndarray:
+    offsets = np.arange(_WINDOW) - _WINDOW // 2
+    weights = np.exp(-(offsets**2) / (2 * _SIGMA**2))
+    return weights / weights.sum()
+
+
+_TAPS = _kernel()
+
+
+def _blurred(planes: np.ndarray) -> np.ndarray:
+    """[C, H, W] -> [C, H-10, W-10]: the Gaussian window where it fits, one axis after the other."""
+    height, width = planes.shape[1:]
+    rows = sum(tap * planes[:, i : height - _WINDOW + 1 + i] for i, tap in enumerate(_TAPS))
+    return sum(tap * rows[:, :, i : width - _WINDOW + 1 + i] for i, tap in enumerate(_TAPS))
+
+
+def _halved(planes: np.ndarray) -> np.ndarray:
+    """Means of 2x2 pixels; an odd last row or column is left out."""
+    height, width = (side // 2 * 2 for side in planes.shape[1:])
+    even = planes[:, :height, :width]
+    return (even[:, ::2, ::2] + even[:, 1::2, ::2] + even[:, ::2, 1::2] + even[:, 1::2, 1::2]) / 4

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ONNX Runtime sessions that share a machine politely with a flowgraph."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import BadInput, Missing
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+def session(path: str | Path, threads: int = 2, provider: str = "cpu") -> onnxruntime.InferenceSession:
+    """The session of one model file; asking again for the same file and settings returns the same session.
+
+    ``run`` of a session may be called from several threads at once, and releases the GIL.
+
+    Parameters
+    ----------
+    path : file name of an ONNX model
+    threads : threads that one ``run`` may use, at least 1
+    provider : ``cpu`` or ``cuda``
+
+    Raises
+    ------
+    BadInput : an unknown provider, a thread count below 1, or a file that is not a model.
+    Missing : ONNX Runtime or the model file is not there, or CUDA was asked for and cannot be had.
+    """
+    if provider not in _PROVIDERS:
+        raise BadInput(f"Unknown provider {provider!r}; use one of {', '.join(_PROVIDERS)}.")
+    if threads < 1:
+        raise BadInput(f"A model needs at least 1 thread, not {threads}.")
+    path = Path(path).resolve()
+    try:
+        stat = path.stat()
+    except OSError:
+        raise Missing(f"The model {path} is not here; run `semcom models fetch`.") from None
+    return _session(path, stat.st_size, stat.st_mtime_ns, threads, provider)
+
+
+@lru_cache(maxsize=16)
+def _session(path: Path, size: int, mtime_ns: int, threads: int, provider: str) -> onnxruntime.InferenceSession:
+    # size and time are part of the key: a file that was replaced is loaded again
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise Missing(
+            f"ONNX Runtime cannot be imported ({error}); run `./bootstrap build` or `pip install '.[cpu]'`."
+        ) from error
+    wanted = _PROVIDERS[provider]
+    if wanted not in onnxruntime.get_available_providers():
+        raise Missing(f"This ONNX Runtime has no {provider.upper()}; run `pip install '.[gpu]'` or use provider cpu.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # idle worker threads would otherwise spin and starve the flowgraph's blocks
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        made = onnxruntime.InferenceSession(str(path), options, providers=[wanted])
+    except Exception as error:  # the runtime's own exception classes are private to its C++ binding
+        raise BadInput(f"{path.name} is not a model that ONNX Runtime can load; run `semcom models fetch`.") from error
+    # a CUDA library that fails to load makes the runtime fall back to the CPU without an error
+    if made.get_providers()[0] != wanted:
+        raise Missing(f"{provider.upper()} was asked for, but ONNX Runtime fell back to the CPU; use provider cpu.")
+    return made

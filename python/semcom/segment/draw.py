@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures of a mask, for people."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import BadInput
+
+
+def overlay(
+    image: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int] = (0, 200, 255), alpha: float = 0.45
+) -> np.ndarray:
+    """The image with the mask tinted and its outline drawn in full colour.
+
+    Parameters
+    ----------
+    image : uint8 [H, W, 3]
+    mask : bool [H, W]
+    colour : RGB of tint and outline, 0 to 255
+    alpha : opacity of the tint, 0 to 1
+
+    Returns
+    -------
+    uint8 [H, W, 3], a new array; the outline's thickness grows with the image.
+    """
+    mask = _checked(image, mask)
+    painted = image.copy()
+    tint = np.asarray(colour, np.float32)
+    painted[mask] = np.rint((1 - alpha) * image[mask] + alpha * tint).astype(np.uint8)
+    painted[mask & ~_eroded(mask, max(1, round(max(mask.shape) / 350)))] = np.asarray(colour, np.uint8)
+    return painted
+
+
+def cut_out(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The image, uint8 [H, W, 3], with all outside the mask, bool [H, W], black."""
+    return np.where(_checked(image, mask)[..., None], image, np.uint8(0))
+
+
+def _checked(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    if image.shape[:2] != mask.shape:
+        raise BadInput(f"The mask's size {mask.shape} is not the image's {image.shape[:2]}; segment this very image.")
+    return mask.astype(bool)
+
+
+def _eroded(mask: np.ndarray, steps: int) -> np.ndarray:
+    """The mask less ``steps`` layers of pixels; what touches the image's edge is not taken for an outline."""
+    for _ in range(steps):
+        wide = np.pad(mask, 1, mode="edge")
+        mask = mask & wide[:-2, 1:-1] & wide[2:, 1:-1] & wide[1:-1, :-2] & wide[1:-1, 2:]
+    return mask

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Prompts that say what is meant in an image, and their one-line text form.
+
+``point:X,Y[,0|1]`` | ``box:X0,Y0,X1,Y1`` | ``mask:FILE`` | ``class:NAME`` | ``everything``
+
+Coordinates are pixels of the image that is segmented: x to the right from 0 to the width, y down from 0 to the height.
+``str()`` of a prompt is its text form.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..errors import BadInput
+from ..image.io import load_mask
+
+_FORMS = "point:X,Y[,0|1], box:X0,Y0,X1,Y1, mask:FILE, class:NAME or everything"
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point inside the object (``label`` 1) or outside it (``label`` 0)."""
+
+    x: float
+    y: float
+    label: int = 1
+
+    def __str__(self) -> str:
+        return f"point:{self.x:.10g},{self.y:.10g},{self.label}"
+
+
+@dataclass(frozen=True)
+class Box:
+    """The object's bounding box, its left, top, right and lower edges."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    def __str__(self) -> str:
+        return "box:" + ",".join(f"{value:.10g}" for value in (self.x0, self.y0, self.x1, self.y1))
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    """A picture of the image's size whose pixels that are not black lie inside."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"mask:{self.path}"
+
+
+@dataclass(frozen=True)
+class ClassName:
+    """All objects of a class, by its English name."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"class:{self.name}"
+
+
+@dataclass(frozen=True)
+class Everything:
+    """All that can be segmented."""
+
+    def __str__(self) -> str:
+        return "everything"
+
+
+Prompt = Point | Box | MaskFile | ClassName | Everything
+
+
+def parse_prompt(text: str) -> Prompt:
+    """The prompt that this text stands for; ``BadInput`` with one sentence when it stands for none.
+
+    Spaces around the parts do not matter. A box must have its right edge right of its left one, and its lower edge
+    below its upper one.
+    """
+    kind, colon, rest = text.strip().partition(":")
+    kind, rest = kind.strip(), rest.strip()
+    if kind == "everything" and not colon:
+        return Everything()
+    if kind == "point" and colon:
+        return _point(text, rest)
+    if kind == "box" and colon:
+        return _box(text, rest)
+    if kind == "mask" and colon:
+        if not rest:
+            raise BadInput(f"Prompt {text!r} names no file; write mask:FILE.")
+        return MaskFile(rest)
+    if kind == "class" and colon:
+        if not rest:
+            raise BadInput(f"Prompt {text!r} names no class; write class:NAME.")
+        return ClassName(rest)
+    raise BadInput(f"Prompt {text!r} is not understood; write {_FORMS}.")
+
+
+def validate(prompts: Iterable[Prompt], height: int, width: int) -> None:
+    """Raise ``BadInput`` unless every prompt can be applied to an image of this size.
+
+    A point must lie on the image and have label 0 or 1, a box must lie within the image and have an area, the file of
+    a mask must be readable, of the image's size, and not black all over.
+    """
+    for prompt in prompts:
+        match prompt:
+            case Point():
+                _check_point(prompt, height, width)
+            case Box():
+                _check_box(prompt, height, width)
+            case MaskFile():
+                load_mask(prompt.path, height, width)
+
+
+def _numbers(text: str, rest: str, form: str, counts: tuple[int, ...]) -> list[float]:
+    parts = rest.split(",")
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        raise BadInput(f"Prompt {text!r} has a part that is not a number; write {form}.") from None
+    if len(parts) not in counts:
+        raise BadInput(f"Prompt {text!r} has {len(parts)} numbers; write {form}.")
+    if not all(math.isfinite(value) for value in values):
+        raise BadInput(f"Prompt {text!r} has a number that is not finite; write {form} with pixel coordinates.")
+    return values
+
+
+def _point(text: str, rest: str) -> Point:
+    values = _numbers(text, rest, "point:X,Y or point:X,Y,0|1", (2, 3))
+    label = values[2] if len(values) == 3 else 1
+    if label not in (0, 1):
+        raise BadInput(f"Prompt {text!r} has the label {label:g}; write 1 for inside or 0 for outside.")
+    return Point(values[0], values[1], int(label))
+
+
+def _box(text: str, rest: str) -> Box:
+    box = Box(*_numbers(text, rest, "box:X0,Y0,X1,Y1", (4,)))
+    _check_edges(box, text)
+    return box
+
+
+def _check_edges(box: Box, text: str) -> None:
+    if not (box.x0 < box.x1 and box.y0 < box.y1):
+        raise BadInput(f"Prompt {text!r} has no area; write the upper left corner first, then the lower right one.")
+
+
+def _check_point(point: Point, height: int, width: int) -> None:
+    if point.label not in (0, 1):
+        raise BadInput(f"Prompt {str(point)!r} has the label {point.label}; use 1 for inside or 0 for outside.")
+    # written so that NaN fails too
+    if not (0 <= point.x < width and 0 <= point.y < height):
+        raise BadInput(f"Prompt {str(point)!r} lies outside the image, which is {width} wide and {height} high.")
+
+
+def _check_box(box: Box, height: int, width: int) -> None:
+    if not (box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height):
+        raise BadInput(f"Prompt {str(box)!r} reaches outside the image, which is {width} wide and {height} high.")
+    _check_edges(box, str(box))

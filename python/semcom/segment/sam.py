@@ -70,6 +70,11 @@ class Sam:
         self._decoder = Path(decoder_path) if decoder_path else weights.find("sam_decoder")
         self._settings = {"threads": threads, "provider": provider}
 
+    @property
+    def weights(self) -> dict[str, str]:
+        """File name -> sha256 of the two default networks."""
+        return {weights.find(name).name: weights.sha256(name) for name in ("sam_encoder", "sam_decoder")}
+
     def embed(self, image: np.ndarray) -> Embedding:
         """Run the encoder on ``image``, uint8 [H, W, 3], of any size. Takes seconds; keep it for further prompts."""
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:

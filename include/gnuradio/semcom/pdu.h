@@ -1,0 +1,77 @@
+/* -*- c++ -*- */
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#ifndef INCLUDED_SEMCOM_PDU_H
+#define INCLUDED_SEMCOM_PDU_H
+
+#include <gnuradio/semcom/api.h>
+#include <pmt/pmt.h>
+#include <string>
+#include <vector>
+
+namespace gr {
+namespace semcom {
+namespace pdu {
+
+/*!
+ * \brief Type of the value behind a metadata key.
+ */
+enum class value_type {
+    integer, //!< pmt long
+    real,    //!< pmt double
+    text,    //!< pmt symbol
+    f32      //!< f32vector
+};
+
+/*!
+ * \brief One metadata key of the PDUs that semcom blocks exchange.
+ */
+struct key {
+    const char* name;
+    value_type type;
+    const char* meaning;
+};
+
+/*!
+ * \brief Every key, once, for C++ and Python.
+ * \details
+ * image_id, fragment, fragments, scheme, height, width, rate, scale, snr_enc, mcs and
+ * n_symbols travel in the burst header; the others are what a receiver or channel
+ * measured, or stay inside one process. Keys that are not in the list pass through every
+ * block.
+ */
+SEMCOM_API const std::vector<key>& keys();
+
+SEMCOM_API const pmt::pmt_t& image_id();
+SEMCOM_API const pmt::pmt_t& height();
+SEMCOM_API const pmt::pmt_t& width();
+SEMCOM_API const pmt::pmt_t& channels();
+SEMCOM_API const pmt::pmt_t& noise_var();
+SEMCOM_API const pmt::pmt_t& snr_db();
+SEMCOM_API const pmt::pmt_t& signal_energy();
+SEMCOM_API const pmt::pmt_t& noise_energy();
+SEMCOM_API const pmt::pmt_t& pilots();
+SEMCOM_API const pmt::pmt_t& error();
+
+/*!
+ * \brief Size of an image PDU, checked against its payload.
+ */
+struct image_shape {
+    size_t height;
+    size_t width;
+    size_t channels;
+};
+
+/*!
+ * \brief Reads height, width and channels of an image PDU.
+ * \param pdu pair of metadata and u8vector
+ * \throws std::invalid_argument with one sentence when it is no PDU, a key is missing or
+ * out of range, or the payload is not height x width x channels bytes.
+ */
+SEMCOM_API image_shape shape_of_image(const pmt::pmt_t& pdu);
+
+} // namespace pdu
+} // namespace semcom
+} // namespace gr
+
+#endif /* INCLUDED_SEMCOM_PDU_H */

@@ -1,0 +1,102 @@
+/* -*- c++ -*- */
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include <gnuradio/semcom/pdu.h>
+#include <stdexcept>
+
+namespace gr {
+namespace semcom {
+namespace pdu {
+
+const std::vector<key>& keys()
+{
+    static const std::vector<key> list = {
+        { "image_id", value_type::integer, "number of the image, 0..65535" },
+        { "fragment", value_type::integer, "index of this fragment, 0..4094" },
+        { "fragments", value_type::integer, "fragments of the image, 1..4095" },
+        { "scheme", value_type::integer, "number in the scheme registry, 0..255" },
+        { "height", value_type::integer, "pixels, 1..32767" },
+        { "width", value_type::integer, "pixels, 1..32767" },
+        { "rate", value_type::integer, "latent channels sent, less one, 0..255" },
+        { "scale", value_type::integer, "logarithmic code of the power scale, 0..65535" },
+        { "snr_enc", value_type::integer, "Es/N0 the encoder was told, dB, -128..127" },
+        { "mcs", value_type::integer, "modulation and coding scheme, 0..63" },
+        { "n_symbols", value_type::integer, "symbols of this fragment, 1..4096" },
+        { "channels", value_type::integer, "values per pixel, 1 or 3" },
+        { "classes", value_type::integer, "number of classes of a label map" },
+        { "name", value_type::text, "file stem of the image" },
+        { "snr_db", value_type::real, "measured Es/N0, dB" },
+        { "cfo_hz", value_type::real, "measured carrier offset, Hz" },
+        { "noise_var", value_type::f32, "noise variance of each symbol" },
+        { "signal_energy", value_type::real, "sum of |h x|^2 over the fragment" },
+        { "noise_energy", value_type::real, "sum of |n|^2 over the fragment" },
+        { "pilots",
+          value_type::integer,
+          "channel uses spent on pilots for the fragment" },
+        { "lost", value_type::integer, "fragments that never came" },
+        { "error", value_type::text, "why the image was given up, one sentence" },
+    };
+    return list;
+}
+
+#define SEMCOM_KEY(NAME)                                 \
+    const pmt::pmt_t& NAME()                             \
+    {                                                    \
+        static const pmt::pmt_t symbol = pmt::mp(#NAME); \
+        return symbol;                                   \
+    }
+
+SEMCOM_KEY(image_id)
+SEMCOM_KEY(height)
+SEMCOM_KEY(width)
+SEMCOM_KEY(channels)
+SEMCOM_KEY(noise_var)
+SEMCOM_KEY(snr_db)
+SEMCOM_KEY(signal_energy)
+SEMCOM_KEY(noise_energy)
+SEMCOM_KEY(pilots)
+SEMCOM_KEY(error)
+
+#undef SEMCOM_KEY
+
+namespace {
+
+size_t side(const pmt::pmt_t& meta, const pmt::pmt_t& name, long largest)
+{
+    const pmt::pmt_t value = pmt::dict_ref(meta, name, pmt::PMT_NIL);
+    if (!pmt::is_integer(value))
+        throw std::invalid_argument("an image PDU needs the integer key " +
+                                    pmt::symbol_to_string(name));
+    const long number = pmt::to_long(value);
+    if (number < 1 || number > largest)
+        throw std::invalid_argument("an image PDU says " + pmt::symbol_to_string(name) +
+                                    " " + std::to_string(number) + "; it must be 1 to " +
+                                    std::to_string(largest));
+    return static_cast<size_t>(number);
+}
+
+} // namespace
+
+image_shape shape_of_image(const pmt::pmt_t& pdu)
+{
+    if (!pmt::is_pair(pdu) || !pmt::is_dict(pmt::car(pdu)) ||
+        !pmt::is_u8vector(pmt::cdr(pdu)))
+        throw std::invalid_argument(
+            "an image PDU must be a pair of a metadata dictionary and a u8vector");
+    const pmt::pmt_t meta = pmt::car(pdu);
+    const image_shape shape = { side(meta, height(), 32767),
+                                side(meta, width(), 32767),
+                                side(meta, channels(), 4) };
+    const size_t expected = shape.height * shape.width * shape.channels;
+    const size_t there = pmt::length(pmt::cdr(pdu));
+    if (there != expected)
+        throw std::invalid_argument("an image PDU says " + std::to_string(shape.width) +
+                                    "x" + std::to_string(shape.height) + "x" +
+                                    std::to_string(shape.channels) + " but brings " +
+                                    std::to_string(there) + " bytes");
+    return shape;
+}
+
+} // namespace pdu
+} // namespace semcom
+} // namespace gr

@@ -156,8 +156,10 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
             yield picture
     except BadInput:
         raise
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise BadInput(f"{path} does not exist; name a picture file.") from None
+    except PermissionError:
+        raise BadInput(f"{path} may not be read; change its permissions.") from None
     except IsADirectoryError:
         raise BadInput(f"{path} is a folder; name a picture file in it.") from None
     except UnidentifiedImageError:

@@ -15,7 +15,7 @@ _WINDOW, _SIGMA = 11, 1.5
 _C1, _C2 = (0.01 * _PEAK) ** 2, (0.03 * _PEAK) ** 2
 
 MS_SSIM_MIN_SIDE = (_WINDOW - 1) * 2 ** (len(_WEIGHTS) - 1) + 1
-"""Shortest side for which the window still fits the coarsest of the five scales: 161 pixels."""
+"""Shortest side that is measured, 161 pixels: that of the original implementation."""
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -37,8 +37,9 @@ def ms_ssim(a: np.ndarray, b: np.ndarray) -> float | None:
     """Multi-scale structural similarity, 1 for equal images; None if a side is under 161 pixels.
 
     Wang, Simoncelli & Bovik, "Multi-scale structural similarity for image quality assessment", Asilomar 2003: five
-    scales, halved by 2x2 averages, Gaussian window 11x11 of sigma 1.5 without padding. Each scale's map is averaged
-    over pixels and the three colours; a negative average counts as 0.
+    scales, halved by 2x2 averages, Gaussian window 11x11 of sigma 1.5. Each scale's map is averaged over pixels and the
+    three colours; a negative average counts as 0. Borders are treated as torchmetrics treats them, so that figures
+    agree to 1e-4: the window stays within the image, but the coarsest scale is reflected at its borders.
     """
     _check(a, b)
     if min(a.shape[:2]) < MS_SSIM_MIN_SIDE:
@@ -49,7 +50,7 @@ def ms_ssim(a: np.ndarray, b: np.ndarray) -> float | None:
         if index:
             x, y = _halved(x), _halved(y)
         last = index == len(_WEIGHTS) - 1
-        product *= max(_similarity(x, y, with_luminance=last), 0.0) ** weight
+        product *= max(_similarity(x, y, coarsest=last), 0.0) ** weight
     return float(product)
 
 
@@ -69,14 +70,17 @@ def _decibels(mean_squared_error: float) -> float:
     return 10 * math.log10(_PEAK**2 / mean_squared_error) if mean_squared_error > 0 else math.inf
 
 
-def _similarity(x: np.ndarray, y: np.ndarray, with_luminance: bool) -> float:
-    """Mean over [C, H, W] of contrast times structure, and times luminance if asked."""
+def _similarity(x: np.ndarray, y: np.ndarray, coarsest: bool) -> float:
+    """Mean over [C, H, W] of contrast times structure; of the coarsest scale also times luminance, and reflected."""
+    if coarsest:
+        border = ((0, 0), (_WINDOW // 2, _WINDOW // 2), (_WINDOW // 2, _WINDOW // 2))
+        x, y = np.pad(x, border, mode="reflect"), np.pad(y, border, mode="reflect")
     mean_x, mean_y = _blurred(x), _blurred(y)
     # only the sum of the two variances enters, so one filter run serves both
     variances = _blurred(x * x + y * y) - mean_x**2 - mean_y**2
     covariance = _blurred(x * y) - mean_x * mean_y
     maps = (2 * covariance + _C2) / (variances + _C2)
-    if with_luminance:
+    if coarsest:
         maps *= (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
     return float(maps.mean())
 

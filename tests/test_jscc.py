@@ -31,7 +31,7 @@ def test_any_size_comes_back_with_unit_power(scheme, size, smooth_image):
     assert np.mean(np.abs(sent.symbols) ** 2) == pytest.approx(1, rel=2e-3)
     rows, columns = -(-size[0] // 16), -(-size[1] // 16)
     assert len(sent.symbols) == rows * columns * 64
-    assert metrics.psnr(image, back) > (30 if min(size) >= 16 else 20)
+    assert metrics.psnr(image, back) > (30 if min(size) >= 32 else 20)
 
 
 @pytest.mark.parametrize("scheme", jscc.AVAILABLE)

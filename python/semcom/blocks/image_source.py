@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pmt
-from gnuradio import gr
 
 from ..errors import BadInput
 from ..image import io
 from . import pdu
+from .base import message_block
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
 IMAGE, ACK, STATUS, SYSTEM = (pmt.intern(s) for s in ("image", "ack", "status", "system"))
 
 
-class image_source(gr.basic_block):
+class image_source(message_block):
     """Reads an image file, or every image of a folder in name order, and sends each as an image PDU.
 
     Message ports have no back-pressure, so the source keeps count: at most ``window`` images are under way, and the
@@ -39,7 +39,7 @@ class image_source(gr.basic_block):
     """
 
     def __init__(self, path: str, repeat: int = 1, window: int = 2):
-        gr.basic_block.__init__(self, name="Image Source", in_sig=None, out_sig=None)
+        message_block.__init__(self, "Image Source")
         if repeat < 0 or window < 1:
             raise BadInput(f"repeat must be 0 or more and window 1 or more, not {repeat} and {window}")
         where = Path(path).expanduser()
@@ -76,7 +76,7 @@ class image_source(gr.basic_block):
         thread, self._thread = self._thread, None
         if thread:
             thread.join()
-        return True
+        return message_block.stop(self)
 
     def _acknowledged(self, msg: pmt.pmt_base) -> None:
         number = pdu.dictionary(msg).get("image_id")

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import pmt
-from gnuradio import gr
 from PyQt5 import QtCore, QtGui, QtWidgets
 
 from . import pdu
+from .base import message_block
 
 
 class _Canvas(QtWidgets.QWidget):
@@ -42,7 +42,7 @@ class _Canvas(QtWidgets.QWidget):
         painter.end()
 
 
-class qt_image_view(gr.basic_block):
+class qt_image_view(message_block):
     """Shows the latest image PDU in a Qt widget, with the measured SNR and PSNR where the metadata have them.
 
     Parameters
@@ -54,7 +54,7 @@ class qt_image_view(gr.basic_block):
     """
 
     def __init__(self, title: str = "Image", parent: QtWidgets.QWidget | None = None):
-        gr.basic_block.__init__(self, name="Qt Image View", in_sig=None, out_sig=None)
+        message_block.__init__(self, "Qt Image View")
         self._canvas = _Canvas(title, parent)
         self.message_port_register_in(pmt.intern("in"))
         self.set_msg_handler(pmt.intern("in"), self._handle)

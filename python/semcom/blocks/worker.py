@@ -9,15 +9,15 @@ import time
 from collections.abc import Callable
 
 import pmt
-from gnuradio import gr
 
 from ..errors import SemcomError
 from . import pdu
+from .base import message_block
 
 STATUS = pmt.intern("status")
 
 
-class worker_block(gr.basic_block):
+class worker_block(message_block):
     """Message handler -> queue -> one worker thread -> ``work_on`` -> publish.
 
     A scheduler thread that runs a neural network delays every message behind it and holds up ``stop()``; here it only
@@ -35,7 +35,7 @@ class worker_block(gr.basic_block):
     """
 
     def __init__(self, name: str, inputs: list[str], outputs: list[str]):
-        gr.basic_block.__init__(self, name=name, in_sig=None, out_sig=None)
+        message_block.__init__(self, name)
         self._queue: queue.SimpleQueue[tuple[str, pmt.pmt_base] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._outputs = outputs
@@ -68,7 +68,7 @@ class worker_block(gr.basic_block):
         if thread:
             self._queue.put(None)
             thread.join()
-        return True
+        return message_block.stop(self)
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
@@ -122,4 +122,3 @@ class worker_block(gr.basic_block):
         if error is not None:
             self.logger.error(where + sentence)
         self.message_port_pub(STATUS, pdu.message({"block": self.name(), "status": where + sentence}))
-

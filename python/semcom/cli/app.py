@@ -184,12 +184,13 @@ def models_list() -> int:
     """Every weights file, where it comes from and whether it is here."""
     from .. import weights
 
-    table = Table("name", "file", "MB", "licence", "source", "here")
+    table = Table("name", "file", "MB", "licence", "source", "here", box=None)
     for entry, path in weights.inventory():
         table.add_row(
             entry.name, entry.file, f"{entry.bytes / 1e6:.1f}", entry.licence, entry.source, "yes" if path else "no"
         )
-    Console().print(table)
+    # a script reads whole names, however narrow the terminal it does not have
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
     return 0
 
 

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all Python blocks of the module have in common."""
+
+from __future__ import annotations
+
+from gnuradio import gr
+
+_connected: set[gr.basic_block] = set()
+
+
+class message_block(gr.basic_block):
+    """A block with message ports only, that lives as long as the flowgraph needs it.
+
+    GNU Radio holds a Python block by its C++ half alone: one that is connected and then forgotten by Python is
+    collected, and the flowgraph calls into freed memory. A block that is connected is therefore kept here until the
+    flowgraph has stopped it.
+    """
+
+    def __init__(self, name: str):
+        gr.basic_block.__init__(self, name=name, in_sig=None, out_sig=None)
+
+    def to_basic_block(self):
+        """Called by every connect."""
+        _connected.add(self)
+        return gr.basic_block.to_basic_block(self)
+
+    def stop(self) -> bool:
+        """Called by the scheduler when the block has done its last work."""
+        _connected.discard(self)
+        return True

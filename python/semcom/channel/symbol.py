@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The symbol-level channel in NumPy: what plain Python uses, and the oracle of the C++ block."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import BadInput
+
+MODELS = ("awgn", "rayleigh", "rician")
+CSI = ("ideal", "pilot", "none")
+DEEPEST_FADE = 1e-6
+
+
+@dataclass(frozen=True)
+class Received:
+    """One burst after the channel.
+
+    symbols : complex64 [n], equalised as the receiver's knowledge allows.
+    noise_var : float32 [n], noise variance of each symbol.
+    signal_energy, noise_energy : sums of |h x|^2 and |w|^2 over the burst.
+    pilots : channel uses spent on pilots.
+    """
+
+    symbols: np.ndarray
+    noise_var: np.ndarray
+    signal_energy: float
+    noise_energy: float
+    pilots: int
+
+    @property
+    def snr_db(self) -> float:
+        """Measured Es/N0 of this burst, dB."""
+        return 10 * math.log10(self.signal_energy / self.noise_energy)
+
+
+def complex_gaussian(rng: np.random.Generator, size: int | tuple[int, ...]) -> np.ndarray:
+    """Circular complex Gaussian, E|z|^2 = 1, complex64."""
+    return ((rng.standard_normal(size) + 1j * rng.standard_normal(size)) / math.sqrt(2)).astype(np.complex64)
+
+
+def pass_burst(x: np.ndarray, w: np.ndarray, h: complex, h_est: complex) -> tuple[np.ndarray, float, float]:
+    """complex64 [n] symbols and noise -> ((h x + w) / h_est, sum |h x|^2, sum |w|^2)."""
+    faded = h * x
+    return (
+        ((faded + w) / h_est).astype(np.complex64),
+        float(np.sum(np.abs(faded) ** 2)),
+        float(np.sum(np.abs(w) ** 2)),
+    )
+
+
+class SymbolChannel:
+    """y = h x + w, one h for each burst; the same meaning as the block ``symbol_channel``, other random numbers.
+
+    Parameters
+    ----------
+    model : "awgn" (h = 1), "rayleigh" (h circular Gaussian) or "rician"; E|h|^2 = 1.
+    snr_db : Es/N0 per complex symbol of unit average power, dB.
+    csi : what the receiver knows: "ideal", "pilot" (least squares from ``n_pilots`` unit pilots) or "none".
+    k_factor_db : Rician K, dB.
+    seed : of fading and noise.
+
+    Raises
+    ------
+    BadInput : a parameter that cannot be.
+    """
+
+    def __init__(
+        self,
+        model: str = "awgn",
+        snr_db: float = 10.0,
+        csi: str = "ideal",
+        k_factor_db: float = 10.0,
+        n_pilots: int = 16,
+        seed: int = 0,
+    ):
+        if model not in MODELS:
+            raise BadInput(f"there is no channel model {model}; choose {', '.join(MODELS)}")
+        if csi not in CSI:
+            raise BadInput(f"there is no channel knowledge {csi}; choose {', '.join(CSI)}")
+        if not (abs(snr_db) <= 100 and abs(k_factor_db) <= 100):
+            raise BadInput(f"SNR and K factor must be between -100 and 100 dB, not {snr_db} and {k_factor_db}")
+        if n_pilots < 1:
+            raise BadInput(f"there must be at least 1 pilot per burst, not {n_pilots}")
+        self._model, self._csi, self._n_pilots = model, csi, n_pilots
+        self._n0 = 10 ** (-snr_db / 10)
+        self._k = 10 ** (k_factor_db / 10)
+        self._rng = np.random.default_rng(seed)
+
+    def gain(self) -> complex:
+        """Draw h for a burst (Tse and Viswanath, "Fundamentals of Wireless Communication", section 2.4)."""
+        if self._model == "awgn":
+            return 1.0 + 0.0j
+        scattered = complex(complex_gaussian(self._rng, 1)[0])
+        if self._model == "rayleigh":
+            return scattered
+        phase = np.exp(2j * math.pi * self._rng.random())
+        return complex(math.sqrt(self._k / (self._k + 1)) * phase + math.sqrt(1 / (self._k + 1)) * scattered)
+
+    def apply(self, symbols: np.ndarray) -> Received:
+        """complex64 [n] of unit average power -> what the receiver gets."""
+        h = self.gain()
+        h_est, spread = h, self._n0
+        if self._csi == "pilot":
+            h_est = h + complex(complex_gaussian(self._rng, 1)[0]) * math.sqrt(self._n0 / self._n_pilots)
+            spread = self._n0 * (1 + 1 / self._n_pilots)
+        elif self._csi == "none":
+            h_est = 1.0 + 0.0j
+        if abs(h_est) < DEEPEST_FADE:
+            h_est = DEEPEST_FADE + 0.0j
+        noise = complex_gaussian(self._rng, len(symbols)) * np.float32(math.sqrt(self._n0))
+        y, signal, energy = pass_burst(symbols, noise, h, h_est)
+        noise_var = np.full(len(symbols), spread / abs(h_est) ** 2, np.float32)
+        return Received(y, noise_var, signal, energy, self._n_pilots if self._csi == "pilot" else 0)

@@ -18,7 +18,7 @@ class _Canvas(QtWidgets.QWidget):
     def __init__(self, title: str, parent: QtWidgets.QWidget | None):
         super().__init__(parent)
         self._title, self._note, self._picture = title, "", None
-        self.setMinimumSize(200, 200)
+        self.setMinimumSize(260, 260)
         self.arrived.connect(self._show)  # queued: painting belongs to the GUI thread, messages come on another
 
     def _show(self, image: object, note: str) -> None:
@@ -31,8 +31,9 @@ class _Canvas(QtWidgets.QWidget):
 
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:  # noqa: N802  Qt's name
         painter = QtGui.QPainter(self)
-        bar = painter.fontMetrics().height() + 6
-        painter.drawText(QtCore.QRect(0, 0, self.width(), bar), QtCore.Qt.AlignCenter, f"{self._title}  {self._note}")
+        bar = 2 * painter.fontMetrics().height() + 6
+        text = f"{self._title}\n{self._note}"
+        painter.drawText(QtCore.QRect(0, 0, self.width(), bar), QtCore.Qt.AlignCenter, text)
         if self._picture is not None:
             space = QtCore.QSize(self.width(), self.height() - bar)
             size = self._picture.size().scaled(space, QtCore.Qt.KeepAspectRatio)

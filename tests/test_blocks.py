@@ -101,6 +101,15 @@ def test_one_unreadable_file_costs_only_itself(small):
     assert [r["name"] for r in sink.results] == ["picture0", "picture1", "picture3", "picture4"]
 
 
+def test_nonsense_at_the_ack_port_does_not_stall(small):
+    source = semcom.image_source(str(small), 1, 1)
+    tb, sink = loop(source)
+    for nonsense in (pmt.PMT_T, pmt.intern("x"), pmt.cons(pmt.PMT_NIL, pmt.PMT_NIL), pmt.make_dict()):
+        source._post(pmt.intern("ack"), nonsense)
+    tb.run()
+    assert len(sink.results) == 5
+
+
 def test_a_folder_of_nothing_readable_ends(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     tb, sink = loop(semcom.image_source(str(tmp_path), 0, 1))

@@ -79,7 +79,12 @@ class image_source(message_block):
         return message_block.stop(self)
 
     def _acknowledged(self, msg: pmt.pmt_base) -> None:
-        number = pdu.dictionary(msg).get("image_id")
+        try:
+            whole_pdu = pmt.is_pair(msg) and pmt.is_dict(pmt.car(msg))
+            number = pdu.dictionary(pmt.car(msg) if whole_pdu else msg).get("image_id")
+        except ValueError:  # raised here it would end the scheduler's thread, and the flowgraph would wait for ever
+            self.logger.error("a message came to ack that says no image_id; connect the ack output of an Image Sink")
+            return
         with self._changed:
             self._outstanding.discard(number)
             self._changed.notify_all()

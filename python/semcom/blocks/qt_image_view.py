@@ -6,6 +6,7 @@ from __future__ import annotations
 import pmt
 from PyQt5 import QtCore, QtGui, QtWidgets
 
+from ..errors import BadInput
 from . import pdu
 from .base import message_block
 
@@ -65,10 +66,14 @@ class qt_image_view(message_block):
         return self._canvas
 
     def _handle(self, msg: pmt.pmt_base) -> None:
-        meta = pdu.meta_of(msg)
-        if "error" in meta:
-            self.logger.error(meta["error"])
+        try:
+            meta = pdu.meta_of(msg)
+            if "error" in meta:
+                raise BadInput(meta["error"])
+            image = pdu.to_image(msg)
+        except ValueError as error:  # raised here it would end the scheduler's thread
+            self.logger.error(str(error))
             return
         figures = (("snr_db", "SNR"), ("psnr_db", "PSNR"))
         note = "  ".join(f"{label} {meta[key]:.1f} dB" for key, label in figures if key in meta)
-        self._canvas.arrived.emit(pdu.to_image(msg), note)
+        self._canvas.arrived.emit(image, note)

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Speed of PDU conversion and of the symbol channel, beside GNU Radio's own, in one run.
+
+python benchmarks/pdu.py --out results/pdu.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pmt
+from gnuradio import blocks, channels, gr, semcom
+from gnuradio.semcom import semcom_python as native
+
+
+def median_ms(function, runs: int) -> float:
+    """Median wall time of one call, milliseconds."""
+    times = []
+    for _ in range(runs):
+        begun = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - begun)
+    return 1e3 * float(np.median(times))
+
+
+def symbols_per_second(block, count: int) -> float:
+    """Throughput of a stream block between a null source and a null sink, symbols a second."""
+    tb = gr.top_block()
+    head = blocks.head(gr.sizeof_gr_complex, count)
+    tb.connect(blocks.null_source(gr.sizeof_gr_complex), head, block, blocks.null_sink(gr.sizeof_gr_complex))
+    begun = time.perf_counter()
+    tb.run()
+    return count / (time.perf_counter() - begun)
+
+
+def main() -> None:
+    """Measure, print and write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    image = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+    meta = pmt.make_dict()
+
+    def ours():
+        native.pdu_to_image(native.image_to_pdu(image, meta))
+
+    def theirs():
+        np.array(pmt.u8vector_elements(pmt.init_u8vector(image.size, image.ravel())), np.uint8)
+
+    rayleigh = semcom.symbol_channel(model="rayleigh", snr_db=10.0)
+    peer = channels.channel_model(0.3, 0.0, 1.0, [1.0], 0)
+    report = {
+        "command": "python benchmarks/pdu.py --out results/pdu.json",
+        "image_512_both_ways_ms": {"semcom": median_ms(ours, 50), "pmt": median_ms(theirs, 5)},
+        "channel_msymbols_per_s": {
+            "symbol_channel rayleigh": symbols_per_second(rayleigh, 20_000_000) / 1e6,
+            "channels.channel_model": symbols_per_second(peer, 20_000_000) / 1e6,
+        },
+    }
+    print(json.dumps(report, indent=1))
+    if args.out:
+        args.out.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

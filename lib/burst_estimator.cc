@@ -184,6 +184,7 @@ burst_estimate burst_estimator::fit(const std::vector<gr_complex>& cells,
     const int n = d_carriers;
     burst_estimate out;
     out.phase.assign(rows, 0.0f);
+    out.phase_var.assign(rows, 0.0f);
     out.origin = 0.5f * (training - 1);
     out.channel.assign(n, gr_complex(0, 0));
 
@@ -261,6 +262,7 @@ burst_estimate burst_estimator::fit(const std::vector<gr_complex>& cells,
         at = z.begin();
         for (int i = 0; i < rows; i++) {
             out.phase[i] = t.filtered[i][0];
+            out.phase_var[i] = t.filtered_var[i][0];
             used += 0.5 * std::min(1.0, t.filtered_var[i][0] / variance[i]);
             const float lever = i - out.origin;
             for (const int k : i < training ? every : d_pilots) {
@@ -342,7 +344,7 @@ void burst_estimator::equalize(const burst_estimate& estimate,
         const float gain = std::norm(h);
         if (gain > least) {
             symbols[k] = y[k] * turn * std::conj(h) / gain;
-            noise_var[k] = noise / gain;
+            noise_var[k] = noise / gain + estimate.phase_var[row];
         } else {
             symbols[k] = gr_complex(0, 0);
             noise_var[k] = 1e6f;

@@ -20,6 +20,7 @@ namespace semcom {
 struct SEMCOM_API burst_estimate {
     std::vector<gr_complex> channel; //!< H_k, one per occupied carrier
     std::vector<float> phase;        //!< radians, one per OFDM symbol
+    std::vector<float> phase_var;    //!< squared error expected of each phase
     float slope = 0;                 //!< timing drift, radians per symbol and carrier
     float origin = 0;                //!< symbol at which the slope is zero
     float noise_var = 0;             //!< E|N|^2 per cell

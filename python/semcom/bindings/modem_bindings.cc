@@ -6,8 +6,10 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <gnuradio/semcom/burst_demodulator.h>
 #include <gnuradio/semcom/burst_detector.h>
 #include <gnuradio/semcom/burst_header.h>
+#include <gnuradio/semcom/burst_modulator.h>
 #include <gnuradio/semcom/burst_receiver.h>
 #include <gnuradio/semcom/burst_transmitter.h>
 #include <gnuradio/semcom/ofdm_params.h>
@@ -267,6 +269,37 @@ void bind_stages(py::module& m)
             py::arg("samples"));
 }
 
+void bind_blocks(py::module& m)
+{
+    py::class_<burst_modulator,
+               gr::block,
+               gr::basic_block,
+               std::shared_ptr<burst_modulator>>(m, "burst_modulator")
+        .def(py::init(&burst_modulator::make),
+             py::arg("params") = ofdm_params(),
+             py::arg("amplitude") = 1.0f,
+             py::arg("gap") = 256,
+             py::arg("continuous") = false)
+        .def("set_amplitude", &burst_modulator::set_amplitude, py::arg("amplitude"))
+        .def("set_gap", &burst_modulator::set_gap, py::arg("gap"))
+        .def("sent", &burst_modulator::sent)
+        .def("dropped", &burst_modulator::dropped);
+
+    py::class_<burst_demodulator,
+               gr::sync_block,
+               gr::block,
+               gr::basic_block,
+               std::shared_ptr<burst_demodulator>>(m, "burst_demodulator")
+        .def(py::init(&burst_demodulator::make),
+             py::arg("params") = ofdm_params(),
+             py::arg("sample_rate") = 1e6)
+        .def("set_sample_rate",
+             &burst_demodulator::set_sample_rate,
+             py::arg("sample_rate"))
+        .def("preambles", &burst_demodulator::preambles)
+        .def("bursts", &burst_demodulator::bursts);
+}
+
 } // namespace
 
 void bind_modem(py::module& m)
@@ -274,4 +307,5 @@ void bind_modem(py::module& m)
     bind_params(m);
     bind_header(m);
     bind_stages(m);
+    bind_blocks(m);
 }

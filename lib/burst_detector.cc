@@ -104,17 +104,19 @@ void burst_detector::work(const gr_complex* in,
         const std::ptrdiff_t blocks = available > 0 ? available / d_block : 0;
         const auto* x = reinterpret_cast<const float*>(d_samples.data());
         for (std::ptrdiff_t b = 0; b < blocks; b++) {
-            float re = 0, im = 0, energy = 0;
+            float re = 0, im = 0, e0 = 0, e1 = 0;
             const float* u = x + 2 * b * d_block;
             const float* v = u + 2 * d_symbol;
             for (int k = 0; k < 2 * d_block; k += 2) {
                 re += u[k] * v[k] + u[k + 1] * v[k + 1];
                 im += u[k] * v[k + 1] - u[k + 1] * v[k];
-                energy += u[k] * u[k] + u[k + 1] * u[k + 1];
+                e0 += u[k] * u[k] + u[k + 1] * u[k + 1];
+                e1 += v[k] * v[k] + v[k + 1] * v[k + 1];
             }
             d_re.push_back(re);
             d_im.push_back(im);
-            d_energy.push_back(energy);
+            d_e0.push_back(e0);
+            d_e1.push_back(e1);
         }
         d_samples.erase(d_samples.begin(), d_samples.begin() + blocks * d_block);
         evaluate(found);
@@ -124,25 +126,25 @@ void burst_detector::work(const gr_complex* in,
 void burst_detector::evaluate(std::vector<burst_candidate>& found)
 {
     const int pairs = d_preamble - 1;
-    const int span = d_preamble * d_window; // blocks that one value of the metric needs
-    const std::ptrdiff_t ready = static_cast<std::ptrdiff_t>(d_energy.size()) - span + 1;
+    const int span = pairs * d_window; // blocks that one value of the metric needs
+    const std::ptrdiff_t ready = static_cast<std::ptrdiff_t>(d_re.size()) - span + 1;
     if (ready <= 0) {
         return;
     }
     std::vector<float> window(batch + span), re(batch), im(batch), e0(batch), e1(batch);
-    const std::int64_t hold = static_cast<std::int64_t>(pairs) * d_window;
+    const std::int64_t hold = span;
 
     for (std::ptrdiff_t at = 0; at < ready; at += batch) {
         const int n = static_cast<int>(std::min<std::ptrdiff_t>(batch, ready - at));
         const int n_pairs = n + (pairs - 1) * d_window;
-        const int n_symbols = n + pairs * d_window;
         spread_sum(&d_re[at], d_window, 1, nullptr, window.data(), n_pairs);
         spread_sum(window.data(), pairs, d_window, d_code.data(), re.data(), n);
         spread_sum(&d_im[at], d_window, 1, nullptr, window.data(), n_pairs);
         spread_sum(window.data(), pairs, d_window, d_code.data(), im.data(), n);
-        spread_sum(&d_energy[at], d_window, 1, nullptr, window.data(), n_symbols);
+        spread_sum(&d_e0[at], d_window, 1, nullptr, window.data(), n_pairs);
         spread_sum(window.data(), pairs, d_window, nullptr, e0.data(), n);
-        spread_sum(window.data() + d_window, pairs, d_window, nullptr, e1.data(), n);
+        spread_sum(&d_e1[at], d_window, 1, nullptr, window.data(), n_pairs);
+        spread_sum(window.data(), pairs, d_window, nullptr, e1.data(), n);
 
         for (int j = 0; j < n; j++) {
             const std::int64_t block = d_first + at + j;
@@ -169,7 +171,8 @@ void burst_detector::evaluate(std::vector<burst_candidate>& found)
     }
     d_re.erase(d_re.begin(), d_re.begin() + ready);
     d_im.erase(d_im.begin(), d_im.begin() + ready);
-    d_energy.erase(d_energy.begin(), d_energy.begin() + ready);
+    d_e0.erase(d_e0.begin(), d_e0.begin() + ready);
+    d_e1.erase(d_e1.begin(), d_e1.begin() + ready);
     d_first += ready;
 }
 

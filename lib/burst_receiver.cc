@@ -78,9 +78,8 @@ void burst_receiver::process(std::vector<received_burst>& out)
                 d_candidates.pop_front();
                 continue;
             }
-            // Timing may yet move by half a symbol; one payload symbol at least follows
-            // the header.
-            if (end() < candidate.position + (training + 1) * length) {
+            // timing may yet move by a symbol
+            if (end() < candidate.position + (d_frame.preamble_len() + 1) * length) {
                 return;
             }
             d_lock = synchronize(candidate);
@@ -89,24 +88,29 @@ void burst_receiver::process(std::vector<received_burst>& out)
                 continue;
             }
             d_counts.preambles++;
+            d_header.reset();
+        }
+        if (!d_header) {
+            if (end() < d_lock->position + training * length) {
+                return;
+            }
             rows(*d_lock, 0, training);
-            const auto header = read_header();
-            if (!header) {
+            d_header = read_header();
+            if (!d_header) {
                 d_lock.reset();
                 d_candidates.pop_front();
                 continue;
             }
             d_counts.headers++;
-            d_header = *header;
         }
         const auto samples =
-            static_cast<std::int64_t>(d_frame.burst_samples(d_header.n_symbols));
+            static_cast<std::int64_t>(d_frame.burst_samples(d_header->n_symbols));
         if (end() < d_lock->position + samples) {
             return;
         }
-        rows(*d_lock, training, d_frame.payload_len(d_header.n_symbols));
+        rows(*d_lock, training, d_frame.payload_len(d_header->n_symbols));
         received_burst burst;
-        burst.header = d_header;
+        burst.header = *d_header;
         burst.position = d_lock->position;
         burst.cfo = d_lock->carrier / (2 * M_PI);
         read_payload(burst);
@@ -122,14 +126,11 @@ void burst_receiver::process(std::vector<received_burst>& out)
 }
 
 // The mean of the preamble symbols' bodies, carrier and cover removed symbol by symbol.
-bool burst_receiver::average(std::int64_t position, double carrier)
+void burst_receiver::average(std::int64_t position, double carrier)
 {
     const int n = d_frame.fft_len() * d_frame.oversampling();
     const int length = d_frame.symbol_samples();
     const int prefix = length - n;
-    if (position < d_first || position + d_frame.preamble_len() * length > end()) {
-        return false;
-    }
     d_average.assign(n, gr_complex(0, 0));
     for (int i = 0; i < d_frame.preamble_len(); i++) {
         const auto turn =
@@ -141,7 +142,6 @@ bool burst_receiver::average(std::int64_t position, double carrier)
             d_average[k] += turn * x[k];
         }
     }
-    return true;
 }
 
 // Power of the impulse response from the spectrum in the forward FFT's output.
@@ -189,9 +189,7 @@ burst_receiver::synchronize(const burst_candidate& candidate)
     // Carrier: the phase over one symbol is known modulo a turn. Timing: modulo one
     // symbol.
     const std::int64_t coarse = candidate.position - d_frame.cp_len() * os / 2;
-    if (!average(coarse, candidate.phase / length)) {
-        return std::nullopt;
-    }
+    average(coarse, candidate.phase / length);
     const double limit =
         2 * M_PI * d_frame.params().max_cfo * (n + d_frame.cp_len()) / n + 0.5;
     float best = 0;
@@ -231,9 +229,11 @@ burst_receiver::synchronize(const burst_candidate& candidate)
     // sides.
     std::int64_t position = coarse + (shift < n / 2 ? shift : shift - n) * os;
     for (int pass = 0; pass < 2; pass++) {
-        if (!average(position, carrier)) {
+        // no preamble moves further, and the buffer holds no more
+        if (std::abs(position - candidate.position) > length) {
             return std::nullopt;
         }
+        average(position, carrier);
         lv_32fc_t phase(1, 0);
         volk_32fc_s32fc_x2_rotator_32fc(d_fft.get_inbuf(),
                                         d_average.data(),
@@ -264,7 +264,7 @@ burst_receiver::synchronize(const burst_candidate& candidate)
     // Fine carrier from the phases of the symbols (Kay, IEEE Trans. ASSP 37(12), 1989),
     // and the energy of all cells, against which the coherent part must stand out.
     const lock sync{ position, carrier };
-    if (position < d_first || position + preamble * length > end()) {
+    if (std::abs(position - candidate.position) > length) {
         return std::nullopt;
     }
     rows(sync, 0, preamble);

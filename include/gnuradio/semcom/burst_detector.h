@@ -72,8 +72,8 @@ private:
     std::vector<gr_complex> d_tail; // input not yet used up by the decimator
     std::vector<gr_complex>
         d_samples; // critically sampled, not yet used up by the block sums
-    std::vector<float> d_re, d_im, d_energy; // block sums
-    std::int64_t d_first = 0;                // block number of d_re[0]
+    std::vector<float> d_re, d_im, d_e0, d_e1; // block sums of x* x', |x|^2, |x'|^2
+    std::int64_t d_first = 0;                  // block number of d_re[0]
 
     bool d_rising = false; // a peak is held, waiting for a larger one
     burst_candidate d_peak{};

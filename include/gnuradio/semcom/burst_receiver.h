@@ -77,7 +77,7 @@ private:
         return d_first + static_cast<std::int64_t>(d_buffer.size());
     }
     std::optional<lock> synchronize(const burst_candidate& candidate);
-    bool average(std::int64_t position, double carrier);
+    void average(std::int64_t position, double carrier);
     void impulse(std::vector<float>& power);
     void rows(const lock& sync, int first, int count);
     std::optional<burst_header> read_header();
@@ -97,8 +97,8 @@ private:
     std::int64_t d_first = 0; // position of d_buffer[0]
     std::vector<burst_candidate> d_found;
     std::deque<burst_candidate> d_candidates;
-    std::optional<lock> d_lock; // of the first candidate, with its header:
-    burst_header d_header;
+    std::optional<lock> d_lock; // of the first candidate, while its burst is awaited,
+    std::optional<burst_header> d_header; // and its header, once read
     std::int64_t d_busy =
         0; // candidates before this lie inside a burst already delivered
 

@@ -22,6 +22,15 @@ _EXPORTS = {
     "qt_image_view": ".blocks.qt_image_view",
     "symbol_channel": ".semcom_python",
     "sample_image": ".image.samples",
+    "burst_demodulator": ".semcom_python",
+    "burst_detector": ".semcom_python",
+    "burst_header": ".semcom_python",
+    "burst_header_codec": ".semcom_python",
+    "burst_modulator": ".semcom_python",
+    "burst_receiver": ".semcom_python",
+    "burst_transmitter": ".semcom_python",
+    "ofdm_frame": ".semcom_python",
+    "ofdm_params": ".semcom_python",
 }
 
 __all__ = ["__version__", *_EXPORTS]

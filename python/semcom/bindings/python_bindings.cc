@@ -5,6 +5,7 @@
 
 namespace py = pybind11;
 
+void bind_modem(py::module& m);
 void bind_pdu(py::module& m);
 void bind_symbol_channel(py::module& m);
 
@@ -16,4 +17,5 @@ PYBIND11_MODULE(semcom_python, m)
 
     bind_pdu(m);
     bind_symbol_channel(m);
+    bind_modem(m);
 }

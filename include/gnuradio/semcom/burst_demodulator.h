@@ -1,0 +1,54 @@
+/* -*- c++ -*- */
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#ifndef INCLUDED_SEMCOM_BURST_DEMODULATOR_H
+#define INCLUDED_SEMCOM_BURST_DEMODULATOR_H
+
+#include <gnuradio/semcom/api.h>
+#include <gnuradio/semcom/ofdm_params.h>
+#include <gnuradio/sync_block.h>
+
+#include <cstdint>
+#include <memory>
+
+namespace gr {
+namespace semcom {
+
+/*!
+ * \brief Receives OFDM bursts and hands out each one's symbols as a PDU.
+ * \ingroup semcom
+ *
+ * \details
+ * Input: complex samples, in which bursts may begin anywhere, at any level, with a
+ * carrier offset within ofdm_params::max_cfo.
+ *
+ * Output: message port "symbols", one PDU (c32vector, unit gain) for every burst whose
+ * header is valid. Metadata: the header's \p image_id, \p fragment, \p fragments, \p
+ * scheme, \p height, \p width, \p rate, \p scale, \p snr_enc, \p mcs and \p n_symbols
+ * (integers), and what was measured:
+ * - \p snr_db: Es/N0 over the carriers, bias removed (double)
+ * - \p cfo_hz: carrier offset (double)
+ * - \p noise_var: expected squared error of every symbol (f32vector)
+ */
+class SEMCOM_API burst_demodulator : virtual public gr::sync_block
+{
+public:
+    typedef std::shared_ptr<burst_demodulator> sptr;
+
+    /*!
+     * \param params the waveform, the same as the transmitter's
+     * \param sample_rate in samples per second; it scales cfo_hz and nothing else
+     */
+    static sptr make(const ofdm_params& params = ofdm_params(), double sample_rate = 1e6);
+
+    virtual void set_sample_rate(double sample_rate) = 0;
+    //! Preambles that the receiver believed.
+    virtual std::uint64_t preambles() const = 0;
+    //! Bursts delivered.
+    virtual std::uint64_t bursts() const = 0;
+};
+
+} // namespace semcom
+} // namespace gr
+
+#endif /* INCLUDED_SEMCOM_BURST_DEMODULATOR_H */

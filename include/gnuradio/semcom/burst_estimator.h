@@ -1,0 +1,95 @@
+/* -*- c++ -*- */
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#ifndef INCLUDED_SEMCOM_BURST_ESTIMATOR_H
+#define INCLUDED_SEMCOM_BURST_ESTIMATOR_H
+
+#include <gnuradio/gr_complex.h>
+#include <gnuradio/semcom/api.h>
+#include <gnuradio/semcom/ofdm_params.h>
+
+#include <vector>
+
+namespace gr {
+namespace semcom {
+
+/*!
+ * \brief What a burst went through: cell (symbol i, carrier k) is Y = H_k X e^{j(phase_i
+ * + slope (i - origin) k)} + N. \ingroup semcom
+ */
+struct SEMCOM_API burst_estimate {
+    std::vector<gr_complex> channel; //!< H_k, one per occupied carrier
+    std::vector<float> phase;        //!< radians, one per OFDM symbol
+    std::vector<float> phase_var;    //!< squared error expected of each phase
+    float slope = 0;                 //!< timing drift, radians per symbol and carrier
+    float origin = 0;                //!< symbol at which the slope is zero
+    float noise_var = 0;             //!< E|N|^2 per cell
+    float channel_var = 0;           //!< mean squared error expected of H_k
+    float signal = 0;                //!< mean |H_k|^2, its own noise removed
+};
+
+/*!
+ * \brief Estimates channel, noise, phase and timing drift of a burst jointly from all its
+ * known cells. \ingroup semcom
+ *
+ * \details
+ * Three rounds of: (1) channel from the training rows, by ridge regression on delays
+ * within the cyclic prefix (the LMMSE estimate for a flat power-delay profile: few taps
+ * instead of many carriers); (2) phase of every symbol by an extended Kalman filter and
+ * Rauch-Tung-Striebel smoother over phase and residual frequency, the phase-noise power
+ * chosen by likelihood, so that a clean oscillator costs nothing and a poor one is
+ * followed; (3) timing drift by least squares; (4) noise variance from the residual, with
+ * the degrees of freedom that the fit took.
+ */
+class SEMCOM_API burst_estimator
+{
+public:
+    explicit burst_estimator(const ofdm_frame& frame);
+
+    /*!
+     * \param cells received cells, row-major [rows][occupied], starting at the first
+     * preamble symbol \param known transmitted values, same shape; read in the first \p
+     * training rows at every carrier and in the rest at the pilots \param rows number of
+     * OFDM symbols \param training rows known entirely, at least the preamble
+     */
+    burst_estimate fit(const std::vector<gr_complex>& cells,
+                       const std::vector<gr_complex>& known,
+                       int rows,
+                       int training) const;
+
+    /*!
+     * Undoes phase, timing drift and channel for row \p row: the MMSE estimate divided by
+     * its bias, |H|^2 / (|H|^2 + N0), which is Y / H; its noise variance N0 / |H|^2 tells
+     * a decoder what the bias hid. Faded carriers (|H|^2 under 1e-6 of the mean) come out
+     * as zeros of variance 1e6. \param cells row-major received cells of the burst
+     * \param[out] symbols occupied values
+     * \param[out] noise_var occupied values, relative to E|X|^2 = 1
+     */
+    void equalize(const burst_estimate& estimate,
+                  const std::vector<gr_complex>& cells,
+                  int row,
+                  gr_complex* symbols,
+                  float* noise_var) const;
+
+private:
+    struct track;
+    void denoise(std::vector<gr_complex>& channel, double noise_var) const;
+    static double kalman(const std::vector<gr_complex>& pilot,
+                         const std::vector<double>& variance,
+                         double walk,
+                         track& out);
+    static void smooth(track& track);
+
+    int d_carriers, d_preamble;
+    std::vector<float> d_number; // carrier numbers
+    std::vector<int> d_pilots;
+    int d_taps;
+    std::vector<gr_complex> d_basis; // [tap][carrier]
+    std::vector<double> d_gram;      // [tap][tap]; real, since the carriers are symmetric
+    double d_slope_var;              // prior
+};
+
+} // namespace semcom
+} // namespace gr
+
+#endif /* INCLUDED_SEMCOM_BURST_ESTIMATOR_H */

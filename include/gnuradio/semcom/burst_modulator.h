@@ -1,0 +1,63 @@
+/* -*- c++ -*- */
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#ifndef INCLUDED_SEMCOM_BURST_MODULATOR_H
+#define INCLUDED_SEMCOM_BURST_MODULATOR_H
+
+#include <gnuradio/block.h>
+#include <gnuradio/semcom/api.h>
+#include <gnuradio/semcom/ofdm_params.h>
+
+#include <cstdint>
+#include <memory>
+
+namespace gr {
+namespace semcom {
+
+/*!
+ * \brief Sends every symbols PDU as one OFDM burst.
+ * \ingroup semcom
+ *
+ * \details
+ * Input: message port "symbols", PDUs of 1 to 4096 complex symbols (c32vector, mean power
+ * 1), analogue or digital alike. The metadata \p image_id, \p fragment, \p fragments, \p
+ * scheme, \p height, \p width, \p rate, \p scale, \p snr_enc and \p mcs (integers; absent
+ * ones take the defaults of burst_header) travel in the burst's header. A PDU that cannot
+ * be sent is dropped with one line in the log, and counted by dropped().
+ *
+ * Output: complex samples. Half of the gap's zeros come before and half after every
+ * burst.
+ * - Burst mode: output only while there is something to send; tag "tx_sob" on the first
+ * and "tx_eob" on the last of these samples.
+ * - Continuous mode: zeros whenever there is nothing to send, and no tags.
+ *
+ * When its source is done the block sends what it holds and is done itself.
+ */
+class SEMCOM_API burst_modulator : virtual public gr::block
+{
+public:
+    typedef std::shared_ptr<burst_modulator> sptr;
+
+    /*!
+     * \param params the waveform, the same as the receiver's
+     * \param amplitude root mean square of the samples of a burst
+     * \param gap zero samples between two bursts, at least 0
+     * \param continuous fill with zeros instead of marking bursts
+     */
+    static sptr make(const ofdm_params& params = ofdm_params(),
+                     float amplitude = 1.0f,
+                     int gap = 256,
+                     bool continuous = false);
+
+    virtual void set_amplitude(float amplitude) = 0;
+    virtual void set_gap(int gap) = 0;
+    //! Bursts handed to the output.
+    virtual std::uint64_t sent() const = 0;
+    //! PDUs that could not be sent.
+    virtual std::uint64_t dropped() const = 0;
+};
+
+} // namespace semcom
+} // namespace gr
+
+#endif /* INCLUDED_SEMCOM_BURST_MODULATOR_H */

@@ -1,0 +1,39 @@
+/* -*- c++ -*- */
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#ifndef INCLUDED_SEMCOM_BURST_DEMODULATOR_IMPL_H
+#define INCLUDED_SEMCOM_BURST_DEMODULATOR_IMPL_H
+
+#include <gnuradio/semcom/burst_demodulator.h>
+#include <gnuradio/semcom/burst_receiver.h>
+
+#include <atomic>
+#include <vector>
+
+namespace gr {
+namespace semcom {
+
+class burst_demodulator_impl : public burst_demodulator
+{
+public:
+    burst_demodulator_impl(const ofdm_params& params, double sample_rate);
+
+    void set_sample_rate(double sample_rate) override;
+    std::uint64_t preambles() const override { return d_preambles; }
+    std::uint64_t bursts() const override { return d_bursts; }
+
+    int work(int noutput_items,
+             gr_vector_const_void_star& input_items,
+             gr_vector_void_star& output_items) override;
+
+private:
+    burst_receiver d_receiver;
+    std::atomic<double> d_sample_rate;
+    std::vector<received_burst> d_received;
+    std::atomic<std::uint64_t> d_preambles{ 0 }, d_bursts{ 0 };
+};
+
+} // namespace semcom
+} // namespace gr
+
+#endif /* INCLUDED_SEMCOM_BURST_DEMODULATOR_IMPL_H */

@@ -1,0 +1,119 @@
+/* -*- c++ -*- */
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "burst_modulator_impl.h"
+#include "burst_pdu.h"
+
+#include <gnuradio/io_signature.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace gr {
+namespace semcom {
+
+burst_modulator::sptr burst_modulator::make(const ofdm_params& params,
+                                            float amplitude,
+                                            int gap,
+                                            bool continuous)
+{
+    return gnuradio::make_block_sptr<burst_modulator_impl>(
+        params, amplitude, gap, continuous);
+}
+
+burst_modulator_impl::burst_modulator_impl(const ofdm_params& params,
+                                           float amplitude,
+                                           int gap,
+                                           bool continuous)
+    : gr::block("semcom_burst_modulator",
+                gr::io_signature::make(0, 0, 0),
+                gr::io_signature::make(1, 1, sizeof(gr_complex))),
+      d_transmitter(ofdm_frame(params)),
+      d_continuous(continuous)
+{
+    set_amplitude(amplitude);
+    set_gap(gap);
+    message_port_register_in(pmt::mp("symbols"));
+    set_msg_handler(pmt::mp("symbols"), [this](const pmt::pmt_t& pdu) { receive(pdu); });
+}
+
+void burst_modulator_impl::set_amplitude(float amplitude)
+{
+    if (!(amplitude > 0)) {
+        throw std::invalid_argument("The amplitude is above 0.");
+    }
+    d_amplitude = amplitude;
+}
+
+void burst_modulator_impl::set_gap(int gap)
+{
+    if (gap < 0 || gap > 100000000) {
+        throw std::invalid_argument("The gap is 0 to 100000000 samples.");
+    }
+    d_gap = gap;
+}
+
+void burst_modulator_impl::forecast(int, gr_vector_int&) {}
+
+void burst_modulator_impl::receive(const pmt::pmt_t& pdu) { d_waiting.push_back(pdu); }
+
+bool burst_modulator_impl::next_burst()
+{
+    while (!d_waiting.empty()) {
+        const auto pdu = d_waiting.front();
+        d_waiting.pop_front();
+        burst_header header;
+        const std::string problem = header_of_pdu(pdu, header);
+        if (!problem.empty()) {
+            d_dropped++;
+            d_logger->warn("Dropped a PDU: {}", problem);
+            continue;
+        }
+        std::size_t length = 0;
+        const gr_complex* symbols = pmt::c32vector_elements(pmt::cdr(pdu), length);
+        const int before = d_gap / 2, after = d_gap - before;
+        d_burst.assign(before, gr_complex(0, 0));
+        d_transmitter.set_amplitude(d_amplitude);
+        d_transmitter.modulate(header, symbols, d_burst);
+        d_burst.resize(d_burst.size() + after, gr_complex(0, 0));
+        d_at = 0;
+        d_sent++;
+        return true;
+    }
+    return false;
+}
+
+int burst_modulator_impl::general_work(int noutput_items,
+                                       gr_vector_int&,
+                                       gr_vector_const_void_star&,
+                                       gr_vector_void_star& output_items)
+{
+    auto* out = static_cast<gr_complex*>(output_items[0]);
+    int made = 0;
+    while (made < noutput_items) {
+        if (d_at == d_burst.size() && !next_burst()) {
+            break;
+        }
+        const auto length =
+            std::min<std::size_t>(d_burst.size() - d_at, noutput_items - made);
+        std::copy_n(d_burst.begin() + d_at, length, out + made);
+        if (!d_continuous && d_at == 0) {
+            add_item_tag(0, nitems_written(0) + made, pmt::mp("tx_sob"), pmt::PMT_T);
+        }
+        d_at += length;
+        made += length;
+        if (!d_continuous && d_at == d_burst.size()) {
+            add_item_tag(0, nitems_written(0) + made - 1, pmt::mp("tx_eob"), pmt::PMT_T);
+        }
+    }
+    if (d_continuous && made < noutput_items && !(made == 0 && finished())) {
+        std::fill(out + made, out + noutput_items, gr_complex(0, 0));
+        made = noutput_items;
+    }
+    // Nothing to send: the scheduler waits for a message, or ends the block when its
+    // source is done.
+    return made;
+}
+
+} // namespace semcom
+} // namespace gr

@@ -1,0 +1,311 @@
+/* -*- c++ -*- */
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include <pybind11/complex.h>
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <gnuradio/semcom/burst_demodulator.h>
+#include <gnuradio/semcom/burst_detector.h>
+#include <gnuradio/semcom/burst_header.h>
+#include <gnuradio/semcom/burst_modulator.h>
+#include <gnuradio/semcom/burst_receiver.h>
+#include <gnuradio/semcom/burst_transmitter.h>
+#include <gnuradio/semcom/ofdm_params.h>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+namespace py = pybind11;
+using namespace gr::semcom;
+
+namespace {
+
+using complex_array = py::array_t<gr_complex, py::array::c_style | py::array::forcecast>;
+using float_array = py::array_t<float, py::array::c_style | py::array::forcecast>;
+
+template <typename T>
+py::array_t<T> array(const std::vector<T>& values)
+{
+    return py::array_t<T>(values.size(), values.data());
+}
+
+// Assigns a keyword argument to a field, naming the field when it does not fit.
+template <typename T>
+void assign(const char* name, long value, T& field)
+{
+    if (value < std::numeric_limits<T>::min() || value > std::numeric_limits<T>::max()) {
+        throw std::invalid_argument(std::string("The header field ") + name +
+                                    " cannot hold " + std::to_string(value) + ".");
+    }
+    field = static_cast<T>(value);
+}
+
+burst_header make_header(long image_id,
+                         long fragment,
+                         long fragments,
+                         long scheme,
+                         long height,
+                         long width,
+                         long rate,
+                         long scale,
+                         long snr_enc,
+                         long mcs,
+                         long n_symbols)
+{
+    burst_header h;
+    assign("image_id", image_id, h.image_id);
+    assign("fragment", fragment, h.fragment);
+    assign("fragments", fragments, h.fragments);
+    assign("scheme", scheme, h.scheme);
+    assign("height", height, h.height);
+    assign("width", width, h.width);
+    assign("rate", rate, h.rate);
+    assign("scale", scale, h.scale);
+    assign("snr_enc", snr_enc, h.snr_enc);
+    assign("mcs", mcs, h.mcs);
+    assign("n_symbols", n_symbols, h.n_symbols);
+    return h;
+}
+
+void bind_params(py::module& m)
+{
+    py::class_<ofdm_params>(m, "ofdm_params")
+        .def(
+            py::init([](int fft_len,
+                        int cp_len,
+                        int occupied,
+                        int pilot_spacing,
+                        int oversampling,
+                        int preamble_len,
+                        double max_cfo) {
+                return ofdm_params{ fft_len,      cp_len,       occupied, pilot_spacing,
+                                    oversampling, preamble_len, max_cfo };
+            }),
+            py::arg("fft_len") = 64,
+            py::arg("cp_len") = 0,
+            py::arg("occupied") = 0,
+            py::arg("pilot_spacing") = 14,
+            py::arg("oversampling") = 1,
+            py::arg("preamble_len") = 0,
+            py::arg("max_cfo") = 4.0,
+            "Parameters of the OFDM waveform; 0 stands for the default that follows from "
+            "fft_len.")
+        .def_readonly("fft_len", &ofdm_params::fft_len)
+        .def_readonly("cp_len", &ofdm_params::cp_len)
+        .def_readonly("occupied", &ofdm_params::occupied)
+        .def_readonly("pilot_spacing", &ofdm_params::pilot_spacing)
+        .def_readonly("oversampling", &ofdm_params::oversampling)
+        .def_readonly("preamble_len", &ofdm_params::preamble_len)
+        .def_readonly("max_cfo", &ofdm_params::max_cfo)
+        .def_readonly_static("max_symbols", &ofdm_params::max_symbols);
+
+    py::class_<ofdm_frame>(m, "ofdm_frame")
+        .def(py::init<const ofdm_params&>(), py::arg("params") = ofdm_params())
+        .def_property_readonly("params", &ofdm_frame::params)
+        .def_property_readonly("preamble_len", &ofdm_frame::preamble_len)
+        .def_property_readonly("header_len", &ofdm_frame::header_len)
+        .def_property_readonly("symbol_samples", &ofdm_frame::symbol_samples)
+        .def_property_readonly("carriers", &ofdm_frame::carriers)
+        .def_property_readonly("pilots", &ofdm_frame::pilots)
+        .def_property_readonly("data", &ofdm_frame::data)
+        .def_property_readonly("training",
+                               [](const ofdm_frame& f) { return array(f.training()); })
+        .def_property_readonly("cover",
+                               [](const ofdm_frame& f) { return array(f.cover()); })
+        .def("payload_len", &ofdm_frame::payload_len, py::arg("n_symbols"))
+        .def("burst_samples", &ofdm_frame::burst_samples, py::arg("n_symbols"))
+        .def("air_uses", &ofdm_frame::air_uses, py::arg("n_symbols"))
+        .def("noise_voltage",
+             &ofdm_frame::noise_voltage,
+             py::arg("esn0_db"),
+             py::arg("power") = 1.0);
+}
+
+void bind_header(py::module& m)
+{
+    py::class_<burst_header>(m, "burst_header")
+        .def(py::init(&make_header),
+             py::kw_only(),
+             py::arg("image_id") = 0,
+             py::arg("fragment") = 0,
+             py::arg("fragments") = 1,
+             py::arg("scheme") = 0,
+             py::arg("height") = 0,
+             py::arg("width") = 0,
+             py::arg("rate") = 0,
+             py::arg("scale") = 0,
+             py::arg("snr_enc") = 0,
+             py::arg("mcs") = 0,
+             py::arg("n_symbols") = 1)
+        .def_readonly("image_id", &burst_header::image_id)
+        .def_readonly("fragment", &burst_header::fragment)
+        .def_readonly("fragments", &burst_header::fragments)
+        .def_readonly("scheme", &burst_header::scheme)
+        .def_readonly("height", &burst_header::height)
+        .def_readonly("width", &burst_header::width)
+        .def_readonly("rate", &burst_header::rate)
+        .def_readonly("scale", &burst_header::scale)
+        .def_readonly("snr_enc", &burst_header::snr_enc)
+        .def_readonly("mcs", &burst_header::mcs)
+        .def_readonly("n_symbols", &burst_header::n_symbols)
+        .def("__eq__", &burst_header::operator==)
+        .def("pack",
+             [](const burst_header& h) {
+                 const auto packed = h.pack();
+                 return py::bytes(reinterpret_cast<const char*>(packed.data()),
+                                  packed.size());
+             })
+        .def_static(
+            "unpack",
+            [](const std::string& packed) {
+                if (packed.size() != burst_header::bytes) {
+                    throw std::invalid_argument("A packed header has 20 bytes.");
+                }
+                std::array<std::uint8_t, burst_header::bytes> bytes;
+                std::copy(packed.begin(), packed.end(), bytes.begin());
+                return burst_header::unpack(bytes);
+            },
+            py::arg("packed"));
+
+    py::class_<burst_header_codec>(m, "burst_header_codec")
+        .def(py::init<int>(), py::arg("n_cells") = int(burst_header_codec::coded_bits))
+        .def_property_readonly("n_cells", &burst_header_codec::n_cells)
+        .def(
+            "encode",
+            [](const burst_header_codec& c, const burst_header& h) {
+                return array(c.encode(h));
+            },
+            py::arg("header"))
+        .def(
+            "decode",
+            [](const burst_header_codec& c, const float_array& soft) {
+                return c.decode(
+                    std::vector<float>(soft.data(), soft.data() + soft.size()));
+            },
+            py::arg("soft"));
+}
+
+void bind_stages(py::module& m)
+{
+    py::class_<burst_candidate>(m, "burst_candidate")
+        .def_readonly("position", &burst_candidate::position)
+        .def_readonly("metric", &burst_candidate::metric)
+        .def_readonly("phase", &burst_candidate::phase);
+
+    py::class_<burst_detector>(m, "burst_detector")
+        .def(py::init<const ofdm_frame&, double>(),
+             py::arg("frame") = ofdm_frame(),
+             py::arg("false_alarms") = 1e-6)
+        .def_property_readonly("threshold", &burst_detector::threshold)
+        .def(
+            "work",
+            [](burst_detector& d, const complex_array& samples) {
+                std::vector<burst_candidate> found;
+                d.work(samples.data(), samples.size(), found);
+                return found;
+            },
+            py::arg("samples"));
+
+    py::class_<burst_transmitter>(m, "burst_transmitter")
+        .def(py::init<const ofdm_frame&, float>(),
+             py::arg("frame") = ofdm_frame(),
+             py::arg("amplitude") = 1.0f)
+        .def_property_readonly("frame", &burst_transmitter::frame)
+        .def(
+            "modulate",
+            [](burst_transmitter& t,
+               const burst_header& h,
+               const complex_array& symbols) {
+                if (symbols.size() != h.n_symbols) {
+                    throw std::invalid_argument(
+                        "The header announces " + std::to_string(h.n_symbols) +
+                        " symbols, not " + std::to_string(symbols.size()) + ".");
+                }
+                std::vector<gr_complex> out;
+                t.modulate(h, symbols.data(), out);
+                return array(out);
+            },
+            py::arg("header"),
+            py::arg("symbols"));
+
+    py::class_<received_burst>(m, "received_burst")
+        .def_readonly("header", &received_burst::header)
+        .def_readonly("position", &received_burst::position)
+        .def_readonly("snr_db", &received_burst::snr_db)
+        .def_readonly("cfo", &received_burst::cfo)
+        .def_property_readonly("symbols",
+                               [](const received_burst& b) { return array(b.symbols); })
+        .def_property_readonly(
+            "noise_var", [](const received_burst& b) { return array(b.noise_var); });
+
+    py::class_<burst_receiver>(m, "burst_receiver")
+        .def(py::init<const ofdm_frame&>(), py::arg("frame") = ofdm_frame())
+        .def_property_readonly("frame", &burst_receiver::frame)
+        .def_property_readonly("counters",
+                               [](const burst_receiver& r) {
+                                   const auto& c = r.counters();
+                                   py::dict counts;
+                                   counts["candidates"] = c.candidates;
+                                   counts["preambles"] = c.preambles;
+                                   counts["headers"] = c.headers;
+                                   counts["bursts"] = c.bursts;
+                                   return counts;
+                               })
+        .def(
+            "work",
+            [](burst_receiver& r, const complex_array& samples) {
+                std::vector<received_burst> out;
+                {
+                    py::gil_scoped_release release;
+                    r.work(samples.data(), samples.size(), out);
+                }
+                return out;
+            },
+            py::arg("samples"));
+}
+
+void bind_blocks(py::module& m)
+{
+    py::class_<burst_modulator,
+               gr::block,
+               gr::basic_block,
+               std::shared_ptr<burst_modulator>>(m, "burst_modulator")
+        .def(py::init(&burst_modulator::make),
+             py::arg("params") = ofdm_params(),
+             py::arg("amplitude") = 1.0f,
+             py::arg("gap") = 256,
+             py::arg("continuous") = false)
+        .def("set_amplitude", &burst_modulator::set_amplitude, py::arg("amplitude"))
+        .def("set_gap", &burst_modulator::set_gap, py::arg("gap"))
+        .def("sent", &burst_modulator::sent)
+        .def("dropped", &burst_modulator::dropped);
+
+    py::class_<burst_demodulator,
+               gr::sync_block,
+               gr::block,
+               gr::basic_block,
+               std::shared_ptr<burst_demodulator>>(m, "burst_demodulator")
+        .def(py::init(&burst_demodulator::make),
+             py::arg("params") = ofdm_params(),
+             py::arg("sample_rate") = 1e6)
+        .def("set_sample_rate",
+             &burst_demodulator::set_sample_rate,
+             py::arg("sample_rate"))
+        .def("preambles", &burst_demodulator::preambles)
+        .def("bursts", &burst_demodulator::bursts);
+}
+
+} // namespace
+
+void bind_modem(py::module& m)
+{
+    bind_params(m);
+    bind_header(m);
+    bind_stages(m);
+    bind_blocks(m);
+}

@@ -74,7 +74,10 @@ burst_header make_header(long image_id,
 
 void bind_params(py::module& m)
 {
-    py::class_<ofdm_params>(m, "ofdm_params")
+    py::class_<ofdm_params>(
+        m,
+        "ofdm_params",
+        "Parameters of the OFDM burst waveform; see gnuradio/semcom/ofdm_params.h.")
         .def(
             py::init([](int fft_len,
                         int cp_len,
@@ -104,7 +107,10 @@ void bind_params(py::module& m)
         .def_readonly("max_cfo", &ofdm_params::max_cfo)
         .def_readonly_static("max_symbols", &ofdm_params::max_symbols);
 
-    py::class_<ofdm_frame>(m, "ofdm_frame")
+    py::class_<ofdm_frame>(m,
+                           "ofdm_frame",
+                           "Tables and lengths that follow from ofdm_params; see "
+                           "gnuradio/semcom/ofdm_params.h.")
         .def(py::init<const ofdm_params&>(), py::arg("params") = ofdm_params())
         .def_property_readonly("params", &ofdm_frame::params)
         .def_property_readonly("preamble_len", &ofdm_frame::preamble_len)
@@ -128,7 +134,10 @@ void bind_params(py::module& m)
 
 void bind_header(py::module& m)
 {
-    py::class_<burst_header>(m, "burst_header")
+    py::class_<burst_header>(m,
+                             "burst_header",
+                             "Fields of a burst header, at most 160 bits with CRC; see "
+                             "gnuradio/semcom/burst_header.h.")
         .def(py::init(&make_header),
              py::kw_only(),
              py::arg("image_id") = 0,
@@ -172,7 +181,10 @@ void bind_header(py::module& m)
             },
             py::arg("packed"));
 
-    py::class_<burst_header_codec>(m, "burst_header_codec")
+    py::class_<burst_header_codec>(
+        m,
+        "burst_header_codec",
+        "Header fields to BPSK symbols and back; see gnuradio/semcom/burst_header.h.")
         .def(py::init<int>(), py::arg("n_cells") = int(burst_header_codec::coded_bits))
         .def_property_readonly("n_cells", &burst_header_codec::n_cells)
         .def(
@@ -197,7 +209,10 @@ void bind_stages(py::module& m)
         .def_readonly("metric", &burst_candidate::metric)
         .def_readonly("phase", &burst_candidate::phase);
 
-    py::class_<burst_detector>(m, "burst_detector")
+    py::class_<burst_detector>(
+        m,
+        "burst_detector",
+        "Finds preambles in samples; see gnuradio/semcom/burst_detector.h.")
         .def(py::init<const ofdm_frame&, double>(),
              py::arg("frame") = ofdm_frame(),
              py::arg("false_alarms") = 1e-6)
@@ -211,7 +226,10 @@ void bind_stages(py::module& m)
             },
             py::arg("samples"));
 
-    py::class_<burst_transmitter>(m, "burst_transmitter")
+    py::class_<burst_transmitter>(
+        m,
+        "burst_transmitter",
+        "Header and symbols to samples; see gnuradio/semcom/burst_transmitter.h.")
         .def(py::init<const ofdm_frame&, float>(),
              py::arg("frame") = ofdm_frame(),
              py::arg("amplitude") = 1.0f)
@@ -243,7 +261,10 @@ void bind_stages(py::module& m)
         .def_property_readonly(
             "noise_var", [](const received_burst& b) { return array(b.noise_var); });
 
-    py::class_<burst_receiver>(m, "burst_receiver")
+    py::class_<burst_receiver>(
+        m,
+        "burst_receiver",
+        "Samples to headers and symbols; see gnuradio/semcom/burst_receiver.h.")
         .def(py::init<const ofdm_frame&>(), py::arg("frame") = ofdm_frame())
         .def_property_readonly("frame", &burst_receiver::frame)
         .def_property_readonly("counters",
@@ -274,7 +295,10 @@ void bind_blocks(py::module& m)
     py::class_<burst_modulator,
                gr::block,
                gr::basic_block,
-               std::shared_ptr<burst_modulator>>(m, "burst_modulator")
+               std::shared_ptr<burst_modulator>>(
+        m,
+        "burst_modulator",
+        "Block: symbols PDUs to OFDM bursts; see gnuradio/semcom/burst_modulator.h.")
         .def(py::init(&burst_modulator::make),
              py::arg("params") = ofdm_params(),
              py::arg("amplitude") = 1.0f,
@@ -289,7 +313,10 @@ void bind_blocks(py::module& m)
                gr::sync_block,
                gr::block,
                gr::basic_block,
-               std::shared_ptr<burst_demodulator>>(m, "burst_demodulator")
+               std::shared_ptr<burst_demodulator>>(
+        m,
+        "burst_demodulator",
+        "Block: samples to symbols PDUs; see gnuradio/semcom/burst_demodulator.h.")
         .def(py::init(&burst_demodulator::make),
              py::arg("params") = ofdm_params(),
              py::arg("sample_rate") = 1e6)

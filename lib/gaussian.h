@@ -5,6 +5,7 @@
 #define INCLUDED_SEMCOM_GAUSSIAN_H
 
 #include <gnuradio/gr_complex.h>
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -14,20 +15,19 @@ namespace semcom {
 /*!
  * \brief Random numbers that can start anywhere: xoshiro256++ (Blackman and Vigna, 2019),
  * seeded from two numbers by splitmix64.
+ *
+ * The sequence number is mixed into a scrambled seed, not added to the seed: splitmix64
+ * walks in steps of one constant, so the states of sequences that lie a step apart would
+ * share three of their four words.
  */
 class random_source
 {
 public:
     random_source(uint64_t seed, uint64_t sequence)
     {
-        uint64_t x = seed ^ (0x9e3779b97f4a7c15ULL * (sequence + 1));
-        for (auto& word : d_state) {
-            x += 0x9e3779b97f4a7c15ULL;
-            uint64_t z = x;
-            z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-            z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-            word = z ^ (z >> 31);
-        }
+        uint64_t x = mixed(mixed(seed + STEP) ^ (sequence + STEP));
+        for (auto& word : d_state)
+            word = mixed(x += STEP);
     }
 
     uint64_t next()
@@ -59,6 +59,15 @@ public:
     }
 
 private:
+    static constexpr uint64_t STEP = 0x9e3779b97f4a7c15ULL;
+
+    static uint64_t mixed(uint64_t z)
+    {
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+        return z ^ (z >> 31);
+    }
+
     static uint64_t rotated(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
 
     uint64_t d_state[4];

@@ -5,6 +5,7 @@
 #include <gnuradio/io_signature.h>
 #include <gnuradio/semcom/pdu.h>
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 namespace gr {
@@ -25,6 +26,14 @@ constexpr uint64_t STREAM_NOISE = ~0ULL - 2;
 
 // Below this a fade has no phase left to correct, and dividing by it would only overflow.
 constexpr float DEEPEST_FADE = 1e-6f;
+
+// A fragment that cannot cross still comes out, so that the receiver gives its image up
+// and the source is not left waiting for it.
+pmt::pmt_t given_up(const pmt::pmt_t& meta, const std::string& why)
+{
+    return pmt::cons(pmt::dict_add(meta, pdu::error(), pmt::mp(why)),
+                     pmt::make_c32vector(0, 0));
+}
 
 } // namespace
 
@@ -61,7 +70,7 @@ symbol_channel::sptr symbol_channel::make(const std::string& model,
                                           int n_pilots,
                                           double loss,
                                           int block_len,
-                                          uint64_t seed)
+                                          int64_t seed)
 {
     return gnuradio::make_block_sptr<symbol_channel_impl>(
         model, snr_db, csi, k_factor_db, n_pilots, loss, block_len, seed);
@@ -74,7 +83,7 @@ symbol_channel_impl::symbol_channel_impl(const std::string& model,
                                          int n_pilots,
                                          double loss,
                                          int block_len,
-                                         uint64_t seed)
+                                         int64_t seed)
     : gr::sync_block("Symbol Channel",
                      gr::io_signature::make(0, 1, sizeof(gr_complex)),
                      gr::io_signature::make(0, 1, sizeof(gr_complex))),
@@ -95,6 +104,9 @@ symbol_channel_impl::symbol_channel_impl(const std::string& model,
     if (block_len < 1)
         throw std::invalid_argument("a fading block must have at least 1 symbol, not " +
                                     std::to_string(block_len));
+    if (seed < 0)
+        throw std::invalid_argument("the seed must be a whole number from 0, not " +
+                                    std::to_string(seed));
     message_port_register_in(port());
     message_port_register_out(port());
     set_msg_handler(port(), [this](const pmt::pmt_t& pdu) { handle_symbols(pdu); });
@@ -240,12 +252,19 @@ void symbol_channel_impl::handle_symbols(const pmt::pmt_t& pdu)
         return;
     }
     if (!pmt::is_c32vector(pmt::cdr(pdu))) {
-        d_logger->error("a PDU came whose payload is no c32vector; it is dropped");
+        message_port_pub(port(),
+                         given_up(meta,
+                                  "the payload of a symbols PDU must be a c32vector of "
+                                  "complex symbols"));
         return;
     }
     const settings now = current();
     random_source random(d_seed, d_bursts++);
-    if (random.uniform() < now.loss) {
+    const bool lost = random.uniform() < now.loss;
+    // a burst that is lost has used the channel all the same
+    meta = pmt::dict_add(
+        meta, pdu::pilots(), pmt::from_long(now.csi == csi::pilot ? d_n_pilots : 0));
+    if (lost) {
         message_port_pub(port(), pmt::cons(meta, pmt::make_c32vector(0, 0)));
         return;
     }
@@ -266,11 +285,16 @@ void symbol_channel_impl::handle_symbols(const pmt::pmt_t& pdu)
                signal_energy,
                noise_energy);
 
+    if (!std::isfinite(signal_energy)) {
+        message_port_pub(port(),
+                         given_up(meta,
+                                  "the symbols of the PDU are not all finite numbers; "
+                                  "check the encoder that made them"));
+        return;
+    }
     meta = pmt::dict_add(meta, pdu::noise_var(), pmt::make_f32vector(n, burst.noise_var));
     meta = pmt::dict_add(meta, pdu::signal_energy(), pmt::from_double(signal_energy));
     meta = pmt::dict_add(meta, pdu::noise_energy(), pmt::from_double(noise_energy));
-    meta = pmt::dict_add(
-        meta, pdu::pilots(), pmt::from_long(now.csi == csi::pilot ? d_n_pilots : 0));
     if (signal_energy > 0 && noise_energy > 0)
         meta = pmt::dict_add(
             meta,
@@ -279,14 +303,15 @@ void symbol_channel_impl::handle_symbols(const pmt::pmt_t& pdu)
     message_port_pub(port(), pmt::cons(meta, pmt::init_c32vector(n, d_noise.data())));
 }
 
+bool symbol_channel_impl::check_topology(int ninputs, int noutputs)
+{
+    return ninputs == noutputs;
+}
+
 int symbol_channel_impl::work(int noutput_items,
                               gr_vector_const_void_star& input_items,
                               gr_vector_void_star& output_items)
 {
-    if (input_items.empty() || output_items.empty()) {
-        consume_each(0);
-        return input_items.empty() ? WORK_DONE : noutput_items;
-    }
     const auto* x = static_cast<const gr_complex*>(input_items[0]);
     auto* y = static_cast<gr_complex*>(output_items[0]);
     const settings now = current();

@@ -22,7 +22,7 @@ public:
                         int n_pilots,
                         double loss,
                         int block_len,
-                        uint64_t seed);
+                        int64_t seed);
 
     void set_model(const std::string& model) override;
     void set_snr_db(double snr_db) override;
@@ -31,6 +31,8 @@ public:
     void set_loss(double loss) override;
     double snr_db() const override;
 
+    //! A stream that comes in must go out: both ports or neither.
+    bool check_topology(int ninputs, int noutputs) override;
     int work(int noutput_items,
              gr_vector_const_void_star& input_items,
              gr_vector_void_star& output_items) override;

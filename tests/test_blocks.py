@@ -155,12 +155,13 @@ def test_everything_lost_is_given_up_with_a_sentence(small):
 @pytest.mark.parametrize("csi", ["ideal", "pilot"])
 def test_measured_snr_is_the_snr_set(astronaut, model, csi):
     """Per image against the SNR set on AWGN; on fading the mean of |h|^2 over the fragments moves it."""
-    rounds = 1 if model == "awgn" else 40
+    rounds = 1 if model == "awgn" else 80
     source = semcom.image_source(str(astronaut), rounds, 2)
     tb, sink = loop(source, semcom.jscc_encoder(), channel(model=model, csi=csi, snr_db=7.0), semcom.jscc_decoder())
     tb.run()
     measured = 10 * np.log10(np.mean([10 ** (r["snr_db"] / 10) for r in sink.results]))
-    # 640 exponential fades: standard deviation of their mean 4 %, or 0.17 dB
+    # the fragments' energies are unequal (a third is in the first), so that 16 fades count as 6: over 80 images the
+    # mean of |h|^2 has a standard deviation of 4.5 %, or 0.19 dB, and the margin is 2.6 of them
     assert measured == pytest.approx(7.0, abs=0.1 if model == "awgn" else 0.5)
     extra = 16 * 16 if csi == "pilot" else 0
     assert all(r["air_uses"] == 65536 + extra and r["payload_uses"] == 65536 for r in sink.results)

@@ -25,12 +25,9 @@ def through_block(bursts, meta=None, **options):
         message = pdus.from_symbols(burst, {"image_id": index} | (meta or {}))
         channel._post(pmt.intern("symbols"), message)
     done = pmt.cons(pmt.intern("done"), pmt.from_long(1))
-    tb.start()
-    # "done" overtakes nothing that is queued on the same block only once that queue is empty
-    while catcher.num_messages() < len(bursts):
-        pass
+    # all of it is queued before the block's thread starts, which handles every message that is there before it ends
     channel._post(pmt.intern("system"), done)
-    tb.wait()
+    tb.run()
     return [catcher.get_message(i) for i in range(catcher.num_messages())]
 
 

@@ -4,6 +4,8 @@
 #include "gaussian.h"
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <cstring>
+#include <set>
 
 using gr::semcom::random_source;
 
@@ -38,5 +40,21 @@ BOOST_AUTO_TEST_CASE(uniform_is_in_range)
     for (int i = 0; i < 100000; i++) {
         const double u = random.uniform();
         BOOST_REQUIRE(u >= 0 && u < 1);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(neighbouring_sequences_share_no_state)
+{
+    // a word seen twice means that one burst's generator is a shifted copy of another's
+    static_assert(sizeof(random_source) == 4 * sizeof(uint64_t), "only the state");
+    for (uint64_t seed : { 0, 1, 7 }) {
+        std::set<uint64_t> words;
+        for (uint64_t sequence = 0; sequence < 1000; sequence++) {
+            const random_source source(seed, sequence);
+            uint64_t state[4];
+            std::memcpy(state, &source, sizeof(state));
+            for (const auto word : state)
+                BOOST_REQUIRE(words.insert(word).second);
+        }
     }
 }

@@ -55,11 +55,12 @@ SEMCOM_API void pass_burst(const gr_complex* x,
  * - Output: symbols, with the keys noise_var (f32vector, one value per symbol), snr_db
  *   (10 log10(sum |h x|^2 / sum |w|^2) of this burst), signal_energy, noise_energy (these
  * two sums), pilots (channel uses spent on pilots). A burst that was lost comes as an
- * empty vector with its metadata.
+ * empty vector with its metadata and pilots. One that is no c32vector, or not finite,
+ * comes as an empty vector with the key error, which says why.
  *
  * Stream ports, both optional:
- * - Input and output: complex symbols; a new h every block_len symbols. Tags pass
- * through.
+ * - Input and output, connected together: complex symbols; a new h every block_len
+ *   symbols. Tags pass through; losses do not apply.
  *
  * The result depends on the seed and the order of the input alone, not on how the
  * scheduler splits the work.
@@ -77,8 +78,8 @@ public:
      * \param n_pilots pilots per block with csi "pilot", at least 1
      * \param loss probability that a PDU is lost, 0 to 1
      * \param block_len symbols of one fading block on the stream ports, at least 1
-     * \param seed of fading, noise and losses
-     * \throws std::invalid_argument with one sentence
+     * \param seed of fading, noise and losses, from 0; channels of one flowgraph need
+     * different ones \throws std::invalid_argument with one sentence
      */
     static sptr make(const std::string& model = "awgn",
                      double snr_db = 10.0,
@@ -87,7 +88,7 @@ public:
                      int n_pilots = 16,
                      double loss = 0.0,
                      int block_len = 4096,
-                     uint64_t seed = 0);
+                     int64_t seed = 0);
 
     virtual void set_model(const std::string& model) = 0;
     virtual void set_snr_db(double snr_db) = 0;

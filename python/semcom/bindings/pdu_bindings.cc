@@ -7,7 +7,9 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
+#include <algorithm>
 #include <cstring>
+#include <string>
 
 namespace py = pybind11;
 namespace pdu = gr::semcom::pdu;
@@ -26,6 +28,13 @@ dense<T> checked(const py::array& array, const char* dtype)
         throw py::value_error("the array must be of dtype " + std::string(dtype) +
                               ", not " + std::string(py::str(array.dtype())));
     return dense<T>::ensure(array);
+}
+
+// None arrives from Python as a null pointer, which pmt's functions dereference.
+void present(const pmt::pmt_t& value)
+{
+    if (!value)
+        throw py::value_error("a PMT must be given here, not None");
 }
 
 template <typename T>
@@ -57,6 +66,7 @@ pmt::pmt_t f32_to_pmt(const py::array& array)
 
 dense<uint8_t> pmt_to_u8(const pmt::pmt_t& vector)
 {
+    present(vector);
     if (!pmt::is_u8vector(vector))
         throw py::value_error("the payload must be a u8vector");
     size_t length = 0;
@@ -66,6 +76,7 @@ dense<uint8_t> pmt_to_u8(const pmt::pmt_t& vector)
 
 dense<gr_complex> pmt_to_c32(const pmt::pmt_t& vector)
 {
+    present(vector);
     // a block that has nothing to send may leave any empty vector
     if (pmt::is_uniform_vector(vector) && pmt::length(vector) == 0)
         return dense<gr_complex>(py::ssize_t(0));
@@ -78,6 +89,7 @@ dense<gr_complex> pmt_to_c32(const pmt::pmt_t& vector)
 
 dense<float> pmt_to_f32(const pmt::pmt_t& vector)
 {
+    present(vector);
     if (!pmt::is_f32vector(vector))
         throw py::value_error("the payload must be an f32vector");
     size_t length = 0;
@@ -85,18 +97,34 @@ dense<float> pmt_to_f32(const pmt::pmt_t& vector)
     return copied(data, length);
 }
 
+pmt::pmt_t whole_number(const std::string& name, const py::handle& value)
+{
+    int overflow = 0;
+    const py::int_ number = py::reinterpret_borrow<py::object>(value);
+    const long long out = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+    if (overflow)
+        throw py::value_error("the metadata key " + name +
+                              " holds an integer of more than 64 bits");
+    return pmt::from_long(out);
+}
+
 pmt::pmt_t meta_to_pmt(const py::dict& meta)
 {
+    // scalars of NumPy are what measurements and array elements arrive as
+    const auto numpy = py::module::import("numpy");
     pmt::pmt_t out = pmt::make_dict();
     for (const auto& item : meta) {
         const std::string name = py::str(item.first);
         const py::handle value = item.second;
         pmt::pmt_t there;
-        if (py::isinstance<py::bool_>(value))
+        if (py::isinstance<py::bool_>(value) ||
+            py::isinstance(value, numpy.attr("bool_")))
             there = pmt::from_bool(value.cast<bool>());
-        else if (py::isinstance<py::int_>(value))
-            there = pmt::from_long(value.cast<long>());
-        else if (py::isinstance<py::float_>(value))
+        else if (py::isinstance<py::int_>(value) ||
+                 py::isinstance(value, numpy.attr("integer")))
+            there = whole_number(name, value);
+        else if (py::isinstance<py::float_>(value) ||
+                 py::isinstance(value, numpy.attr("floating")))
             there = pmt::from_double(value.cast<double>());
         else if (py::isinstance<py::str>(value))
             there = pmt::mp(value.cast<std::string>());
@@ -134,6 +162,7 @@ py::object to_python(const pmt::pmt_t& value)
 
 py::dict pmt_to_meta(const pmt::pmt_t& meta)
 {
+    present(meta);
     py::dict out;
     if (pmt::is_null(meta))
         return out;
@@ -152,10 +181,18 @@ py::dict pmt_to_meta(const pmt::pmt_t& meta)
 
 pmt::pmt_t image_to_pdu(const py::array& image, const pmt::pmt_t& meta)
 {
+    present(meta);
     const auto data = checked<uint8_t>(image, "uint8");
     if (data.ndim() != 2 && data.ndim() != 3)
         throw py::value_error("an image must have the shape [H,W] or [H,W,C]");
     const long channels = data.ndim() == 3 ? data.shape(2) : 1;
+    if (data.size() == 0 || std::max(data.shape(0), data.shape(1)) > 32767 ||
+        channels > 4)
+        throw py::value_error("an image must have sides of 1 to 32767 pixels and 1 to 4 "
+                              "channels, not " +
+                              std::to_string(data.shape(1)) + "x" +
+                              std::to_string(data.shape(0)) + " pixels and " +
+                              std::to_string(channels) + " channels");
     pmt::pmt_t out = pmt::is_null(meta) ? pmt::make_dict() : meta;
     out = pmt::dict_add(out, pdu::height(), pmt::from_long(data.shape(0)));
     out = pmt::dict_add(out, pdu::width(), pmt::from_long(data.shape(1)));
@@ -165,6 +202,7 @@ pmt::pmt_t image_to_pdu(const py::array& image, const pmt::pmt_t& meta)
 
 dense<uint8_t> pdu_to_image(const pmt::pmt_t& message)
 {
+    present(message);
     const auto shape = pdu::shape_of_image(message);
     const auto rows = static_cast<py::ssize_t>(shape.height);
     const auto columns = static_cast<py::ssize_t>(shape.width);

@@ -106,6 +106,14 @@ def test_split_and_join_are_inverse():
         assert lost == 0 and np.array_equal(back, values)
 
 
+@pytest.mark.parametrize("scheme", jscc.AVAILABLE)
+def test_every_fragment_carries_its_share_of_the_energy(scheme, astronaut):
+    parts = jscc.split(jscc.coder(scheme).encode(io.load(astronaut)).symbols)
+    energy = np.array([np.sum(np.abs(p) ** 2) for p in parts])
+    assert len(parts) == 16
+    assert energy.max() < 1.3 * energy.mean() and energy.min() > 0.7 * energy.mean()
+
+
 def test_scale_code_is_fine_and_bounded():
     for scale in (1e-9, 0.01, 1.0, 3.7, 1e4):
         assert sym.scale_value(sym.scale_code(scale)) == pytest.approx(scale, rel=4e-4)

@@ -6,26 +6,43 @@
 
 #include <gnuradio/io_signature.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace gr {
 namespace semcom {
 
 burst_demodulator::sptr burst_demodulator::make(const ofdm_params& params,
-                                                double sample_rate)
+                                                double sample_rate,
+                                                std::uint64_t idle_samples)
 {
-    return gnuradio::make_block_sptr<burst_demodulator_impl>(params, sample_rate);
+    return gnuradio::make_block_sptr<burst_demodulator_impl>(
+        params, sample_rate, idle_samples);
 }
 
 burst_demodulator_impl::burst_demodulator_impl(const ofdm_params& params,
-                                               double sample_rate)
+                                               double sample_rate,
+                                               std::uint64_t idle_samples)
     : gr::sync_block("semcom_burst_demodulator",
                      gr::io_signature::make(1, 1, sizeof(gr_complex)),
                      gr::io_signature::make(0, 0, 0)),
-      d_receiver(ofdm_frame(params))
+      d_receiver(ofdm_frame(params)),
+      d_idle_samples(idle_samples),
+      d_longest_burst(d_receiver.frame().burst_samples(ofdm_params::max_symbols))
 {
     set_sample_rate(sample_rate);
     message_port_register_out(pmt::mp("symbols"));
+    message_port_register_out(pmt::mp("idle"));
+}
+
+void burst_demodulator_impl::report_silence(std::uint64_t until)
+{
+    while (d_idle_samples && d_active + d_idle_samples <= until) {
+        d_active += d_idle_samples;
+        const auto message = pmt::dict_add(
+            pmt::make_dict(), pmt::mp("samples"), pmt::from_uint64(d_active));
+        message_port_pub(pmt::mp("idle"), message);
+    }
 }
 
 void burst_demodulator_impl::set_sample_rate(double sample_rate)
@@ -44,7 +61,18 @@ int burst_demodulator_impl::work(int noutput_items,
     d_receiver.work(
         static_cast<const gr_complex*>(input_items[0]), noutput_items, d_received);
     for (const auto& burst : d_received) {
+        const auto start =
+            static_cast<std::uint64_t>(std::max<std::int64_t>(burst.position, 0));
+        report_silence(start);
+        d_active = std::max(
+            d_active, start + d_receiver.frame().burst_samples(burst.header.n_symbols));
         message_port_pub(pmt::mp("symbols"), pdu_of_burst(burst, d_sample_rate));
+    }
+    // A burst that began before the silence ran out may still be on its way: waiting for
+    // the longest keeps the order of messages independent of how the stream was cut.
+    d_seen += noutput_items;
+    if (d_seen > 2 * d_longest_burst) {
+        report_silence(d_seen - 2 * d_longest_burst);
     }
     d_preambles = d_receiver.counters().preambles;
     d_bursts = d_receiver.counters().bursts;

@@ -16,7 +16,9 @@ namespace semcom {
 class burst_demodulator_impl : public burst_demodulator
 {
 public:
-    burst_demodulator_impl(const ofdm_params& params, double sample_rate);
+    burst_demodulator_impl(const ofdm_params& params,
+                           double sample_rate,
+                           std::uint64_t idle_samples);
 
     void set_sample_rate(double sample_rate) override;
     std::uint64_t preambles() const override { return d_preambles; }
@@ -27,9 +29,15 @@ public:
              gr_vector_void_star& output_items) override;
 
 private:
+    void report_silence(std::uint64_t until);
+
     burst_receiver d_receiver;
     std::atomic<double> d_sample_rate;
     std::vector<received_burst> d_received;
+    const std::uint64_t d_idle_samples;
+    const std::uint64_t d_longest_burst;
+    std::uint64_t d_seen = 0;   // samples taken
+    std::uint64_t d_active = 0; // end of the last burst, or of the last silence reported
     std::atomic<std::uint64_t> d_preambles{ 0 }, d_bursts{ 0 };
 };
 

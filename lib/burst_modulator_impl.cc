@@ -12,25 +12,25 @@
 namespace gr {
 namespace semcom {
 
-burst_modulator::sptr burst_modulator::make(const ofdm_params& params,
-                                            float amplitude,
-                                            int gap,
-                                            bool continuous)
+burst_modulator::sptr burst_modulator::make(
+    const ofdm_params& params, float amplitude, int gap, bool continuous, int trailer)
 {
     return gnuradio::make_block_sptr<burst_modulator_impl>(
-        params, amplitude, gap, continuous);
+        params, amplitude, gap, continuous, trailer);
 }
 
-burst_modulator_impl::burst_modulator_impl(const ofdm_params& params,
-                                           float amplitude,
-                                           int gap,
-                                           bool continuous)
+burst_modulator_impl::burst_modulator_impl(
+    const ofdm_params& params, float amplitude, int gap, bool continuous, int trailer)
     : gr::block("semcom_burst_modulator",
                 gr::io_signature::make(0, 0, 0),
                 gr::io_signature::make(1, 1, sizeof(gr_complex))),
       d_transmitter(ofdm_frame(params)),
-      d_continuous(continuous)
+      d_continuous(continuous),
+      d_trailer(trailer)
 {
+    if (trailer < 0 || trailer > 100000000) {
+        throw std::invalid_argument("The trailer is 0 to 100000000 samples.");
+    }
     set_amplitude(amplitude);
     set_gap(gap);
     message_port_register_in(pmt::mp("symbols"));
@@ -75,7 +75,8 @@ bool burst_modulator_impl::next_burst()
         d_burst.assign(before, gr_complex(0, 0));
         d_transmitter.set_amplitude(d_amplitude);
         d_transmitter.modulate(header, symbols, d_burst);
-        d_burst.resize(d_burst.size() + after, gr_complex(0, 0));
+        const bool last = header.fragment + 1 == header.fragments;
+        d_burst.resize(d_burst.size() + after + (last ? d_trailer : 0), gr_complex(0, 0));
         d_at = 0;
         d_sent++;
         return true;

@@ -20,7 +20,8 @@ public:
     burst_modulator_impl(const ofdm_params& params,
                          float amplitude,
                          int gap,
-                         bool continuous);
+                         bool continuous,
+                         int trailer);
 
     void set_amplitude(float amplitude) override;
     void set_gap(int gap) override;
@@ -41,6 +42,7 @@ private:
     std::atomic<float> d_amplitude;
     std::atomic<int> d_gap;
     const bool d_continuous;
+    const int d_trailer;
     std::deque<pmt::pmt_t> d_waiting;
     std::vector<gr_complex> d_burst; // being sent, from d_at on
     std::size_t d_at = 0;

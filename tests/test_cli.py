@@ -81,6 +81,18 @@ def test_same_seed_same_picture(astronaut, tmp_path):
     assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.parametrize("channel", ["awgn", "rayleigh", "epa"])
+def test_over_the_waveform(astronaut, tmp_path, channel):
+    args = ("--level", "waveform", "--channel", channel, "--snr", 12, "--cfo", 2000, "--sfo", 5, "--doppler", 5)
+    status, out, err = semcom("loopback", astronaut, *args, "--out", tmp_path, "--json", "--seed", 3)
+    assert status == 0, err
+    report = json.loads(out)
+    assert list(report) == KEYS and report["csi"] == "pilot" and report["fragments"] == 16
+    assert 1.4 < report["air_uses"] / report["payload_uses"] < 1.9
+    if channel == "awgn":
+        assert report["lost"] == 0 and report["snr_measured_db"] == pytest.approx(12, abs=0.5)
+
+
 def test_table_for_a_person(astronaut, tmp_path):
     status, out, _ = semcom("loopback", astronaut, "--out", tmp_path, "--csi", "pilot", "--rate", "1/24")
     assert status == 0 and "PSNR" in out and "received" in out
@@ -128,9 +140,12 @@ def bad(*args):
         bad("--scheme", "h264", "there is no scheme 'h264'"),
         bad("--scheme", "witt", "not part of this version yet"),
         bad("--channel", "carrier-pigeon", "choose awgn, rayleigh, rician"),
-        bad("--channel", "epa", "waveform level"),
+        bad("--channel", "epa", "add --level waveform"),
         bad("--csi", "psychic", "choose ideal, pilot, none"),
-        bad("--level", "waveform", "not part of this version"),
+        bad("--level", "waveform", "--csi", "ideal", "pilots tell"),
+        bad("--level", "waveform", "--cfo", "1e9", "within half the rate"),
+        bad("--cfo", "100", "belong to the waveform"),
+        bad("--level", "quantum", "choose symbol, waveform"),
         bad("--rate", "fast", "write it as K/N"),
         bad("--rate", "1/0", "write it as K/N"),
         bad("--rate", "2/1", "out of range"),

@@ -29,6 +29,10 @@ namespace semcom {
  * - \p snr_db: Es/N0 over the carriers, bias removed (double)
  * - \p cfo_hz: carrier offset (double)
  * - \p noise_var: expected squared error of every symbol (f32vector)
+ *
+ * Output: message port "idle", a dictionary with \p samples, whenever idle_samples have
+ * passed without a burst: time, measured by the channel and not by a clock, for what
+ * waits for missing fragments.
  */
 class SEMCOM_API burst_demodulator : virtual public gr::sync_block
 {
@@ -38,8 +42,12 @@ public:
     /*!
      * \param params the waveform, the same as the transmitter's
      * \param sample_rate in samples per second; it scales cfo_hz and nothing else
+     * \param idle_samples without a burst after which the channel counts as idle; 0:
+     * never
      */
-    static sptr make(const ofdm_params& params = ofdm_params(), double sample_rate = 1e6);
+    static sptr make(const ofdm_params& params = ofdm_params(),
+                     double sample_rate = 1e6,
+                     std::uint64_t idle_samples = 0);
 
     virtual void set_sample_rate(double sample_rate) = 0;
     //! Preambles that the receiver believed.

@@ -31,6 +31,9 @@ namespace semcom {
  * and "tx_eob" on the last of these samples.
  * - Continuous mode: zeros whenever there is nothing to send, and no tags.
  *
+ * After the last fragment of an image come \p trailer further zeros: a receiver learns
+ * from them, in its own measure of time, that nothing more of the image will come.
+ *
  * When its source is done the block sends what it holds and is done itself.
  */
 class SEMCOM_API burst_modulator : virtual public gr::block
@@ -43,11 +46,13 @@ public:
      * \param amplitude root mean square of the samples of a burst
      * \param gap zero samples between two bursts, at least 0
      * \param continuous fill with zeros instead of marking bursts
+     * \param trailer zero samples after the last fragment of an image, at least 0
      */
     static sptr make(const ofdm_params& params = ofdm_params(),
                      float amplitude = 1.0f,
                      int gap = 256,
-                     bool continuous = false);
+                     bool continuous = false,
+                     int trailer = 0);
 
     virtual void set_amplitude(float amplitude) = 0;
     virtual void set_gap(int gap) = 0;

@@ -303,7 +303,8 @@ void bind_blocks(py::module& m)
              py::arg("params") = ofdm_params(),
              py::arg("amplitude") = 1.0f,
              py::arg("gap") = 256,
-             py::arg("continuous") = false)
+             py::arg("continuous") = false,
+             py::arg("trailer") = 0)
         .def("set_amplitude", &burst_modulator::set_amplitude, py::arg("amplitude"))
         .def("set_gap", &burst_modulator::set_gap, py::arg("gap"))
         .def("sent", &burst_modulator::sent)
@@ -319,7 +320,8 @@ void bind_blocks(py::module& m)
         "Block: samples to symbols PDUs; see gnuradio/semcom/burst_demodulator.h.")
         .def(py::init(&burst_demodulator::make),
              py::arg("params") = ofdm_params(),
-             py::arg("sample_rate") = 1e6)
+             py::arg("sample_rate") = 1e6,
+             py::arg("idle_samples") = 0)
         .def("set_sample_rate",
              &burst_demodulator::set_sample_rate,
              py::arg("sample_rate"))

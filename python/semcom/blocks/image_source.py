@@ -15,7 +15,7 @@ from . import pdu
 from .base import message_block
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
-IMAGE, ACK, STATUS, SYSTEM = (pmt.intern(s) for s in ("image", "ack", "status", "system"))
+IMAGE, ACK, IDLE, STATUS, SYSTEM = (pmt.intern(s) for s in ("image", "ack", "idle", "status", "system"))
 
 
 class image_source(message_block):
@@ -31,7 +31,13 @@ class image_source(message_block):
     repeat : how many times everything is sent; 0 for without end.
     window : images under way at most.
 
-    Ports: out ``image`` (keys ``image_id`` 0..65535, ``name`` file stem), out ``status``; in ``ack``.
+    Over a real channel all of an image can be lost, and nobody acknowledges what nobody saw: connect ``idle`` to the
+    ``idle``
+    output of the JSCC Decoder and use a window of 1. When the channel fell silent and fewer images were delivered
+    than sent,
+    the source gives up the one it waits for.
+
+    Ports: out ``image`` (keys ``image_id`` 0..65535, ``name`` file stem), out ``status``; in ``ack``, ``idle``.
 
     Raises
     ------
@@ -58,8 +64,10 @@ class image_source(message_block):
         self._thread: threading.Thread | None = None
         self.message_port_register_out(IMAGE)
         self.message_port_register_out(STATUS)
-        self.message_port_register_in(ACK)
-        self.set_msg_handler(ACK, self._acknowledged)
+        self._given = 0  # images sent so far
+        for port, handler in ((ACK, self._acknowledged), (IDLE, self._idle)):
+            self.message_port_register_in(port)
+            self.set_msg_handler(port, handler)
 
     def start(self) -> bool:
         """Called by the scheduler; starts sending."""
@@ -88,6 +96,18 @@ class image_source(message_block):
         with self._changed:
             self._outstanding.discard(number)
             self._changed.notify_all()
+
+    def _idle(self, msg: pmt.pmt_base) -> None:
+        delivered = pdu.dictionary(msg).get("delivered", 0) if pmt.is_dict(msg) else 0
+        with self._changed:
+            lost = set(self._outstanding) if delivered < self._given else set()
+            self._given -= len(lost)
+            self._outstanding -= lost
+            self._changed.notify_all()
+        for number in lost:
+            sentence = f"image {number} was given up: nothing of it was received"
+            self.logger.error(sentence)
+            self.message_port_pub(STATUS, pdu.message({"block": self.name(), "status": sentence}))
 
     def _wait_for(self, room: int) -> bool:
         """Until fewer than ``room`` images are under way; False when the flowgraph stops."""
@@ -119,6 +139,7 @@ class image_source(message_block):
             unreadable = 0
             with self._changed:
                 self._outstanding.add(number)
+                self._given += 1
             self.message_port_pub(IMAGE, pdu.from_image(image, {"image_id": number, "name": file.stem}))
             number = (number + 1) % 65536
         if self._wait_for(1):

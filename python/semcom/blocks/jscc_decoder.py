@@ -50,7 +50,9 @@ class jscc_decoder(worker_block):
     variant : weights of ``samsc``.
     timeout : bursts of other images after which an incomplete image is delivered.
 
-    Ports: in ``symbols``, ``flush``; out ``image``, ``status``. Keys added: ``snr_db`` (over the whole image, where
+    Ports: in ``symbols``, ``flush``; out ``image``, ``status``, and ``idle``, which answers each flush with the
+    number of images
+    ``delivered`` since the start. Keys added: ``snr_db`` (over the whole image, where
     the channel reported
     its energies), ``lost`` fragments, ``fragments``, ``payload_uses`` and ``air_uses`` (with pilots), complex channel
     uses.
@@ -60,8 +62,12 @@ class jscc_decoder(worker_block):
     BadInput : a scheme or SNR that cannot be, or a timeout below 1.
     """
 
+    signal_ports = ("flush",)
+
     def __init__(self, scheme: str = "softcast", snr_db: float = 10.0, variant: str = "original", timeout: int = 4096):
         worker_block.__init__(self, "JSCC Decoder", ["symbols", "flush"], ["image"])
+        self.message_port_register_out(pmt.intern("idle"))
+        self._delivered = 0
         jscc.check_scheme(scheme)
         if timeout < 1:
             raise BadInput(f"a timeout of {timeout} bursts makes no sense; give 1 or more")
@@ -80,6 +86,7 @@ class jscc_decoder(worker_block):
         """One fragment, or a flush."""
         if port == "flush":
             self.finish()
+            self.publish("idle", pdu.message({"delivered": self._delivered}))
             return
         self._bursts += 1
         number = meta.get("image_id", 0)
@@ -122,6 +129,9 @@ class jscc_decoder(worker_block):
         pending.seen.add(meta["fragment"])
         pending.last_burst = self._bursts
         pending.energies += [meta.get(k, 0.0) for k in ("signal_energy", "noise_energy", "pilots")]
+        if "signal_energy" not in meta and "snr_db" in meta:
+            # a burst receiver knows the ratio of each burst only: as if each came with the same noise
+            pending.energies += [len(symbols) * 10 ** (meta["snr_db"] / 10), len(symbols), 0]
         if len(symbols) == 0:
             return
         noise_var = meta.get("noise_var")
@@ -132,6 +142,7 @@ class jscc_decoder(worker_block):
 
     def _deliver(self, number: int) -> None:
         pending = self._pending.pop(number)
+        self._delivered += 1
         symbols, noise_var, lost = jscc.join(pending.parts, pending.fragments, pending.total)
         meta = pending.meta | {
             "lost": lost,

@@ -27,12 +27,16 @@ class worker_block(message_block):
     so no
     source waits for an image that cannot come.
 
+    Ports in ``signal_ports`` take any message, not only PDUs; its content does not count.
+
     Parameters
     ----------
     name : of the block.
     inputs : names of message input ports.
     outputs : names of message output ports on which a failure is passed on; ``status`` is always there.
     """
+
+    signal_ports: tuple[str, ...] = ()
 
     def __init__(self, name: str, inputs: list[str], outputs: list[str]):
         message_block.__init__(self, name)
@@ -82,7 +86,7 @@ class worker_block(message_block):
             self.report("", f"{self.name()}: {error}", error)
 
     def _take(self, port: str, msg: pmt.pmt_base) -> None:
-        meta = pdu.meta_of(msg)
+        meta = {} if port in self.signal_ports else pdu.meta_of(msg)
         if "error" in meta:
             self.pass_failure(port, msg)
             return

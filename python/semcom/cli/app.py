@@ -68,9 +68,12 @@ def loopback(
     scheme: Annotated[str, typer.Option(help=SCHEMES)] = "softcast",
     level: Annotated[str, typer.Option(help="symbol or waveform")] = "symbol",
     snr: Annotated[float, typer.Option(help="Es/N0 per complex symbol, dB")] = 10.0,
-    csi: Annotated[str, typer.Option(help="channel knowledge at the receiver: ideal, pilot, none")] = "ideal",
+    csi: Annotated[str, typer.Option(help="channel knowledge at the receiver: ideal, pilot, none")] = "default",
     rate: Annotated[str | None, typer.Option(help="K/N, complex channel uses per real source value")] = None,
-    channel: Annotated[str, typer.Option(help="awgn, rayleigh, rician")] = "awgn",
+    channel: Annotated[str, typer.Option(help="awgn, rayleigh, rician; over the waveform also epa, eva, etu")] = "awgn",
+    doppler: Annotated[float, typer.Option(help="maximum Doppler shift, Hz (waveform)")] = 0.0,
+    cfo: Annotated[float, typer.Option(help="carrier offset, Hz (waveform)")] = 0.0,
+    sfo: Annotated[float, typer.Option(help="sampling clock offset, ppm (waveform)")] = 0.0,
     k_factor: Annotated[float, typer.Option(help="Rician K factor, dB")] = 10.0,
     prompt: Annotated[
         list[str] | None,
@@ -84,13 +87,17 @@ def loopback(
 ) -> int:
     """Send one photograph through a GNU Radio flowgraph and measure what arrives."""
     one_of("--level", level, ("symbol", "waveform"))
-    if level == "waveform":
-        raise BadInput("--level waveform is not part of this version yet; choose --level symbol")
-    if channel in WAVEFORM_CHANNELS:
-        raise BadInput(
-            f"--channel {channel} is a multipath profile of the waveform level; choose awgn, rayleigh or rician"
-        )
-    one_of("--channel", channel, SYMBOL_CHANNELS)
+    if level == "symbol":
+        if channel in WAVEFORM_CHANNELS:
+            raise BadInput(f"--channel {channel} is multipath; add --level waveform or choose awgn, rayleigh or rician")
+        if doppler or cfo or sfo:
+            raise BadInput("--doppler, --cfo and --sfo belong to the waveform; add --level waveform")
+        one_of("--channel", channel, SYMBOL_CHANNELS)
+    else:
+        one_of("--channel", channel, SYMBOL_CHANNELS + WAVEFORM_CHANNELS)
+        if csi not in ("pilot", "default"):
+            raise BadInput(f"--csi {csi} is not to be had over the waveform, where pilots tell; leave it out")
+    csi = {"symbol": "ideal", "waveform": "pilot"}[level] if csi == "default" else csi
     one_of("--csi", csi, CSI)
     link = require("..links.loopback")
     settings = link.LoopbackSettings(
@@ -106,8 +113,12 @@ def loopback(
         roi=roi,
         variant=variant,
         seed=seed,
+        level=level,
+        doppler=doppler,
+        cfo=cfo,
+        sfo=sfo,
     )
-    measured = link.symbol_loopback(settings).measure()
+    measured = link.loopback(settings).measure()
     error = measured.pop("error", None)
     if as_json:
         sys.stdout.write(json.dumps(strict(measured)) + "\n")

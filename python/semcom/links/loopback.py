@@ -19,13 +19,20 @@ from ..blocks.sam_segmenter import sam_segmenter
 from ..errors import BadInput
 from ..image import io
 from ..segment import parse_prompt, validate
+from . import waveform_channel
+from .jscc_transceiver import jscc_receiver, jscc_transmitter
 
 ROI = ("whole", "masked")
+SAMPLE_RATE = 1e6  # samples a second at the waveform level
+MULTIPATH_RATE = 7.68e6  # of LTE at 5 MHz, which the multipath profiles are made for
 
 
 @dataclass(frozen=True)
 class LoopbackSettings:
-    """What ``semcom loopback`` can set at symbol level; units as in DESIGN section 6.
+    """What ``semcom loopback`` can set; units as in DESIGN section 6.
+
+    level : "symbol" or "waveform".
+    doppler, cfo : Hz; sfo : ppm; waveform level only.
 
     variant : weights of samsc, "original" or "masked"; None takes the one that fits ``roi``.
     k_factor_db : Rician K.
@@ -44,10 +51,18 @@ class LoopbackSettings:
     variant: str | None = None
     seed: int = 0
     st_lpips: bool = True
+    level: str = "symbol"
+    doppler: float = 0.0
+    cfo: float = 0.0
+    sfo: float = 0.0
 
 
-class symbol_loopback(gr.top_block):
-    """Image Source -> [SAM Segmenter] -> JSCC Encoder -> Symbol Channel -> JSCC Decoder -> Image Quality -> Image Sink.
+class loopback(gr.top_block):
+    """Image Source -> [SAM Segmenter] -> coder -> channel -> decoder -> Image Quality -> Image Sink.
+
+    At symbol level JSCC Encoder, Symbol Channel and JSCC Decoder; at waveform level JSCC Transmitter, Waveform
+    Channel and
+    JSCC Receiver, whose channel knowledge comes from the pilots of the bursts.
 
     Raises
     ------
@@ -55,7 +70,7 @@ class symbol_loopback(gr.top_block):
     """
 
     def __init__(self, settings: LoopbackSettings):
-        gr.top_block.__init__(self, "Symbol-level loopback", catch_exceptions=True)
+        gr.top_block.__init__(self, "Loopback", catch_exceptions=True)
         if settings.roi not in ROI:
             raise BadInput(f"--roi {settings.roi} is not part of this version yet; choose {' or '.join(ROI)}")
         if settings.roi == "masked" and not settings.prompts:
@@ -67,15 +82,11 @@ class symbol_loopback(gr.top_block):
         self.settings = settings
         variant = settings.variant or ("masked" if settings.roi == "masked" else "original")
         source = image_source(str(settings.image), 1, 1)
-        self.encoder = jscc_encoder(settings.scheme, settings.rate or 0.0, settings.snr_db, variant)
-        channel = semcom_python.symbol_channel(
-            model=settings.channel,
-            snr_db=settings.snr_db,
-            csi=settings.csi,
-            k_factor_db=settings.k_factor_db,
-            seed=settings.seed,
-        )
-        self.decoder = jscc_decoder(settings.scheme, settings.snr_db, variant)
+        if settings.level == "symbol":
+            transmitter, receiver = self._symbol_link(variant)
+        else:
+            transmitter, receiver = self._waveform_link(variant)
+            self.msg_connect(receiver, "idle", source, "idle")
         self.quality = image_quality(bool(settings.prompts), True, settings.st_lpips)
         titles = ["original", "overlay", "received"] if settings.prompts else ["original", "received"]
         self.sink = image_sink(str(settings.out), tuple(titles))
@@ -95,15 +106,58 @@ class symbol_loopback(gr.top_block):
             self.msg_connect(segmenter, "mask", self.quality, "mask")
             if settings.roi == "masked":
                 coder_input = (segmenter, "roi")
-        self.msg_connect(*coder_input, self.encoder, "image")
+        self.msg_connect(*coder_input, transmitter, "image")
         self.msg_connect(*coder_input, self.quality, "reference")
-        self.msg_connect(self.encoder, "symbols", channel, "symbols")
-        self.msg_connect(channel, "symbols", self.decoder, "symbols")
-        self.msg_connect(self.decoder, "image", self.quality, "received")
+        self.msg_connect(receiver, "image", self.quality, "received")
         self.msg_connect(self.quality, "image", self.sink, f"in{len(titles) - 1}")
         self.msg_connect(self.sink, "ack", source, "ack")
         if settings.st_lpips:
             self.weights |= {weights.find("stlpips_alex").name: weights.sha256("stlpips_alex")}
+
+    def _symbol_link(self, variant: str) -> tuple[gr.basic_block, gr.basic_block]:
+        settings = self.settings
+        self.encoder = jscc_encoder(settings.scheme, settings.rate or 0.0, settings.snr_db, variant)
+        self.decoder = jscc_decoder(settings.scheme, settings.snr_db, variant)
+        channel = semcom_python.symbol_channel(
+            model=settings.channel,
+            snr_db=settings.snr_db,
+            csi=settings.csi,
+            k_factor_db=settings.k_factor_db,
+            seed=settings.seed,
+        )
+        self.msg_connect(self.encoder, "symbols", channel, "symbols")
+        self.msg_connect(channel, "symbols", self.decoder, "symbols")
+        return self.encoder, self.decoder
+
+    def _waveform_link(self, variant: str) -> tuple[gr.basic_block, gr.basic_block]:
+        settings = self.settings
+        # longer symbols where echoes are long: the prefix must cover them
+        multipath = settings.channel in waveform_channel.PROFILES
+        params = semcom_python.ofdm_params(fft_len=512) if multipath else semcom_python.ofdm_params()
+        samp_rate = MULTIPATH_RATE if multipath else SAMPLE_RATE
+        self.frame = semcom_python.ofdm_frame(params)
+        transmitter = jscc_transmitter(settings.scheme, settings.rate or 0.0, settings.snr_db, variant, params)
+        receiver = jscc_receiver(settings.scheme, variant, params, samp_rate)
+        self.encoder, self.decoder = transmitter.encoder, receiver.decoder
+        air = waveform_channel.waveform_channel(
+            samp_rate,
+            self.frame.noise_voltage(settings.snr_db, 1.0),
+            "none" if settings.channel == "awgn" else settings.channel,
+            settings.doppler,
+            settings.k_factor_db,
+            settings.cfo,
+            settings.sfo,
+            seed=settings.seed,
+        )
+        self.connect(transmitter, air, receiver)
+        return transmitter, receiver
+
+    def _air_uses(self, result: dict) -> int | None:
+        """Channel uses on the air: at waveform level with preambles, headers, pilots and prefixes."""
+        if self.settings.level == "symbol" or "payload_uses" not in result:
+            return result.get("air_uses")
+        total, count = result["payload_uses"], result["fragments"]
+        return round(sum(self.frame.air_uses(jscc.fragment_length(total, count, i)) for i in range(count)))
 
     def measure(self) -> dict:
         """Run to the end; the contract's object, ``error`` beside it when no picture came."""
@@ -113,13 +167,13 @@ class symbol_loopback(gr.top_block):
         settings = self.settings
         result = self.sink.results[0] if self.sink.results else {"error": "the flowgraph ended without a picture"}
         values = 3 * result.get("height", 0) * result.get("width", 0)
-        uses, air = result.get("payload_uses"), result.get("air_uses")
+        uses, air = result.get("payload_uses"), self._air_uses(result)
         seconds = {stage: round(block.seconds, 4) for stage, block in self.workers.items()} | {"total": round(total, 4)}
         report = {
             "scheme": settings.scheme,
-            "level": "symbol",
+            "level": settings.level,
             "channel": settings.channel,
-            "csi": settings.csi,
+            "csi": settings.csi if settings.level == "symbol" else "pilot",
             "roi": settings.roi,
             "snr_db": settings.snr_db,
             "snr_measured_db": result.get("snr_db"),

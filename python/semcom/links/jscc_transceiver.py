@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""JSCC Transmitter and JSCC Receiver: image in, samples out; samples in, image out."""
+
+from __future__ import annotations
+
+from gnuradio import gr
+
+from .. import semcom_python as native
+from ..blocks.jscc_decoder import jscc_decoder
+from ..blocks.jscc_encoder import jscc_encoder
+
+IDLE_BURSTS = 16  # an image is given up when so many of the longest bursts would have fitted into the silence
+
+
+def idle_samples(params: native.ofdm_params) -> int:
+    """Samples of silence after which a receiver counts the channel as idle."""
+    return IDLE_BURSTS * native.ofdm_frame(params).burst_samples(4096)
+
+
+class jscc_transmitter(gr.hier_block2):
+    """JSCC Encoder and Burst Modulator.
+
+    Parameters
+    ----------
+    scheme, rate, snr_db, variant : as :class:`~..blocks.jscc_encoder.jscc_encoder`.
+    params : ``semcom.ofdm_params`` of the waveform.
+    amplitude : root mean square of the samples of a burst.
+    continuous : zeros whenever there is nothing to send, for hardware; otherwise bursts only, each image followed by
+    as much
+        silence as makes the receiver deliver what it has.
+
+    Ports: in message ``image``; out complex samples, message ``symbols`` (what is sent).
+    """
+
+    def __init__(
+        self,
+        scheme: str = "softcast",
+        rate: float = 0.0,
+        snr_db: float = 10.0,
+        variant: str = "original",
+        params: native.ofdm_params | None = None,
+        amplitude: float = 1.0,
+        continuous: bool = False,
+    ):
+        none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
+        gr.hier_block2.__init__(self, "JSCC Transmitter", none, one)
+        params = params or native.ofdm_params()
+        # the receiver looks back two of the longest bursts before it calls the channel idle
+        trailer = idle_samples(params) * (IDLE_BURSTS + 4) // IDLE_BURSTS
+        self.encoder = jscc_encoder(scheme, rate, snr_db, variant)
+        self.modulator = native.burst_modulator(params, amplitude, 256, continuous, trailer)
+        self.message_port_register_hier_in("image")
+        self.message_port_register_hier_out("symbols")
+        self.msg_connect(self, "image", self.encoder, "image")
+        self.msg_connect(self.encoder, "symbols", self.modulator, "symbols")
+        self.msg_connect(self.encoder, "symbols", self, "symbols")
+        self.connect(self.modulator, self)
+
+    def set_snr_db(self, snr_db: float) -> None:
+        """Change the Es/N0 the encoder is told, dB, while running."""
+        self.encoder.set_snr_db(snr_db)
+
+    def set_amplitude(self, amplitude: float) -> None:
+        """Change the amplitude while running."""
+        self.modulator.set_amplitude(amplitude)
+
+
+class jscc_receiver(gr.hier_block2):
+    """Burst Demodulator and JSCC Decoder.
+
+    Parameters
+    ----------
+    scheme, variant : as the transmitter's.
+    params : as the transmitter's.
+    samp_rate : samples a second; scales the reported carrier offset.
+
+    Ports: in complex samples; out messages ``image``, ``symbols`` (equalised, for a constellation), ``idle`` (for the
+    Image Source of a
+    loopback).
+    """
+
+    def __init__(
+        self,
+        scheme: str = "softcast",
+        variant: str = "original",
+        params: native.ofdm_params | None = None,
+        samp_rate: float = 1e6,
+    ):
+        none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
+        gr.hier_block2.__init__(self, "JSCC Receiver", one, none)
+        params = params or native.ofdm_params()
+        self.demodulator = native.burst_demodulator(params, samp_rate, idle_samples(params))
+        self.decoder = jscc_decoder(scheme, 10.0, variant)
+        for port in ("image", "symbols", "idle"):
+            self.message_port_register_hier_out(port)
+        self.connect(self, self.demodulator)
+        self.msg_connect(self.demodulator, "symbols", self.decoder, "symbols")
+        self.msg_connect(self.demodulator, "symbols", self, "symbols")
+        self.msg_connect(self.demodulator, "idle", self.decoder, "flush")
+        self.msg_connect(self.decoder, "image", self, "image")
+        self.msg_connect(self.decoder, "idle", self, "idle")

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images over the burst modem and the waveform channel."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from gnuradio import blocks, gr, semcom
+from gnuradio.semcom import jscc
+from gnuradio.semcom.channel.symbol import SymbolChannel
+from gnuradio.semcom.errors import BadInput
+from gnuradio.semcom.image import io, metrics
+
+
+def link(path, count, scheme, snr_db, params=None, knock=None, **faults):
+    """Loopback over the waveform; the sink's results after the run."""
+    params = params or semcom.ofdm_params()
+    tb, sink = gr.top_block(), semcom.image_sink("")
+    source, quality = semcom.image_source(str(path), count, 1), semcom.image_quality(ms_ssim=False)
+    tx, rx = semcom.jscc_transmitter(scheme, params=params), semcom.jscc_receiver(scheme, params=params)
+    noise = semcom.ofdm_frame(params).noise_voltage(snr_db, 1.0)
+    air = semcom.waveform_channel(noise_voltage=noise, **({"seed": 1} | faults))
+    tb.msg_connect(source, "image", tx, "image")
+    tb.msg_connect(source, "image", quality, "reference")
+    tb.connect(tx, *([knock] if knock else []), air, rx)
+    tb.msg_connect(rx, "image", quality, "received")
+    tb.msg_connect(rx, "idle", source, "idle")
+    tb.msg_connect(quality, "image", sink, "in")
+    tb.msg_connect(sink, "ack", source, "ack")
+    tb.run()
+    return sink.results
+
+
+@pytest.mark.parametrize("scheme", ["softcast", "samsc"])
+@pytest.mark.parametrize("snr_db", [1.0, 10.0, 20.0])
+def test_within_half_a_decibel_of_symbol_level(astronaut, scheme, snr_db):
+    (result,) = link(astronaut, 1, scheme, snr_db, cfo=3000.0)
+    assert result["lost"] == 0
+    image, coder = io.load(astronaut), jscc.coder(scheme)
+    sent = coder.encode(image)
+    out = SymbolChannel("awgn", snr_db, seed=2).apply(sent.symbols)
+    symbol_level = metrics.psnr(image, coder.decode(out.symbols, out.noise_var, sent.header))
+    assert result["psnr_db"] == pytest.approx(symbol_level, abs=0.5)
+    assert result["snr_db"] == pytest.approx(snr_db, abs=0.5)
+
+
+class knocker(gr.sync_block):
+    """Blanks samples in given ranges, as a burst of interference would."""
+
+    def __init__(self, ranges):
+        gr.sync_block.__init__(self, "knocker", [np.complex64], [np.complex64])
+        self.ranges = ranges
+
+    def work(self, input_items, output_items):
+        x, y = input_items[0], output_items[0]
+        y[:] = x
+        at = self.nitems_written(0)
+        for start, stop in self.ranges:
+            y[max(0, start - at) : max(0, min(len(y), stop - at))] = 0
+        return len(y)
+
+
+def test_lost_bursts_cost_only_their_image(astronaut):
+    burst = semcom.ofdm_frame().burst_samples(4096) + 256
+    knock = knocker([(2 * burst, 4 * burst)])
+    results = link(astronaut, 3, "softcast", 15.0, knock=knock)
+    assert [r["lost"] for r in results] == [2, 0, 0] or [r["lost"] for r in results] == [3, 0, 0]
+    assert results[0]["psnr_db"] < results[1]["psnr_db"] - 0.5
+
+
+def test_an_image_of_which_nothing_arrives_is_given_up(astronaut):
+    """All bursts of the first image are blanked; the others come, and the run ends."""
+    burst = semcom.ofdm_frame().burst_samples(4096) + 256
+    results = link(astronaut, 3, "softcast", 15.0, knock=knocker([(0, 16 * burst)]))
+    assert [r["image_id"] for r in results] == [1, 2]
+    assert all(r["lost"] == 0 for r in results)
+
+
+def gain(samples=400_000, **options):
+    """What the channel does to a constant."""
+    tb, sink = gr.top_block(), blocks.vector_sink_c()
+    source = blocks.vector_source_c([1.0] * samples)
+    tb.connect(source, semcom.waveform_channel(**options), sink)
+    tb.run()
+    return np.array(sink.data())
+
+
+def test_noise_has_the_power_asked_for():
+    w = gain(noise_voltage=0.5, seed=3) - 1
+    assert np.mean(np.abs(w) ** 2) == pytest.approx(0.25, rel=0.02)
+
+
+def test_carrier_offset_is_the_one_asked_for():
+    y = gain(10_000, samp_rate=1e6, cfo=1234.0)
+    assert np.angle(np.mean(y[1:] * y[:-1].conj())) * 1e6 / (2 * math.pi) == pytest.approx(1234, abs=0.5)
+
+
+def test_linewidth_is_the_one_asked_for():
+    """The phase of a Wiener process spreads by 2 pi linewidth tau; over 400 lags of 1,000 samples."""
+    y = gain(400_000, samp_rate=1e6, linewidth=100.0, seed=4)
+    steps = np.angle(y[1000::1000] * y[:-1000:1000].conj())
+    expected = 2 * math.pi * 100.0 * 1000 / 1e6
+    assert np.var(steps) == pytest.approx(expected, rel=0.3)
+
+
+@pytest.mark.parametrize("fading", ["rayleigh", "two-ray", "epa", "eva", "etu"])
+def test_fading_has_unit_mean_power(fading):
+    """Fast fading averaged over many coherence times; white input so that every tap counts."""
+    rng = np.random.default_rng(5)
+    x = ((rng.standard_normal(2_000_000) + 1j * rng.standard_normal(2_000_000)) / math.sqrt(2)).astype(np.complex64)
+    tb, sink = gr.top_block(), blocks.vector_sink_c()
+    channel = semcom.waveform_channel(samp_rate=7.68e6, fading=fading, doppler=20_000.0, seed=6)
+    tb.connect(blocks.vector_source_c(x.tolist()), channel, sink)
+    tb.run()
+    assert np.mean(np.abs(sink.data()) ** 2) == pytest.approx(1, abs=0.15)
+
+
+def test_clipping_limits_the_magnitude_only():
+    y = gain(1000, clip=0.5)
+    assert np.abs(y).max() == pytest.approx(0.5, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"fading": "fog"}, "there is no fading fog"),
+        ({"samp_rate": 0}, "makes no sense"),
+        ({"noise_voltage": -1}, "0 or more"),
+        ({"sfo_ppm": 5000}, "within 1000 ppm"),
+        ({"cfo": 1e9}, "within half the rate"),
+    ],
+)
+def test_bad_parameters(options, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        semcom.waveform_channel(**options)

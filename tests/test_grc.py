@@ -59,7 +59,7 @@ def test_headless_example_runs_to_its_end(example, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     (montage,) = (p for p in (tmp_path / "received").glob("*.png") if "_" not in p.stem.removeprefix("skimage_"))
-    assert Image.open(montage).width > 1500
+    assert Image.open(montage).width > 1000
 
 
 @pytest.mark.parametrize("example", GUI, ids=lambda p: p.stem)
@@ -89,7 +89,9 @@ Qt.QTimer.singleShot(120_000, app.quit)
 app.exec_()
 tb.stop()
 tb.wait()
-assert tb.channel.snr_db() == 3.0
+assert tb.get_snr_db() == 3.0
+if hasattr(tb.channel, "snr_db"):
+    assert tb.channel.snr_db() == 3.0
 assert len(tb.sink.results) == 2 and not any("error" in r for r in tb.sink.results)
 """
     )

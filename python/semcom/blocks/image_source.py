@@ -31,11 +31,9 @@ class image_source(message_block):
     repeat : how many times everything is sent; 0 for without end.
     window : images under way at most.
 
-    Over a real channel all of an image can be lost, and nobody acknowledges what nobody saw: connect ``idle`` to the
-    ``idle``
-    output of the JSCC Decoder and use a window of 1. When the channel fell silent and fewer images were delivered
-    than sent,
-    the source gives up the one it waits for.
+    Over a real channel all of an image can be lost, and nobody acknowledges what nobody saw: in a loopback of bursts
+    connect ``idle`` to the ``idle`` output of the JSCC Decoder and use a window of 1. What is under way when the
+    channel stayed silent for a whole period is given up; if some of it comes later it is still delivered.
 
     Ports: out ``image`` (keys ``image_id`` 0..65535, ``name`` file stem), out ``status``; in ``ack``, ``idle``.
 
@@ -64,7 +62,6 @@ class image_source(message_block):
         self._thread: threading.Thread | None = None
         self.message_port_register_out(IMAGE)
         self.message_port_register_out(STATUS)
-        self._given = 0  # images sent so far
         for port, handler in ((ACK, self._acknowledged), (IDLE, self._idle)):
             self.message_port_register_in(port)
             self.set_msg_handler(port, handler)
@@ -98,11 +95,9 @@ class image_source(message_block):
             self._changed.notify_all()
 
     def _idle(self, msg: pmt.pmt_base) -> None:
-        delivered = pdu.dictionary(msg).get("delivered", 0) if pmt.is_dict(msg) else 0
         with self._changed:
-            lost = set(self._outstanding) if delivered < self._given else set()
-            self._given -= len(lost)
-            self._outstanding -= lost
+            lost = set(self._outstanding)
+            self._outstanding.clear()
             self._changed.notify_all()
         for number in lost:
             sentence = f"image {number} was given up: nothing of it was received"
@@ -139,7 +134,6 @@ class image_source(message_block):
             unreadable = 0
             with self._changed:
                 self._outstanding.add(number)
-                self._given += 1
             self.message_port_pub(IMAGE, pdu.from_image(image, {"image_id": number, "name": file.stem}))
             number = (number + 1) % 65536
         if self._wait_for(1):

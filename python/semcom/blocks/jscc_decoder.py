@@ -50,9 +50,8 @@ class jscc_decoder(worker_block):
     variant : weights of ``samsc``.
     timeout : bursts of other images after which an incomplete image is delivered.
 
-    Ports: in ``symbols``, ``flush``; out ``image``, ``status``, and ``idle``, which answers each flush with the
-    number of images
-    ``delivered`` since the start. Keys added: ``snr_db`` (over the whole image, where
+    Ports: in ``symbols``, ``flush``; out ``image``, ``status``, and ``idle``, sent when no burst at all came
+    between two flushes. Keys added: ``snr_db`` (over the whole image, where
     the channel reported
     its energies), ``lost`` fragments, ``fragments``, ``payload_uses`` and ``air_uses`` (with pilots), complex channel
     uses.
@@ -67,7 +66,7 @@ class jscc_decoder(worker_block):
     def __init__(self, scheme: str = "softcast", snr_db: float = 10.0, variant: str = "original", timeout: int = 4096):
         worker_block.__init__(self, "JSCC Decoder", ["symbols", "flush"], ["image"])
         self.message_port_register_out(pmt.intern("idle"))
-        self._delivered = 0
+        self._bursts_at_flush = -1
         jscc.check_scheme(scheme)
         if timeout < 1:
             raise BadInput(f"a timeout of {timeout} bursts makes no sense; give 1 or more")
@@ -86,7 +85,10 @@ class jscc_decoder(worker_block):
         """One fragment, or a flush."""
         if port == "flush":
             self.finish()
-            self.publish("idle", pdu.message({"delivered": self._delivered}))
+            # the silence after a burst is only the end of its image; a whole period of silence is news
+            if self._bursts == self._bursts_at_flush:
+                self.publish("idle", pdu.message({"bursts": self._bursts}))
+            self._bursts_at_flush = self._bursts
             return
         self._bursts += 1
         number = meta.get("image_id", 0)
@@ -142,7 +144,6 @@ class jscc_decoder(worker_block):
 
     def _deliver(self, number: int) -> None:
         pending = self._pending.pop(number)
-        self._delivered += 1
         symbols, noise_var, lost = jscc.join(pending.parts, pending.fragments, pending.total)
         meta = pending.meta | {
             "lost": lost,

@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from conftest import ROOT  # noqa: E402
+from gnuradio.semcom import weights  # noqa: E402
 from gnuradio.semcom.errors import BadInput  # noqa: E402
 from gnuradio.semcom.train import klt, loop  # noqa: E402
 from gnuradio.semcom.train.data import Photographs  # noqa: E402
@@ -40,6 +41,7 @@ def test_a_short_training_resumes_exports_and_matches_torch(folder, tmp_path):
     assert torch.load(checkpoint, weights_only=True)["step"] > before > 0
     encoder, decoder = export(checkpoint, "original", tmp_path / "models", {})
     card = json.loads(encoder.with_suffix(".json").read_text())
+    assert weights._read_card(encoder.with_suffix(".json")).sha256 == card["sha256"]
     assert card["recipe"]["seconds"] == 2.0 and card["bytes"] == encoder.stat().st_size
     net = load_network(checkpoint)
     x = torch.rand(1, 3, 48, 80, generator=torch.Generator().manual_seed(1))

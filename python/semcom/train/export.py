@@ -92,6 +92,7 @@ def export(checkpoint: Path, variant: str, out: Path, card: dict) -> list[Path]:
             "sha256": hashlib.sha256(data).hexdigest(),
             "bytes": len(data),
             "licence": "GPL-3.0-or-later",
+            "description": (type(net).__doc__ or recipe["scheme"]).strip().splitlines()[0],
             "parameters": sum(p.numel() for p in (net.g_a if part == "encoder" else net.g_s).parameters()),
             "recipe": recipe,
         }

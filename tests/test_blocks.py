@@ -110,6 +110,23 @@ def test_nonsense_at_the_ack_port_does_not_stall(small):
     assert len(sink.results) == 5
 
 
+def test_an_image_longer_than_any_header_says_is_skipped(small):
+    Image.new("RGB", (32_768, 1)).save(small / "picture2.png")
+    tb, sink = loop(semcom.image_source(str(small), 1, 1), semcom.jscc_encoder(), semcom.jscc_decoder())
+    tb.run()
+    assert [r["name"] for r in sink.results] == ["picture0", "picture1", "picture3", "picture4"]
+
+
+def test_encoder_tells_what_it_will_not_send():
+    """Over a modem nothing else can: the receiver never hears of such an image."""
+    encoder, out = semcom.jscc_encoder(), []
+    encoder.publish = lambda port, msg: out.append((port, msg))
+    encoder._take("image", pdus.from_image(np.zeros((8, 8), np.uint8), {"image_id": 9}))
+    encoder._take("image", pdus.failure({"image_id": 10}, "given up upstream"))
+    told = [pdus.dictionary(msg) for port, msg in out if port == "failed"]
+    assert [t["image_id"] for t in told] == [9, 10] and "must be uint8" in told[0]["error"]
+
+
 def test_a_folder_of_nothing_readable_ends(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     tb, sink = loop(semcom.image_source(str(tmp_path), 0, 1))

@@ -27,6 +27,7 @@ def link(path, count, scheme, snr_db, params=None, knock=None, **faults):
     tb.connect(tx, *([knock] if knock else []), air, rx)
     tb.msg_connect(rx, "image", quality, "received")
     tb.msg_connect(rx, "idle", source, "idle")
+    tb.msg_connect(tx, "failed", source, "ack")
     tb.msg_connect(quality, "image", sink, "in")
     tb.msg_connect(sink, "ack", source, "ack")
     tb.run()

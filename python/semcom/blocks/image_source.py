@@ -123,8 +123,8 @@ class image_source(message_block):
             if not self._wait_for(self._window):
                 return
             try:
-                image = io.load(file)
-            except BadInput as error:
+                message = pdu.from_image(io.load(file), {"image_id": number, "name": file.stem})
+            except ValueError as error:  # BadInput of the file, or sides that no PDU carries
                 self.logger.error(str(error))
                 self.message_port_pub(STATUS, pdu.message({"block": self.name(), "status": str(error)}))
                 unreadable += 1
@@ -134,7 +134,7 @@ class image_source(message_block):
             unreadable = 0
             with self._changed:
                 self._outstanding.add(number)
-            self.message_port_pub(IMAGE, pdu.from_image(image, {"image_id": number, "name": file.stem}))
+            self.message_port_pub(IMAGE, message)
             number = (number + 1) % 65536
         if self._wait_for(1):
             self._post(SYSTEM, pmt.cons(pmt.intern("done"), pmt.from_long(1)))

@@ -20,7 +20,9 @@ class jscc_encoder(worker_block):
     snr_db : Es/N0 that the encoder is told, in dB.
     variant : weights of ``samsc``: "original" or "masked"; the decoder must use the same.
 
-    Ports: in ``image``; out ``symbols`` (PDUs as DESIGN section 3), ``status``.
+    Ports: in ``image``; out ``symbols`` (PDUs with the keys of ``gnuradio/semcom/pdu.h``), ``failed`` (``image_id``
+    and ``error`` of an image that
+    will not be sent: over a modem, connect it to the source's ``ack``), ``status``.
 
     Raises
     ------
@@ -29,6 +31,7 @@ class jscc_encoder(worker_block):
 
     def __init__(self, scheme: str = "softcast", rate: float = 0.0, snr_db: float = 10.0, variant: str = "original"):
         worker_block.__init__(self, "JSCC Encoder", ["image"], ["symbols"])
+        self.message_port_register_out(pmt.intern("failed"))
         jscc.check_scheme(scheme)
         self._scheme, self._variant = scheme, variant
         self.set_rate(rate)
@@ -44,6 +47,17 @@ class jscc_encoder(worker_block):
         """Change the Es/N0 the encoder is told, in dB, while running."""
         jscc.snr_field(snr_db)
         self._snr_db = snr_db
+
+    def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
+        """Given up upstream."""
+        worker_block.pass_failure(self, port, msg)
+        meta = pdu.meta_of(msg)
+        self.publish("failed", pdu.message({k: meta[k] for k in ("image_id", "error") if k in meta}))
+
+    def fail(self, meta: pdu.Meta, sentence: str) -> None:
+        """Given up here."""
+        worker_block.fail(self, meta, sentence)
+        self.publish("failed", pdu.message({"image_id": meta.get("image_id", 0), "error": sentence}))
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One image -> its fragments."""

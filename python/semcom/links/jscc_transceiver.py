@@ -29,7 +29,8 @@ class jscc_transmitter(gr.hier_block2):
     as much
         silence as makes the receiver deliver what it has.
 
-    Ports: in message ``image``; out complex samples, message ``symbols`` (what is sent).
+    Ports: in message ``image``; out complex samples, messages ``symbols`` (what is sent) and ``failed`` (as of the
+    JSCC Encoder; connect it to the ``ack`` of the Image Source).
     """
 
     def __init__(
@@ -50,10 +51,12 @@ class jscc_transmitter(gr.hier_block2):
         self.encoder = jscc_encoder(scheme, rate, snr_db, variant)
         self.modulator = native.burst_modulator(params, amplitude, 256, continuous, trailer)
         self.message_port_register_hier_in("image")
-        self.message_port_register_hier_out("symbols")
+        for port in ("symbols", "failed"):
+            self.message_port_register_hier_out(port)
         self.msg_connect(self, "image", self.encoder, "image")
         self.msg_connect(self.encoder, "symbols", self.modulator, "symbols")
         self.msg_connect(self.encoder, "symbols", self, "symbols")
+        self.msg_connect(self.encoder, "failed", self, "failed")
         self.connect(self.modulator, self)
 
     def set_snr_db(self, snr_db: float) -> None:

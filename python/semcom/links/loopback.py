@@ -77,6 +77,7 @@ class loopback(gr.top_block):
             raise BadInput("--roi masked needs a --prompt that says what to keep, such as point:220,150")
         # what is wrong with the photograph or the prompts is said before anything runs
         height, width = io.load(settings.image).shape[:2]
+        jscc.check_size(height, width)
         prompts = [parse_prompt(text) for text in settings.prompts]
         validate(prompts, height, width)
         self.settings = settings
@@ -87,6 +88,7 @@ class loopback(gr.top_block):
         else:
             transmitter, receiver = self._waveform_link(variant)
             self.msg_connect(receiver, "idle", source, "idle")
+            self.msg_connect(transmitter, "failed", source, "ack")
         self.quality = image_quality(bool(settings.prompts), True, settings.st_lpips)
         titles = ["original", "overlay", "received"] if settings.prompts else ["original", "received"]
         self.sink = image_sink(str(settings.out), tuple(titles))

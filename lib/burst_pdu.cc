@@ -3,6 +3,8 @@
 
 #include "burst_pdu.h"
 
+#include <gnuradio/semcom/pdu.h>
+
 #include <limits>
 
 namespace gr {
@@ -10,11 +12,11 @@ namespace semcom {
 
 namespace {
 
-// The field "name" of the metadata, where it is there; false when it does not fit.
+// The field behind the key, where it is there; false when it does not fit.
 template <typename T>
-bool read(const pmt::pmt_t& metadata, const char* name, T& field)
+bool read(const pmt::pmt_t& metadata, const pmt::pmt_t& key, T& field)
 {
-    const auto value = pmt::dict_ref(metadata, pmt::mp(name), pmt::PMT_NIL);
+    const auto value = pmt::dict_ref(metadata, key, pmt::PMT_NIL);
     if (pmt::is_null(value)) {
         return true;
     }
@@ -44,17 +46,18 @@ std::string header_of_pdu(const pmt::pmt_t& pdu, burst_header& header)
     const auto metadata = pmt::car(pdu);
     header = burst_header();
     if (pmt::is_dict(metadata)) {
-        const char* wrong = !read(metadata, "image_id", header.image_id)     ? "image_id"
-                            : !read(metadata, "fragment", header.fragment)   ? "fragment"
-                            : !read(metadata, "fragments", header.fragments) ? "fragments"
-                            : !read(metadata, "scheme", header.scheme)       ? "scheme"
-                            : !read(metadata, "height", header.height)       ? "height"
-                            : !read(metadata, "width", header.width)         ? "width"
-                            : !read(metadata, "rate", header.rate)           ? "rate"
-                            : !read(metadata, "scale", header.scale)         ? "scale"
-                            : !read(metadata, "snr_enc", header.snr_enc)     ? "snr_enc"
-                            : !read(metadata, "mcs", header.mcs)             ? "mcs"
-                                                                             : nullptr;
+        const char* wrong =
+            !read(metadata, pdu::image_id(), header.image_id)     ? "image_id"
+            : !read(metadata, pdu::fragment(), header.fragment)   ? "fragment"
+            : !read(metadata, pdu::fragments(), header.fragments) ? "fragments"
+            : !read(metadata, pdu::scheme(), header.scheme)       ? "scheme"
+            : !read(metadata, pdu::height(), header.height)       ? "height"
+            : !read(metadata, pdu::width(), header.width)         ? "width"
+            : !read(metadata, pdu::rate(), header.rate)           ? "rate"
+            : !read(metadata, pdu::scale(), header.scale)         ? "scale"
+            : !read(metadata, pdu::snr_enc(), header.snr_enc)     ? "snr_enc"
+            : !read(metadata, pdu::mcs(), header.mcs)             ? "mcs"
+                                                                  : nullptr;
         if (wrong) {
             return std::string("its ") + wrong +
                    " is not an integer that the header holds.";
@@ -68,23 +71,23 @@ pmt::pmt_t pdu_of_burst(const received_burst& burst, double sample_rate)
 {
     const auto& h = burst.header;
     auto metadata = pmt::make_dict();
-    const auto put = [&metadata](const char* name, const pmt::pmt_t& value) {
-        metadata = pmt::dict_add(metadata, pmt::mp(name), value);
+    const auto put = [&metadata](const pmt::pmt_t& key, const pmt::pmt_t& value) {
+        metadata = pmt::dict_add(metadata, key, value);
     };
-    put("image_id", pmt::from_long(h.image_id));
-    put("fragment", pmt::from_long(h.fragment));
-    put("fragments", pmt::from_long(h.fragments));
-    put("scheme", pmt::from_long(h.scheme));
-    put("height", pmt::from_long(h.height));
-    put("width", pmt::from_long(h.width));
-    put("rate", pmt::from_long(h.rate));
-    put("scale", pmt::from_long(h.scale));
-    put("snr_enc", pmt::from_long(h.snr_enc));
-    put("mcs", pmt::from_long(h.mcs));
-    put("n_symbols", pmt::from_long(h.n_symbols));
-    put("snr_db", pmt::from_double(burst.snr_db));
-    put("cfo_hz", pmt::from_double(burst.cfo * sample_rate));
-    put("noise_var", pmt::init_f32vector(burst.noise_var.size(), burst.noise_var));
+    put(pdu::image_id(), pmt::from_long(h.image_id));
+    put(pdu::fragment(), pmt::from_long(h.fragment));
+    put(pdu::fragments(), pmt::from_long(h.fragments));
+    put(pdu::scheme(), pmt::from_long(h.scheme));
+    put(pdu::height(), pmt::from_long(h.height));
+    put(pdu::width(), pmt::from_long(h.width));
+    put(pdu::rate(), pmt::from_long(h.rate));
+    put(pdu::scale(), pmt::from_long(h.scale));
+    put(pdu::snr_enc(), pmt::from_long(h.snr_enc));
+    put(pdu::mcs(), pmt::from_long(h.mcs));
+    put(pdu::n_symbols(), pmt::from_long(h.n_symbols));
+    put(pdu::snr_db(), pmt::from_double(burst.snr_db));
+    put(pdu::cfo_hz(), pmt::from_double(burst.cfo * sample_rate));
+    put(pdu::noise_var(), pmt::init_f32vector(burst.noise_var.size(), burst.noise_var));
     return pmt::cons(metadata, pmt::init_c32vector(burst.symbols.size(), burst.symbols));
 }
 

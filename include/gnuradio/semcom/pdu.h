@@ -43,6 +43,15 @@ struct key {
 SEMCOM_API const std::vector<key>& keys();
 
 SEMCOM_API const pmt::pmt_t& image_id();
+SEMCOM_API const pmt::pmt_t& fragment();
+SEMCOM_API const pmt::pmt_t& fragments();
+SEMCOM_API const pmt::pmt_t& scheme();
+SEMCOM_API const pmt::pmt_t& rate();
+SEMCOM_API const pmt::pmt_t& scale();
+SEMCOM_API const pmt::pmt_t& snr_enc();
+SEMCOM_API const pmt::pmt_t& mcs();
+SEMCOM_API const pmt::pmt_t& n_symbols();
+SEMCOM_API const pmt::pmt_t& cfo_hz();
 SEMCOM_API const pmt::pmt_t& height();
 SEMCOM_API const pmt::pmt_t& width();
 SEMCOM_API const pmt::pmt_t& channels();

@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
+import pmt
 from gnuradio import gr
+
+from . import pdu
+
+STATUS = pmt.intern("status")
 
 _connected: set[gr.basic_block] = set()
 
@@ -23,6 +28,13 @@ class message_block(gr.basic_block):
         """Called by every connect."""
         _connected.add(self)
         return gr.basic_block.to_basic_block(self)
+
+    def report(self, name: str, sentence: str, error: Exception | None = None) -> None:
+        """One sentence on the ``status`` port, which the block must have, and, when it is an error, in the log."""
+        where = f"{name}: " if name else ""
+        if error is not None:
+            self.logger.error(where + sentence)
+        self.message_port_pub(STATUS, pdu.message({"block": self.name(), "status": where + sentence}))
 
     def stop(self) -> bool:
         """Called by the scheduler when the block has done its last work."""

@@ -12,10 +12,10 @@ import pmt
 from ..errors import BadInput
 from ..image import io
 from . import pdu
-from .base import message_block
+from .base import STATUS, message_block
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
-IMAGE, ACK, IDLE, STATUS, SYSTEM = (pmt.intern(s) for s in ("image", "ack", "idle", "status", "system"))
+IMAGE, ACK, IDLE, SYSTEM = (pmt.intern(s) for s in ("image", "ack", "idle", "system"))
 
 
 class image_source(message_block):
@@ -100,9 +100,8 @@ class image_source(message_block):
             self._outstanding.clear()
             self._changed.notify_all()
         for number in lost:
-            sentence = f"image {number} was given up: nothing of it was received"
-            self.logger.error(sentence)
-            self.message_port_pub(STATUS, pdu.message({"block": self.name(), "status": sentence}))
+            lost_image = BadInput(f"image {number} was given up: nothing of it was received")
+            self.report("", str(lost_image), lost_image)
 
     def _wait_for(self, room: int) -> bool:
         """Until fewer than ``room`` images are under way; False when the flowgraph stops."""
@@ -125,8 +124,7 @@ class image_source(message_block):
             try:
                 message = pdu.from_image(io.load(file), {"image_id": number, "name": file.stem})
             except ValueError as error:  # BadInput of the file, or sides that no PDU carries
-                self.logger.error(str(error))
-                self.message_port_pub(STATUS, pdu.message({"block": self.name(), "status": str(error)}))
+                self.report("", str(error), error)
                 unreadable += 1
                 if unreadable >= len(self._files):  # a round of nothing but bad files would repeat for ever
                     break

@@ -73,7 +73,6 @@ class jscc_decoder(worker_block):
         self._scheme, self._variant, self._timeout = scheme, variant, timeout
         self.set_snr_db(snr_db)
         self._pending: dict[int, _Pending] = {}
-        self._failed: set[int] = set()
         self._bursts = 0
 
     def set_snr_db(self, snr_db: float) -> None:

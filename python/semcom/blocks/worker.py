@@ -14,8 +14,6 @@ from ..errors import SemcomError
 from . import pdu
 from .base import message_block
 
-STATUS = pmt.intern("status")
-
 
 class worker_block(message_block):
     """Message handler -> queue -> one worker thread -> ``work_on`` -> publish.
@@ -119,10 +117,3 @@ class worker_block(message_block):
     def publish(self, port: str, msg: pmt.pmt_base) -> None:
         """Send ``msg`` from the worker thread."""
         self.message_port_pub(pmt.intern(port), msg)
-
-    def report(self, name: str, sentence: str, error: Exception | None = None) -> None:
-        """One sentence on the status port and, when it is an error, in the log."""
-        where = f"{name}: " if name else ""
-        if error is not None:
-            self.logger.error(where + sentence)
-        self.message_port_pub(STATUS, pdu.message({"block": self.name(), "status": where + sentence}))

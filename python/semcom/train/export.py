@@ -44,7 +44,10 @@ def _store_half_precision(model: onnx.ModelProto) -> None:
 
 def load_network(checkpoint: Path) -> torch.nn.Module:
     """The averaged weights of a checkpoint, rounded to float16 as they ship, in eval mode."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    return _network(torch.load(checkpoint, map_location="cpu", weights_only=True))
+
+
+def _network(state: dict) -> torch.nn.Module:
     net = NETWORKS[state["scheme"]]()
     weights = {k.removeprefix("module."): v for k, v in state["ema"].items() if k.startswith("module.")}
     net.load_state_dict(weights)
@@ -58,8 +61,8 @@ def export(checkpoint: Path, variant: str, out: Path, card: dict) -> list[Path]:
     beside the
     training recipe that lies next to the checkpoint.
     """
-    net = load_network(checkpoint)
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    net = _network(state)
     recipe = json.loads((checkpoint.parent / "recipe.json").read_text())
     recipe |= {"steps": state["step"], "seconds_trained": round(state["seconds"])}
     out.mkdir(parents=True, exist_ok=True)

@@ -33,9 +33,10 @@ class Photographs:
         central squares of the originals); with it only images that have one are used, and each crop is blacked out
         outside one class drawn at random.
     seed : of the crops.
+    held_out : photographs, evenly spread over all, that are never drawn; :meth:`validation` shows their centres.
     """
 
-    def __init__(self, paths: list[Path], crop: int, masks: list[Path] | None = None, seed: int = 0):
+    def __init__(self, paths: list[Path], crop: int, masks: list[Path] | None = None, seed: int = 0, held_out: int = 0):
         self.crop = crop
         self.rng = np.random.default_rng(seed)
         labels = {stem: data for path in masks or [] for stem, data in image_files(path)}
@@ -54,6 +55,12 @@ class Photographs:
                 self.images.append(np.asarray(picture, np.uint8))
         if not self.images:
             raise BadInput(f"no image of at least {crop}x{crop} pixels in {', '.join(map(str, paths))}")
+        taken = range(0, len(self.images), max(1, len(self.images) // held_out)) if held_out else ()
+        self._held_out = [self.images[i] for i in taken][:held_out]
+        if self._held_out and len(self.images) > held_out:
+            kept = [i for i in range(len(self.images)) if i not in set(taken[:held_out])]
+            self.images = [self.images[i] for i in kept]
+            self.maps = [self.maps[i] for i in kept] if self.maps else []
 
     def __len__(self) -> int:
         return len(self.images)
@@ -78,3 +85,11 @@ class Photographs:
         """[size,3,crop,crop] in [0,1], float32."""
         stack = np.stack([self._one() for _ in range(size)])
         return torch.from_numpy(stack).permute(0, 3, 1, 2).float().div_(255)
+
+    def validation(self) -> torch.Tensor:
+        """[held_out,3,crop,crop] in [0,1]: the centres of the photographs held out."""
+        squares = []
+        for image in self._held_out:
+            top, left = (image.shape[0] - self.crop) // 2, (image.shape[1] - self.crop) // 2
+            squares.append(image[top : top + self.crop, left : left + self.crop])
+        return torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).float().div_(255)

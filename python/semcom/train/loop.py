@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
 import time
@@ -13,15 +14,39 @@ from pathlib import Path
 import torch
 
 from ..errors import BadInput
+from .channels import Conditions
 from .data import Photographs
 from .models import NETWORKS
 
 CHECKPOINT = "last.pt"
 
 
-def log_mse(x: torch.Tensor, x_hat: torch.Tensor) -> torch.Tensor:
-    """Mean over the batch of log(MSE of one image): averages decibels, so no image rules the others."""
-    return (x - x_hat).square().mean(dim=(1, 2, 3)).clamp_min(1e-7).log().mean()
+EMA = 0.999
+HELD_OUT = 16  # photographs
+VALIDATION_SNRS = (1, 4, 7, 10, 13)
+
+
+@torch.no_grad()
+def validate(net: torch.nn.Module, photographs: Photographs, device: str) -> dict[int, float]:
+    """Mean PSNR in dB over the photographs held out at each of ``VALIDATION_SNRS``, AWGN, always the same noise."""
+    x = photographs.validation().to(device, memory_format=torch.channels_last)
+    figures = {}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        for snr in VALIDATION_SNRS:
+            errors = []
+            for part in x.split(4):
+                x_hat = net.link(part, torch.full((len(part),), float(snr), device=device)).clamp(0, 1)
+                errors.append((part - x_hat).square().mean(dim=(1, 2, 3)))
+            figures[snr] = float(-10 * torch.cat(errors).log10().mean())
+    return figures
+
+
+@torch.no_grad()
+def _average(averages: list[torch.Tensor], values: list[torch.Tensor], count: torch.Tensor) -> None:
+    """Exponential moving average whose memory grows with the steps taken, up to ``EMA``: it forgets its start."""
+    decay = min(EMA, (1 + int(count)) / (10 + int(count)))
+    torch._foreach_lerp_(averages, values, 1 - decay)
 
 
 def train(
@@ -36,6 +61,8 @@ def train(
     rate: float = 1e-3,
     threads: int = 2,
     seed: int = 0,
+    conditions: Conditions = Conditions(),
+    validate_every: float = 300,
     report: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Train one network and return its last checkpoint; started again on the same ``out`` it goes on.
@@ -46,8 +73,11 @@ def train(
     Parameters
     ----------
     scheme : a key of ``NETWORKS``.
-    seconds : training time, all runs of this ``out`` together, start-up not counted.
+    seconds : training time, all runs of this ``out`` together, start-up and validation not counted; on a CPU those
+        that the processor spent per thread, so that a busy machine does not shorten the training.
     rate : peak learning rate (Adam).
+    conditions : what the network is trained to get through.
+    validate_every : seconds of training between two rows of ``log.csv`` with the PSNR on photographs held out.
 
     Raises
     ------
@@ -59,22 +89,24 @@ def train(
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    clock = time.monotonic if device == "cuda" else lambda: time.process_time() / threads
     checkpoint = out / CHECKPOINT
     state = torch.load(checkpoint, map_location=device, weights_only=True) if checkpoint.exists() else None
-    photographs = Photographs(data, crop, masks, seed + (state["step"] if state else 0))
+    photographs = Photographs(data, crop, masks, seed + (state["step"] if state else 0), HELD_OUT)
     recipe = {
         "scheme": scheme, "data": [p.name for p in data], "masks": [p.name for p in masks or []],
         "images": len(photographs), "seconds": seconds, "crop": crop, "batch": batch, "rate": rate,
-        "threads": threads, "seed": seed, "device": device, "loss": "per-image log MSE", "noise": None,
-        "ema": 0.999, "schedule": "cosine over seconds", "optimizer": "Adam", "torch": torch.__version__,
+        "threads": threads, "seed": seed, "device": device, "loss": "per-image log MSE",
+        "conditions": dataclasses.asdict(conditions),
+        "ema": EMA, "schedule": "cosine over seconds", "optimizer": "Adam", "torch": torch.__version__,
     }  # fmt: skip
     (out / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n")
 
     net = NETWORKS[scheme]()
-    if state is None and hasattr(net, "init_from_klt"):
-        net.init_from_klt(photographs.batch(400))
+    if state is None and hasattr(net, "initialise"):
+        net.initialise(photographs)
     net = net.to(device, memory_format=torch.channels_last)
-    ema = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.999))
+    ema = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=_average)
     optimizer = torch.optim.Adam(net.parameters(), lr=rate)
     step, spent, losses = 0, 0.0, []
     if state:
@@ -98,14 +130,18 @@ def train(
     with (out / "log.csv").open("a", newline="") as file:
         log = csv.writer(file)
         if not state:
-            log.writerow(["step", "seconds", "psnr_db"])
+            log.writerow(["step", "seconds", "training_psnr_db", *(f"psnr_{snr}_db" for snr in VALIDATION_SNRS)])
+            figures = validate(net, photographs, device)
+            log.writerow([0, 0, "", *(round(v, 3) for v in figures.values())])
+            report(f"before training: {figures}")
+        validated = spent
         while spent < seconds:
-            begun = time.monotonic()
+            begun = clock()
             warm = min(1.0, (step + 1) / 200)
             for group in optimizer.param_groups:
                 group["lr"] = rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, spent / seconds))))
             x = photographs.batch(batch).to(device, memory_format=torch.channels_last)
-            loss = log_mse(x, net(x))
+            loss = net.training_loss(x, conditions)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -113,13 +149,19 @@ def train(
             ema.update_parameters(net)
             losses.append(loss.item())
             step += 1
-            spent += time.monotonic() - begun
+            spent += clock() - begun
             if step % 100 == 0:
                 psnr = -10 / math.log(10) * sum(losses) / len(losses)
-                log.writerow([step, round(spent, 1), round(psnr, 3)])
-                file.flush()
                 report(f"step {step}  {spent:.0f}/{seconds:.0f} s  {psnr:.2f} dB on training crops")
+            if spent - validated >= validate_every or spent >= seconds:
+                validated = spent
+                psnr = -10 / math.log(10) * sum(losses) / len(losses)
+                figures = validate(ema.module, photographs, device)
+                log.writerow([step, round(spent, 1), round(psnr, 3), *(round(v, 3) for v in figures.values())])
+                file.flush()
+                report("held out: " + "  ".join(f"{snr} dB {v:.2f}" for snr, v in figures.items()))
                 losses.clear()
+                save()
             if step % 500 == 0:
                 save()
     save()

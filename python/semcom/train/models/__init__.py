@@ -2,7 +2,8 @@
 """The networks, one module a paper, named as the papers name them."""
 
 from .samsc import SAMSC
+from .semcom import Semcom
 
-NETWORKS = {"samsc": SAMSC}
+NETWORKS = {"samsc": SAMSC, "semcom": Semcom}
 
-__all__ = ["NETWORKS", "SAMSC"]
+__all__ = ["NETWORKS", "SAMSC", "Semcom"]

@@ -6,6 +6,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ..channels import Conditions, normalised, psnr_loss, transmit
+from ..data import Photographs
+
 KERNEL = 5
 
 
@@ -59,6 +62,21 @@ class SAMSC(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The noise-free round trip that the paper trains."""
         return self.decode(self.encode(x))
+
+    def link(self, x: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
+        """Through AWGN of Es/N0 ``snr_db`` [B], power normalised per image; the paper's receiver knows no SNR."""
+        y = self.encode(x)
+        z, scale = normalised(y, torch.ones_like(y[:1]))
+        received, _ = transmit(z, snr_db)
+        return self.decode(received * scale)
+
+    def training_loss(self, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+        """Without channel noise, as in the paper: ``conditions`` do not matter."""
+        return psnr_loss(x, self(x))
+
+    def initialise(self, photographs: Photographs) -> None:
+        """Start as a linear transform coder, see :meth:`init_from_klt`."""
+        self.init_from_klt(photographs.batch(400))
 
     @torch.no_grad()
     def init_from_klt(self, images: torch.Tensor) -> None:

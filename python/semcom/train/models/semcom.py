@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The project's own coder: a linear transform coder in closed form, and networks that learn what it leaves."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ...jscc.softcast import fit
+from ..channels import AWGN, Conditions, Fading, normalised, psnr_loss, transmit
+from ..data import Photographs
+
+PATCH = 16
+KEPT = 256  # latent channels, k/n = 1/6
+FEWEST = 32  # and 1/48
+SNR_RANGE = (-2.0, 20.0)
+LEAST_IMPORTANCE = 0.01
+LOST = 1e9  # noise variance that stands for infinity: finite, so that no product of it is undefined
+
+
+def condition(snr_db: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
+    """Es/N0 in dB [B] and number of latent channels [B] -> [B,2], both of order 1."""
+    return torch.stack([snr_db / 10 - 1, channels.float().log2() - 7], dim=1)
+
+
+class Modulation(nn.Module):
+    """Per-channel scale and shift from the condition: feature-wise linear modulation (Perez et al., AAAI 2018)."""
+
+    def __init__(self, width: int, conditions: int):
+        super().__init__()
+        self.to_both = nn.Linear(conditions, 2 * width)
+        nn.init.zeros_(self.to_both.weight)
+        nn.init.zeros_(self.to_both.bias)
+
+    def forward(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """x [B,width,h,w], features [B,conditions]."""
+        scale, shift = self.to_both(features)[:, :, None, None].chunk(2, dim=1)
+        return x * (1 + scale) + shift
+
+
+class Separable(nn.Module):
+    """Residual block for coarse grids: depthwise 5x5, then a modulated two-layer perceptron per position."""
+
+    def __init__(self, width: int, conditions: int):
+        super().__init__()
+        self.depthwise = nn.Conv2d(width, width, 5, 1, 2, groups=width)
+        self.modulation = Modulation(width, conditions)
+        self.widen = nn.Conv2d(width, 2 * width, 1)
+        self.narrow = nn.Conv2d(2 * width, width, 1)
+        self.gain = nn.Parameter(torch.full((1, width, 1, 1), 0.1))
+
+    def forward(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """[B,width,h,w] -> the same shape."""
+        y = self.modulation(self.depthwise(x), features)
+        return x + self.gain * self.narrow(nn.functional.leaky_relu(self.widen(y), 0.1))
+
+
+class Bottleneck(nn.Module):
+    """Residual block for fine grids: 3x3 convolution at half width (He et al., CVPR 2016)."""
+
+    def __init__(self, width: int, conditions: int):
+        super().__init__()
+        half = width // 2
+        self.modulation = Modulation(width, conditions)
+        self.layers = nn.Sequential(
+            nn.Conv2d(width, half, 1),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(half, half, 3, 1, 1),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(half, width, 1),
+        )
+        self.gain = nn.Parameter(torch.full((1, width, 1, 1), 0.1))
+
+    def forward(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """[B,width,h,w] -> the same shape."""
+        return x + self.gain * self.layers(self.modulation(x, features))
+
+
+class _Stage(nn.ModuleList):
+    """Blocks of one grid, all told the same features."""
+
+    def forward(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        for block in self:
+            x = block(x, features)
+        return x
+
+
+class Semcom(nn.Module):
+    """One coder for every SNR, every rate and uneven importance.
+
+    ::
+
+        x --KLT--> c + residual(x, SNR, rate, importance) --gain, gate--> y --/scale--> channel
+        --LMMSE (noise variance per symbol)--> c^ + residual(c^, trust) --KLT^-1--> + residual at 1/8 and 1/4 --> x^
+
+    The linear path is SoftCast (Jakubczak and Katabi, MobiCom 2011) over 16x16x3 patches: Karhunen-Loeve transform,
+    amplitudes variance^(-1/4) and an LMMSE receiver. All that is learned is zero at the start of training, so that
+    training begins where the best linear coder of this structure ends.
+
+    Latent channels are ordered; a prefix of n of them is sent, k/n = n / 1536. Attention to SNR and rate is by
+    feature-wise modulation, as in Xu et al., "Wireless image transmission using deep source channel coding with
+    attention modules" (ADJSCC, TCSVT 2022), where one network serves all SNRs. Importance w in (0,1] attenuates latent
+    channel j of a position by w^kappa_j, kappa rising with j: what matters less loses its detail first, the power
+    goes to what is left, and the receiver needs no map to undo it.
+
+    Parameters
+    ----------
+    coarse, middle, fine : channels at 1/16, 1/8 and 1/4 of the image's size.
+    conditions : width of the condition features.
+    """
+
+    stride = PATCH
+    trained_with = "log-MSE, SNR -2..20 dB, 32..256 latent channels, fading, erasures, importance"
+
+    def __init__(self, coarse: int = 320, middle: int = 160, fine: int = 80, conditions: int = 32):
+        super().__init__()
+        self.register_buffer("mean", torch.full((1, 3, 1, 1), 0.45))
+        self.register_buffer("variance", torch.ones(1, KEPT, 1, 1))
+        self.analysis = nn.Conv2d(3, KEPT, PATCH, PATCH, bias=False)
+        self.synthesis = nn.ConvTranspose2d(KEPT, 3, PATCH, PATCH, bias=False)
+        self.kappa = nn.Parameter(torch.linspace(-4, 1, KEPT).view(1, KEPT, 1, 1))
+        # amplitudes are common knowledge: both ends compute them from the SNR and rate that the header tells
+        self.amplitude = nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, KEPT))
+
+        self.encoder_features = nn.Sequential(nn.Linear(2, conditions), nn.ReLU(), nn.Linear(conditions, conditions))
+        self.encoder_in = nn.Conv2d(192, middle, 1)
+        self.encoder_middle = _Stage(Separable(middle, conditions) for _ in range(3))
+        self.encoder_down = nn.Conv2d(middle, coarse, 2, 2)
+        self.encoder_importance = nn.Conv2d(1, coarse, 1)
+        self.encoder_coarse = _Stage(Separable(coarse, conditions) for _ in range(3))
+        self.encoder_out = nn.Conv2d(coarse, 2 * KEPT, 1)
+
+        self.decoder_features = nn.Sequential(nn.Linear(4, conditions), nn.ReLU(), nn.Linear(conditions, conditions))
+        self.decoder_in = nn.Conv2d(2 * KEPT, coarse, 1)
+        self.decoder_coarse = _Stage(Separable(coarse, conditions) for _ in range(4))
+        self.decoder_latent = nn.Conv2d(coarse, KEPT, 1)
+        self.up_middle = nn.Conv2d(coarse, 4 * middle, 1)
+        self.decoder_middle = _Stage(Separable(middle, conditions) for _ in range(4))
+        self.up_fine = nn.Conv2d(middle, 4 * fine, 1)
+        self.decoder_fine = _Stage(Bottleneck(fine, conditions) for _ in range(4))
+        self.decoder_out = nn.Conv2d(fine, 48, 3, 1, 1)
+        for layer in (self.encoder_out, self.amplitude[-1], self.decoder_latent, self.decoder_out):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    @torch.no_grad()
+    def initialise(self, photographs: Photographs) -> None:
+        """Fit the linear path to the photographs, as ``softcast`` is fitted."""
+        transform = {key: torch.from_numpy(value) for key, value in fit(photographs.images).items()}
+        self.mean.copy_(transform["mean"].view(1, 3, 1, 1))
+        self.variance.copy_(transform["variance"].view(1, KEPT, 1, 1))
+        basis = transform["basis"].float().T.reshape(KEPT, PATCH, PATCH, 3).permute(0, 3, 1, 2)
+        self.analysis.weight.copy_(basis)
+        self.synthesis.weight.copy_(basis)
+
+    def _amplitudes(self, told: torch.Tensor) -> torch.Tensor:
+        """[B,KEPT,1,1], SoftCast's and what was learned for this SNR and rate on top."""
+        return (self.amplitude(told)[:, :, None, None] - 0.25 * self.variance.log()).exp()
+
+    def encode(self, x: torch.Tensor, told: torch.Tensor, importance: torch.Tensor) -> torch.Tensor:
+        """Latent of every channel, before the prefix is cut and the power normalised.
+
+        x : [B,3,H,W] in [0,1], H and W multiples of 16. told : [B,2], see :func:`condition`.
+        importance : [B,1,H/16,W/16] in (0,1].
+
+        Returns [B,256,H/16,W/16].
+        """
+        centred = x - self.mean
+        features = self.encoder_features(told)
+        z = self.encoder_middle(self.encoder_in(nn.functional.pixel_unshuffle(centred, 8)), features)
+        weight = importance.clamp_min(LEAST_IMPORTANCE).log()
+        z = self.encoder_coarse(self.encoder_down(z) + self.encoder_importance(weight), features)
+        residual, gate = self.encoder_out(z).chunk(2, dim=1)
+        latent = self.analysis(centred) + residual * self.variance.sqrt()
+        attenuation = nn.functional.softplus(self.kappa) * weight
+        return latent * self._amplitudes(told) * (attenuation + gate).exp()
+
+    def decode(self, y: torch.Tensor, noise: torch.Tensor, told: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        """Received latent -> RGB [B,3,H,W], not clipped.
+
+        y : [B,256,h,w], symbols of unit power, 0 where nothing was sent or received. noise : [B,256,h,w], variance of
+        the complex noise of each symbol, at least 1e9 where nothing was sent or received. told : [B,2] as the encoder
+        had it. scale : [B,1,1,1], what the sender divided by.
+        """
+        amplitude = self._amplitudes(told)
+        sent = (noise < LOST).to(y.dtype)
+        variance = self.variance.expand_as(amplitude)
+        # this image's variances: the fitted ones, scaled so that their sum gives the power that the header tells
+        any_sent = sent.amax(dim=(2, 3), keepdim=True)
+        fitted = (amplitude.square() * variance * any_sent).sum(dim=1, keepdim=True)
+        prior = variance * scale.square() / 2 * any_sent.sum(dim=1, keepdim=True) / fitted.clamp_min(1e-12)
+        error = noise.clamp_max(LOST) / 2 * (scale / amplitude).square()
+        trust = prior / (prior + error) * sent
+        estimate = trust * y * scale / amplitude
+        mean_trust = trust.mean(dim=(1, 2, 3), keepdim=True).flatten(1)
+        state = torch.cat([told, mean_trust, scale.flatten(1).clamp_min(1e-6).log()], dim=1)
+        features = self.decoder_features(state)
+        z = self.decoder_in(torch.cat([estimate / variance.sqrt(), trust], dim=1))
+        z = self.decoder_coarse(z, features)
+        linear = self.synthesis(estimate + self.decoder_latent(z) * variance.sqrt())
+        z = self.decoder_middle(nn.functional.pixel_shuffle(self.up_middle(z), 2), features)
+        z = self.decoder_fine(nn.functional.pixel_shuffle(self.up_fine(z), 2), features)
+        return linear + nn.functional.pixel_shuffle(self.decoder_out(z), 4) + self.mean
+
+    def link(
+        self,
+        x: torch.Tensor,
+        snr_db: torch.Tensor,
+        channels: torch.Tensor | None = None,
+        fading: Fading = AWGN,
+        importance: torch.Tensor | None = None,
+        told_db: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Encoder, power normalisation, channel, decoder: what training and validation run.
+
+        snr_db : [B] Es/N0 in dB; channels : [B], even, latent channels sent (128, k/n = 1/12, if left out);
+        told_db : [B] what the encoder takes the SNR to be, as a rule ``snr_db``.
+        """
+        if channels is None:
+            channels = torch.full_like(snr_db, KEPT // 2)
+        told = condition((snr_db if told_db is None else told_db).round(), channels)
+        grid = (x.shape[0], 1, x.shape[2] // PATCH, x.shape[3] // PATCH)
+        y = self.encode(x, told, torch.ones(grid, device=x.device) if importance is None else importance)
+        index = torch.arange(KEPT, device=x.device).view(1, -1, 1, 1)
+        sent = (index < channels.view(-1, 1, 1, 1)).to(y.dtype)
+        z, scale = normalised(y, sent)
+        received, noise = transmit(z, snr_db, fading)
+        noise = torch.where(sent > 0, noise.clamp_max(LOST), torch.full_like(noise, LOST))
+        return self.decode(received * sent, noise, told, scale)
+
+    def training_loss(self, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+        """Each image of the batch at an SNR, rate, fading and importance of its own; see :class:`Conditions`."""
+        snr_db = conditions.draw_snr(x)
+        told_db = torch.where(torch.rand_like(snr_db) < conditions.mismatched, conditions.draw_snr(x), snr_db)
+        channels = conditions.draw_channels(x)
+        importance = conditions.draw_importance(x, PATCH)
+        x_hat = self.link(x, snr_db, channels, conditions.fading, importance, told_db)
+        weight = nn.functional.interpolate(importance, scale_factor=PATCH, mode="nearest")
+        return psnr_loss(x, x_hat, weight)

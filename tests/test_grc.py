@@ -97,3 +97,40 @@ assert len(tb.sink.results) == 2 and not any("error" in r for r in tb.sink.resul
     )
     done = subprocess.run([sys.executable, driver], capture_output=True, text=True, timeout=200, env=ENV, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def platform():
+    """GNU Radio Companion's own view of the blocks, without its window."""
+    from gnuradio import gr
+    from gnuradio.grc.core.platform import Platform
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRC_BLOCKS_PATH", str(ROOT / "grc"))
+        made = Platform(version="test", version_parts=("3", "10", "5"), prefs=gr.prefs())
+        made.build_library()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("block", "parameter", "value", "shown"),
+    [
+        ("jscc_encoder", "scheme", "'samsc'", {"variant"}),
+        ("jscc_encoder", "scheme", "'semcom'", {"rate", "use_mask"}),
+        ("jscc_encoder", "scheme", "'witt'", set()),
+        ("jscc_transmitter", "scheme", "'semcom'", {"rate", "use_mask"}),
+        ("jscc_decoder", "scheme", "'samsc'", {"variant"}),
+        ("jscc_receiver", "scheme", "'softcast'", set()),
+        ("symbol_channel", "model", "'rician'", {"k_factor_db"}),
+        ("waveform_channel", "fading", "'rician'", {"k_factor_db", "doppler"}),
+        ("waveform_channel", "fading", "'none'", set()),
+    ],
+)
+def test_parameters_are_shown_where_they_apply(platform, block, parameter, value, shown):
+    """The value of an enumeration keeps its quotes in GNU Radio Companion: a comparison without them is never true."""
+    graph = platform.make_flow_graph()
+    made = graph.new_block(f"semcom_{block}")
+    made.params[parameter].set_value(value)
+    made.rewrite()
+    depends = {"variant", "rate", "use_mask", "background", "k_factor_db", "doppler"} & made.params.keys()
+    assert {key for key in depends if made.params[key].hide != "all"} == shown

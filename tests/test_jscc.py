@@ -123,7 +123,7 @@ def test_scale_code_is_fine_and_bounded():
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: jscc.coder("jpeg"), "there is no scheme 'jpeg'; choose softcast or samsc"),
+        (lambda: jscc.coder("jpeg"), "there is no scheme 'jpeg'; choose softcast, samsc or semcom"),
         (lambda: jscc.coder("witt"), "not part of this version"),
         (lambda: jscc.coder("samsc", "best"), "choose original or masked"),
         (lambda: jscc.coder("softcast").encode(np.zeros((4, 4), np.uint8)), "must be uint8 of shape"),
@@ -131,6 +131,15 @@ def test_scale_code_is_fine_and_bounded():
         (lambda: jscc.coder("softcast").encode(np.zeros((16, 16, 3), np.uint8), rate=0.5), "1/768 to 1/6"),
         (lambda: jscc.coder("softcast").encode(np.zeros((16, 16, 3), np.uint8), snr_db=float("nan")), "finite number"),
         (lambda: jscc.coder("samsc").encode(np.zeros((16, 16, 3), np.uint8), rate=1 / 24), "k/n = 1/12 only"),
+        (lambda: jscc.coder("semcom").encode(np.zeros((16, 16, 3), np.uint8), rate=1 / 96), "from 1/48 to 1/6"),
+        (
+            lambda: jscc.coder("samsc").encode(np.zeros((16, 16, 3), np.uint8), importance=np.ones((16, 16))),
+            "choose scheme semcom",
+        ),
+        (
+            lambda: jscc.coder("semcom").encode(np.zeros((16, 16, 3), np.uint8), importance=np.ones((8, 16))),
+            "does not fit an image of 16x16",
+        ),
         (lambda: sym.check_size(40_000, 10), "1 to 32767 pixels"),
         (lambda: jscc.fragments_needed(4096 * 4096), "scale the image down"),
     ],

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pmt
 
 from ..image.quality import Assessor
 from . import pdu
+from .gather import Gathering
 from .worker import worker_block
 
 
@@ -29,24 +29,17 @@ class image_quality(worker_block):
     def __init__(self, roi: bool = False, ms_ssim: bool = True, st_lpips: bool = False):
         worker_block.__init__(self, "Image Quality", ["reference", "received", "mask"], ["image"])
         self.message_port_register_out(pmt.intern("metrics"))
-        self._needed = {"reference", "received"} | ({"mask"} if roi else set())
+        self._gathering = Gathering({"reference", "received"} | ({"mask"} if roi else set()))
         self._assess = Assessor(ms_ssim=ms_ssim, st_lpips=st_lpips)
-        self._held: dict[int, dict[str, tuple[np.ndarray, pdu.Meta]]] = {}
-        self._given_up: dict[int, set[str]] = {}
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One image of a pair or triple."""
-        if port not in self._needed:
+        if port not in self._gathering.needed:
             return
         number = meta.get("image_id", 0)
-        if number in self._given_up:
-            self._count_given_up(number, port)
+        held = self._gathering.add(number, port, (pdu.to_image(msg), meta))
+        if held is None:
             return
-        held = self._held.setdefault(number, {})
-        held[port] = (pdu.to_image(msg), meta)
-        if held.keys() < self._needed:
-            return
-        del self._held[number]
         reference, (received, meta) = held["reference"][0], held["received"]
         mask = held["mask"][0] > 0 if "mask" in held else None
         figures = self._assess(reference, received, mask)
@@ -56,17 +49,5 @@ class image_quality(worker_block):
 
     def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
         """Passed on once, however many of the inputs were given up."""
-        number = pdu.meta_of(msg).get("image_id", 0)
-        if port not in self._needed:
-            return
-        if number not in self._given_up:
-            arrived = set(self._held.pop(number, {}))
-            self._given_up[number] = arrived
+        if port in self._gathering.needed and self._gathering.give_up(pdu.meta_of(msg).get("image_id", 0), port):
             self.publish("image", msg)
-        self._count_given_up(number, port)
-
-    def _count_given_up(self, number: int, port: str) -> None:
-        """Forget the image when every input has spoken: the number comes again after 65,536 images."""
-        self._given_up[number].add(port)
-        if self._given_up[number] >= self._needed:
-            del self._given_up[number]

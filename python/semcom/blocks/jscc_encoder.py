@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pmt
 
 from .. import jscc
+from ..errors import BadInput
 from . import pdu
+from .gather import Gathering
 from .worker import worker_block
 
 
@@ -15,27 +18,47 @@ class jscc_encoder(worker_block):
 
     Parameters
     ----------
-    scheme : "softcast" or "samsc".
+    scheme : a key of ``semcom.jscc.AVAILABLE``, such as "softcast", "samsc" or "semcom".
     rate : k/n, complex channel uses per real source value, for schemes that can choose; 0 for the scheme's own (1/12).
     snr_db : Es/N0 that the encoder is told, in dB.
     variant : weights of ``samsc``: "original" or "masked"; the decoder must use the same.
+    use_mask : the mask of each image comes in as well, and says what matters ("semcom" only).
+    background : importance of the pixels outside the mask, from 0 (nothing) to 1 (as much as inside).
 
-    Ports: in ``image``; out ``symbols`` (PDUs with the keys of ``gnuradio/semcom/pdu.h``), ``failed`` (``image_id``
-    and ``error`` of an image that
-    will not be sent: over a modem, connect it to the source's ``ack``), ``status``.
+    Ports: in ``image``, ``mask``; out ``symbols`` (PDUs with the keys of ``gnuradio/semcom/pdu.h``), ``failed``
+    (``image_id`` and ``error`` of an image that will not be sent: over a modem, connect it to the source's ``ack``),
+    ``status``.
 
     Raises
     ------
-    BadInput : a scheme, rate or SNR that cannot be.
+    BadInput : a scheme, rate, SNR or importance that cannot be.
     """
 
-    def __init__(self, scheme: str = "softcast", rate: float = 0.0, snr_db: float = 10.0, variant: str = "original"):
-        worker_block.__init__(self, "JSCC Encoder", ["image"], ["symbols"])
+    def __init__(
+        self,
+        scheme: str = "softcast",
+        rate: float = 0.0,
+        snr_db: float = 10.0,
+        variant: str = "original",
+        use_mask: bool = False,
+        background: float = 0.1,
+    ):
+        worker_block.__init__(self, "JSCC Encoder", ["image", "mask"], ["symbols"])
         self.message_port_register_out(pmt.intern("failed"))
         jscc.check_scheme(scheme)
+        if use_mask and scheme != "semcom":
+            raise BadInput(f"{scheme} treats all pixels alike; choose scheme semcom to weigh a region of interest")
         self._scheme, self._variant = scheme, variant
+        self._gathering = Gathering({"image", "mask"} if use_mask else {"image"})
         self.set_rate(rate)
         self.set_snr_db(snr_db)
+        self.set_background(background)
+
+    def set_background(self, background: float) -> None:
+        """Change the importance outside the mask while running."""
+        if not 0 <= background <= 1:
+            raise BadInput(f"an importance of {background:g} is out of range; choose 0 to 1")
+        self._background = background
 
     def set_rate(self, rate: float) -> None:
         """Change k/n while running; 0 for the scheme's own."""
@@ -50,9 +73,10 @@ class jscc_encoder(worker_block):
 
     def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
         """Given up upstream."""
-        worker_block.pass_failure(self, port, msg)
         meta = pdu.meta_of(msg)
-        self.publish("failed", pdu.message({k: meta[k] for k in ("image_id", "error") if k in meta}))
+        if port in self._gathering.needed and self._gathering.give_up(meta.get("image_id", 0), port):
+            worker_block.pass_failure(self, port, msg)
+            self.publish("failed", pdu.message({k: meta[k] for k in ("image_id", "error") if k in meta}))
 
     def fail(self, meta: pdu.Meta, sentence: str) -> None:
         """Given up here."""
@@ -60,9 +84,17 @@ class jscc_encoder(worker_block):
         self.publish("failed", pdu.message({"image_id": meta.get("image_id", 0), "error": sentence}))
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
-        """One image -> its fragments."""
+        """One image, with its mask where it needs one -> its fragments."""
+        if port not in self._gathering.needed:
+            return
+        held = self._gathering.add(meta.get("image_id", 0), port, (pdu.to_image(msg), meta))
+        if held is None:
+            return
+        (image, meta), importance = held["image"], None
+        if "mask" in held:
+            importance = np.where(held["mask"][0] > 0, 1.0, self._background)
         coder = jscc.coder(self._scheme, self._variant)
-        sent = coder.encode(pdu.to_image(msg), rate=self._rate, snr_db=self._snr_db)
+        sent = coder.encode(image, rate=self._rate, snr_db=self._snr_db, importance=importance)
         header = sent.header
         parts = jscc.split(sent.symbols)
         meta = {k: v for k, v in meta.items() if k != "channels"}

@@ -23,7 +23,7 @@ app = typer.Typer(
 models = typer.Typer(help="The weights that the blocks load.", no_args_is_help=True)
 app.add_typer(models, name="models")
 
-SCHEMES = "softcast, samsc"
+SCHEMES = "softcast, samsc, deepjscc, witt, semcom"
 SYMBOL_CHANNELS = ("awgn", "rayleigh", "rician")
 WAVEFORM_CHANNELS = ("epa", "eva", "etu")
 CSI = ("ideal", "pilot", "none")
@@ -79,7 +79,10 @@ def loopback(
         list[str] | None,
         typer.Option(help="point:X,Y[,0|1], box:X0,Y0,X1,Y1 or mask:FILE; repeatable; the ROI"),
     ] = None,
-    roi: Annotated[str, typer.Option(help="what is done with the ROI: whole (only measured) or masked")] = "whole",
+    roi: Annotated[
+        str, typer.Option(help="what is done with the ROI: whole (only measured), masked, or power (semcom)")
+    ] = "whole",
+    background: Annotated[float, typer.Option(help="importance outside the ROI, 0 to 1, with --roi power")] = 0.1,
     variant: Annotated[str | None, typer.Option(help="samsc weights: original or masked; by --roi if left out")] = None,
     seed: Annotated[int, typer.Option(help="of fading and noise")] = 0,
     out: Annotated[Path, typer.Option(help="folder for the pictures")] = Path("received"),
@@ -99,6 +102,8 @@ def loopback(
             raise BadInput(f"--csi {csi} is not to be had over the waveform, where pilots tell; leave it out")
     csi = {"symbol": "ideal", "waveform": "pilot"}[level] if csi == "default" else csi
     one_of("--csi", csi, CSI)
+    if not 0 <= background <= 1:
+        raise BadInput(f"--background {background:g} is out of range; choose 0 to 1")
     link = require("..links.loopback")
     settings = link.LoopbackSettings(
         image=image,
@@ -111,6 +116,7 @@ def loopback(
         rate=parse_rate(rate),
         prompts=tuple(prompt or ()),
         roi=roi,
+        background=background,
         variant=variant,
         seed=seed,
         level=level,

@@ -17,7 +17,8 @@ from .symbols import (
     split,
 )
 
-AVAILABLE = ("softcast", "samsc")
+AVAILABLE = ("softcast", "samsc", "semcom")
+_CHOICE = ", ".join(AVAILABLE[:-1]) + " or " + AVAILABLE[-1]
 
 
 def check_scheme(scheme: str) -> None:
@@ -25,8 +26,8 @@ def check_scheme(scheme: str) -> None:
     if scheme in AVAILABLE:
         return
     if scheme in SCHEMES:
-        raise BadInput(f"scheme {scheme} is not part of this version yet; choose {' or '.join(AVAILABLE)}")
-    raise BadInput(f"there is no scheme {scheme!r}; choose {' or '.join(AVAILABLE)}")
+        raise BadInput(f"scheme {scheme} is not part of this version yet; choose {_CHOICE}")
+    raise BadInput(f"there is no scheme {scheme!r}; choose {_CHOICE}")
 
 
 def coder(scheme: str, variant: str = "original") -> Coder:
@@ -44,9 +45,17 @@ def coder(scheme: str, variant: str = "original") -> Coder:
         from .softcast import softcast
 
         return softcast()
-    from .samsc import samsc
+    if scheme == "semcom":
+        from .semcom import semcom
 
-    return samsc(variant)
+        return semcom()
+    if scheme == "samsc":
+        from .samsc import samsc
+
+        return samsc(variant)
+    from .neural import latent_coder
+
+    return latent_coder(scheme)
 
 
 __all__ = [

@@ -18,17 +18,28 @@ SOURCE_VALUES = 3 * STRIDE * STRIDE  # real values of one patch position
 class Coder(Protocol):
     """Image to channel symbols and back.
 
-    ``weights`` maps the name of each file in use to its sha256.
+    ``weights`` maps the name of each file in use to its sha256; ``adapts`` says whether the encoder makes anything of
+    the SNR it is told.
     """
 
     name: str
     weights: dict[str, str]
+    adapts: bool
 
-    def encode(self, image: np.ndarray, *, rate: float | None = None, snr_db: float = 10.0) -> ImageSymbols:
+    def encode(
+        self,
+        image: np.ndarray,
+        *,
+        rate: float | None = None,
+        snr_db: float = 10.0,
+        importance: np.ndarray | None = None,
+    ) -> ImageSymbols:
         """uint8 RGB [H,W,3] -> symbols.
 
         rate : complex channel uses per real source value (k/n); None for the coder's own.
         snr_db : Es/N0 the encoder may adapt to.
+        importance : float [H,W] in [0,1], what the error of each pixel counts; None when all count alike. Only
+            ``semcom`` can do something about it.
         """
 
     def decode(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
@@ -73,6 +84,21 @@ def check_image(image: np.ndarray) -> None:
     """Refuse anything but uint8 RGB."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise BadInput(f"an image must be uint8 of shape [H,W,3], not {image.dtype} of shape {list(image.shape)}")
+
+
+def check_importance(importance: np.ndarray | None, image: np.ndarray) -> None:
+    """Refuse an importance map that does not belong to the image."""
+    if importance is not None and importance.shape != image.shape[:2]:
+        raise BadInput(
+            f"an importance map of shape {list(importance.shape)} does not fit an image of "
+            f"{image.shape[1]}x{image.shape[0]} pixels; make it one value a pixel"
+        )
+
+
+def refuse_importance(name: str, importance: np.ndarray | None) -> None:
+    """For coders that treat all pixels alike."""
+    if importance is not None:
+        raise BadInput(f"{name} treats all pixels alike; choose scheme semcom to weigh a region of interest")
 
 
 def check_symbols(symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> None:

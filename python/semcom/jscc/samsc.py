@@ -7,21 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from .. import onnx, weights
 from ..errors import BadInput
-from .coder import (
-    channels_for,
-    check_image,
-    check_symbols,
-    grid,
-    padded,
-    snr_field,
-    to_bytes,
-)
-from .symbols import ImageHeader, ImageSymbols, check_size, power_normalised, reals, scale_value
+from .neural import LatentCoder
 
-LATENT = 128
-RATE = 1 / 12
 VARIANTS = ("original", "masked")
 PASSES = 3
 ACTIVITY = (0.01, 100.0)  # bounds of a position's share: 128 noisy channels tell it to some 10 %
@@ -55,7 +43,7 @@ def wiener(received: np.ndarray, noise: np.ndarray) -> np.ndarray:
     return (mean + (received - mean) / (1 + noise / variance)).astype(np.float32)
 
 
-class SAMSC:
+class SAMSC(LatentCoder):
     """Tariq et al., "Segment Anything Meets Semantic Communication", 2023: 3x512x512 -> 128x32x32.
 
     The network is ``semcom.train.models.SAMSC``, trained without channel noise as in the paper, so it does not know
@@ -65,44 +53,18 @@ class SAMSC:
     Parameters
     ----------
     variant : "original" (trained on whole photographs) or "masked" (trained on photographs blacked out outside one
-    object); both
-        ends must use the same.
+        object); both ends must use the same.
     threads : of ONNX Runtime.
     """
-
-    name = "samsc"
 
     def __init__(self, variant: str = "original", threads: int = 2) -> None:
         if variant not in VARIANTS:
             raise BadInput(f"samsc has no weights called {variant!r}; choose {' or '.join(VARIANTS)}")
-        names = [f"samsc_{variant}_{part}" for part in ("encoder", "decoder")]
-        paths = [weights.find(name) for name in names]
-        self.weights = {path.name: weights.sha256(name) for path, name in zip(paths, names, strict=True)}
-        self._encoder, self._decoder = (onnx.session(path, threads) for path in paths)
+        LatentCoder.__init__(self, "samsc", f"samsc_{variant}", threads)
 
-    def encode(self, image: np.ndarray, *, rate: float | None = None, snr_db: float = 10.0) -> ImageSymbols:
-        """See :class:`~.coder.Coder`; the only rate is 1/12, ``snr_db`` is only noted in the header."""
-        check_image(image)
-        check_size(*image.shape[:2])
-        if rate is not None and channels_for(rate) != LATENT:
-            raise BadInput(f"samsc sends at k/n = 1/12 only, not {rate:g}; leave the rate out or choose softcast")
-        x = padded(image).transpose(2, 0, 1)[None].astype(np.float32) / 255
-        (latent,) = self._encoder.run(None, {"x": x})
-        # 128 channels make an even number of reals at any size
-        symbols, scale = power_normalised(latent.transpose(0, 2, 3, 1).ravel())
-        header = ImageHeader(image.shape[0], image.shape[1], self.name, LATENT - 1, scale, snr_field(snr_db))
-        return ImageSymbols(symbols, header)
-
-    def decode(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
-        """See :class:`~.coder.Coder`."""
-        check_symbols(symbols, noise_var, header)
-        rows, columns = grid(header.height, header.width)
-        # half of the complex noise falls on each real component
-        noise = np.repeat(noise_var / 2, 2).reshape(-1, LATENT)
-        estimate = wiener(reals(symbols).reshape(-1, LATENT), noise) * np.float32(scale_value(header.scale))
-        y = estimate.reshape(1, rows, columns, LATENT).transpose(0, 3, 1, 2)
-        (x,) = self._decoder.run(None, {"y": np.ascontiguousarray(y)})
-        return to_bytes(x[0].transpose(1, 2, 0), header)
+    def estimate(self, received: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        """The Wiener estimate."""
+        return wiener(received, noise)
 
 
 @lru_cache(maxsize=len(VARIANTS))

@@ -17,6 +17,7 @@ from .coder import (
     check_symbols,
     grid,
     padded,
+    refuse_importance,
     snr_field,
     to_bytes,
 )
@@ -83,6 +84,7 @@ class SoftCast:
     """
 
     name = "softcast"
+    adapts = False
 
     def __init__(self) -> None:
         path = weights.find("softcast_klt")
@@ -93,10 +95,18 @@ class SoftCast:
         self._gain = self._variance**-0.25
         self.weights = {path.name: weights.sha256("softcast_klt")}
 
-    def encode(self, image: np.ndarray, *, rate: float | None = None, snr_db: float = 10.0) -> ImageSymbols:
+    def encode(
+        self,
+        image: np.ndarray,
+        *,
+        rate: float | None = None,
+        snr_db: float = 10.0,
+        importance: np.ndarray | None = None,
+    ) -> ImageSymbols:
         """See :class:`~.coder.Coder`; any rate from 1/768 to 1/6, ``snr_db`` is only noted in the header."""
         check_image(image)
         check_size(*image.shape[:2])
+        refuse_importance(self.name, importance)
         channels = channels_for(DEFAULT_RATE if rate is None else rate)
         patches = _patches(padded(image).astype(np.float32) / 255 - self._mean)
         latent = (patches @ self._basis[:, :channels] * self._gain[:channels]).ravel()

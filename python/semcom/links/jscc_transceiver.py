@@ -22,15 +22,15 @@ class jscc_transmitter(gr.hier_block2):
 
     Parameters
     ----------
-    scheme, rate, snr_db, variant : as :class:`~..blocks.jscc_encoder.jscc_encoder`.
+    scheme, rate, snr_db, variant, use_mask, background : as :class:`~..blocks.jscc_encoder.jscc_encoder`.
     params : ``semcom.ofdm_params`` of the waveform.
     amplitude : root mean square of the samples of a burst.
     continuous : zeros whenever there is nothing to send, for hardware; otherwise bursts only, each image followed by
     as much
         silence as makes the receiver deliver what it has.
 
-    Ports: in message ``image``; out complex samples, messages ``symbols`` (what is sent) and ``failed`` (as of the
-    JSCC Encoder; connect it to the ``ack`` of the Image Source).
+    Ports: in messages ``image`` and ``mask``; out complex samples, messages ``symbols`` (what is sent) and ``failed``
+    (as of the JSCC Encoder; connect it to the ``ack`` of the Image Source).
     """
 
     def __init__(
@@ -42,18 +42,22 @@ class jscc_transmitter(gr.hier_block2):
         params: native.ofdm_params | None = None,
         amplitude: float = 1.0,
         continuous: bool = False,
+        use_mask: bool = False,
+        background: float = 0.1,
     ):
         none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
         gr.hier_block2.__init__(self, "JSCC Transmitter", none, one)
         params = params or native.ofdm_params()
         # the receiver looks back two of the longest bursts before it calls the channel idle
         trailer = idle_samples(params) * (IDLE_BURSTS + 4) // IDLE_BURSTS
-        self.encoder = jscc_encoder(scheme, rate, snr_db, variant)
+        self.encoder = jscc_encoder(scheme, rate, snr_db, variant, use_mask, background)
         self.modulator = native.burst_modulator(params, amplitude, 256, continuous, trailer)
-        self.message_port_register_hier_in("image")
+        for port in ("image", "mask"):
+            self.message_port_register_hier_in(port)
         for port in ("symbols", "failed"):
             self.message_port_register_hier_out(port)
         self.msg_connect(self, "image", self.encoder, "image")
+        self.msg_connect(self, "mask", self.encoder, "mask")
         self.msg_connect(self.encoder, "symbols", self.modulator, "symbols")
         self.msg_connect(self.encoder, "symbols", self, "symbols")
         self.msg_connect(self.encoder, "failed", self, "failed")
@@ -62,6 +66,14 @@ class jscc_transmitter(gr.hier_block2):
     def set_snr_db(self, snr_db: float) -> None:
         """Change the Es/N0 the encoder is told, dB, while running."""
         self.encoder.set_snr_db(snr_db)
+
+    def set_rate(self, rate: float) -> None:
+        """Change k/n while running; 0 for the scheme's own."""
+        self.encoder.set_rate(rate)
+
+    def set_background(self, background: float) -> None:
+        """Change the importance outside the mask while running."""
+        self.encoder.set_background(background)
 
     def set_amplitude(self, amplitude: float) -> None:
         """Change the amplitude while running."""

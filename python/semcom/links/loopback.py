@@ -22,7 +22,7 @@ from ..segment import parse_prompt, validate
 from . import waveform_channel
 from .jscc_transceiver import jscc_receiver, jscc_transmitter
 
-ROI = ("whole", "masked")
+ROI = ("whole", "masked", "power")
 SAMPLE_RATE = 1e6  # samples a second at the waveform level
 MULTIPATH_RATE = 7.68e6  # of LTE at 5 MHz, which the multipath profiles are made for
 
@@ -34,6 +34,7 @@ class LoopbackSettings:
     level : "symbol" or "waveform".
     doppler, cfo : Hz; sfo : ppm; waveform level only.
 
+    background : importance of what is outside the ROI, 0 to 1, with ``roi`` "power".
     variant : weights of samsc, "original" or "masked"; None takes the one that fits ``roi``.
     k_factor_db : Rician K.
     """
@@ -48,6 +49,7 @@ class LoopbackSettings:
     rate: float | None = None
     prompts: tuple[str, ...] = ()
     roi: str = "whole"
+    background: float = 0.1
     variant: str | None = None
     seed: int = 0
     st_lpips: bool = True
@@ -72,9 +74,11 @@ class loopback(gr.top_block):
     def __init__(self, settings: LoopbackSettings):
         gr.top_block.__init__(self, "Loopback", catch_exceptions=True)
         if settings.roi not in ROI:
-            raise BadInput(f"--roi {settings.roi} is not part of this version yet; choose {' or '.join(ROI)}")
-        if settings.roi == "masked" and not settings.prompts:
-            raise BadInput("--roi masked needs a --prompt that says what to keep, such as point:220,150")
+            raise BadInput(f"--roi {settings.roi} is not part of this version yet; choose {', '.join(ROI)}")
+        if settings.roi != "whole" and not settings.prompts:
+            raise BadInput(f"--roi {settings.roi} needs a --prompt that says what matters, such as point:220,150")
+        if settings.roi == "power" and settings.scheme != "semcom":
+            raise BadInput(f"--roi power is of scheme semcom; {settings.scheme} treats all pixels alike")
         # what is wrong with the photograph or the prompts is said before anything runs
         height, width = io.load(settings.image).shape[:2]
         jscc.check_size(height, width)
@@ -108,6 +112,8 @@ class loopback(gr.top_block):
             self.msg_connect(segmenter, "mask", self.quality, "mask")
             if settings.roi == "masked":
                 coder_input = (segmenter, "roi")
+            elif settings.roi == "power":
+                self.msg_connect(segmenter, "mask", transmitter, "mask")
         self.msg_connect(*coder_input, transmitter, "image")
         self.msg_connect(*coder_input, self.quality, "reference")
         self.msg_connect(receiver, "image", self.quality, "received")
@@ -118,7 +124,14 @@ class loopback(gr.top_block):
 
     def _symbol_link(self, variant: str) -> tuple[gr.basic_block, gr.basic_block]:
         settings = self.settings
-        self.encoder = jscc_encoder(settings.scheme, settings.rate or 0.0, settings.snr_db, variant)
+        self.encoder = jscc_encoder(
+            settings.scheme,
+            settings.rate or 0.0,
+            settings.snr_db,
+            variant,
+            settings.roi == "power",
+            settings.background,
+        )
         self.decoder = jscc_decoder(settings.scheme, settings.snr_db, variant)
         channel = semcom_python.symbol_channel(
             model=settings.channel,
@@ -138,7 +151,15 @@ class loopback(gr.top_block):
         params = semcom_python.ofdm_params(fft_len=512) if multipath else semcom_python.ofdm_params()
         samp_rate = MULTIPATH_RATE if multipath else SAMPLE_RATE
         self.frame = semcom_python.ofdm_frame(params)
-        transmitter = jscc_transmitter(settings.scheme, settings.rate or 0.0, settings.snr_db, variant, params)
+        transmitter = jscc_transmitter(
+            settings.scheme,
+            settings.rate or 0.0,
+            settings.snr_db,
+            variant,
+            params,
+            use_mask=settings.roi == "power",
+            background=settings.background,
+        )
         receiver = jscc_receiver(settings.scheme, variant, params, samp_rate)
         self.encoder, self.decoder = transmitter.encoder, receiver.decoder
         air = waveform_channel.waveform_channel(

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,31 @@ from onnx import TensorProto, helper, numpy_helper
 from .models import NETWORKS
 
 
+@dataclass(frozen=True)
+class Part:
+    """One direction of a coder, as it is exported.
+
+    name : "encoder" or "decoder".
+    function : method of the network.
+    inputs : ONNX input name -> a sample tensor. Batch and the sides of feature maps are dynamic.
+    output : ONNX output name.
+    """
+
+    name: str
+    function: str
+    inputs: dict[str, torch.Tensor]
+    output: str
+
+    def dynamic_axes(self) -> dict[str, dict[int, str]]:
+        """Sides of 1 are of a scalar, not of a map."""
+        axes = {}
+        for name, sample in self.inputs.items():
+            axes[name] = {0: "batch"}
+            if sample.dim() == 4 and sample.shape[2] > 1:
+                axes[name] |= {2: f"{name}_rows", 3: f"{name}_columns"}
+        return axes
+
+
 class _Half(torch.nn.Module):
     """One direction of a coder as a module of its own."""
 
@@ -22,8 +49,16 @@ class _Half(torch.nn.Module):
         super().__init__()
         self.net, self.function = net, function
 
-    def forward(self, tensor: torch.Tensor) -> torch.Tensor:
-        return getattr(self.net, self.function)(tensor)
+    def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
+        return getattr(self.net, self.function)(*tensors)
+
+
+def parts(net: torch.nn.Module) -> list[Part]:
+    """What a network is exported as: its own ``parts()``, or image -> latent -> image."""
+    if hasattr(net, "parts"):
+        return [Part(*entry) for entry in net.parts()]
+    x = torch.zeros(1, 3, 64, 64)
+    return [Part("encoder", "encode", {"x": x}, "y"), Part("decoder", "decode", {"y": net.encode(x)}, "x_hat")]
 
 
 def _store_half_precision(model: onnx.ModelProto) -> None:
@@ -57,30 +92,25 @@ def _network(state: dict) -> torch.nn.Module:
 def export(checkpoint: Path, variant: str, out: Path, card: dict) -> list[Path]:
     """Write ``SCHEME_VARIANT_encoder.onnx`` and ``..._decoder.onnx`` with a card each.
 
-    Inputs ``x`` [B,3,H,W] and ``y`` [B,C,h,w] float32, all sizes dynamic. ``card`` is merged into both model cards,
-    beside the
-    training recipe that lies next to the checkpoint.
+    Inputs and outputs are float32 and of any size, see :func:`parts`; with an empty ``variant`` the names have none.
+    ``card`` is merged into both model cards, beside the training recipe that lies next to the checkpoint.
     """
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     net = _network(state)
     recipe = json.loads((checkpoint.parent / "recipe.json").read_text())
     recipe |= {"steps": state["step"], "seconds_trained": round(state["seconds"])}
     out.mkdir(parents=True, exist_ok=True)
-    latent = net.encode(torch.zeros(1, 3, 32, 32))
     written = []
-    for part, function, source, sample, target in (
-        ("encoder", "encode", "x", torch.zeros(1, 3, 32, 32), "y"),
-        ("decoder", "decode", "y", latent, "x"),
-    ):
-        name = f"{recipe['scheme']}_{variant}_{part}"
+    for part in parts(net):
+        name = "_".join(filter(None, (recipe["scheme"], variant, part.name)))
         path = out / f"{name}.onnx"
         torch.onnx.export(
-            _Half(net, function),
-            (sample,),
+            _Half(net, part.function),
+            tuple(part.inputs.values()),
             str(path),
-            input_names=[source],
-            output_names=[target + "_hat" if target == "x" else target],
-            dynamic_axes={source: {0: "batch", 2: "rows", 3: "columns"}},
+            input_names=list(part.inputs),
+            output_names=[part.output],
+            dynamic_axes=part.dynamic_axes(),
             opset_version=17,
             dynamo=False,
         )
@@ -96,7 +126,7 @@ def export(checkpoint: Path, variant: str, out: Path, card: dict) -> list[Path]:
             "bytes": len(data),
             "licence": "GPL-3.0-or-later",
             "description": (type(net).__doc__ or recipe["scheme"]).strip().splitlines()[0],
-            "parameters": sum(p.numel() for p in (net.g_a if part == "encoder" else net.g_s).parameters()),
+            "parameters": sum(math.prod(tensor.dims) for tensor in model.graph.initializer),
             "recipe": recipe,
         }
         path.with_suffix(".json").write_text(json.dumps(entry | card, indent=2) + "\n")

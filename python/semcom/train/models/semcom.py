@@ -202,6 +202,16 @@ class Semcom(nn.Module):
         z = self.decoder_fine(nn.functional.pixel_shuffle(self.up_fine(z), 2), features)
         return linear + nn.functional.pixel_shuffle(self.decoder_out(z), 4) + self.mean
 
+    def parts(self) -> list[tuple]:
+        """What is exported, see :class:`semcom.train.export.Part`."""
+        grid = (1, 1, 4, 6)
+        x, told, latent = torch.zeros(1, 3, 64, 96), torch.zeros(1, 2), torch.zeros(1, KEPT, 4, 6)
+        importance, scale = torch.ones(grid), torch.ones(1, 1, 1, 1)
+        return [
+            ("encoder", "encode", {"x": x, "told": told, "importance": importance}, "y"),
+            ("decoder", "decode", {"y": latent, "noise": latent + 0.1, "told": told, "scale": scale}, "x_hat"),
+        ]
+
     def link(
         self,
         x: torch.Tensor,

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Speed of every joint coder at 512x512 on two cores, and of the running symbol-level flowgraph, in one run.
+
+    python benchmarks/coders.py --out results/coders.json
+
+Encoder and decoder each on the same photograph: NumPy or ONNX Runtime as they ship, and the trainable networks in torch
+(freshly initialised: speed does not depend on the weights). The flowgraph is Image Source -> JSCC Encoder -> Symbol
+Channel -> JSCC Decoder -> Image Sink, files read and decoded, nothing written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from gnuradio import gr, semcom
+from gnuradio.semcom import jscc
+from gnuradio.semcom.errors import Missing
+from gnuradio.semcom.image import io
+from gnuradio.semcom.train.export import parts
+from gnuradio.semcom.train.models import NETWORKS
+from PIL import Image
+
+PHOTOGRAPH = Path(__file__).resolve().parents[1] / "examples" / "images" / "skimage_astronaut.png"
+SIDE = 512
+
+
+def median_s(function, runs: int) -> float:
+    """Median wall time of one call in seconds, after one to warm up."""
+    function()
+    times = []
+    for _ in range(runs):
+        begun = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - begun)
+    return float(np.median(times))
+
+
+def shipped(scheme: str, image: np.ndarray, runs: int) -> dict:
+    """Encode and decode through the coder that the blocks call."""
+    coder = jscc.coder(scheme)
+    sent = coder.encode(image)
+    noise = np.full(len(sent.symbols), 0.1, np.float32)
+    encode = median_s(lambda: coder.encode(image), runs)
+    decode = median_s(lambda: coder.decode(sent.symbols, noise, sent.header), runs)
+    return {"encode_s": round(encode, 4), "decode_s": round(decode, 4), "both_s": round(encode + decode, 4)}
+
+
+@torch.no_grad()
+def in_torch(scheme: str, runs: int) -> dict:
+    """Encode and decode by the network itself, on inputs of the sizes that a 512x512 image makes."""
+    net = NETWORKS[scheme]().eval().to(memory_format=torch.channels_last)
+    row = {"parameters": sum(p.numel() for p in net.parameters())}
+    for part in parts(net):
+        inputs = []
+        for sample in part.inputs.values():
+            if sample.dim() == 4 and sample.shape[2] > 1:
+                step = 1 if part.name == "encoder" and sample.shape[1] == 3 else net.stride
+                inputs.append(torch.rand(1, sample.shape[1], SIDE // step, SIDE // step))
+            else:
+                inputs.append(sample)
+        row[f"{part.function}_s"] = round(median_s(partial(getattr(net, part.function), *inputs), runs), 4)
+    return row | {"both_s": round(row["encode_s"] + row["decode_s"], 4)}
+
+
+def flowgraph(scheme: str, folder: Path, images: int) -> float:
+    """Images a second from the first file to the last acknowledgement."""
+    jscc.coder(scheme)
+    tb = gr.top_block()
+    source, sink = semcom.image_source(str(folder), images, 4), semcom.image_sink("")
+    encoder, decoder = semcom.jscc_encoder(scheme), semcom.jscc_decoder(scheme)
+    channel = semcom.symbol_channel(model="awgn", snr_db=10.0, csi="ideal", seed=1)
+    tb.msg_connect(source, "image", encoder, "image")
+    tb.msg_connect(encoder, "symbols", channel, "symbols")
+    tb.msg_connect(channel, "symbols", decoder, "symbols")
+    tb.msg_connect(decoder, "image", sink, "in")
+    tb.msg_connect(sink, "ack", source, "ack")
+    begun = time.perf_counter()
+    tb.run()
+    seconds = time.perf_counter() - begun
+    assert len(sink.results) == images and not any("error" in r for r in sink.results)
+    return images / seconds
+
+
+def main() -> None:
+    """Measure, print and write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--images", type=int, default=40)
+    args = parser.parse_args()
+    torch.set_num_threads(2)
+    image = io.load(PHOTOGRAPH)
+    report = {"command": "python benchmarks/coders.py --out results/coders.json", "image": f"{SIDE}x{SIDE}"}
+    report["shipped"], report["torch"], report["flowgraph_images_per_s"] = {}, {}, {}
+    with tempfile.TemporaryDirectory() as name:
+        Image.fromarray(image).save(Path(name) / "photograph.png")
+        for scheme in jscc.AVAILABLE:
+            try:
+                report["shipped"][scheme] = shipped(scheme, image, args.runs)
+            except Missing as missing:
+                report["shipped"][scheme] = str(missing)
+                continue
+            report["flowgraph_images_per_s"][scheme] = round(flowgraph(scheme, Path(name), args.images), 2)
+    for scheme in NETWORKS:
+        report["torch"][scheme] = in_torch(scheme, max(3, args.runs // 3))
+    witt = report["torch"].get("witt")
+    if witt:
+        ours = report["shipped"]["semcom"]["both_s"]
+        report["witt_in_torch_over_semcom"] = round(witt["both_s"] / ours, 2)
+    print(json.dumps(report, indent=2))
+    if args.out:
+        args.out.write_text(json.dumps(report, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

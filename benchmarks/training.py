@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every trainable coder on the same photographs for equal seconds, then on Kodak; and one model for all against one
+model for one setting.
+
+    python benchmarks/training.py --data TAR... --kodak DIR --seconds 600 --work DIR --out results/training.json
+
+Seconds are processor seconds of one thread. Runs that are there already (``--work``) are not trained again, so it can
+be stopped and started. PSNR is over RGB in [0,1] clipped, k/n = 1/12, complex AWGN, power normalised per image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from gnuradio.semcom.image import io
+from gnuradio.semcom.train.channels import Conditions, Fading
+from gnuradio.semcom.train.complexity import complexity
+from gnuradio.semcom.train.export import load_network
+from gnuradio.semcom.train.loop import VALIDATION_SNRS, train
+
+ALL = Conditions()
+PLAIN = replace(ALL, channels=(128, 128), mismatched=0.0, uneven=0.0, fading=Fading())
+RUNS = {
+    "samsc": ("samsc", ALL),
+    "deepjscc": ("deepjscc", replace(PLAIN, snr_db=(0.0, 14.0))),
+    "witt": ("witt", replace(PLAIN, snr_db=(0.0, 14.0))),
+    "semcom": ("semcom", ALL),
+    "semcom, for 10 dB only": ("semcom", replace(PLAIN, snr_db=(10.0, 10.0))),
+    "semcom, for 1 dB only": ("semcom", replace(PLAIN, snr_db=(1.0, 1.0))),
+}
+
+
+@torch.no_grad()
+def on_kodak(net: torch.nn.Module, files: list[Path]) -> dict[str, float]:
+    """Mean PSNR in dB at each of ``VALIDATION_SNRS``."""
+    sums = dict.fromkeys(VALIDATION_SNRS, 0.0)
+    torch.manual_seed(0)
+    for file in files:
+        x = torch.from_numpy(io.load(file)).permute(2, 0, 1)[None].float() / 255
+        for snr in VALIDATION_SNRS:
+            error = (net.link(x, torch.tensor([float(snr)])).clamp(0, 1) - x).square().mean()
+            sums[snr] += float(-10 * error.log10())
+    return {f"{snr} dB": round(total / len(files), 3) for snr, total in sums.items()}
+
+
+def main() -> None:
+    """Train what is missing, measure, write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, nargs="+", required=True)
+    parser.add_argument("--kodak", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=list(RUNS))
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    rows = {}
+    for label in args.runs:
+        scheme, conditions = RUNS[label]
+        folder = args.work / label.replace(",", "").replace(" ", "_")
+        checkpoint = train(
+            *(scheme, args.data, folder),
+            seconds=args.seconds,
+            crop=192,
+            batch=5,
+            threads=1,
+            conditions=conditions,
+            validate_every=args.seconds / 5,
+            report=lambda line: sys.stderr.write(line + "\n"),
+        )
+        net = load_network(checkpoint)
+        curve = list(csv.DictReader((folder / "log.csv").open()))
+        rows[label] = {
+            **complexity(net, 512, 512),
+            "steps": int(curve[-1]["step"]),
+            "kodak_psnr_db": on_kodak(net, sorted(args.kodak.glob("*.png"))),
+            "curve": [
+                {"seconds": float(r["seconds"])} | {f"{s} dB": float(r[f"psnr_{s}_db"]) for s in VALIDATION_SNRS}
+                for r in curve
+            ],
+        }
+        sys.stderr.write(f"{label}: {rows[label]['kodak_psnr_db']}\n")
+    report = {
+        "command": "python benchmarks/training.py --data train_256.tar train_192_b.tar --kodak DIR "
+        f"--seconds {args.seconds:g} --work DIR --out results/training.json",
+        "seconds_each": args.seconds,
+        "runs": rows,
+    }
+    if args.out:
+        args.out.write_text(json.dumps(report, indent=2) + "\n")
+    else:
+        print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Coders that are an encoder network, a latent of one fixed size and a decoder network, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from .. import onnx, weights
+from ..errors import BadInput
+from .coder import (
+    channels_for,
+    check_image,
+    check_symbols,
+    grid,
+    padded,
+    refuse_importance,
+    snr_field,
+    to_bytes,
+)
+from .symbols import ImageHeader, ImageSymbols, check_size, power_normalised, reals, scale_value
+
+LATENT = 128
+
+
+class LatentCoder:
+    """3xHxW -> 128 x H/16 x W/16 reals, k/n = 1/12, and back.
+
+    The networks take ``x`` and ``y``; those that adapt to the channel take ``snr_db`` [1] as well.
+
+    Parameters
+    ----------
+    name : of the scheme.
+    stem : of the weights' names, "_encoder" and "_decoder" are appended.
+    threads : of ONNX Runtime.
+    """
+
+    def __init__(self, name: str, stem: str, threads: int = 2) -> None:
+        self.name = name
+        names = [f"{stem}_{part}" for part in ("encoder", "decoder")]
+        paths = [weights.find(name) for name in names]
+        self.weights = {path.name: weights.sha256(name) for path, name in zip(paths, names, strict=True)}
+        self._encoder, self._decoder = (onnx.session(path, threads) for path in paths)
+        self.adapts = "snr_db" in {entry.name for entry in self._encoder.get_inputs()}
+
+    def _snr(self, snr_enc: int) -> dict[str, np.ndarray]:
+        return {"snr_db": np.array([snr_enc], np.float32)} if self.adapts else {}
+
+    def estimate(self, received: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        """What the decoder network is given for the received latent.
+
+        received : float32 [positions, channels]. noise : float32 [positions, channels], variance of each real, inf
+            where nothing came.
+
+        These networks were trained with equally strong noise on all symbols and pass its scale over: symbols as noisy
+        as most are left as they are, noisier ones are shrunk as far as the LMMSE estimate shrinks them more.
+        """
+        usual = np.median(noise[np.isfinite(noise)]) if np.isfinite(noise).any() else np.float32(0)
+        return (received * np.minimum(1, (0.5 + usual) / (0.5 + noise))).astype(np.float32)
+
+    def encode(
+        self,
+        image: np.ndarray,
+        *,
+        rate: float | None = None,
+        snr_db: float = 10.0,
+        importance: np.ndarray | None = None,
+    ) -> ImageSymbols:
+        """See :class:`~.coder.Coder`; the only rate is 1/12."""
+        check_image(image)
+        check_size(*image.shape[:2])
+        refuse_importance(self.name, importance)
+        if rate is not None and channels_for(rate) != LATENT:
+            raise BadInput(
+                f"{self.name} sends at k/n = 1/12 only, not {rate:g}; leave the rate out or choose semcom or softcast"
+            )
+        told = snr_field(snr_db)
+        x = padded(image).transpose(2, 0, 1)[None].astype(np.float32) / 255
+        (latent,) = self._encoder.run(None, {"x": x} | self._snr(told))
+        # 128 channels make an even number of reals at any size
+        symbols, scale = power_normalised(latent.transpose(0, 2, 3, 1).ravel())
+        return ImageSymbols(symbols, ImageHeader(*image.shape[:2], self.name, LATENT - 1, scale, told))
+
+    def decode(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
+        """See :class:`~.coder.Coder`."""
+        if header.channels != LATENT:
+            raise BadInput(f"a {self.name} image of {header.channels} latent channels came; this model has {LATENT}")
+        check_symbols(symbols, noise_var, header)
+        rows, columns = grid(header.height, header.width)
+        # half of the complex noise falls on each real component
+        noise = np.repeat(noise_var / 2, 2).reshape(-1, LATENT)
+        estimate = self.estimate(reals(symbols).reshape(-1, LATENT), noise) * np.float32(scale_value(header.scale))
+        y = estimate.reshape(1, rows, columns, LATENT).transpose(0, 3, 1, 2)
+        (x,) = self._decoder.run(None, {"y": np.ascontiguousarray(y)} | self._snr(header.snr_enc))
+        return to_bytes(x[0].transpose(1, 2, 0), header)
+
+
+@lru_cache(maxsize=4)
+def latent_coder(name: str) -> LatentCoder:
+    """``deepjscc`` (Bourtsoulatze et al., TCCN 2019) or ``witt`` (Yang et al., ICASSP 2023); networks load once."""
+    return LatentCoder(name, name)

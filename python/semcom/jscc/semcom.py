@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The project's own coder, one model for every SNR and rate, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from .. import onnx, weights
+from ..errors import BadInput
+from .coder import (
+    SOURCE_VALUES,
+    STRIDE,
+    channels_for,
+    check_image,
+    check_importance,
+    check_symbols,
+    grid,
+    padded,
+    snr_field,
+    to_bytes,
+)
+from .symbols import ImageHeader, ImageSymbols, check_size, power_normalised, reals, scale_value
+
+DEFAULT_RATE = 1 / 12
+CHANNELS = 256
+FEWEST = 32
+SNR_RANGE = (-2, 20)  # dB, what the networks were trained over
+LEAST_IMPORTANCE = 0.01
+LOST = 1e9  # stands for an infinite noise variance inside the network
+
+
+def _told(snr_enc: int, channels: int) -> np.ndarray:
+    """The condition both ends give their networks: float32 [1,2]."""
+    snr = min(max(snr_enc, SNR_RANGE[0]), SNR_RANGE[1])
+    return np.array([[snr / 10 - 1, math.log2(channels) - 7]], np.float32)
+
+
+def _importance_grid(importance: np.ndarray | None, rows: int, columns: int) -> np.ndarray:
+    """[H,W] -> float32 [1,1,rows,columns]: of each patch its most important pixel."""
+    if importance is None:
+        return np.ones((1, 1, rows, columns), np.float32)
+    filled = np.zeros((rows * STRIDE, columns * STRIDE), np.float32)
+    filled[: importance.shape[0], : importance.shape[1]] = importance
+    most = filled.reshape(rows, STRIDE, columns, STRIDE).max(axis=(1, 3))
+    return np.clip(most, LEAST_IMPORTANCE, 1)[None, None]
+
+
+class Semcom:
+    """SNR- and rate-adaptive joint coder that knows what matters.
+
+    A linear transform coder in closed form with networks that learn what it leaves
+    (``semcom.train.models.Semcom``, where the structure is described). Latent channels are ordered: k/n from 1/48 to
+    1/6 is a prefix of them. The decoder weighs every symbol by its own noise variance, so fades and lost fragments
+    cost what they took and no more.
+
+    Parameters
+    ----------
+    threads : of ONNX Runtime.
+    """
+
+    name = "semcom"
+    adapts = True
+
+    def __init__(self, threads: int = 2) -> None:
+        names = ["semcom_encoder", "semcom_decoder"]
+        paths = [weights.find(name) for name in names]
+        self.weights = {path.name: weights.sha256(name) for path, name in zip(paths, names, strict=True)}
+        self._encoder, self._decoder = (onnx.session(path, threads) for path in paths)
+
+    def encode(
+        self,
+        image: np.ndarray,
+        *,
+        rate: float | None = None,
+        snr_db: float = 10.0,
+        importance: np.ndarray | None = None,
+    ) -> ImageSymbols:
+        """See :class:`~.coder.Coder`; any rate from 1/48 to 1/6, SNRs beyond -2..20 dB count as the nearest."""
+        check_image(image)
+        check_size(*image.shape[:2])
+        check_importance(importance, image)
+        channels = 2 * round(channels_for(DEFAULT_RATE if rate is None else rate) / 2)
+        if channels < FEWEST:
+            raise BadInput(
+                f"semcom sends at k/n from 1/{2 * SOURCE_VALUES // FEWEST} to 1/6, not {rate:g}; "
+                "choose a higher rate or softcast"
+            )
+        told = snr_field(snr_db)
+        x = padded(image).transpose(2, 0, 1)[None].astype(np.float32) / 255
+        feeds = {
+            "x": x,
+            "told": _told(told, channels),
+            "importance": _importance_grid(importance, *grid(*image.shape[:2])),
+        }
+        (latent,) = self._encoder.run(None, feeds)
+        # an even number of channels makes an even number of reals at any size
+        symbols, scale = power_normalised(latent[:, :channels].transpose(0, 2, 3, 1).ravel())
+        return ImageSymbols(symbols, ImageHeader(*image.shape[:2], self.name, channels - 1, scale, told))
+
+    def decode(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
+        """See :class:`~.coder.Coder`."""
+        channels = header.channels
+        if channels % 2 or not FEWEST <= channels <= CHANNELS:
+            raise BadInput(f"a semcom image of {channels} latent channels came; this model has {FEWEST} to {CHANNELS}")
+        check_symbols(symbols, noise_var, header)
+        rows, columns = grid(header.height, header.width)
+        y = np.zeros((1, CHANNELS, rows, columns), np.float32)
+        noise = np.full_like(y, LOST)
+        here = np.isfinite(noise_var)
+        received = reals(np.where(here, symbols, 0)).reshape(rows, columns, channels)
+        variance = np.repeat(np.where(here, noise_var, LOST), 2).reshape(rows, columns, channels)
+        y[0, :channels] = received.transpose(2, 0, 1)
+        noise[0, :channels] = variance.transpose(2, 0, 1)
+        feeds = {
+            "y": y,
+            "noise": noise,
+            "told": _told(header.snr_enc, channels),
+            "scale": np.full((1, 1, 1, 1), scale_value(header.scale), np.float32),
+        }
+        (x,) = self._decoder.run(None, feeds)
+        return to_bytes(x[0].transpose(1, 2, 0), header)
+
+
+@lru_cache(maxsize=1)
+def semcom() -> Semcom:
+    """The one instance: its networks load once."""
+    return Semcom()

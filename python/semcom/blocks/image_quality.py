@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pmt
 
 from ..image.quality import Assessor
 from . import pdu
+from .held import MOST_IMAGES, Held, overdue
 from .worker import worker_block
 
 
@@ -31,20 +31,24 @@ class image_quality(worker_block):
         self.message_port_register_out(pmt.intern("metrics"))
         self._needed = {"reference", "received"} | ({"mask"} if roi else set())
         self._assess = Assessor(ms_ssim=ms_ssim, st_lpips=st_lpips)
-        self._held: dict[int, dict[str, tuple[np.ndarray, pdu.Meta]]] = {}
+        self._held: Held = {}
         self._given_up: dict[int, set[str]] = {}
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One image of a pair or triple."""
         if port not in self._needed:
             return
-        number = meta.get("image_id", 0)
+        number = pdu.number_of(meta)
         if number in self._given_up:
             self._count_given_up(number, port)
             return
         held = self._held.setdefault(number, {})
         held[port] = (pdu.to_image(msg), meta)
         if held.keys() < self._needed:
+            for old in overdue(self._held):
+                _, known = next(iter(self._held.pop(old).values()))
+                self.report(str(old), "given up: its counterpart never came")
+                self.fail(known, "its counterpart never came")
             return
         del self._held[number]
         reference, (received, meta) = held["reference"][0], held["received"]
@@ -56,12 +60,14 @@ class image_quality(worker_block):
 
     def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
         """Passed on once, however many of the inputs were given up."""
-        number = pdu.meta_of(msg).get("image_id", 0)
+        number = pdu.number_of(pdu.meta_of(msg))
         if port not in self._needed:
             return
         if number not in self._given_up:
             arrived = set(self._held.pop(number, {}))
             self._given_up[number] = arrived
+            if len(self._given_up) > MOST_IMAGES:
+                del self._given_up[next(iter(self._given_up))]
             self.publish("image", msg)
         self._count_given_up(number, port)
 

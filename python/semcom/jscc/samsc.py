@@ -83,7 +83,7 @@ class SAMSC:
     def encode(self, image: np.ndarray, *, rate: float | None = None, snr_db: float = 10.0) -> ImageSymbols:
         """See :class:`~.coder.Coder`; the only rate is 1/12, ``snr_db`` is only noted in the header."""
         check_image(image)
-        check_size(*image.shape[:2])
+        check_size(*image.shape[:2], self.name)
         if rate is not None and channels_for(rate) != LATENT:
             raise BadInput(f"samsc sends at k/n = 1/12 only, not {rate:g}; leave the rate out or choose softcast")
         x = padded(image).transpose(2, 0, 1)[None].astype(np.float32) / 255

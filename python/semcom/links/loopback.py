@@ -77,7 +77,7 @@ class loopback(gr.top_block):
             raise BadInput("--roi masked needs a --prompt that says what to keep, such as point:220,150")
         # what is wrong with the photograph or the prompts is said before anything runs
         height, width = io.load(settings.image).shape[:2]
-        jscc.check_size(height, width)
+        jscc.check_size(height, width, settings.scheme)
         prompts = [parse_prompt(text) for text in settings.prompts]
         validate(prompts, height, width)
         self.settings = settings

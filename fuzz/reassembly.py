@@ -443,6 +443,7 @@ def run(name: str, seconds: float, seed: int) -> dict:
             target.close()
     return {
         "target": name,
+        "module": semcom.semcom_python.__file__,
         "seed": seed,
         "seconds": round(elapsed, 1),
         "iterations": iterations,

@@ -169,7 +169,7 @@ def join(
 
     parts : fragment index -> (symbols, noise variance per symbol); what is missing or of the wrong length counts as
         lost, its symbols 0 with infinite noise variance. So does, on its own, a symbol that is no number or above
-        MAX_MAGNITUDE, or whose noise variance is none: one such value would spread over the whole picture.
+        MAX_MAGNITUDE, or whose noise variance is none or above its square: one would spread over the whole picture.
     """
     symbols = np.zeros(total, np.complex64)
     noise_var = np.full(total, np.inf, np.float32)
@@ -183,7 +183,7 @@ def join(
         symbols[order[index::fragments]] = part[0]
         noise_var[order[index::fragments]] = part[1]
     with np.errstate(invalid="ignore", over="ignore"):  # comparisons with nan are false, as wanted
-        unusable = ~((np.abs(symbols) <= MAX_MAGNITUDE) & (noise_var >= 0))
+        unusable = ~((np.abs(symbols) <= MAX_MAGNITUDE) & (noise_var >= 0) & (noise_var <= MAX_MAGNITUDE**2))
     symbols[unusable] = 0
     noise_var[unusable] = np.inf
     return symbols, noise_var, lost

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,9 @@ def build() -> None:
         f"-DPYTHON_EXECUTABLE={sys.executable}", f"-DGR_PYTHON_DIR={PREFIX / 'python'}",
     ]  # fmt: skip
     for command in (configure, ["cmake", "--build", BUILD, "--parallel", "2"], ["cmake", "--install", BUILD]):
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            raise SystemExit(f"{done.stdout}the sanitized build failed; is ./bootstrap build through?")
 
 
 def library(name: str) -> str:
@@ -65,9 +68,16 @@ def command_of(target: str, seconds: float, seed: int) -> tuple[list[str], dict[
     }
 
 
+def cpu_seconds() -> float:
+    """What the processes started from here have used of a core, those that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def run(target: str, seconds: float, seed: int) -> dict:
     """One target; its figures, with ``crashes`` and ``command``."""
     command, environment = command_of(target, seconds, seed)
+    before = cpu_seconds()
     done = subprocess.run(
         command,
         env=os.environ | environment | {"UBSAN_OPTIONS": UBSAN},
@@ -81,7 +91,7 @@ def run(target: str, seconds: float, seed: int) -> dict:
         module = result.pop("module", str(PREFIX))
         if not module.startswith(str(PREFIX)):
             raise SystemExit(f"{target} ran with {module}, which is not the sanitized build")
-        return result | {"crashes": 0, "command": shown}
+        return result | {"cpu_seconds": round(cpu_seconds() - before, 1), "crashes": 0, "command": shown}
     log = FINDINGS / f"{target}-{seed}.log"
     log.write_text(done.stdout + done.stderr)
     print(f"{target}: ended with {done.returncode}, see {log}", file=sys.stderr)
@@ -106,6 +116,7 @@ def main() -> int:
             "command": f"python fuzz/run.py --seconds {args.seconds:g} --seed {args.seed} --out results/fuzz.json",
             "sanitizers": "AddressSanitizer, UndefinedBehaviorSanitizer, float-cast-overflow (GCC)",
             "seconds": round(sum(r.get("seconds", 0) for r in results), 1),
+            "cpu_seconds": round(sum(r.get("cpu_seconds", 0) for r in results), 1),
             "iterations": sum(r.get("iterations", 0) for r in results),
             "crashes": sum(r["crashes"] for r in results),
             "targets": results,

@@ -50,13 +50,16 @@ burst_estimator::burst_estimator(const ofdm_frame& frame)
                 std::polar(1.0f, static_cast<float>(-step * k * (tap - margin))));
         }
     }
+    // a product of two taps depends on their distance alone
+    std::vector<double> at_distance(d_taps, 0.0);
+    for (int distance = 0; distance < d_taps; distance++) {
+        for (const float k : d_number) {
+            at_distance[distance] += std::cos(step * k * distance);
+        }
+    }
     for (int a = 0; a < d_taps; a++) {
         for (int b = 0; b < d_taps; b++) {
-            double sum = 0;
-            for (const float k : d_number) {
-                sum += std::cos(step * k * (a - b));
-            }
-            d_gram.push_back(sum);
+            d_gram.push_back(at_distance[std::abs(a - b)]);
         }
     }
     const double slope = step * (frame.fft_len() + frame.cp_len()) * timing_ppm * 1e-6;

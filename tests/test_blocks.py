@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import gc
 import threading
+import tracemalloc
 
 import numpy as np
 import pmt
 import pytest
 from gnuradio import analog, blocks, gr, pdu, semcom
+from gnuradio.semcom import jscc
+from gnuradio.semcom.blocks import held, jscc_decoder
 from gnuradio.semcom.blocks import pdu as pdus
 from gnuradio.semcom.blocks.worker import worker_block
 from gnuradio.semcom.errors import BadInput
@@ -333,16 +336,136 @@ def test_order_of_fragments_does_not_matter(fragments):
         {"scheme": 200},
         {"height": 0},
         {"width": 32767},
+        {"height": 32767, "width": 32767, "rate": 255, "fragments": 4095},
         {"rate": 255},
+        {"rate": -1},
+        {"scale": 65536},
+        {"snr_enc": 1000},
+        {"image_id": -1},
+        {"fragment": pmt.intern("first")},
+        {"image_id": pmt.init_f32vector(2, [0, 0])},
+        {"noise_var": pmt.from_double(0.1)},
+        {"noise_var": pmt.init_f32vector(2, [0.1, 0.1])},
+        {"snr_db": pmt.from_double(1e308)},
+        {"signal_energy": pmt.from_double(float("nan"))},
+        {"pilots": pmt.from_double(float("inf"))},
+        {"fragments": None},
     ],
 )
-def test_lying_headers_are_dropped_and_cost_nothing_else(fragments, lie):
+def test_lying_fragments_are_reported_and_no_more(fragments, lie):
     false = pmt.car(fragments[0])
     for key, value in lie.items():
-        false = pmt.dict_add(false, pmt.intern(key), pmt.from_long(value))
-    _, out = decoder_alone([pmt.cons(false, pmt.cdr(fragments[0])), *fragments])
-    good = [m for m in out if "error" not in pdus.meta_of(m)]
-    assert len(good) == 1 and pdus.meta_of(good[0])["lost"] == 0
+        name = pmt.intern(key)
+        if value is None:
+            false = pmt.dict_delete(false, name)
+        else:
+            false = pmt.dict_add(false, name, value if isinstance(value, pmt.pmt_base) else pmt.from_long(value))
+    decoder, out = decoder_alone([])
+    said = []
+    decoder.report = lambda name, sentence, error=None: said.append(sentence)
+    decoder._take("symbols", pmt.cons(false, pmt.cdr(fragments[0])))
+    assert out == [] and decoder._pending == {}
+    assert len(said) == 1 and said[0].startswith("a fragment was dropped: ")
+    for msg in fragments:
+        decoder._take("symbols", msg)
+    assert len(said) == 1
+    assert [pdus.meta_of(m)["lost"] for m in out] == [0]
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_a_fragment_of_another_length_is_dropped(fragments, count):
+    _, out = decoder_alone([pmt.cons(pmt.car(fragments[0]), pmt.init_c32vector(count, [1] * count)), *fragments])
+    assert [pdus.meta_of(m)["lost"] for m in out] == [0]
+
+
+def relabelled(msg, **values):
+    meta = pmt.car(msg)
+    for key, value in values.items():
+        meta = pmt.dict_add(meta, pmt.intern(key), pmt.from_long(value))
+    return pmt.cons(meta, pmt.cdr(msg))
+
+
+def test_two_senders_with_the_same_number_do_not_disturb_one_another(fragments):
+    others = [relabelled(m, scale=30000) for m in fragments]
+    _, out = decoder_alone([m for pair in zip(fragments, others, strict=True) for m in pair])
+    assert [pdus.meta_of(m)["lost"] for m in out] == [0, 0]
+
+
+def test_one_burst_of_the_largest_image_allocates_nothing():
+    # 4096x8192 pixels at the lowest rate are 16 fragments; at twice the rate 32, of which one is too few
+    meta = {"image_id": 1, "fragment": 0, "fragments": 32, "scheme": 0, "height": 4096, "width": 8192, "rate": 1}
+    msg = pdus.from_symbols(np.ones(4096, np.complex64), meta | {"scale": 32768, "snr_enc": 10})
+    decoder, out = decoder_alone([])
+    tracemalloc.start()
+    try:
+        decoder._take("symbols", msg)
+        decoder.finish()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 200_000
+    assert "31 of 32 fragments" in pdus.meta_of(out[0])["error"]
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MOST_PENDING", 3), ("MOST_SYMBOLS", 3 * 4096)])
+def test_what_waits_is_bounded(fragments, monkeypatch, limit, value):
+    monkeypatch.setattr(jscc_decoder, limit, value)
+    messages = [relabelled(fragments[0], image_id=number) for number in range(10)]
+    decoder, out = decoder_alone(messages)
+    assert len(decoder._pending) == 3
+    assert [pdus.meta_of(m)["image_id"] for m in out] == list(range(7))
+
+
+def test_an_image_that_cannot_be_decoded_costs_only_itself(fragments, monkeypatch):
+    def fail(*_):
+        raise BadInput("no")
+
+    messages = [relabelled(m, image_id=number) for m in fragments[:-1] for number in (1, 2)]
+    decoder, out = decoder_alone(messages)
+    monkeypatch.setattr(type(jscc.coder("softcast")), "decode", fail)
+    decoder._take("flush", pmt.PMT_T)
+    given_up = [pdus.meta_of(m) for m in out if pmt.is_pair(m) and not pmt.is_dict(m)]
+    assert [(m["image_id"], m["error"]) for m in given_up] == [(1, "no"), (2, "no")]
+
+
+def test_symbols_that_are_no_numbers_cost_only_their_patch(fragments, astronaut):
+    meta, symbols = pmt.car(fragments[3]), pdus.to_symbols(fragments[3])
+    symbols[:4] = [np.nan, np.inf, 1e30, 1e19j]
+    _, out = decoder_alone([*fragments[:3], pdus.from_symbols(symbols, pdus.meta_of(fragments[3])), *fragments[4:]])
+    _, clean = decoder_alone(fragments)
+    changed = (pdus.to_image(out[0]) != pdus.to_image(clean[0])).any(axis=2).mean()
+    assert 0 < changed <= 4 * 256 / 512**2
+    assert pmt.is_dict(meta)
+
+
+def test_a_name_is_no_path(tmp_path):
+    sink = semcom.image_sink(str(tmp_path / "in" / "here"))
+    for number, name in enumerate(["../../escape", "/escape", "..", "a/b", "x" * 400]):
+        sink._take("in", pdus.from_image(np.zeros((2, 2, 3), np.uint8), {"image_id": number, "name": name}))
+    assert all("error" not in r for r in sink.results)
+    files = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert len(files) == 10 and {p.parent for p in files} == {tmp_path / "in" / "here"}
+
+
+def test_pictures_without_a_counterpart_are_given_up(monkeypatch):
+    monkeypatch.setattr(held, "MOST_IMAGES", 4)
+    sink = semcom.image_sink("", ("original", "received"))
+    for number in range(6):
+        sink._take("in0", pdus.from_image(np.zeros((2, 2, 3), np.uint8), {"image_id": number}))
+    assert [r["image_id"] for r in sink.results] == [0, 1]
+    assert list(sink._held) == [2, 3, 4, 5]
+    monkeypatch.setattr(held, "MOST_BYTES", 30)
+    quality = semcom.image_quality()
+    out = []
+    quality.publish = lambda port, msg: out.append(pdus.meta_of(msg))
+    for number in range(4):
+        quality._take("reference", pdus.from_image(np.zeros((2, 2, 3), np.uint8), {"image_id": number}))
+    assert [m["image_id"] for m in out] == [0, 1] and all("error" in m for m in out)
+
+
+def test_a_number_that_is_none_does_not_end_the_source(small):
+    source = semcom.image_source(str(small))
+    source._acknowledged(pmt.dict_add(pmt.make_dict(), pmt.intern("image_id"), pmt.init_f32vector(1, [0.0])))
 
 
 @pytest.mark.parametrize(

@@ -239,3 +239,9 @@ def test_montage_of_odd_panels():
     assert 1024 < huge.shape[0] < 1100 and huge.shape[1] < 400
     with pytest.raises(BadInput, match="A montage needs at least one panel"):
         side_by_side([])
+
+
+def test_a_long_thin_picture_does_not_make_a_montage_of_gigabytes():
+    strip = np.zeros((1, 32767, 3), np.uint8)
+    montage = side_by_side([("strip", strip), ("square", np.zeros((1024, 1024, 3), np.uint8))])
+    assert montage.shape[1] < 6000

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from gnuradio.semcom import jscc
 from gnuradio.semcom.channel.symbol import SymbolChannel
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
+from gnuradio.semcom.jscc import softcast
 from gnuradio.semcom.jscc import symbols as sym
 
 
@@ -155,3 +158,53 @@ def test_wrong_number_of_symbols_is_refused(smooth_image):
     sent = coder.encode(smooth_image())
     with pytest.raises(BadInput, match="same scheme and rate"):
         coder.decode(sent.symbols[:-1], np.zeros(len(sent.symbols) - 1, np.float32), sent.header)
+
+
+def test_a_value_that_is_no_number_counts_as_lost():
+    symbols = np.full(8, 1 + 1j, np.complex64)
+    noise_var = np.full(8, 0.1, np.float32)
+    symbols[:3] = [np.nan, np.inf, 1e7]
+    noise_var[3:6] = [np.nan, -1, np.inf]
+    parts = {0: (symbols, noise_var)}
+    joined, variance, lost = sym.join(parts, 1, 8)
+    assert lost == 0 and (joined == 0).sum() == 6 and np.isinf(variance).sum() == 6
+    assert (variance[joined != 0] == np.float32(0.1)).all()
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ((4096, 8193, "softcast", 0, 0, 0), "33554432 pixels"),
+        ((2048, 2049, "samsc", 127, 0, 0), "4194304 pixels"),
+        ((64, 64, "samsc", 63, 0, 0), "has only 127"),
+        ((64, 64, "softcast", 256, 0, 0), "rate 256"),
+        ((64, 64, "softcast", 0, -1, 0), "scale -1"),
+        ((64, 64, "softcast", 0, 0, 128), "snr_enc 128"),
+        ((0, 64, "softcast", 0, 0, 0), "1 to 32767"),
+    ],
+)
+def test_headers_that_no_encoder_makes_are_refused(fields, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        jscc.check_header(sym.ImageHeader(*fields))
+
+
+def test_every_scale_and_noise_decodes_to_a_picture(smooth_image):
+    for name in ("softcast", "samsc"):
+        coder = jscc.coder(name)
+        sent = coder.encode(smooth_image(32, 48))
+        for scale in (0, 65535):
+            header = dataclasses.replace(sent.header, scale=scale)
+            for variance in (0, 1e-30, 1e12, np.inf):
+                noise = np.full(len(sent.symbols), variance, np.float32)
+                assert coder.decode(sent.symbols, noise, header).shape == (32, 48, 3)
+
+
+def test_bands_do_not_show(smooth_image, monkeypatch):
+    coder = jscc.coder("softcast")
+    # an odd number of channels and of positions: bands begin in the middle of a symbol
+    sent = coder.encode(smooth_image(150, 75), rate=5 / 1536)
+    noise = np.linspace(0.01, 0.2, len(sent.symbols), dtype=np.float32)
+    whole = coder.decode(sent.symbols, noise, sent.header)
+    monkeypatch.setattr(softcast, "BAND", 5)
+    banded = coder.decode(sent.symbols, noise, sent.header)
+    assert np.abs(whole.astype(int) - banded).max() <= 1

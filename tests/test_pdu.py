@@ -94,3 +94,13 @@ def test_lies_get_a_sentence(message, sentence):
 def test_wrong_types_are_refused(call):
     with pytest.raises(ValueError, match=r"must|holds"):
         call()
+
+
+def test_an_unsigned_integer_passes_through():
+    meta = pmt.dict_add(pmt.make_dict(), pmt.intern("clock"), pmt.from_uint64(2**64 - 1))
+    back = native.meta_to_pmt(native.pmt_to_meta(meta))
+    assert pmt.equal(back, meta)
+    with pytest.raises(ValueError, match="more than 64 bits"):
+        native.meta_to_pmt({"clock": 2**64})
+    with pytest.raises(ValueError, match="more than 64 bits"):
+        native.meta_to_pmt({"clock": -(2**63) - 1})

@@ -102,6 +102,12 @@ pmt::pmt_t whole_number(const std::string& name, const py::handle& value)
     int overflow = 0;
     const py::int_ number = py::reinterpret_borrow<py::object>(value);
     const long long out = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+    if (overflow > 0) {
+        const unsigned long long large = PyLong_AsUnsignedLongLong(number.ptr());
+        if (!PyErr_Occurred())
+            return pmt::from_uint64(large);
+        PyErr_Clear();
+    }
     if (overflow)
         throw py::value_error("the metadata key " + name +
                               " holds an integer of more than 64 bits");

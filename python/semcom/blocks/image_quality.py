@@ -7,7 +7,7 @@ import pmt
 
 from ..image.quality import Assessor
 from . import pdu
-from .gather import Gathering
+from .held import Gathering
 from .worker import worker_block
 
 
@@ -36,8 +36,11 @@ class image_quality(worker_block):
         """One image of a pair or triple."""
         if port not in self._gathering.needed:
             return
-        number = meta.get("image_id", 0)
+        number = pdu.number_of(meta)
         held = self._gathering.add(number, port, (pdu.to_image(msg), meta))
+        for old, known in self._gathering.overdue():
+            self.report(str(old), "given up: its counterpart never came")
+            self.fail(known, "its counterpart never came")
         if held is None:
             return
         reference, (received, meta) = held["reference"][0], held["received"]
@@ -49,5 +52,5 @@ class image_quality(worker_block):
 
     def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
         """Passed on once, however many of the inputs were given up."""
-        if port in self._gathering.needed and self._gathering.give_up(pdu.meta_of(msg).get("image_id", 0), port):
+        if port in self._gathering.needed and self._gathering.give_up(pdu.number_of(pdu.meta_of(msg)), port):
             self.publish("image", msg)

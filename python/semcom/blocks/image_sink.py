@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ import pmt
 from ..errors import BadInput
 from ..image import io
 from . import pdu
+from .held import Held, overdue
 from .worker import worker_block
+
+LONGEST_NAME = 100  # characters; file systems take 255 bytes, titles and suffix included
 
 
 class image_sink(worker_block):
@@ -51,7 +55,7 @@ class image_sink(worker_block):
                 self._folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise BadInput(f"the folder {self._folder} cannot be made: {error.strerror}") from None
-        self._held: dict[int, dict[str, tuple[np.ndarray | None, pdu.Meta]]] = {}
+        self._held: Held = {}
         self.results: list[dict] = []
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
@@ -64,15 +68,18 @@ class image_sink(worker_block):
 
     def fail(self, meta: pdu.Meta, sentence: str) -> None:
         """A panel that could not be read or written: the image is still acknowledged."""
-        number = meta.get("image_id", 0)
+        number = pdu.number_of(meta)
         self._held.pop(number, None)
         self._close(number, meta | {"error": sentence})
 
     def _collect(self, port: str, image: np.ndarray | None, meta: pdu.Meta) -> None:
-        number = meta.get("image_id", 0)
+        number = pdu.number_of(meta)
         held = self._held.setdefault(number, {})
         held[port] = (image, meta)
         if len(held) < len(self._titles):
+            for old in overdue(self._held):
+                _, known = next(iter(self._held[old].values()))
+                self.fail(known, "its other pictures never came")
             return
         del self._held[number]
         *_, last = self._titles
@@ -85,7 +92,9 @@ class image_sink(worker_block):
         self._close(number, result)
 
     def _write(self, held: dict, meta: pdu.Meta) -> dict[str, str]:
-        stem = str(meta.get("name") or f"{meta.get('image_id', 0):05d}")
+        # the name comes from whoever sent the image: it is a name, and no path
+        name = re.sub(r"[^\w .()+-]", "_", str(meta.get("name") or "")).lstrip(".")[:LONGEST_NAME]
+        stem = name or f"{pdu.number_of(meta):05d}"
         text = {k: f"{v:.6g}" if isinstance(v, float) else str(v) for k, v in meta.items() if np.isscalar(v)}
         files = {}
         for port, title in self._titles.items():
@@ -107,6 +116,6 @@ class image_sink(worker_block):
         if "error" in result:
             self.report(name, f"not received: {result['error']}")
         else:
-            psnr = f", {result['psnr_db']:.2f} dB PSNR" if "psnr_db" in result else ""
+            psnr = f", {result['psnr_db']:.2f} dB PSNR" if isinstance(result.get("psnr_db"), float) else ""
             self.report(name, f"received{psnr}")
         self.message_port_pub(pmt.intern("ack"), pdu.message({"image_id": number}))

@@ -86,7 +86,8 @@ class image_source(message_block):
     def _acknowledged(self, msg: pmt.pmt_base) -> None:
         try:
             whole_pdu = pmt.is_pair(msg) and pmt.is_dict(pmt.car(msg))
-            number = pdu.dictionary(pmt.car(msg) if whole_pdu else msg).get("image_id")
+            meta = pdu.dictionary(pmt.car(msg) if whole_pdu else msg)
+            number = pdu.number_of({"image_id": None} | meta)
         except ValueError:  # raised here it would end the scheduler's thread, and the flowgraph would wait for ever
             self.logger.error("a message came to ack that says no image_id; connect the ack output of an Image Sink")
             return

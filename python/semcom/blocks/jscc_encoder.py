@@ -9,7 +9,7 @@ import pmt
 from .. import jscc
 from ..errors import BadInput
 from . import pdu
-from .gather import Gathering
+from .held import Gathering
 from .worker import worker_block
 
 
@@ -74,7 +74,7 @@ class jscc_encoder(worker_block):
     def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
         """Given up upstream."""
         meta = pdu.meta_of(msg)
-        if port in self._gathering.needed and self._gathering.give_up(meta.get("image_id", 0), port):
+        if port in self._gathering.needed and self._gathering.give_up(pdu.number_of(meta), port):
             worker_block.pass_failure(self, port, msg)
             self.publish("failed", pdu.message({k: meta[k] for k in ("image_id", "error") if k in meta}))
 
@@ -87,7 +87,10 @@ class jscc_encoder(worker_block):
         """One image, with its mask where it needs one -> its fragments."""
         if port not in self._gathering.needed:
             return
-        held = self._gathering.add(meta.get("image_id", 0), port, (pdu.to_image(msg), meta))
+        held = self._gathering.add(pdu.number_of(meta), port, (pdu.to_image(msg), meta))
+        for _, known in self._gathering.overdue():
+            self.report(known.get("name", ""), "given up: its mask never came")
+            self.fail(known, "its mask never came")
         if held is None:
             return
         (image, meta), importance = held["image"], None

@@ -21,6 +21,14 @@ def meta_of(pdu: pmt.pmt_base) -> Meta:
     return native.pmt_to_meta(pmt.car(pdu))
 
 
+def number_of(meta: Meta) -> int:
+    """The ``image_id``, 0 where there is none; ValueError when it is no integer."""
+    number = meta.get("image_id", 0)
+    if not isinstance(number, int):
+        raise ValueError("a PDU came whose image_id is no integer")
+    return number
+
+
 def from_image(image: np.ndarray, meta: Meta) -> pmt.pmt_base:
     """uint8 [H,W,3] or [H,W] and metadata -> PDU; ``height``, ``width`` and ``channels`` are set from the array."""
     return native.image_to_pdu(image, native.meta_to_pmt(meta))

@@ -22,6 +22,7 @@ MAX_PIXELS = 2**25
 _MARGIN = 8
 _TALLEST_PANEL = 1024
 _LOWEST_PANEL = 96
+_WIDEST_PANEL = 4096
 
 
 def load(path: str | os.PathLike[str]) -> np.ndarray:
@@ -111,13 +112,14 @@ def side_by_side(panels: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
 
     Returns
     -------
-    uint8 [H', W', 3]; the panels get the height of the tallest one, within 96 to 1024 pixels.
+    uint8 [H', W', 3]; the panels get the height of the tallest one, within 96 to 1024 pixels, unless that would make
+    one wider than 4096 pixels.
     """
     if not panels:
         raise BadInput("A montage needs at least one panel.")
     pictures = [Image.fromarray(image).convert("RGB") for _, image in panels]
     height = min(max(max(p.height for p in pictures), _LOWEST_PANEL), _TALLEST_PANEL)
-    pictures = [p.resize((max(1, round(p.width * height / p.height)), height), _filter(p, height)) for p in pictures]
+    pictures = [p.resize(_panel_size(p, height), _filter(p, height)) for p in pictures]
     font = ImageFont.load_default(size=min(max(height // 20, 12), 32))
     titles = [title for title, _ in panels]
     widths = [max(p.width, round(font.getlength(t))) for p, t in zip(pictures, titles, strict=True)]
@@ -132,6 +134,13 @@ def side_by_side(panels: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
         montage.paste(picture, (left + (width - picture.width) // 2, bar + _MARGIN))
         left += width + _MARGIN
     return np.array(montage)
+
+
+def _panel_size(picture: Image.Image, height: int) -> tuple[int, int]:
+    width = max(1, round(picture.width * height / picture.height))
+    if width <= _WIDEST_PANEL:
+        return width, height
+    return _WIDEST_PANEL, max(1, round(picture.height * _WIDEST_PANEL / picture.width))
 
 
 def _filter(picture: Image.Image, height: int) -> Image.Resampling:

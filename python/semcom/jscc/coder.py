@@ -76,8 +76,13 @@ def padded(image: np.ndarray) -> np.ndarray:
 
 def to_bytes(image: np.ndarray, header: ImageHeader) -> np.ndarray:
     """float RGB in [0,1] [H',W',3] -> uint8 [H,W,3], clipped and cropped to the header's size."""
-    cropped = image[: header.height, : header.width]
-    return np.rint(np.clip(cropped, 0, 1) * 255).astype(np.uint8)
+    return quantised(image[: header.height, : header.width])
+
+
+def quantised(image: np.ndarray) -> np.ndarray:
+    """float in [0,1] -> uint8 of the same shape, clipped; what is no number, as a header's largest scales make it, is
+    black."""
+    return np.rint(np.clip(np.nan_to_num(image, nan=0.0), 0, 1) * 255).astype(np.uint8)
 
 
 def check_image(image: np.ndarray) -> None:

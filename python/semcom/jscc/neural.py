@@ -69,7 +69,7 @@ class LatentCoder:
     ) -> ImageSymbols:
         """See :class:`~.coder.Coder`; the only rate is 1/12."""
         check_image(image)
-        check_size(*image.shape[:2])
+        check_size(*image.shape[:2], self.name)
         refuse_importance(self.name, importance)
         if rate is not None and channels_for(rate) != LATENT:
             raise BadInput(

@@ -80,7 +80,7 @@ class Semcom:
     ) -> ImageSymbols:
         """See :class:`~.coder.Coder`; any rate from 1/48 to 1/6, SNRs beyond -2..20 dB count as the nearest."""
         check_image(image)
-        check_size(*image.shape[:2])
+        check_size(*image.shape[:2], self.name)
         check_importance(importance, image)
         channels = 2 * round(channels_for(DEFAULT_RATE if rate is None else rate) / 2)
         if channels < FEWEST:

@@ -17,14 +17,15 @@ from .coder import (
     check_symbols,
     grid,
     padded,
+    quantised,
     refuse_importance,
     snr_field,
-    to_bytes,
 )
 from .symbols import ImageHeader, ImageSymbols, check_size, power_normalised, reals, scale_value
 
 DEFAULT_RATE = 1 / 12
 KEPT = 256  # components, enough for k/n = 1/6
+BAND = 4096  # positions decoded at a time
 
 
 def _patches(image: np.ndarray) -> np.ndarray:
@@ -121,20 +122,30 @@ class SoftCast:
         check_symbols(symbols, noise_var, header)
         rows, columns = grid(header.height, header.width)
         channels = header.channels
-        used = rows * columns * channels
         scale = scale_value(header.scale)
-        received = reals(symbols)[:used].reshape(-1, channels)
-        # half of the complex noise falls on each real component
-        noise = np.repeat(noise_var / 2, 2)[:used].reshape(-1, channels)
         gain = self._gain[:channels] / scale
         # this image's variances: the fitted ones, scaled so that their sum gives the power that the header tells
         prior = self._variance[:channels] * (
             scale**2 / 2 / np.mean(self._gain[:channels] ** 2 * self._variance[:channels])
         )
-        # written so that an infinite noise variance gives exactly zero
-        weight = 1 / (gain + noise / (gain * prior))
-        patches = (received * weight) @ self._basis[:, :channels].T
-        return to_bytes(_image(patches, rows, columns) + self._mean, header)
+        values = reals(symbols)
+        image = np.empty((header.height, header.width, 3), np.uint8)
+        # band by band, so that memory is that of the picture and not forty times as much
+        band = max(1, BAND // columns)
+        for top in range(0, rows, band):
+            count = min(band, rows - top)
+            first, last = top * columns * channels, (top + count) * columns * channels
+            received = values[first:last].reshape(-1, channels)
+            # half of the complex noise falls on each real component
+            pairs = np.repeat(noise_var[first // 2 : (last + 1) // 2] / 2, 2)
+            noise = pairs[first % 2 : first % 2 + last - first].reshape(-1, channels)
+            with np.errstate(over="ignore"):  # the largest noise at the smallest scale
+                # written so that an infinite noise variance gives exactly zero
+                weight = 1 / (gain + noise / (gain * prior))
+            patches = (received * weight) @ self._basis[:, :channels].T
+            pixels = image[top * STRIDE : (top + count) * STRIDE]
+            pixels[:] = quantised((_image(patches, count, columns) + self._mean)[: len(pixels), : header.width])
+        return image
 
 
 @lru_cache(maxsize=1)

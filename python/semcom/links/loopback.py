@@ -81,7 +81,7 @@ class loopback(gr.top_block):
             raise BadInput(f"--roi power is of scheme semcom; {settings.scheme} treats all pixels alike")
         # what is wrong with the photograph or the prompts is said before anything runs
         height, width = io.load(settings.image).shape[:2]
-        jscc.check_size(height, width)
+        jscc.check_size(height, width, settings.scheme)
         prompts = [parse_prompt(text) for text in settings.prompts]
         validate(prompts, height, width)
         self.settings = settings

@@ -180,3 +180,162 @@ def test_what_a_header_cannot_hold_is_lost_alone() -> None:
 def test_header_format_names_bad_parameters_in_a_sentence(arguments: dict) -> None:
     with pytest.raises(ValueError, match=r"^(The|A) .*\.$"):
         semcom.burst_header_format(**arguments)
+
+
+# ---- equaliser ----
+
+FFT, CP = 64, 16
+PILOTS = [-21, -7, 7, 21]
+DATA = [k for k in range(-26, 27) if k and k not in PILOTS]
+PILOT_VALUES = [1, 1, 1, -1]
+# constellation_qpsk() has points of power 4; the data here have power 1
+QPSK = digital.constellation_calcdist(
+    [(re + 1j * im) / np.sqrt(2) for im in (-1, 1) for re in (-1, 1)], [0, 1, 2, 3], 4, 1
+)
+
+
+class Frames:
+    """Frames of ``rows`` QPSK symbols through three random paths, and the taps of one training symbol (all cells 1).
+
+    ``turn`` is the carrier's advance in radians per symbol, ``ppm`` the clock's offset; ``snr_db`` is Es/N0 per
+    carrier over the channel's mean.
+    """
+
+    def __init__(
+        self, count: int, rows: int, snr_db: float, turn: float = 0.0, ppm: float = 0.0, seed: int = 50
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        self.noise_var = 10 ** (-snr_db / 10)
+        used = np.array(sorted(DATA + PILOTS))
+        paths = gaussian(rng, 3 * count).reshape(count, 3) * np.sqrt([0.6, 0.3, 0.1])
+        self.channel = paths @ np.exp(-2j * np.pi / FFT * np.outer([0, 3, 9], np.arange(FFT) - FFT // 2))
+        self.sent = np.zeros((count, rows, FFT), complex)
+        self.sent[:, :, np.array(DATA) + FFT // 2] = (
+            rng.choice([-1, 1], (count, rows, len(DATA), 2)) @ [1, 1j] / np.sqrt(2)
+        )
+        self.sent[:, :, np.array(PILOTS) + FFT // 2] = PILOT_VALUES
+        noise = gaussian(rng, count * (rows + 1) * FFT, self.noise_var).reshape(count, rows + 1, FFT)
+        drift = 2 * np.pi / FFT * (FFT + CP) * ppm * 1e-6 * (np.arange(FFT) - FFT // 2)
+        phase = np.exp(1j * np.outer(np.arange(1, rows + 1), turn + drift))
+        self.received = self.channel[:, None] * self.sent * phase + noise[:, 1:]
+        self.taps = np.zeros((count, FFT), complex)
+        self.taps[:, used + FFT // 2] = (self.channel + noise[:, 0])[:, used + FFT // 2]
+
+    def through(self, equalizer, propagate: bool = False) -> np.ndarray:
+        """What the stock frame equaliser makes of them with ``equalizer``: [count, rows, FFT].
+
+        With ``propagate``, ``self.states`` holds the channel state after each frame: [count, FFT].
+        """
+        tags = []
+        _count, rows, _ = self.received.shape
+        for i, taps in enumerate(self.taps):
+            for key, value in (
+                ("frame_len", pmt.from_long(rows)),
+                ("ofdm_sync_chan_taps", pmt.init_c32vector(FFT, taps)),
+            ):
+                tag = gr.tag_t()
+                tag.offset, tag.key, tag.value = i * rows, pmt.intern(key), value
+                tags.append(tag)
+        tb = gr.top_block()
+        source = blocks.vector_source_c(self.received.ravel().tolist(), False, FFT, tags)
+        stage = digital.ofdm_frame_equalizer_vcvc(equalizer.base(), CP, "frame_len", propagate)
+        sink = blocks.vector_sink_c(FFT)
+        tb.connect(source, stage, sink)
+        tb.run()
+        states = [t.value for t in sink.tags() if pmt.symbol_to_string(t.key) == "ofdm_sync_chan_taps"]
+        self.states = np.array([pmt.c32vector_elements(state) for state in states])
+        return np.array(sink.data()).reshape(self.received.shape)
+
+    def errors(self, got: np.ndarray) -> tuple[float, float]:
+        """Symbol error rate and mean squared error of the data."""
+        at = np.array(DATA) + FFT // 2
+        sent, got = self.sent[:, :, at], got[:, :, at]
+        wrong = (sent.real * got.real <= 0) | (sent.imag * got.imag <= 0)
+        return np.mean(wrong), np.mean(np.abs(got - sent) ** 2)
+
+
+def mmse(**more):
+    return semcom.ofdm_equalizer_mmse(FFT, CP, [DATA], [PILOTS], [PILOT_VALUES], **more)
+
+
+def simpledfe(alpha: float, soft: bool = True):
+    return digital.ofdm_equalizer_simpledfe(FFT, QPSK.base(), [DATA], [PILOTS], [PILOT_VALUES], 0, alpha, True, soft)
+
+
+def test_channel_matches_the_oracle() -> None:
+    """LMMSE over the delays of the prefix from training and pilots, the noise known, in NumPy."""
+    frames = Frames(100, 20, 10)
+    frames.through(mmse(), propagate=True)
+    used = np.array(sorted(DATA + PILOTS))
+    margin = FFT // 32
+    basis = np.exp(-2j * np.pi / FFT * np.outer(used, np.arange(-margin, CP + 1 + margin)))
+    weights = np.where(np.isin(used, PILOTS), 21, 1)
+    ratio = []
+    for taps, received, truth, state in zip(frames.taps, frames.received, frames.channel, frames.states, strict=True):
+        sums = taps[used + FFT // 2]
+        for k, value in zip(PILOTS, PILOT_VALUES, strict=True):
+            sums[used == k] += np.sum(received[:, k + FFT // 2]) * value
+        power = np.sum(np.abs(sums) ** 2 / weights) - len(used) * frames.noise_var
+        ridge = frames.noise_var * np.sum(weights) * basis.shape[1] / power
+        gram = basis.conj().T @ (weights[:, None] * basis) + ridge * np.eye(basis.shape[1])
+        oracle = basis @ np.linalg.solve(gram, basis.conj().T @ sums)
+        got = state[used + FFT // 2]
+        # the equaliser tracks the phase to the last symbol; the oracle knows that there is none
+        got = got * np.exp(-1j * np.angle(np.vdot(oracle, got)))
+        ratio.append(np.sum(np.abs(got - oracle) ** 2) / np.sum(np.abs(oracle - truth[used + FFT // 2]) ** 2))
+    assert np.median(ratio) < 0.1
+
+
+@pytest.mark.parametrize("snr_db", [5, 10, 15])
+@pytest.mark.parametrize("turn", [0.0, 0.05])
+def test_equalizer_is_better_than_the_stock_one_at_its_best(snr_db: float, turn: float) -> None:
+    frames = Frames(60, 20, snr_db, turn)
+    alphas = (0.1, 0.5, 0.8, 0.9, 0.95)
+    stock = np.array([frames.errors(frames.through(simpledfe(alpha, soft=False))) for alpha in alphas])
+    best_rate, best_error = stock.min(axis=0)
+    blind, informed = mmse(), mmse(constellation=QPSK.base(), unbiased=False)
+    rate, _ = frames.errors(frames.through(blind))
+    assert rate < 0.9 * best_rate
+    rate_informed, error = frames.errors(frames.through(informed))
+    assert rate_informed < 0.75 * best_rate
+    assert error < best_error
+    for equalizer in (blind, informed):
+        assert 10 * np.log10(equalizer.noise_var() / frames.noise_var) == pytest.approx(0, abs=1)
+
+
+def test_equalizer_follows_phase_and_clock() -> None:
+    frames = Frames(20, 30, 45, turn=0.3, ppm=40)
+    got = frames.through(mmse())
+    at = np.array(DATA) + FFT // 2
+    error = np.abs(got - frames.sent)[:, :, at] ** 2 * np.abs(frames.channel[:, None, at]) ** 2 / frames.noise_var
+    assert np.median(error) < 2
+    last = np.median(error[:, -1])
+    assert last < 4
+
+
+def test_equalizer_survives_garbage() -> None:
+    frames = Frames(4, 5, 20)
+    frames.received[0] = np.nan
+    frames.received[1] = 1e30
+    frames.received[2] = 0
+    frames.taps[2] = 0
+    got = frames.through(mmse(constellation=QPSK.base()))[:, :, np.array(DATA) + FFT // 2]
+    assert np.all(np.isfinite(got))
+    assert np.mean(np.abs(got[3] - frames.sent[3][:, np.array(DATA) + FFT // 2]) ** 2) < 0.5
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (4, 1),
+        (64, 64),
+        (64, 16, [[99]]),
+        (64, 16, [[1]], [[2, 3]], [[1]]),
+        (64, 16, [[1]], [[2]], []),
+        (64, 16, [], [], [], -1),
+        (64, 16, [], [], [], 0, None, True, 0.0),
+    ],
+)
+def test_equalizer_names_bad_parameters_in_a_sentence(arguments: tuple) -> None:
+    with pytest.raises(ValueError, match=r"^(The|There) .*\.$"):
+        semcom.ofdm_equalizer_mmse(*arguments)

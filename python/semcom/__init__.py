@@ -34,6 +34,7 @@ _EXPORTS = {
     "burst_modulator": ".semcom_python",
     "burst_receiver": ".semcom_python",
     "burst_transmitter": ".semcom_python",
+    "ofdm_equalizer_mmse": ".semcom_python",
     "ofdm_frame": ".semcom_python",
     "ofdm_params": ".semcom_python",
 }

@@ -7,6 +7,7 @@
 
 #include <gnuradio/semcom/burst_detector_cc.h>
 #include <gnuradio/semcom/burst_header_format.h>
+#include <gnuradio/semcom/ofdm_equalizer_mmse.h>
 
 namespace py = pybind11;
 using namespace gr::semcom;
@@ -49,4 +50,30 @@ void bind_parts(py::module& m)
              py::arg("frame_len_tag_key") = "",
              py::arg("carriers") = 48,
              py::arg("bits_per_carrier") = 1);
+
+    py::class_<ofdm_equalizer_mmse,
+               gr::digital::ofdm_equalizer_1d_pilots,
+               std::shared_ptr<ofdm_equalizer_mmse>>(
+        m,
+        "ofdm_equalizer_mmse",
+        "Equaliser for digital.ofdm_frame_equalizer_vcvc; see "
+        "gnuradio/semcom/ofdm_equalizer_mmse.h.\n\n"
+        "fft_len and cp_len in samples; occupied_carriers, pilot_carriers, pilot_symbols "
+        "as for digital.ofdm_carrier_allocator_cvc; symbols_skipped before the frame; "
+        "constellation of the data, None for any; unbiased: Y / H instead of the MMSE "
+        "estimate; training: OFDM symbols that the initial taps are worth; "
+        "input_is_shifted: carrier 0 in the middle.")
+        .def(py::init(&ofdm_equalizer_mmse::make),
+             py::arg("fft_len"),
+             py::arg("cp_len"),
+             py::arg("occupied_carriers") = std::vector<std::vector<int>>(),
+             py::arg("pilot_carriers") = std::vector<std::vector<int>>(),
+             py::arg("pilot_symbols") = std::vector<std::vector<gr_complex>>(),
+             py::arg("symbols_skipped") = 0,
+             py::arg("constellation") = nullptr,
+             py::arg("unbiased") = true,
+             py::arg("training") = 1.0,
+             py::arg("input_is_shifted") = true)
+        .def("noise_var", &ofdm_equalizer_mmse::noise_var)
+        .def("snr_db", &ofdm_equalizer_mmse::snr_db);
 }

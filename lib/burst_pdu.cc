@@ -34,16 +34,14 @@ bool read(const pmt::pmt_t& metadata, const pmt::pmt_t& key, T& field)
 
 } // namespace
 
-std::string header_of_pdu(const pmt::pmt_t& pdu, burst_header& header)
+std::string header_of_metadata(const pmt::pmt_t& metadata,
+                               std::size_t n_symbols,
+                               burst_header& header)
 {
-    if (!pmt::is_pair(pdu) || !pmt::is_c32vector(pmt::cdr(pdu))) {
-        return "the modulator takes PDUs of complex symbols (c32vector).";
+    if (n_symbols < 1 || n_symbols > static_cast<std::size_t>(ofdm_params::max_symbols)) {
+        return "a burst carries 1 to 4096 symbols, not " + std::to_string(n_symbols) +
+               ".";
     }
-    const auto length = pmt::length(pmt::cdr(pdu));
-    if (length < 1 || length > static_cast<std::size_t>(ofdm_params::max_symbols)) {
-        return "a burst carries 1 to 4096 symbols, not " + std::to_string(length) + ".";
-    }
-    const auto metadata = pmt::car(pdu);
     header = burst_header();
     if (pmt::is_dict(metadata)) {
         const char* wrong =
@@ -63,28 +61,44 @@ std::string header_of_pdu(const pmt::pmt_t& pdu, burst_header& header)
                    " is not an integer that the header holds.";
         }
     }
-    header.n_symbols = static_cast<std::uint16_t>(length);
+    header.n_symbols = static_cast<std::uint16_t>(n_symbols);
     return header.problem();
+}
+
+pmt::pmt_t metadata_of_header(const burst_header& h)
+{
+    auto metadata = pmt::make_dict();
+    const auto put = [&metadata](const pmt::pmt_t& key, long value) {
+        metadata = pmt::dict_add(metadata, key, pmt::from_long(value));
+    };
+    put(pdu::image_id(), h.image_id);
+    put(pdu::fragment(), h.fragment);
+    put(pdu::fragments(), h.fragments);
+    put(pdu::scheme(), h.scheme);
+    put(pdu::height(), h.height);
+    put(pdu::width(), h.width);
+    put(pdu::rate(), h.rate);
+    put(pdu::scale(), h.scale);
+    put(pdu::snr_enc(), h.snr_enc);
+    put(pdu::mcs(), h.mcs);
+    put(pdu::n_symbols(), h.n_symbols);
+    return metadata;
+}
+
+std::string header_of_pdu(const pmt::pmt_t& pdu, burst_header& header)
+{
+    if (!pmt::is_pair(pdu) || !pmt::is_c32vector(pmt::cdr(pdu))) {
+        return "the modulator takes PDUs of complex symbols (c32vector).";
+    }
+    return header_of_metadata(pmt::car(pdu), pmt::length(pmt::cdr(pdu)), header);
 }
 
 pmt::pmt_t pdu_of_burst(const received_burst& burst, double sample_rate)
 {
-    const auto& h = burst.header;
-    auto metadata = pmt::make_dict();
+    auto metadata = metadata_of_header(burst.header);
     const auto put = [&metadata](const pmt::pmt_t& key, const pmt::pmt_t& value) {
         metadata = pmt::dict_add(metadata, key, value);
     };
-    put(pdu::image_id(), pmt::from_long(h.image_id));
-    put(pdu::fragment(), pmt::from_long(h.fragment));
-    put(pdu::fragments(), pmt::from_long(h.fragments));
-    put(pdu::scheme(), pmt::from_long(h.scheme));
-    put(pdu::height(), pmt::from_long(h.height));
-    put(pdu::width(), pmt::from_long(h.width));
-    put(pdu::rate(), pmt::from_long(h.rate));
-    put(pdu::scale(), pmt::from_long(h.scale));
-    put(pdu::snr_enc(), pmt::from_long(h.snr_enc));
-    put(pdu::mcs(), pmt::from_long(h.mcs));
-    put(pdu::n_symbols(), pmt::from_long(h.n_symbols));
     put(pdu::snr_db(), pmt::from_double(burst.snr_db));
     put(pdu::cfo_hz(), pmt::from_double(burst.cfo * sample_rate));
     put(pdu::noise_var(), pmt::init_f32vector(burst.noise_var.size(), burst.noise_var));

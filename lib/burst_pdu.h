@@ -8,10 +8,20 @@
 #include <gnuradio/semcom/burst_receiver.h>
 #include <pmt/pmt.h>
 
+#include <cstddef>
 #include <string>
 
 namespace gr {
 namespace semcom {
+
+//! Fills \p header from a metadata dictionary and the number of symbols; returns what is
+//! wrong with it in one sentence, or nothing.
+std::string header_of_metadata(const pmt::pmt_t& metadata,
+                               std::size_t n_symbols,
+                               burst_header& header);
+
+//! The fields of a header as a metadata dictionary.
+pmt::pmt_t metadata_of_header(const burst_header& header);
 
 //! Fills \p header from a symbols PDU; returns what is wrong with it in one sentence, or
 //! nothing.

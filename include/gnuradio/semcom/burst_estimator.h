@@ -6,6 +6,7 @@
 
 #include <gnuradio/gr_complex.h>
 #include <gnuradio/semcom/api.h>
+#include <gnuradio/semcom/delay_fit.h>
 #include <gnuradio/semcom/ofdm_params.h>
 
 #include <vector>
@@ -33,13 +34,11 @@ struct SEMCOM_API burst_estimate {
  * known cells. \ingroup semcom
  *
  * \details
- * Three rounds of: (1) channel from the training rows, by ridge regression on delays
- * within the cyclic prefix (the LMMSE estimate for a flat power-delay profile: few taps
- * instead of many carriers); (2) phase of every symbol by an extended Kalman filter and
- * Rauch-Tung-Striebel smoother over phase and residual frequency, the phase-noise power
- * chosen by likelihood, so that a clean oscillator costs nothing and a poor one is
- * followed; (3) timing drift by least squares; (4) noise variance from the residual, with
- * the degrees of freedom that the fit took.
+ * Three rounds of: (1) channel from the training rows, by delay_fit; (2) phase of every
+ * symbol by an extended Kalman filter and Rauch-Tung-Striebel smoother over phase and
+ * residual frequency, the phase-noise power chosen by likelihood, so that a clean
+ * oscillator costs nothing and a poor one is followed; (3) timing drift by least squares;
+ * (4) noise variance from the residual, with the degrees of freedom that the fit took.
  */
 class SEMCOM_API burst_estimator
 {
@@ -72,21 +71,11 @@ public:
                   float* noise_var) const;
 
 private:
-    struct track;
-    void denoise(std::vector<gr_complex>& channel, double noise_var) const;
-    static double kalman(const std::vector<gr_complex>& pilot,
-                         const std::vector<double>& variance,
-                         double walk,
-                         track& out);
-    static void smooth(track& track);
-
     int d_carriers, d_preamble;
     std::vector<float> d_number; // carrier numbers
     std::vector<int> d_pilots;
-    int d_taps;
-    std::vector<gr_complex> d_basis; // [tap][carrier]
-    std::vector<double> d_gram;      // [tap][tap]; real, since the carriers are symmetric
-    double d_slope_var;              // prior
+    delay_fit d_delays;
+    double d_slope_var; // prior
 };
 
 } // namespace semcom

@@ -4,16 +4,14 @@
 #ifndef INCLUDED_SEMCOM_BURST_RECEIVER_H
 #define INCLUDED_SEMCOM_BURST_RECEIVER_H
 
-#include <gnuradio/fft/fft.h>
 #include <gnuradio/semcom/api.h>
-#include <gnuradio/semcom/burst_detector.h>
 #include <gnuradio/semcom/burst_estimator.h>
 #include <gnuradio/semcom/burst_header.h>
+#include <gnuradio/semcom/burst_synchronizer.h>
 #include <gnuradio/semcom/burst_transmitter.h>
 #include <gnuradio/semcom/ofdm_params.h>
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <vector>
 
@@ -36,12 +34,10 @@ struct SEMCOM_API received_burst {
  * \ingroup semcom
  *
  * \details
- * burst_detector proposes preambles. A coherent second stage finds carrier offset (the
- * ambiguity of the delay correlation by trial of every multiple), timing (the window of
- * one prefix that holds the most energy of the impulse response), and tells noise from a
- * preamble. The header is equalised with burst_estimator and decoded; if it is valid, its
- * cells join the training, the payload is awaited and equalised. Every decision depends
- * on the samples alone, not on how they are cut. Memory is bounded by the longest burst.
+ * burst_synchronizer finds preambles. The header is equalised with burst_estimator and
+ * decoded; if it is valid, its cells join the training, the payload is awaited and
+ * equalised. Every decision depends on the samples alone, not on how they are cut. Memory
+ * is bounded by the longest burst.
  */
 class SEMCOM_API burst_receiver
 {
@@ -57,52 +53,24 @@ public:
 
     //! Takes \p n samples and appends the bursts that they complete to \p out.
     void work(const gr_complex* in, std::size_t n, std::vector<received_burst>& out);
-    const ofdm_frame& frame() const { return d_frame; }
+    const ofdm_frame& frame() const { return d_sync.frame(); }
     const counts& counters() const { return d_counts; }
 
 private:
-    // A preamble believed: start of the receive windows (prefix included) and carrier,
-    // radians per sample.
-    struct lock {
-        std::int64_t position;
-        double carrier;
-    };
-
-    const gr_complex* at(std::int64_t position) const
-    {
-        return d_buffer.data() + (position - d_first);
-    }
-    std::int64_t end() const
-    {
-        return d_first + static_cast<std::int64_t>(d_buffer.size());
-    }
-    std::optional<lock> synchronize(const burst_candidate& candidate);
-    void average(std::int64_t position, double carrier);
-    void impulse(std::vector<float>& power);
-    void rows(const lock& sync, int first, int count);
     std::optional<burst_header> read_header();
     void read_payload(received_burst& burst);
     void process(std::vector<received_burst>& out);
 
-    ofdm_frame d_frame;
-    burst_detector d_detector;
+    burst_synchronizer d_sync;
     burst_estimator d_estimator;
     burst_header_codec d_codec;
     interleaver_cache d_interleavers;
-    fft::fft_complex_fwd d_fft;
-    fft::fft_complex_rev d_delay_fft;
-    float d_preamble_threshold;
 
-    std::vector<gr_complex> d_buffer;
-    std::int64_t d_first = 0; // position of d_buffer[0]
-    std::vector<burst_candidate> d_found;
-    std::deque<burst_candidate> d_candidates;
-    std::optional<lock> d_lock; // of the first candidate, while its burst is awaited,
+    std::optional<burst_lock>
+        d_lock; // of the first candidate, while its burst is awaited,
     std::optional<burst_header> d_header; // and its header, once read
     std::int64_t d_busy =
         0; // candidates before this lie inside a burst already delivered
-
-    std::vector<gr_complex> d_average, d_cells, d_known;
     counts d_counts;
 };
 

@@ -100,7 +100,6 @@ delay_fit::delay_fit(const std::vector<int>& carriers, int fft_len, int cp_len)
             d_gram.push_back(at_distance[std::abs(a - b)]);
         }
     }
-    }
 }
 
 void delay_fit::project(const std::vector<gr_complex>& sums,

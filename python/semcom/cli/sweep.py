@@ -7,16 +7,16 @@ import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .. import sweep as domain
 from ..errors import BadInput
-from ..image import io
-from ..sweep.plot import plot as draw
+
+if TYPE_CHECKING:
+    from ..sweep import Executor, SweepSettings
 
 
 def sweep(
@@ -41,6 +41,9 @@ def sweep(
     cluster: Annotated[str | None, typer.Option(help="address of a running Dask scheduler, tcp://host:8786")] = None,
 ) -> int:
     """Measure schemes over SNR, channel and rate at symbol level; killed and started again it goes on."""
+    from .. import sweep as domain
+    from ..image import io
+
     if cluster is not None and workers is not None:
         raise BadInput("--workers and --cluster exclude each other; give one of them")
     schemes = list(dict.fromkeys(_listed(scheme)))
@@ -88,17 +91,21 @@ def plot(
     x: Annotated[str, typer.Option(help="what the lines run over: snr or rate")] = "snr",
 ) -> int:
     """Draw what sweeps measured, beside published figures where they are of the same images and rate."""
+    from ..sweep.plot import plot as draw
+
     draw(files, out, metric, x)
     return 0
 
 
-def _one(settings: domain.SweepSettings, executor: domain.Executor) -> bool:
+def _one(settings: SweepSettings, executor: Executor) -> bool:
     """One scheme; whether anything was measured."""
+    from ..sweep import sweep as run
+
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task(settings.scheme)
-        outcome = domain.sweep(
+        outcome = run(
             settings,
             executor,
             progress=lambda done, total: bar.update(task, completed=done, total=total),

@@ -151,7 +151,7 @@ def _on_dask(client: distributed.Client, groups: Iterable[Group]) -> Iterator[Re
     workers = max(1, len(client.scheduler_info()["workers"]))
     waiting = iter(groups)
     pending: dict[Any, tuple[Group, Task]] = {}
-    completed = as_completed()
+    completed = as_completed(loop=client.loop)
     failed: list[Result] = []
 
     def feed() -> None:

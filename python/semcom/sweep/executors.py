@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     import distributed
 
 TIMEOUT = 30  # seconds for a scheduler to answer
+# Dask's own environment also has glibc hand every freed image back to the kernel, to be zeroed page by page when the
+# next one is made; and its profiler looks at the workers' stacks 100 times a second
+WORKER_SETTINGS = {
+    "distributed.nanny.pre-spawn-environ": dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+    ),
+    "distributed.worker.profile.enabled": False,
+}
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,9 @@ def dask_workers(count: int) -> Iterator[Executor]:
     if count < 1:
         raise BadInput(f"--workers {count} makes no sense; give 1 or more, or 0 to work without worker processes")
     distributed = _distributed()
-    with _sigint_is_ours():
+    import dask
+
+    with dask.config.set(WORKER_SETTINGS), _sigint_is_ours():
         cluster = distributed.LocalCluster(
             n_workers=count,
             threads_per_worker=1,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -75,6 +76,8 @@ def sweep(
         executors = nullcontext(domain.in_process)
     else:
         executors = domain.dask_workers(len(os.sched_getaffinity(0)) if workers is None else workers)
+    # a batch system's notice to quit is taken like Ctrl-C: workers are stopped and the journal stays
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with executors as executor:
             outcomes = [_one(settings, executor) for settings in all_settings]

@@ -61,7 +61,7 @@ def plot(files: Sequence[Path], out: Path, metric: str = "psnr", x: str = "snr")
     # text as text, and names of parts by their content: the same figure from the same numbers
     settings = {"svg.hashsalt": "semcom", "svg.fonttype": "none", "font.size": 9}
     with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(7, 4.6), layout="constrained")
+        figure = Figure(figsize=(8, 4.6), layout="constrained")
         axes = figure.subplots()
         if metric == "psnr" and x == "snr" and any(_is_anchored(record) for record in records):
             _draw_anchors(axes)
@@ -70,7 +70,7 @@ def plot(files: Sequence[Path], out: Path, metric: str = "psnr", x: str = "snr")
         axes.set_ylabel(METRICS[metric][1])
         axes.set_title(_title(records, lines), fontsize=9)
         axes.grid(True, alpha=0.3)
-        axes.legend(fontsize=7)
+        figure.legend(fontsize=7, loc="outside right upper")
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(out, metadata=SUFFIXES[out.suffix.lower()])

@@ -44,8 +44,14 @@ def run(wanted, executor=in_process, **options):
     return outcome, json.loads(wanted.out.read_text())
 
 
-def without_times(record):
-    return [{k: v for k, v in point.items() if k != "seconds"} for point in record["points"]]
+def alike(a, b):
+    """Whether two records say the same, times aside. Linear algebra may round otherwise on other numbers of threads or
+    other alignments, and a byte of the picture with it."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(alike(a[k], b[k]) for k in a if k != "seconds")
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(alike, a, b))
+    return a == pytest.approx(b, abs=0.002) if isinstance(a, float) and isinstance(b, float) else a == b
 
 
 def counting(executor, counted):
@@ -93,18 +99,14 @@ def test_workers_change_nothing_but_the_time(photos, tmp_path):
         (photos / "bad.png").write_bytes(b"no picture")
         said = []
         outcome, partly = run(settings(photos, tmp_path), executor, say=said.append)
-    for a, b in zip(without_times(alone), without_times(together), strict=True):
-        # the workers' linear algebra runs on one thread and may round otherwise
-        assert a.pop("psnr_db_by_image") == pytest.approx(b.pop("psnr_db_by_image"), abs=0.002)
-        assert a.pop("psnr_db") == pytest.approx(b.pop("psnr_db"), abs=0.002)
-        assert a == b
+    assert alike(alone, together)
     assert outcome.images == 3 and len(said) == 1 and "bad.png is left out" in said[0] and "not a picture" in said[0]
     assert [f["image"] for f in partly["failed"]] == ["bad.png"] and partly["points"][0]["images"] == 3
 
 
 def test_the_record_can_be_made_again(photos, tmp_path, monkeypatch):
     wanted = SweepSettings(
-        photos, tmp_path / "out.json", snrs=(3.0, 9.5), channels=("rayleigh",), draws=3, seed=7, lose=0.1, snr_enc=5.0
+        photos, tmp_path / "out.json", snrs=(3.0, 9.5), channels=("rayleigh",), draws=3, seed=7, lose=0.4, snr_enc=5.0
     )
     _, record = run(wanted)
     assert record["weights"] == {"softcast_klt.npz": weights.sha256("softcast_klt")}
@@ -114,7 +116,7 @@ def test_the_record_can_be_made_again(photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     wanted.out.unlink()
     assert main([*record["command"].split()[1:], "--workers", "0"]) == 0
-    assert without_times(json.loads(wanted.out.read_text())) == without_times(record)
+    assert alike(json.loads(wanted.out.read_text())["points"], record["points"])
     assert record["points"][0]["snr_enc_db"] == 5.0 and record["points"][0]["lost"] > 0
 
 
@@ -161,7 +163,7 @@ def test_losses_are_counted_and_a_picture_of_which_nothing_came_is_none(photos, 
 def test_killed_in_the_middle_it_goes_on(photos, tmp_path):
     out = tmp_path / "out.json"
     args = ["sweep", "--scheme", "softcast", "--images", photos, "--snr", "0:19:1", "--channel", "rayleigh"]
-    args += ["--draws", "20", "--metrics", "psnr", "--workers", "0", "--out", out]
+    args += ["--draws", "4", "--metrics", "psnr", "--workers", "0", "--out", out]
     process = subprocess.Popen([SEMCOM, *map(str, args)], stdout=subprocess.PIPE, text=True)
     journal = journal_path(out)
     while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") >= 5):
@@ -175,11 +177,11 @@ def test_killed_in_the_middle_it_goes_on(photos, tmp_path):
     with journal.open("ab") as file:
         file.write(b'{"key": "half a li')
     measured = []
-    wanted = SweepSettings(photos, out, snrs=parse_snrs("0:19:1"), channels=("rayleigh",), draws=20, metrics=("psnr",))
+    wanted = SweepSettings(photos, out, snrs=parse_snrs("0:19:1"), channels=("rayleigh",), draws=4, metrics=("psnr",))
     outcome, record = run(wanted, counting(in_process, measured))
     assert (outcome.reused, outcome.measured, len(set(measured))) == (kept, 60 - kept, 60 - kept)
     assert not journal.exists() and record["points"][19]["images"] == 3
-    assert without_times(run(wanted)[1]) == without_times(record)
+    assert alike(run(wanted)[1], record)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +239,7 @@ def test_one_journal_has_one_writer(tmp_path):
 
 def test_interrupted_on_the_keyboard(photos, tmp_path):
     out = tmp_path / "out.json"
-    args = ["--scheme", "softcast", "--images", photos, "--snr", "0:19:1", "--channel", "rayleigh", "--draws", "100"]
+    args = ["--scheme", "softcast", "--images", photos, "--snr", "0:19:1", "--channel", "rayleigh", "--draws", "20"]
     process = subprocess.Popen(
         [SEMCOM, "sweep", *map(str, args), "--workers", "1", "--out", out],
         stderr=subprocess.PIPE,
@@ -317,7 +319,7 @@ def test_what_is_not_installed_is_named(photos, tmp_path, capsys, monkeypatch):
 
 
 def test_the_command_alone_imports_no_dask():
-    code = "import sys; from gnuradio import semcom; from gnuradio.semcom import sweep; from gnuradio.semcom.cli import app"
+    code = "import sys; from gnuradio.semcom import sweep; from gnuradio.semcom.cli import app"
     code += "; print([m for m in ('dask', 'distributed', 'matplotlib', 'onnxruntime') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr
@@ -347,14 +349,23 @@ def test_figures(tmp_path, capsys):
         assert main(["plot", *files, "-o", str(tmp_path / name)]) == 0
     text = (tmp_path / "a.svg").read_text()
     assert text == (tmp_path / "b.svg").read_text() and "dc:date" not in text
-    for words in ("softcast, awgn", "samsc, rayleigh", "samsc, rayleigh: 10 % outage", "WITT", "k/n 1/12, 24 images"):
-        assert f">{words}<" in text or words in text
+    for words in (
+        "softcast, awgn",
+        "samsc, rayleigh",
+        "samsc, rayleigh: 10 % outage",
+        "WITT",
+        "ideal CSI, 24 images, k/n 1/12",
+    ):
+        assert f">{words}<" in text
     assert "awgn: 10 % outage" not in text
     assert (tmp_path / "c.png").read_bytes()[:4] == b"\x89PNG" and (tmp_path / "d.pdf").read_bytes()[:4] == b"%PDF"
     # published figures stand beside nothing but the images, channel and rate that they are of
     for others in (kodak_like(tmp_path, "softcast", names=("x.png",)), files[1]):
         assert main(["plot", others, "-o", str(tmp_path / "e.svg")]) == 0
         assert "WITT" not in (tmp_path / "e.svg").read_text()
+    (tmp_path / "again.json").write_bytes(Path(files[0]).read_bytes())
+    assert main(["plot", files[0], str(tmp_path / "again.json"), "-o", str(tmp_path / "g.svg")]) == 0
+    assert ">again<" in (tmp_path / "g.svg").read_text()
     assert main(["plot", *files, "--x", "rate", "-o", str(tmp_path / "f.svg")]) == 0
     assert "7 dB" in (tmp_path / "f.svg").read_text()
 

@@ -68,7 +68,7 @@ def plot(files: Sequence[Path], out: Path, metric: str = "psnr", x: str = "snr")
         _draw(axes, lines)
         axes.set_xlabel(AXES[x])
         axes.set_ylabel(METRICS[metric][1])
-        axes.set_title(_title(records, lines), fontsize=9)
+        axes.set_title(_title(lines), fontsize=9)
         axes.grid(True, alpha=0.3)
         figure.legend(fontsize=7, loc="outside right upper")
         try:
@@ -85,6 +85,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise BadInput(f"{file} is no record of a sweep: {error}") from None
     try:
         return {
+            "file": file.stem,
             "scheme": str(record["scheme"]) + (f" {record['variant']}" if record["variant"] else ""),
             "images": frozenset(record["images"]["names"]),
             "points": [point | {"psnr_outage_db": dict(point["psnr_outage_db"])} for point in record["points"]],
@@ -94,8 +95,9 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _lines(records: Sequence[dict[str, Any]], key: str, x: str) -> list[Line]:
-    """Points that differ in x only make a line; those without a value are left out."""
-    found: dict[tuple[tuple[str, str], ...], list[tuple[float, float, float | None]]] = {}
+    """Points of a file that differ in x only make a line; those without a value are left out."""
+    found: dict[tuple[int, tuple[tuple[str, str], ...]], list[tuple[float, float, float | None]]] = {}
+    sets = list(dict.fromkeys(record["images"] for record in records))
     for number, record in enumerate(records):
         for point in record["points"]:
             if point.get(key) is None:
@@ -106,7 +108,8 @@ def _lines(records: Sequence[dict[str, Any]], key: str, x: str) -> list[Line]:
                 "csi": f"{point['csi']} CSI",
                 "lost": f"{point['lose']:.0%} lost",
                 "encoder": _told(point),
-                "images": f"{len(record['images'])} images (file {number + 1})",
+                "images": f"{len(record['images'])} images"
+                + (f", set {sets.index(record['images']) + 1}" if len(sets) > 1 else ""),
             }
             if x == "snr":
                 place = point["snr_db"]
@@ -117,8 +120,16 @@ def _lines(records: Sequence[dict[str, Any]], key: str, x: str) -> list[Line]:
             outage = point["psnr_outage_db"].get("0.1") if key == "psnr_db" else None
             # where no fade is drawn the spread is only that of the images
             outage = None if point["channel"] == "awgn" and not point["lose"] else outage
-            found.setdefault(tuple(traits.items()), []).append((place, point[key], outage))
-    return [Line(dict(traits), *zip(*sorted(places), strict=True)) for traits, places in found.items()]
+            found.setdefault((number, tuple(traits.items())), []).append((place, point[key], outage))
+    # two files of the same, with other seeds or weights perhaps, are told apart by their names
+    alike = len({traits for _, traits in found}) < len(found)
+    return [
+        Line(
+            dict(traits) | ({"file": records[number]["file"]} if alike else {}),
+            *zip(*sorted(places, key=lambda p: p[0]), strict=True),
+        )
+        for (number, traits), places in found.items()
+    ]
 
 
 def _told(point: dict[str, Any]) -> str:
@@ -135,12 +146,10 @@ def _differing(lines: Sequence[Line]) -> list[str]:
     return [name for name in lines[0].traits if len({line.traits[name] for line in lines}) > 1]
 
 
-def _title(records: Sequence[dict[str, Any]], lines: Sequence[Line]) -> str:
+def _title(lines: Sequence[Line]) -> str:
     """What all lines have in common."""
     names = [name for name in lines[0].traits if name not in _differing(lines)]
-    common = [lines[0].traits[name] for name in names if name != "images"]
-    images = {len(record["images"]) for record in records}
-    common += [f"{images.pop()} images"] if len(images) == 1 else []
+    common = [lines[0].traits[name] for name in names]
     return ", ".join(text for text in common if text and text != "0% lost")
 
 

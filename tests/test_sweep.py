@@ -12,12 +12,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gnuradio.semcom import jscc, weights
+from gnuradio.semcom import jscc, onnx, weights
 from gnuradio.semcom.cli import main
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io
 from gnuradio.semcom.links.loopback import LoopbackSettings, loopback
-from gnuradio.semcom.sweep import SweepSettings, anchors, dask_workers, in_process, parse_rates, parse_snrs, sweep
+from gnuradio.semcom.sweep import (
+    SweepSettings,
+    anchors,
+    dask_workers,
+    executors,
+    in_process,
+    parse_rates,
+    parse_snrs,
+    sweep,
+)
 from gnuradio.semcom.sweep.journal import Journal
 from gnuradio.semcom.sweep.report import outage
 from gnuradio.semcom.sweep.run import journal_path
@@ -387,3 +396,22 @@ def test_figures_of_nothing_get_a_sentence(tmp_path, capsys, monkeypatch, args, 
     assert main(["plot", kodak_like(tmp_path, "softcast"), *args]) == 2
     said = capsys.readouterr()
     assert sentence in said.err and said.err.count("\n") == 1 and not (tmp_path / "f.svg").exists()
+
+
+def test_a_running_cluster_does_the_same(photos, tmp_path, capsys, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(executors, "TIMEOUT", 1)
+    args = ["sweep", "--scheme", "softcast", "--images", str(photos), "--snr", "3,9", "--out", str(tmp_path / "o.json")]
+    assert main([*args, "--cluster", "tcp://127.0.0.1:1"]) == 2
+    assert "no Dask scheduler answers" in capsys.readouterr().err
+    try:
+        with distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster:
+            assert main([*args, "--cluster", cluster.scheduler_address]) == 2
+            assert "has no workers" in capsys.readouterr().err
+            cluster.scale(1)
+            cluster.wait_for_workers(1)
+            assert main([*args, "--cluster", cluster.scheduler_address]) == 0
+    finally:
+        onnx.limit_threads(None)
+    _, alone = run(settings(photos, tmp_path, snrs=(3.0, 9.0)))
+    assert alike(json.loads((tmp_path / "o.json").read_text())["points"], alone["points"])

@@ -21,7 +21,7 @@ from .tasks import Condition, Encoding, Figures, encode, measure
 if TYPE_CHECKING:
     import distributed
 
-TIMEOUT = 30  # seconds for a scheduler to answer
+TIMEOUT = 10  # seconds for a scheduler to answer
 # Dask's own environment also has glibc hand every freed image back to the kernel, to be zeroed page by page when the
 # next one is made; and its profiler looks at the workers' stacks 100 times a second
 WORKER_SETTINGS = {

@@ -4,22 +4,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import BadInput
+from . import random_source
 
 MODELS = ("awgn", "rayleigh", "rician")
 CSI = ("ideal", "pilot", "none")
 DEEPEST_FADE = 1e-6
+_HEAD = 4  # numbers drawn before the noise: whether it is lost, h (two), the pilots' noise
 
 
 @dataclass(frozen=True)
 class Received:
     """One burst after the channel.
 
-    symbols : complex64 [n], equalised as the receiver's knowledge allows.
+    symbols : complex64 [n], equalised as the receiver's knowledge allows; empty if the burst was lost.
     noise_var : float32 [n], noise variance of each symbol.
     signal_energy, noise_energy : sums of |h x|^2 and |w|^2 over the burst.
     pilots : channel uses spent on pilots.
@@ -33,7 +36,7 @@ class Received:
 
     @property
     def snr_db(self) -> float:
-        """Measured Es/N0 of this burst, dB."""
+        """Measured Es/N0 of this burst, dB; of a lost burst there is none (ZeroDivisionError)."""
         return 10 * math.log10(self.signal_energy / self.noise_energy)
 
 
@@ -53,7 +56,7 @@ def pass_burst(x: np.ndarray, w: np.ndarray, h: complex, h_est: complex) -> tupl
 
 
 class SymbolChannel:
-    """y = h x + w, one h for each burst; the same meaning as the block ``symbol_channel``, other random numbers.
+    """y = h x + w, one h for each burst; what the block ``symbol_channel`` does, with the same random numbers.
 
     Parameters
     ----------
@@ -61,7 +64,8 @@ class SymbolChannel:
     snr_db : Es/N0 per complex symbol of unit average power, dB.
     csi : what the receiver knows: "ideal", "pilot" (least squares from ``n_pilots`` unit pilots) or "none".
     k_factor_db : Rician K, dB.
-    seed : of fading and noise.
+    seed : of fading, noise and losses, from 0; burst b uses the b-th sequence of random numbers of this seed.
+    loss : probability that a burst is lost.
 
     Raises
     ------
@@ -76,6 +80,7 @@ class SymbolChannel:
         k_factor_db: float = 10.0,
         n_pilots: int = 16,
         seed: int = 0,
+        loss: float = 0.0,
     ):
         if model not in MODELS:
             raise BadInput(f"there is no channel model {model}; choose {', '.join(MODELS)}")
@@ -85,33 +90,54 @@ class SymbolChannel:
             raise BadInput(f"SNR and K factor must be between -100 and 100 dB, not {snr_db} and {k_factor_db}")
         if n_pilots < 1:
             raise BadInput(f"there must be at least 1 pilot per burst, not {n_pilots}")
+        if not 0 <= seed < 2**63:
+            raise BadInput(f"the seed must be a whole number from 0 to 2^63 - 1, not {seed}")
+        if not 0 <= loss <= 1:
+            raise BadInput(f"the loss must be a probability from 0 to 1, not {loss}")
         self._model, self._csi, self._n_pilots = model, csi, n_pilots
         self._n0 = 10 ** (-snr_db / 10)
         self._k = 10 ** (k_factor_db / 10)
-        self._rng = np.random.default_rng(seed)
-
-    def gain(self) -> complex:
-        """Draw h for a burst (Tse and Viswanath, "Fundamentals of Wireless Communication", section 2.4)."""
-        if self._model == "awgn":
-            return 1.0 + 0.0j
-        scattered = complex(complex_gaussian(self._rng, 1)[0])
-        if self._model == "rayleigh":
-            return scattered
-        phase = np.exp(2j * math.pi * self._rng.random())
-        return complex(math.sqrt(self._k / (self._k + 1)) * phase + math.sqrt(1 / (self._k + 1)) * scattered)
+        self._seed, self._loss = seed, loss
+        self._bursts = 0
 
     def apply(self, symbols: np.ndarray) -> Received:
         """complex64 [n] of unit average power -> what the receiver gets."""
-        h = self.gain()
+        return self.apply_all([symbols])[0]
+
+    def apply_all(self, bursts: Sequence[np.ndarray]) -> list[Received]:
+        """Several bursts one after the other, as ``apply`` to each, but quicker."""
+        numbers = np.arange(self._bursts, self._bursts + len(bursts))
+        self._bursts += len(bursts)
+        longest = max((len(x) for x in bursts), default=0)
+        drawn = random_source.words(self._seed, numbers, _HEAD + longest)
+        return [self._pass(x, row[: _HEAD + len(x)]) for x, row in zip(bursts, drawn, strict=True)]
+
+    def _gain(self, head: np.ndarray) -> complex:
+        """h of a burst (Tse and Viswanath, "Fundamentals of Wireless Communication", section 2.4)."""
+        if self._model == "awgn":
+            return 1.0 + 0.0j
+        scattered = complex(random_source.gaussian(head[1:2])[0])
+        if self._model == "rayleigh":
+            return scattered
+        phase = np.exp(2j * math.pi * random_source.uniform(head[2:3])[0])
+        return complex(math.sqrt(self._k / (self._k + 1)) * phase + math.sqrt(1 / (self._k + 1)) * scattered)
+
+    def _pass(self, symbols: np.ndarray, drawn: np.ndarray) -> Received:
+        pilots = self._n_pilots if self._csi == "pilot" else 0
+        if random_source.uniform(drawn[:1])[0] < self._loss:
+            # it has used the channel all the same
+            return Received(np.empty(0, np.complex64), np.empty(0, np.float32), 0.0, 0.0, pilots)
+        h = self._gain(drawn)
         h_est, spread = h, self._n0
         if self._csi == "pilot":
-            h_est = h + complex(complex_gaussian(self._rng, 1)[0]) * math.sqrt(self._n0 / self._n_pilots)
+            pilot_noise = complex(random_source.gaussian(drawn[3:4])[0])
+            h_est = h + pilot_noise * math.sqrt(self._n0 / self._n_pilots)
             spread = self._n0 * (1 + 1 / self._n_pilots)
         elif self._csi == "none":
             h_est = 1.0 + 0.0j
         if abs(h_est) < DEEPEST_FADE:
             h_est = DEEPEST_FADE + 0.0j
-        noise = complex_gaussian(self._rng, len(symbols)) * np.float32(math.sqrt(self._n0))
+        noise = random_source.gaussian(drawn[_HEAD:]) * np.float32(math.sqrt(self._n0))
         y, signal, energy = pass_burst(symbols, noise, h, h_est)
         noise_var = np.full(len(symbols), spread / abs(h_est) ** 2, np.float32)
-        return Received(y, noise_var, signal, energy, self._n_pilots if self._csi == "pilot" else 0)
+        return Received(y, noise_var, signal, energy, pilots)

@@ -18,13 +18,13 @@ SOURCE_VALUES = 3 * STRIDE * STRIDE  # real values of one patch position
 class Coder(Protocol):
     """Image to channel symbols and back.
 
-    ``weights`` maps the name of each file in use to its sha256; ``adapts`` says whether the encoder makes anything of
+    ``weights`` maps the name of each file in use to its sha256; ``adapts_to_snr`` says whether the encoder makes anything of
     the SNR it is told.
     """
 
     name: str
     weights: dict[str, str]
-    adapts: bool
+    adapts_to_snr: bool
 
     def encode(
         self,

@@ -42,10 +42,10 @@ class LatentCoder:
         paths = [weights.find(name) for name in names]
         self.weights = {path.name: weights.sha256(name) for path, name in zip(paths, names, strict=True)}
         self._encoder, self._decoder = (onnx.session(path, threads) for path in paths)
-        self.adapts = "snr_db" in {entry.name for entry in self._encoder.get_inputs()}
+        self.adapts_to_snr = "snr_db" in {entry.name for entry in self._encoder.get_inputs()}
 
     def _snr(self, snr_enc: int) -> dict[str, np.ndarray]:
-        return {"snr_db": np.array([snr_enc], np.float32)} if self.adapts else {}
+        return {"snr_db": np.array([snr_enc], np.float32)} if self.adapts_to_snr else {}
 
     def estimate(self, received: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """What the decoder network is given for the received latent.

@@ -62,7 +62,7 @@ class Semcom:
     """
 
     name = "semcom"
-    adapts = True
+    adapts_to_snr = True
 
     def __init__(self, threads: int = 2) -> None:
         names = ["semcom_encoder", "semcom_decoder"]

@@ -85,7 +85,7 @@ class SoftCast:
     """
 
     name = "softcast"
-    adapts = False
+    adapts_to_snr = False
 
     def __init__(self) -> None:
         path = weights.find("softcast_klt")

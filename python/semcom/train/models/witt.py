@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -41,7 +43,7 @@ class Windows:
             self.mask = torch.where(apart, BARRED, 0.0)[:, None]  # [windows,1,size^2,size^2]
 
     @staticmethod
-    def _axis(n: int, size: int, shifted: bool, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _axis(n: int, size: int, shifted: bool, device: torch.device) -> tuple[torch.Tensor, ...]:
         """Which position goes to each place, where each position went, and the region of each place."""
         windows = (n + size - 1) // size
         filled = windows * size
@@ -173,7 +175,7 @@ class ChannelModNet(nn.Module):
         super().__init__()
         hidden = width * 3 // 2
         sizes = (width, *[hidden] * LAYERS, width)
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.snr_modules = nn.ModuleList(
             nn.Sequential(
                 nn.Linear(1, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, hidden),

@@ -15,13 +15,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import BadInput, Missing
 
+NETWORKS = ("samsc", "deepjscc", "witt", "semcom")
+
 # which options mean something to which scheme; every other option is for all networks
 APPLIES = {
     "--snr": ("deepjscc", "witt", "semcom"),
     "--channels": ("semcom",),
     "--variant": ("deepjscc",),
-    "--masks": ("samsc", "deepjscc", "witt", "semcom"),
-    "--export": ("samsc", "deepjscc", "witt", "semcom"),
+    "--masks": NETWORKS,
+    "--export": NETWORKS,
 }
 
 
@@ -82,6 +84,8 @@ def train(
 
     Several GPUs or hosts: accelerate launch -m semcom.train SCHEME ... with the same options.
     """
+    if scheme not in ("softcast", *NETWORKS):
+        raise BadInput(f"{scheme} is not a trainable scheme; choose softcast, {', '.join(NETWORKS)}")
     given = {"--snr": snr, "--channels": channels, "--variant": variant, "--masks": masks, "--export": export}
     for option, value in given.items():
         if value and scheme not in APPLIES[option]:

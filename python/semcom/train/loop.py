@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator, PartialState
-from accelerate.utils import broadcast
+from accelerate.utils import broadcast, parse_flag_from_env
 
 from ..errors import BadInput
 from .channels import Conditions
@@ -148,7 +148,7 @@ def train(
     what is kept for use. ``out`` receives ``last.pt``, ``log.csv``, ``recipe.json`` and, where TensorBoard is
     installed, its events under ``tensorboard``.
 
-    Under ``accelerate launch`` every process takes ``batch`` crops of its own per step and gradients are averaged over
+    Under ``accelerate launch`` (``torchrun`` for several processes on CPUs) every process takes ``batch`` crops of its own per step and gradients are averaged over
     all of them; the first process keeps time, validates and writes.
 
     Parameters
@@ -171,12 +171,13 @@ def train(
     if scheme not in NETWORKS:
         raise BadInput(f"{scheme} is not a trainable scheme; choose one of {', '.join(NETWORKS)}")
     options = options or {}
+    cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.cuda.is_available()
+    device = PartialState(cpu).device
+    mixed = _mixed_precision(precision, device)
+    accelerator = Accelerator(mixed_precision=mixed, cpu=cpu)
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     torch.backends.cudnn.benchmark = True  # crops are all of one size
-    device = PartialState().device
-    mixed = _mixed_precision(precision, device)
-    accelerator = Accelerator(mixed_precision=mixed)
     main, rank = accelerator.is_main_process, accelerator.process_index
     if not main:
         report, progress = (lambda line: None), (lambda spent, what: None)

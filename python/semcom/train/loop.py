@@ -148,8 +148,8 @@ def train(
     what is kept for use. ``out`` receives ``last.pt``, ``log.csv``, ``recipe.json`` and, where TensorBoard is
     installed, its events under ``tensorboard``.
 
-    Under ``accelerate launch`` (``torchrun`` for several processes on CPUs) every process takes ``batch`` crops of its own per step and gradients are averaged over
-    all of them; the first process keeps time, validates and writes.
+    Under ``accelerate launch`` (``torchrun`` for several processes on CPUs) every process takes ``batch`` crops of its
+    own per step and gradients are averaged over all of them; the first process keeps time, validates and writes.
 
     Parameters
     ----------
@@ -178,6 +178,7 @@ def train(
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     torch.backends.cudnn.benchmark = True  # crops are all of one size
+    net = NETWORKS[scheme](**options)
     main, rank = accelerator.is_main_process, accelerator.process_index
     if not main:
         report, progress = (lambda line: None), (lambda spent, what: None)
@@ -202,7 +203,6 @@ def train(
         out.mkdir(parents=True, exist_ok=True)
         (out / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n")
 
-    net = NETWORKS[scheme](**options)
     if state is None and hasattr(net, "initialise"):
         net.initialise(photographs)
     net = net.to(device, memory_format=torch.channels_last)

@@ -96,7 +96,7 @@ class WindowAttention(nn.Module):
     def forward(self, tiles: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """tiles [B * windows,N,width], mask [windows,1,N,N] or None -> as tiles."""
         n, width = tiles.shape[1:]
-        q, k, v = self.qkv(tiles).reshape(-1, n, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        q, k, v = self.qkv(tiles).reshape(-1, n, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
         score = (q * (width // self.heads) ** -0.5) @ k.transpose(-2, -1) + self.bias[self.pair].permute(2, 0, 1)
         if mask is not None:
             score = (score.reshape(-1, mask.shape[0], self.heads, n, n) + mask).reshape(-1, self.heads, n, n)

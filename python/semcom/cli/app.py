@@ -17,12 +17,16 @@ from rich.table import Table
 
 from ..errors import BadInput, Missing
 from . import sweep as sweep_commands
+from .train import train
 
 app = typer.Typer(
     name="semcom", help="Semantic communication over GNU Radio.", no_args_is_help=True, add_completion=False
 )
 models = typer.Typer(help="The weights that the blocks load.", no_args_is_help=True)
 app.add_typer(models, name="models")
+app.command("train")(train)
+app.command("sweep")(sweep_commands.sweep)
+app.command("plot")(sweep_commands.plot)
 
 SCHEMES = "softcast, samsc, deepjscc, witt, semcom"
 SYMBOL_CHANNELS = ("awgn", "rayleigh", "rician")
@@ -253,51 +257,3 @@ def doctor() -> int:
         missing += not ok
     Console().print(table)
     return 3 if missing else 0
-
-
-@app.command()
-def train(
-    scheme: Annotated[str, typer.Argument(help="samsc or softcast")],
-    data: Annotated[list[Path], typer.Option(help="folder or tar of photographs; repeatable")],
-    out: Annotated[Path, typer.Option(help="folder for checkpoints, log and recipe")],
-    masks: Annotated[list[Path] | None, typer.Option(help="class maps, to train on masked photographs")] = None,
-    seconds: Annotated[float, typer.Option(help="training time")] = 3600.0,
-    crop: Annotated[int, typer.Option(help="side of the training crops, pixels")] = 128,
-    batch: Annotated[int, typer.Option(help="crops per step")] = 8,
-    threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
-    seed: Annotated[int, typer.Option(help="of weights and crops")] = 0,
-    export: Annotated[str | None, typer.Option(help="also export ONNX files under this variant name")] = None,
-) -> int:
-    """Train a coder; started again on the same folder it goes on where it was."""
-    try:
-        from ..train import loop
-    except ModuleNotFoundError as error:
-        raise Missing(f"training needs {error.name}; install it with pip install '.[train]'") from None
-    say = sys.stderr.write
-    if scheme == "softcast":
-        from ..train.klt import fit_klt
-
-        say(f"{fit_klt(data, out)}\n")
-        return 0
-    checkpoint = loop.train(
-        scheme,
-        data,
-        out,
-        masks=masks,
-        seconds=seconds,
-        crop=crop,
-        batch=batch,
-        threads=threads,
-        seed=seed,
-        report=lambda line: say(line + "\n"),
-    )
-    if export:
-        from ..train.export import export as write
-
-        for path in write(checkpoint, export, out, {}):
-            say(f"{path}\n")
-    return 0
-
-
-app.command("sweep")(sweep_commands.sweep)
-app.command("plot")(sweep_commands.plot)

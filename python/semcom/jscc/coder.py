@@ -18,8 +18,8 @@ SOURCE_VALUES = 3 * STRIDE * STRIDE  # real values of one patch position
 class Coder(Protocol):
     """Image to channel symbols and back.
 
-    ``weights`` maps the name of each file in use to its sha256; ``adapts_to_snr`` says whether the encoder makes anything of
-    the SNR it is told.
+    ``weights`` maps the name of each file in use to its sha256; ``adapts_to_snr`` says whether the encoder makes
+    anything of the SNR it is told, or only notes it in the header.
     """
 
     name: str

@@ -117,7 +117,6 @@ class _Plan:
         self.names = [file.name for file in self._files]
         coder = Encoding(settings.scheme, settings.variant, None, 0.0).coder()
         self.weights = dict(coder.weights)
-        # a coder that says nothing may adapt
         self._adapts = coder.adapts_to_snr
         self.rates = tuple(rate for rate in settings.rates if _can(coder, rate, settings, say))
 

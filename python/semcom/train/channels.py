@@ -20,6 +20,7 @@ def normalised(y: torch.Tensor, sent: torch.Tensor) -> tuple[torch.Tensor, torch
 
     Returns the symbols and the scale [B,1,1,1] that they were divided by, which travels in the burst header.
     """
+    y = y.float()  # power and noise are single precision, whatever the network computes in
     sent = sent.expand_as(y)
     power = 2 * (y.square() * sent).sum(dim=(1, 2, 3), keepdim=True) / sent.sum(dim=(1, 2, 3), keepdim=True)
     scale = power.clamp_min(1e-12).sqrt()

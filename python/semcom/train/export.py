@@ -83,7 +83,7 @@ def load_network(checkpoint: Path) -> torch.nn.Module:
 
 
 def _network(state: dict) -> torch.nn.Module:
-    net = NETWORKS[state["scheme"]]()
+    net = NETWORKS[state["scheme"]](**state.get("options", {}))
     weights = {k.removeprefix("module."): v for k, v in state["ema"].items() if k.startswith("module.")}
     net.load_state_dict(weights)
     return net.half().float().eval().requires_grad_(False)

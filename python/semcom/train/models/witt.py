@@ -257,6 +257,14 @@ class WITT(nn.Module):
         features = self.decoder_head(y.permute(0, 2, 3, 1))
         return self.decoder(self.decoder_modnet(features, snr_db)).permute(0, 3, 1, 2)
 
+    def parts(self) -> list[tuple]:
+        """What is exported, see :class:`semcom.train.export.Part`."""
+        x, snr_db = torch.zeros(1, 3, 128, 128), torch.zeros(1)
+        return [
+            ("encoder", "encode", {"x": x, "snr_db": snr_db}, "y"),
+            ("decoder", "decode", {"y": self.encode(x, snr_db), "snr_db": snr_db}, "x_hat"),
+        ]
+
     def link(self, x: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
         """Through AWGN of Es/N0 ``snr_db`` [B], which both ends know."""
         y = self.encode(x, snr_db)

@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
+_most_threads: int | None = None
+
+
+def limit_threads(most: int | None) -> None:
+    """Cap what any later ``session`` of this process may ask for; None lifts the cap.
+
+    For worker processes that share a machine: one thread each.
+    """
+    global _most_threads
+    _most_threads = most
+
+
 def session(path: str | Path, threads: int = 2, provider: str = "cpu") -> onnxruntime.InferenceSession:
     """The session of one model file; asking again for the same file and settings returns the same session.
 
@@ -23,7 +35,7 @@ def session(path: str | Path, threads: int = 2, provider: str = "cpu") -> onnxru
     Parameters
     ----------
     path : file name of an ONNX model
-    threads : threads that one ``run`` may use, at least 1
+    threads : threads that one ``run`` may use, at least 1; see ``limit_threads``
     provider : ``cpu`` or ``cuda``
 
     Raises
@@ -35,6 +47,8 @@ def session(path: str | Path, threads: int = 2, provider: str = "cpu") -> onnxru
         raise BadInput(f"Unknown provider {provider!r}; use one of {', '.join(_PROVIDERS)}.")
     if threads < 1:
         raise BadInput(f"A model needs at least 1 thread, not {threads}.")
+    if _most_threads is not None:
+        threads = min(threads, _most_threads)
     path = Path(path).resolve()
     try:
         stat = path.stat()

@@ -14,7 +14,6 @@ from ..image import io
 from . import pdu
 from .base import STATUS, message_block
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
 IMAGE, ACK, IDLE, SYSTEM = (pmt.intern(s) for s in ("image", "ack", "idle", "system"))
 
 
@@ -46,15 +45,7 @@ class image_source(message_block):
         message_block.__init__(self, "Image Source")
         if repeat < 0 or window < 1:
             raise BadInput(f"repeat must be 0 or more and window 1 or more, not {repeat} and {window}")
-        where = Path(path).expanduser()
-        if where.is_dir():
-            self._files = sorted(f for f in where.iterdir() if f.suffix.lower() in SUFFIXES)
-            if not self._files:
-                raise BadInput(f"{where} holds no image ({', '.join(sorted(SUFFIXES))})")
-        elif where.is_file():
-            self._files = [where]
-        else:
-            raise BadInput(f"there is no image or folder at {where}")
+        self._files = io.listed(path)
         self._repeat, self._window = repeat, window
         self._outstanding: set[int] = set()
         self._changed = threading.Condition()

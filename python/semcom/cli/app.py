@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import BadInput, Missing
+from . import sweep as sweep_commands
 
 app = typer.Typer(
     name="semcom", help="Semantic communication over GNU Radio.", no_args_is_help=True, add_completion=False
@@ -290,3 +291,7 @@ def train(
         for path in write(checkpoint, export, out, {}):
             say(f"{path}\n")
     return 0
+
+
+app.command("sweep")(sweep_commands.sweep)
+app.command("plot")(sweep_commands.plot)

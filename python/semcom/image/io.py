@@ -19,9 +19,29 @@ from ..errors import BadInput
 MAX_PIXELS = 2**25
 """Larger pictures are refused before they are decoded."""
 
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
+
 _MARGIN = 8
 _TALLEST_PANEL = 1024
 _LOWEST_PANEL = 96
+
+
+def listed(path: str | os.PathLike[str]) -> list[Path]:
+    """The picture files of a folder in name order, or the one file that is named; nothing is opened.
+
+    Raises
+    ------
+    BadInput : there is no such file or folder, or the folder holds no picture.
+    """
+    where = Path(path).expanduser()
+    if where.is_file():
+        return [where]
+    if not where.is_dir():
+        raise BadInput(f"there is no image or folder at {where}")
+    files = sorted(f for f in where.iterdir() if f.suffix.lower() in SUFFIXES)
+    if not files:
+        raise BadInput(f"{where} holds no image ({', '.join(sorted(SUFFIXES))})")
+    return files
 
 
 def load(path: str | os.PathLike[str]) -> np.ndarray:

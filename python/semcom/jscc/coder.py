@@ -18,7 +18,9 @@ SOURCE_VALUES = 3 * STRIDE * STRIDE  # real values of one patch position
 class Coder(Protocol):
     """Image to channel symbols and back.
 
-    ``weights`` maps the name of each file in use to its sha256.
+    ``weights`` maps the name of each file in use to its sha256. A coder whose symbols do not depend on the SNR that it
+    is told, which it then only notes in the header, may say so by ``adapts_to_snr = False``: a sweep encodes each
+    image once instead of once per SNR.
     """
 
     name: str

@@ -71,6 +71,7 @@ class SAMSC:
     """
 
     name = "samsc"
+    adapts_to_snr = False
 
     def __init__(self, variant: str = "original", threads: int = 2) -> None:
         if variant not in VARIANTS:

@@ -83,6 +83,7 @@ class SoftCast:
     """
 
     name = "softcast"
+    adapts_to_snr = False
 
     def __init__(self) -> None:
         path = weights.find("softcast_klt")

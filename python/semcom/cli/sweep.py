@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``semcom sweep`` and ``semcom plot``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..errors import BadInput
+
+if TYPE_CHECKING:
+    from ..sweep import Executor, SweepSettings
+
+
+def sweep(
+    scheme: Annotated[str, typer.Option(help="schemes, separated by commas")],
+    images: Annotated[Path, typer.Option(help="folder of photographs, or one")],
+    out: Annotated[Path, typer.Option(help="JSON file; with several schemes NAME.json becomes NAME_SCHEME.json")],
+    snr: Annotated[str, typer.Option(help="Es/N0 per complex symbol, dB: LO:HI:STEP (both count) or A,B,C")] = "10",
+    channel: Annotated[str, typer.Option(help="awgn, rayleigh, rician; separated by commas")] = "awgn",
+    csi: Annotated[str, typer.Option(help="channel knowledge: ideal, pilot, none; separated by commas")] = "ideal",
+    rate: Annotated[str | None, typer.Option(help="K/N[,K/N...]; the scheme's own if left out")] = None,
+    snr_enc: Annotated[float | None, typer.Option(help="what the encoder is told, dB; --snr if left out")] = None,
+    k_factor: Annotated[float, typer.Option(help="Rician K factor, dB")] = 10.0,
+    draws: Annotated[int, typer.Option(help="fades drawn per image and seed, on fading channels")] = 1,
+    seed: Annotated[int, typer.Option(help="first one, of fading, noise and losses")] = 0,
+    seeds: Annotated[int, typer.Option(help="realisations of noise per image, on every channel")] = 1,
+    lose: Annotated[float, typer.Option(help="share of the fragments that is lost, at random")] = 0.0,
+    metrics: Annotated[str, typer.Option(help="psnr, ms_ssim, st_lpips; separated by commas")] = "psnr,ms_ssim",
+    variant: Annotated[str | None, typer.Option(help="of the weights, for schemes that have several")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="worker processes of one thread; all cores if left out; 0: this process alone")
+    ] = None,
+    cluster: Annotated[str | None, typer.Option(help="address of a running Dask scheduler, tcp://host:8786")] = None,
+) -> int:
+    """Measure schemes over SNR, channel and rate at symbol level; killed and started again it goes on."""
+    from .. import sweep as domain
+    from ..image import io
+
+    if cluster is not None and workers is not None:
+        raise BadInput("--workers and --cluster exclude each other; give one of them")
+    schemes = list(dict.fromkeys(_listed(scheme)))
+    all_settings = [
+        domain.SweepSettings(
+            images=images,
+            out=out if len(schemes) == 1 else out.with_name(f"{out.stem}_{name}{out.suffix}"),
+            scheme=name,
+            variant=variant,
+            snrs=domain.parse_snrs(snr),
+            channels=_listed(channel),
+            csis=_listed(csi),
+            rates=domain.parse_rates(rate),
+            snr_enc=snr_enc,
+            k_factor_db=k_factor,
+            seed=seed,
+            seeds=seeds,
+            draws=draws,
+            lose=lose,
+            metrics=_listed(metrics),
+        )
+        for name in schemes
+    ]
+    # what is wrong with the images is said before any worker starts
+    io.listed(images)
+    if cluster is not None:
+        executors = domain.dask_cluster(cluster)
+    elif workers == 0:
+        executors = nullcontext(domain.in_process)
+    else:
+        executors = domain.dask_workers(len(os.sched_getaffinity(0)) if workers is None else workers)
+    # a batch system's notice to quit is taken like Ctrl-C: workers are stopped and the journal stays
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with executors as executor:
+            outcomes = [_one(settings, executor) for settings in all_settings]
+    except KeyboardInterrupt:
+        sys.stderr.write("semcom: interrupted; the same command goes on from what is measured so far\n")
+        return 130
+    return 0 if any(outcomes) else 1
+
+
+def plot(
+    files: Annotated[list[Path], typer.Argument(help="JSON files that semcom sweep wrote")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="SVG, PNG or PDF, by its suffix")],
+    metric: Annotated[str, typer.Option(help="psnr, ms_ssim or st_lpips")] = "psnr",
+    x: Annotated[str, typer.Option(help="what the lines run over: snr or rate")] = "snr",
+) -> int:
+    """Draw what sweeps measured, beside published figures where they are of the same images and rate."""
+    from ..sweep.plot import plot as draw
+
+    draw(files, out, metric, x)
+    return 0
+
+
+def _one(settings: SweepSettings, executor: Executor) -> bool:
+    """One scheme; whether anything was measured."""
+    from ..sweep import sweep as run
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(settings.scheme)
+        outcome = run(
+            settings,
+            executor,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            say=lambda sentence: console.print(
+                f"semcom: {settings.scheme}: {sentence}", markup=False, highlight=False, soft_wrap=True
+            ),
+        )
+    if outcome.path is None:
+        sys.stderr.write(f"semcom: {settings.scheme}: no picture was received at any point\n")
+        return False
+    reused = f", {outcome.reused} taken from the journal" if outcome.reused else ""
+    sys.stdout.write(
+        f"{outcome.path}: {outcome.points} points, {outcome.images} images, {outcome.measured} measured{reused}\n"
+    )
+    return True
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

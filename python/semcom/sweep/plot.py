@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figures of what sweeps measured. The same files give the same figure, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BadInput, Missing
+from . import anchors
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+METRICS = {"psnr": ("psnr_db", "PSNR, dB"), "ms_ssim": ("ms_ssim", "MS-SSIM"), "st_lpips": ("st_lpips", "ST-LPIPS")}
+AXES = {"snr": "Es/N0 per complex symbol, dB", "rate": "payload k/n, complex uses per real source value"}
+SUFFIXES = {".svg": {"Date": None}, ".png": {}, ".pdf": {"CreationDate": None}}
+MARKERS = "osD^vP*X<>"
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one line shows: what sets it apart from the others, and its points in order of x."""
+
+    traits: dict[str, str]
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    outage: tuple[float | None, ...]
+
+
+def plot(files: Sequence[Path], out: Path, metric: str = "psnr", x: str = "snr") -> None:
+    """Draw the records of sweeps.
+
+    One line for each scheme, channel, channel knowledge and rate (or SNR, over the rate), named by what differs
+    between them; the 10 % outage of PSNR dashed, where there are enough pictures to tell. Published figures stand
+    beside in grey where the images are the 24 of Kodak at k/n = 1/12 over AWGN.
+
+    metric : of ``METRICS``; x : of ``AXES``; out : SVG, PNG or PDF by its suffix.
+
+    Raises
+    ------
+    BadInput : a file is no record of a sweep, there is nothing of this metric in them, or ``out`` cannot be written.
+    Missing : Matplotlib is not installed.
+    """
+    for option, value, known in (("--metric", metric, METRICS), ("--x", x, AXES), ("-o", out.suffix.lower(), SUFFIXES)):
+        if value not in known:
+            raise BadInput(f"{option} {value} is not known; choose {', '.join(known)}")
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise Missing(f"figures need {error.name or 'matplotlib'}; install it with pip install '.[sweep]'") from None
+    records = [_read(file) for file in files]
+    lines = _lines(records, METRICS[metric][0], x)
+    if not lines:
+        raise BadInput(f"there is no {metric} in {', '.join(map(str, files))}; sweep with --metrics {metric}")
+    # text as text, and names of parts by their content: the same figure from the same numbers
+    settings = {"svg.hashsalt": "semcom", "svg.fonttype": "none", "font.size": 9}
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(8, 4.6), layout="constrained")
+        axes = figure.subplots()
+        if metric == "psnr" and x == "snr" and any(_is_anchored(record) for record in records):
+            _draw_anchors(axes)
+        _draw(axes, lines)
+        axes.set_xlabel(AXES[x])
+        axes.set_ylabel(METRICS[metric][1])
+        axes.set_title(_title(lines), fontsize=9)
+        axes.grid(True, alpha=0.3)
+        figure.legend(fontsize=7, loc="outside right upper")
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(out, metadata=SUFFIXES[out.suffix.lower()])
+        except OSError as error:
+            raise BadInput(f"{out} cannot be written ({error.strerror}); name a file you may write to") from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{file} is no record of a sweep: {error}") from None
+    try:
+        return {
+            "file": file.stem,
+            "scheme": str(record["scheme"]) + (f" {record['variant']}" if record["variant"] else ""),
+            "images": frozenset(record["images"]["names"]),
+            "points": [point | {"psnr_outage_db": dict(point["psnr_outage_db"])} for point in record["points"]],
+        }
+    except (KeyError, TypeError, ValueError):
+        raise BadInput(f"{file} is no record of a sweep; give files that `semcom sweep` wrote") from None
+
+
+def _lines(records: Sequence[dict[str, Any]], key: str, x: str) -> list[Line]:
+    """Points of a file that differ in x only make a line; those without a value are left out."""
+    found: dict[tuple[int, tuple[tuple[str, str], ...]], list[tuple[float, float, float | None]]] = {}
+    sets = list(dict.fromkeys(record["images"] for record in records))
+    for number, record in enumerate(records):
+        for point in record["points"]:
+            if point.get(key) is None:
+                continue
+            traits = {
+                "scheme": record["scheme"],
+                "channel": point["channel"],
+                "csi": f"{point['csi']} CSI",
+                "lost": f"{point['lose']:.0%} lost",
+                "encoder": _told(point),
+                "images": f"{len(record['images'])} images"
+                + (f", set {sets.index(record['images']) + 1}" if len(sets) > 1 else ""),
+            }
+            if x == "snr":
+                place = point["snr_db"]
+                traits["rate"] = f"k/n {point['rate'] or _ratio(point['payload_kn'])}"
+            else:
+                place = point["payload_kn"]
+                traits["snr"] = f"{point['snr_db']:g} dB"
+            outage = point["psnr_outage_db"].get("0.1") if key == "psnr_db" else None
+            # where no fade is drawn the spread is only that of the images
+            outage = None if point["channel"] == "awgn" and not point["lose"] else outage
+            found.setdefault((number, tuple(traits.items())), []).append((place, point[key], outage))
+    # two files of the same, with other seeds or weights perhaps, are told apart by their names
+    alike = len({traits for _, traits in found}) < len(found)
+    return [
+        Line(
+            dict(traits) | ({"file": records[number]["file"]} if alike else {}),
+            *zip(*sorted(places, key=lambda p: p[0]), strict=True),
+        )
+        for (number, traits), places in found.items()
+    ]
+
+
+def _told(point: dict[str, Any]) -> str:
+    return "" if point["snr_enc_db"] == point["snr_db"] else f"encoder told {point['snr_enc_db']:g} dB"
+
+
+def _ratio(value: float) -> str:
+    """0.08333 -> 1/12."""
+    whole = round(1 / value)
+    return f"1/{whole}" if math.isclose(value * whole, 1, rel_tol=0.005) else f"{value:.4f}"
+
+
+def _differing(lines: Sequence[Line]) -> list[str]:
+    return [name for name in lines[0].traits if len({line.traits[name] for line in lines}) > 1]
+
+
+def _title(lines: Sequence[Line]) -> str:
+    """What all lines have in common."""
+    names = [name for name in lines[0].traits if name not in _differing(lines)]
+    common = [lines[0].traits[name] for name in names]
+    return ", ".join(text for text in common if text and text != "0% lost")
+
+
+def _draw(axes: Axes, lines: Sequence[Line]) -> None:
+    names = _differing(lines)
+    for number, line in enumerate(lines):
+        label = ", ".join(filter(None, (line.traits[name] for name in names))) or line.traits["scheme"]
+        style = {"color": f"C{number % 10}", "marker": MARKERS[number % len(MARKERS)], "markersize": 4}
+        axes.plot(line.x, line.y, label=label, **style)
+        known = [(x, y) for x, y in zip(line.x, line.outage, strict=True) if y is not None]
+        if known:
+            axes.plot(*zip(*known, strict=True), linestyle="--", label=f"{label}: 10 % outage", **style)
+
+
+def _is_anchored(record: dict[str, Any]) -> bool:
+    return record["images"] == anchors.IMAGES and any(
+        point["channel"] == "awgn"
+        and not point["lose"]
+        and math.isclose(point["payload_kn"], anchors.RATE, rel_tol=0.005)
+        for point in record["points"]
+    )
+
+
+def _draw_anchors(axes: Axes) -> None:
+    for number, anchor in enumerate(anchors.ANCHORS):
+        style = {"color": "0.6", "marker": MARKERS[number], "markersize": 3, "linewidth": 0.8, "zorder": 1}
+        axes.plot(list(anchor.psnr_db), list(anchor.psnr_db.values()), label=anchor.label, **style)

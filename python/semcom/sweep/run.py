@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A sweep from its settings to its file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from .. import __version__, jscc
+from ..errors import BadInput, Missing
+from ..image import io
+from .executors import Executor, Group, Task
+from .journal import Journal
+from .report import report
+from .settings import SweepSettings, rate_value
+from .tasks import Condition, Encoding, Figures
+
+Progress = Callable[[int, int], None]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a sweep.
+
+    path : of the JSON file; None if nothing could be measured, and no file was written.
+    points : lines of the figure; images : measured under at least one of them.
+    measured, reused : tasks done now, and taken from the journal of a sweep that did not end.
+    """
+
+    path: Path | None
+    points: int
+    images: int
+    measured: int
+    reused: int
+
+
+def journal_path(out: Path) -> Path:
+    """Where a sweep that writes ``out`` keeps what it has so far."""
+    return out.with_suffix(".partial.jsonl")
+
+
+def sweep(
+    settings: SweepSettings, executor: Executor, progress: Progress | None = None, say: Say | None = None
+) -> Outcome:
+    """Measure every image at every point and write ``settings.out``.
+
+    Each result goes into a journal beside the output at once; a sweep that is started again after it was killed takes
+    from there what was measured with the same parameters, image, weights and version. The journal is removed when the
+    file is written.
+
+    executor : see :mod:`.executors`.
+    progress : called with tasks done and tasks in all.
+    say : called with a sentence for each rate that the scheme does not have and for each image that failed.
+
+    Raises
+    ------
+    BadInput : no images, none of the rates can be had, or the output cannot be written.
+    Missing : weights or packages that the scheme needs are not here.
+    """
+    say = say or (lambda sentence: None)
+    progress = progress or (lambda done, total: None)
+    plan = _Plan(settings, say)
+    results: dict[tuple[str, str | None, Condition], Figures] = {}
+    failures: dict[tuple[str, str | None], str] = {}
+    reused = done = 0
+    with Journal(journal_path(settings.out)) as journal:
+        known: list[Task] = []
+        groups = list(plan.groups())
+        for group in groups:
+            for task in group.tasks:
+                if task.key in journal.results:
+                    known.append(task)
+                    results[plan.place(group, task)] = journal.results[task.key]
+        reused, total = len(known), sum(len(group.tasks) for group in groups)
+        progress(reused, total)
+        finished = {task.key for task in known}
+        lacking = (replace(g, tasks=tuple(t for t in g.tasks if t.key not in finished)) for g in groups)
+        for group, task, figures in executor(group for group in lacking if group.tasks):
+            if isinstance(figures, Missing):
+                raise figures
+            if isinstance(figures, ImportError):
+                raise Missing(f"the workers lack {figures.name}; install the same gr-semcom there as on this machine")
+            if isinstance(figures, Exception):
+                sentence = str(figures) if isinstance(figures, BadInput) else f"{type(figures).__name__}: {figures}"
+                if (group.image, group.rate) not in failures:
+                    say(f"{group.image} is left out: {sentence}")
+                failures[group.image, group.rate] = sentence
+            else:
+                if figures.pop("weights") != plan.weights:
+                    raise BadInput(
+                        "the workers have other weights than this machine; install the same gr-semcom on all of them"
+                    )
+                journal.add(task.key, figures)
+                results[plan.place(group, task)] = figures
+            done += 1
+            progress(reused + done, total)
+        if not results:
+            return Outcome(None, 0, 0, done, reused)
+        record = report(settings, plan.names, plan.rates, plan.weights, results, failures)
+        _write(settings.out, record)
+        journal.remove()
+    return Outcome(settings.out, len(record["points"]), len({name for name, _, _ in results}), done, reused)
+
+
+class _Plan:
+    """The work of a sweep, before it is known what of it is done already."""
+
+    def __init__(self, settings: SweepSettings, say: Say):
+        self._settings = settings
+        self._files = io.listed(settings.images)
+        self.names = [file.name for file in self._files]
+        coder = Encoding(settings.scheme, settings.variant, None, 0.0).coder()
+        self.weights = dict(coder.weights)
+        # a coder that says nothing may adapt
+        self._adapts = getattr(coder, "adapts_to_snr", True)
+        self.rates = tuple(rate for rate in settings.rates if _can(coder, rate, settings, say))
+
+    def groups(self) -> Iterator[Group]:
+        """Image after image, so that workers seldom change what they hold."""
+        points = self._settings.points()
+        told = dict.fromkeys(point.snr_enc_db for point in points)
+        for number, file in enumerate(self._files):
+            try:
+                digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            except OSError:
+                digest = ""  # loading it will say what is wrong
+            for rate in self.rates:
+                # encoded once for all points, or once for each SNR that the encoder is told
+                for batch in [[p] for p in told] if self._adapts else [list(told)]:
+                    encoding = Encoding(self._settings.scheme, self._settings.variant, rate_value(rate), batch[0])
+                    conditions = [
+                        replace(point, seeds=self._settings.channel_seeds(point.channel, number))
+                        for point in points
+                        if point.snr_enc_db in batch
+                    ]
+                    yield Group(
+                        image=file.name,
+                        rate=rate,
+                        load=partial(io.load, file),
+                        encoding=encoding,
+                        metrics=self._settings.metrics,
+                        tasks=tuple(Task(self._key(digest, rate, c), c) for c in conditions),
+                    )
+
+    def place(self, group: Group, task: Task) -> tuple[str, str | None, Condition]:
+        """Where a result belongs: image, rate and condition less its seeds."""
+        return group.image, group.rate, replace(task.condition, seeds=())
+
+    def _key(self, digest: str, rate: str | None, condition: Condition) -> str:
+        settings = self._settings
+        everything = {
+            "image": digest,
+            "scheme": settings.scheme,
+            "variant": settings.variant,
+            "weights": self.weights,
+            "rate": rate_value(rate),
+            "condition": asdict(condition),
+            "metrics": sorted(settings.metrics),
+            "version": __version__,
+        }
+        return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+
+
+def _can(coder: jscc.Coder, rate: str | None, settings: SweepSettings, say: Say) -> bool:
+    """Whether the coder has this rate, tried on a small grey image; the only rate asked for must be had."""
+    try:
+        coder.encode(np.full((16, 16, 3), 128, np.uint8), rate=rate_value(rate), snr_db=10.0)
+    except BadInput as error:
+        if len(settings.rates) == 1:
+            raise
+        say(f"rate {rate} is left out: {error}")
+        return False
+    return True
+
+
+def _write(path: Path, record: dict) -> None:
+    """The file appears complete or not at all."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+    try:
+        try:
+            part.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"{path} cannot be written ({error.strerror}); name an --out in a folder that you may write to"
+        ) from None

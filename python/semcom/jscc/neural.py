@@ -33,11 +33,12 @@ class LatentCoder:
     ----------
     name : of the scheme.
     stem : of the weights' names, "_encoder" and "_decoder" are appended.
+    unit_power : whether the decoder network takes the latent at unit power, and not as the encoder network made it.
     threads : of ONNX Runtime.
     """
 
-    def __init__(self, name: str, stem: str, threads: int = 2) -> None:
-        self.name = name
+    def __init__(self, name: str, stem: str, unit_power: bool = False, threads: int = 2) -> None:
+        self.name, self._unit_power = name, unit_power
         names = [f"{stem}_{part}" for part in ("encoder", "decoder")]
         paths = [weights.find(name) for name in names]
         self.weights = {path.name: weights.sha256(name) for path, name in zip(paths, names, strict=True)}
@@ -90,7 +91,9 @@ class LatentCoder:
         rows, columns = grid(header.height, header.width)
         # half of the complex noise falls on each real component
         noise = np.repeat(noise_var / 2, 2).reshape(-1, LATENT)
-        estimate = self.estimate(reals(symbols).reshape(-1, LATENT), noise) * np.float32(scale_value(header.scale))
+        estimate = self.estimate(reals(symbols).reshape(-1, LATENT), noise)
+        if not self._unit_power:
+            estimate = estimate * np.float32(scale_value(header.scale))
         y = estimate.reshape(1, rows, columns, LATENT).transpose(0, 3, 1, 2)
         (x,) = self._decoder.run(None, {"y": np.ascontiguousarray(y)} | self._snr(header.snr_enc))
         return to_bytes(x[0].transpose(1, 2, 0), header)
@@ -99,4 +102,4 @@ class LatentCoder:
 @lru_cache(maxsize=4)
 def latent_coder(name: str) -> LatentCoder:
     """``deepjscc`` (Bourtsoulatze et al., TCCN 2019) or ``witt`` (Yang et al., ICASSP 2023); networks load once."""
-    return LatentCoder(name, name)
+    return LatentCoder(name, name, unit_power=name == "deepjscc")

@@ -8,12 +8,15 @@ import sys
 from ..errors import SemcomError
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command; the exit status (0 delivered, 1 not, 2 bad argument, 3 something missing)."""
+def main(argv: list[str] | None = None, program: str | None = None) -> int:
+    """Run the command; the exit status (0 delivered, 1 not, 2 bad argument, 3 something missing).
+
+    program : what the help calls the command, by default what was started.
+    """
     from .app import app, click_exceptions
 
     try:
-        status = app(args=argv, standalone_mode=False)
+        status = app(args=argv, prog_name=program, standalone_mode=False)
     except SemcomError as error:
         sys.stderr.write(f"semcom: {error}\n")
         return error.exit_status

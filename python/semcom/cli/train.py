@@ -57,7 +57,7 @@ def on_terminal(seconds: float) -> Iterator[tuple[Callable[[str], None], Callabl
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
         task = bar.add_task("starting", total=seconds)
         yield (
-            lambda line: bar.console.print(line, highlight=False),
+            lambda line: bar.console.print(line, highlight=False, markup=False),
             lambda spent, what: bar.update(task, completed=spent, description=what),
         )
 

@@ -8,4 +8,4 @@ import sys
 
 from ..cli import main
 
-sys.exit(main(["train", *sys.argv[1:]]))
+sys.exit(main(["train", *sys.argv[1:]], program="semcom"))

@@ -14,11 +14,7 @@ import numpy as np
 import pytest
 from gnuradio.semcom import jscc, onnx, weights
 from gnuradio.semcom.cli import main
-<<<<<<< HEAD
-from gnuradio.semcom.errors import BadInput
-=======
 from gnuradio.semcom.errors import BadInput, Missing
->>>>>>> sweep
 from gnuradio.semcom.image import io
 from gnuradio.semcom.links.loopback import LoopbackSettings, loopback
 from gnuradio.semcom.sweep import (
@@ -320,8 +316,6 @@ def test_no_picture_at_all_is_status_1(tmp_path, capsys):
     assert "no picture was received" in capsys.readouterr().err and not list(tmp_path.glob("o.*"))
 
 
-<<<<<<< HEAD
-=======
 def test_a_worker_without_the_package_ends_the_sweep(photos, tmp_path):
     def bare(groups):
         return ((group, task, ModuleNotFoundError("", name="gnuradio")) for group in groups for task in group.tasks)
@@ -330,7 +324,6 @@ def test_a_worker_without_the_package_ends_the_sweep(photos, tmp_path):
         sweep(settings(photos, tmp_path), bare)
 
 
->>>>>>> sweep
 def test_what_is_not_installed_is_named(photos, tmp_path, capsys, monkeypatch):
     for module in ("distributed", "matplotlib"):
         monkeypatch.setitem(sys.modules, module, None)

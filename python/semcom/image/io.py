@@ -45,24 +45,6 @@ def listed(path: str | os.PathLike[str]) -> list[Path]:
     return files
 
 
-def listed(path: str | os.PathLike[str]) -> list[Path]:
-    """The picture files of a folder in name order, or the one file that is named; nothing is opened.
-
-    Raises
-    ------
-    BadInput : there is no such file or folder, or the folder holds no picture.
-    """
-    where = Path(path).expanduser()
-    if where.is_file():
-        return [where]
-    if not where.is_dir():
-        raise BadInput(f"there is no image or folder at {where}")
-    files = sorted(f for f in where.iterdir() if f.suffix.lower() in SUFFIXES)
-    if not files:
-        raise BadInput(f"{where} holds no image ({', '.join(sorted(SUFFIXES))})")
-    return files
-
-
 def load(path: str | os.PathLike[str]) -> np.ndarray:
     """Read a picture file as uint8 RGB [H, W, 3].
 

@@ -86,6 +86,8 @@ def sweep(
         for group, task, figures in executor(group for group in lacking if group.tasks):
             if isinstance(figures, Missing):
                 raise figures
+            if isinstance(figures, ImportError):
+                raise Missing(f"the workers lack {figures.name}; install the same gr-semcom there as on this machine")
             if isinstance(figures, Exception):
                 sentence = str(figures) if isinstance(figures, BadInput) else f"{type(figures).__name__}: {figures}"
                 if (group.image, group.rate) not in failures:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from functools import lru_cache
 
@@ -29,13 +30,33 @@ CHANNELS = 256
 FEWEST = 32
 SNR_RANGE = (-2, 20)  # dB, what the networks were trained over
 LEAST_IMPORTANCE = 0.01
+LEAST_NOISE = 10 ** (-SNR_RANGE[1] / 10)
 LOST = 1e9  # stands for an infinite noise variance inside the network
 
 
-def _told(snr_enc: int, channels: int) -> np.ndarray:
-    """The condition both ends give their networks: float32 [1,2]."""
-    snr = min(max(snr_enc, SNR_RANGE[0]), SNR_RANGE[1])
-    return np.array([[snr / 10 - 1, math.log2(channels) - 7]], np.float32)
+LEAST_POWER = 0.1  # of a channel, beside 1 on average: what is hardly sent cannot be learned either
+
+
+def power_allocation(variance: np.ndarray, snr_db: float, channels: int) -> np.ndarray:
+    """Amplitudes of a linear coder with an LMMSE receiver that give the least error at one SNR.
+
+    Minimises sum v_j s / (p_j + s) over the powers p_j of the channels that are sent, on average 1, with noise s:
+    p_j = max(0, m sqrt(v_j) - s) with m such that the average is met (Lee and Petersen, "Optimal linear coding for
+    vector channels", 1976), but at least ``LEAST_POWER``. For s -> 0 this is SoftCast's p_j ~ sqrt(v_j).
+
+    variance : float [n] of all channels, falling. snr_db : Es/N0. channels : how many are sent.
+
+    Returns float32 [n], the factor of each channel; of those not sent, that of the last one sent.
+    """
+    root, noise = np.sqrt(variance[:channels].astype(np.float64)), 10 ** (-snr_db / 10)
+    # channels drop out from the weakest on, until all that are left have something
+    for used in range(channels, 0, -1):
+        power = root[:used] * (channels + used * noise) / root[:used].sum() - noise
+        if power[-1] > 0:
+            break
+    power = np.maximum(np.pad(power, (0, channels - used)), LEAST_POWER)
+    factor = np.sqrt(power) / root
+    return np.pad(factor, (0, len(variance) - channels), mode="edge").astype(np.float32)
 
 
 def _importance_grid(importance: np.ndarray | None, rows: int, columns: int) -> np.ndarray:
@@ -69,6 +90,16 @@ class Semcom:
         paths = [weights.find(name) for name in names]
         self.weights = {path.name: weights.sha256(name) for path, name in zip(paths, names, strict=True)}
         self._encoder, self._decoder = (onnx.session(path, threads) for path in paths)
+        self._variance = np.array(json.loads(self._encoder.get_modelmeta().custom_metadata_map["variance"]))
+
+    def _told(self, snr_enc: int, channels: int) -> dict[str, np.ndarray]:
+        """What both ends tell their networks of the transmission."""
+        snr = min(max(snr_enc, SNR_RANGE[0]), SNR_RANGE[1])
+        allocation = power_allocation(self._variance, snr, channels)
+        return {
+            "told": np.array([[snr / 10 - 1, math.log2(channels) - 7]], np.float32),
+            "allocation": allocation.reshape(1, CHANNELS, 1, 1),
+        }
 
     def encode(
         self,
@@ -90,12 +121,8 @@ class Semcom:
             )
         told = snr_field(snr_db)
         x = padded(image).transpose(2, 0, 1)[None].astype(np.float32) / 255
-        feeds = {
-            "x": x,
-            "told": _told(told, channels),
-            "importance": _importance_grid(importance, *grid(*image.shape[:2])),
-        }
-        (latent,) = self._encoder.run(None, feeds)
+        feeds = {"x": x, "importance": _importance_grid(importance, *grid(*image.shape[:2]))}
+        (latent,) = self._encoder.run(None, feeds | self._told(told, channels))
         # an even number of channels makes an even number of reals at any size
         symbols, scale = power_normalised(latent[:, :channels].transpose(0, 2, 3, 1).ravel())
         return ImageSymbols(symbols, ImageHeader(*image.shape[:2], self.name, channels - 1, scale, told))
@@ -111,16 +138,14 @@ class Semcom:
         noise = np.full_like(y, LOST)
         here = np.isfinite(noise_var)
         received = reals(np.where(here, symbols, 0)).reshape(rows, columns, channels)
-        variance = np.repeat(np.where(here, noise_var, LOST), 2).reshape(rows, columns, channels)
+        # quieter than any noise it was trained with means nothing to the network
+        variance = np.repeat(np.where(here, np.maximum(noise_var, LEAST_NOISE), LOST), 2).reshape(
+            rows, columns, channels
+        )
         y[0, :channels] = received.transpose(2, 0, 1)
         noise[0, :channels] = variance.transpose(2, 0, 1)
-        feeds = {
-            "y": y,
-            "noise": noise,
-            "told": _told(header.snr_enc, channels),
-            "scale": np.full((1, 1, 1, 1), scale_value(header.scale), np.float32),
-        }
-        (x,) = self._decoder.run(None, feeds)
+        feeds = {"y": y, "noise": noise, "scale": np.full((1, 1, 1, 1), scale_value(header.scale), np.float32)}
+        (x,) = self._decoder.run(None, feeds | self._told(header.snr_enc, channels))
         return to_bytes(x[0].transpose(1, 2, 0), header)
 
 

@@ -7,7 +7,6 @@ them. Es/N0 is per complex symbol of unit average power; half of the complex noi
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -98,8 +97,7 @@ class Conditions:
     """What a training batch is sent through, drawn anew for each image.
 
     snr_db : lowest and highest Es/N0, uniform between them.
-    channels : fewest and most latent channels sent, log-uniform, even; ``usual`` of them with the share
-        ``usual_share``.
+    channels : fewest and most latent channels sent, uniform, even; ``usual`` of them with the share ``usual_share``.
     mismatched : share of images whose encoder is told a wrong SNR.
     uneven : share of images with a region of interest; the importance outside is log-uniform down to 0.01.
     fading : see :class:`Fading`.
@@ -110,7 +108,7 @@ class Conditions:
     snr_db: tuple[float, float] = (-2.0, 20.0)
     channels: tuple[int, int] = (32, 256)
     usual: int = 128
-    usual_share: float = 0.5
+    usual_share: float = 0.4
     mismatched: float = 0.1
     uneven: float = 0.15
     fading: Fading = Fading(rayleigh=0.2, erasures=0.2)
@@ -122,8 +120,8 @@ class Conditions:
 
     def draw_channels(self, x: torch.Tensor) -> torch.Tensor:
         """[B] number of latent channels, float."""
-        low, high = (math.log2(n) for n in self.channels)
-        drawn = 2 * (2 ** (low + (high - low) * torch.rand(len(x), device=x.device)) / 2).round()
+        low, high = self.channels
+        drawn = 2 * ((low + (high - low) * torch.rand(len(x), device=x.device)) / 2).round()
         usual = torch.full_like(drawn, min(max(self.usual, self.channels[0]), self.channels[1]))
         return torch.where(torch.rand_like(drawn) < self.usual_share, usual, drawn)
 

@@ -116,6 +116,8 @@ def export(checkpoint: Path, variant: str, out: Path, card: dict) -> list[Path]:
         )
         model = onnx.load(path)
         _store_half_precision(model)
+        if hasattr(net, "metadata"):
+            onnx.helper.set_model_props(model, net.metadata())
         onnx.checker.check_model(model)
         onnx.save(model, path)
         data = path.read_bytes()

@@ -3,19 +3,19 @@
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import torch
 from torch import nn
 
+from ...jscc.semcom import LEAST_IMPORTANCE, LOST, SNR_RANGE, power_allocation
 from ...jscc.softcast import fit
 from ..channels import AWGN, Conditions, Fading, normalised, psnr_loss, transmit
 from ..data import Photographs
 
 PATCH = 16
 KEPT = 256  # latent channels, k/n = 1/6
-FEWEST = 32  # and 1/48
-SNR_RANGE = (-2.0, 20.0)
-LEAST_IMPORTANCE = 0.01
-LOST = 1e9  # noise variance that stands for infinity: finite, so that no product of it is undefined
 
 
 def condition(snr_db: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
@@ -94,7 +94,7 @@ class Semcom(nn.Module):
         --LMMSE (noise variance per symbol)--> c^ + residual(c^, trust) --KLT^-1--> + residual at 1/8 and 1/4 --> x^
 
     The linear path is SoftCast (Jakubczak and Katabi, MobiCom 2011) over 16x16x3 patches: Karhunen-Loeve transform,
-    amplitudes variance^(-1/4) and an LMMSE receiver. All that is learned is zero at the start of training, so that
+    power allocated for the SNR and an LMMSE receiver. All that is learned is zero at the start of training, so that
     training begins where the best linear coder of this structure ends.
 
     Latent channels are ordered; a prefix of n of them is sent, k/n = n / 1536. Attention to SNR and rate is by
@@ -118,8 +118,10 @@ class Semcom(nn.Module):
         self.register_buffer("variance", torch.ones(1, KEPT, 1, 1))
         self.analysis = nn.Conv2d(3, KEPT, PATCH, PATCH, bias=False)
         self.synthesis = nn.ConvTranspose2d(KEPT, 3, PATCH, PATCH, bias=False)
+        table = (SNR_RANGE[1] - SNR_RANGE[0] + 1, KEPT // 2 + 1, KEPT)
+        self.register_buffer("allocations", torch.ones(table), persistent=False)
         self.kappa = nn.Parameter(torch.linspace(-4, 1, KEPT).view(1, KEPT, 1, 1))
-        # amplitudes are common knowledge: both ends compute them from the SNR and rate that the header tells
+        # common knowledge: both ends compute it from the SNR and rate that the header tells
         self.amplitude = nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, KEPT))
 
         self.encoder_features = nn.Sequential(nn.Linear(2, conditions), nn.ReLU(), nn.Linear(conditions, conditions))
@@ -129,16 +131,19 @@ class Semcom(nn.Module):
         self.encoder_importance = nn.Conv2d(1, coarse, 1)
         self.encoder_coarse = _Stage(Separable(coarse, conditions) for _ in range(3))
         self.encoder_out = nn.Conv2d(coarse, 2 * KEPT, 1)
+        self.encoder_level = Modulation(2 * KEPT, conditions)
 
         self.decoder_features = nn.Sequential(nn.Linear(4, conditions), nn.ReLU(), nn.Linear(conditions, conditions))
         self.decoder_in = nn.Conv2d(2 * KEPT, coarse, 1)
         self.decoder_coarse = _Stage(Separable(coarse, conditions) for _ in range(4))
         self.decoder_latent = nn.Conv2d(coarse, KEPT, 1)
+        self.latent_level = Modulation(KEPT, conditions)
         self.up_middle = nn.Conv2d(coarse, 4 * middle, 1)
         self.decoder_middle = _Stage(Separable(middle, conditions) for _ in range(4))
         self.up_fine = nn.Conv2d(middle, 4 * fine, 1)
         self.decoder_fine = _Stage(Bottleneck(fine, conditions) for _ in range(4))
         self.decoder_out = nn.Conv2d(fine, 48, 3, 1, 1)
+        self.out_level = Modulation(48, conditions)
         for layer in (self.encoder_out, self.amplitude[-1], self.decoder_latent, self.decoder_out):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -152,16 +157,33 @@ class Semcom(nn.Module):
         basis = transform["basis"].float().T.reshape(KEPT, PATCH, PATCH, 3).permute(0, 3, 1, 2)
         self.analysis.weight.copy_(basis)
         self.synthesis.weight.copy_(basis)
+        self.allocations.fill_(1)  # of other variances
 
-    def _amplitudes(self, told: torch.Tensor) -> torch.Tensor:
-        """[B,KEPT,1,1], SoftCast's and what was learned for this SNR and rate on top."""
-        return (self.amplitude(told)[:, :, None, None] - 0.25 * self.variance.log()).exp()
+    def allocation(self, snr_db: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
+        """The closed-form amplitudes for whole decibels and numbers of channels [B]: [B,256,1,1]."""
+        if bool((self.allocations == 1).all()):
+            variance = self.variance.flatten().cpu().numpy()
+            snrs, counts = range(SNR_RANGE[0], SNR_RANGE[1] + 1), range(0, KEPT + 1, 2)
+            table = [[power_allocation(variance, snr, max(count, 2)) for count in counts] for snr in snrs]
+            self.allocations.copy_(torch.from_numpy(np.array(table, np.float32)))
+        row = snr_db.round().clamp(*SNR_RANGE).long() - SNR_RANGE[0]
+        return self.allocations[row, channels.long() // 2][:, :, None, None]
 
-    def encode(self, x: torch.Tensor, told: torch.Tensor, importance: torch.Tensor) -> torch.Tensor:
+    def _amplitudes(self, told: torch.Tensor, allocation: torch.Tensor) -> torch.Tensor:
+        """[B,256,1,1]: the closed form, and what was learned for this SNR and rate on top, at most a factor of e.
+
+        Unbounded, the weak channels were turned down for low SNRs and never came back for high ones.
+        """
+        return allocation * self.amplitude(told).tanh().exp()[:, :, None, None]
+
+    def encode(
+        self, x: torch.Tensor, told: torch.Tensor, importance: torch.Tensor, allocation: torch.Tensor
+    ) -> torch.Tensor:
         """Latent of every channel, before the prefix is cut and the power normalised.
 
         x : [B,3,H,W] in [0,1], H and W multiples of 16. told : [B,2], see :func:`condition`.
-        importance : [B,1,H/16,W/16] in (0,1].
+        importance : [B,1,H/16,W/16] in (0,1]. allocation : [B,256,1,1], see
+        :func:`semcom.jscc.semcom.power_allocation`.
 
         Returns [B,256,H/16,W/16].
         """
@@ -170,19 +192,26 @@ class Semcom(nn.Module):
         z = self.encoder_middle(self.encoder_in(nn.functional.pixel_unshuffle(centred, 8)), features)
         weight = importance.clamp_min(LEAST_IMPORTANCE).log()
         z = self.encoder_coarse(self.encoder_down(z) + self.encoder_importance(weight), features)
-        residual, gate = self.encoder_out(z).chunk(2, dim=1)
+        residual, gate = self.encoder_level(self.encoder_out(z), features).chunk(2, dim=1)
         latent = self.analysis(centred) + residual * self.variance.sqrt()
         attenuation = nn.functional.softplus(self.kappa) * weight
-        return latent * self._amplitudes(told) * (attenuation + gate).exp()
+        return latent * self._amplitudes(told, allocation) * (attenuation + gate).exp()
 
-    def decode(self, y: torch.Tensor, noise: torch.Tensor, told: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    def decode(
+        self,
+        y: torch.Tensor,
+        noise: torch.Tensor,
+        told: torch.Tensor,
+        scale: torch.Tensor,
+        allocation: torch.Tensor,
+    ) -> torch.Tensor:
         """Received latent -> RGB [B,3,H,W], not clipped.
 
         y : [B,256,h,w], symbols of unit power, 0 where nothing was sent or received. noise : [B,256,h,w], variance of
-        the complex noise of each symbol, at least 1e9 where nothing was sent or received. told : [B,2] as the encoder
-        had it. scale : [B,1,1,1], what the sender divided by.
+        the complex noise of each symbol, at least 1e9 where nothing was sent or received. told and allocation
+        as the encoder had them. scale : [B,1,1,1], what the sender divided by.
         """
-        amplitude = self._amplitudes(told)
+        amplitude = self._amplitudes(told, allocation)
         sent = (noise < LOST).to(y.dtype)
         variance = self.variance.expand_as(amplitude)
         # this image's variances: the fitted ones, scaled so that their sum gives the power that the header tells
@@ -197,20 +226,24 @@ class Semcom(nn.Module):
         features = self.decoder_features(state)
         z = self.decoder_in(torch.cat([estimate / variance.sqrt(), trust], dim=1))
         z = self.decoder_coarse(z, features)
-        linear = self.synthesis(estimate + self.decoder_latent(z) * variance.sqrt())
+        correction = self.latent_level(self.decoder_latent(z), features)
+        linear = self.synthesis(estimate + correction * variance.sqrt())
         z = self.decoder_middle(nn.functional.pixel_shuffle(self.up_middle(z), 2), features)
         z = self.decoder_fine(nn.functional.pixel_shuffle(self.up_fine(z), 2), features)
-        return linear + nn.functional.pixel_shuffle(self.decoder_out(z), 4) + self.mean
+        return linear + nn.functional.pixel_shuffle(self.out_level(self.decoder_out(z), features), 4) + self.mean
 
     def parts(self) -> list[tuple]:
         """What is exported, see :class:`semcom.train.export.Part`."""
         grid = (1, 1, 4, 6)
         x, told, latent = torch.zeros(1, 3, 64, 96), torch.zeros(1, 2), torch.zeros(1, KEPT, 4, 6)
-        importance, scale = torch.ones(grid), torch.ones(1, 1, 1, 1)
-        return [
-            ("encoder", "encode", {"x": x, "told": told, "importance": importance}, "y"),
-            ("decoder", "decode", {"y": latent, "noise": latent + 0.1, "told": told, "scale": scale}, "x_hat"),
-        ]
+        importance, scale, allocation = torch.ones(grid), torch.ones(1, 1, 1, 1), torch.ones(1, KEPT, 1, 1)
+        sending = {"x": x, "told": told, "importance": importance, "allocation": allocation}
+        receiving = {"y": latent, "noise": latent + 0.1, "told": told, "scale": scale, "allocation": allocation}
+        return [("encoder", "encode", sending, "y"), ("decoder", "decode", receiving, "x_hat")]
+
+    def metadata(self) -> dict[str, str]:
+        """What the coder around the exported networks has to know: the variances that power is allocated by."""
+        return {"variance": json.dumps([round(v, 9) for v in self.variance.flatten().tolist()])}
 
     def link(
         self,
@@ -228,15 +261,17 @@ class Semcom(nn.Module):
         """
         if channels is None:
             channels = torch.full_like(snr_db, KEPT // 2)
-        told = condition((snr_db if told_db is None else told_db).round(), channels)
+        told_db = (snr_db if told_db is None else told_db).round().clamp(*SNR_RANGE)
+        told, allocation = condition(told_db, channels), self.allocation(told_db, channels)
         grid = (x.shape[0], 1, x.shape[2] // PATCH, x.shape[3] // PATCH)
-        y = self.encode(x, told, torch.ones(grid, device=x.device) if importance is None else importance)
+        importance = torch.ones(grid, device=x.device) if importance is None else importance
+        y = self.encode(x, told, importance, allocation)
         index = torch.arange(KEPT, device=x.device).view(1, -1, 1, 1)
         sent = (index < channels.view(-1, 1, 1, 1)).to(y.dtype)
         z, scale = normalised(y, sent)
         received, noise = transmit(z, snr_db, fading)
         noise = torch.where(sent > 0, noise.clamp_max(LOST), torch.full_like(noise, LOST))
-        return self.decode(received * sent, noise, told, scale)
+        return self.decode(received * sent, noise, told, scale, allocation)
 
     def training_loss(self, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         """Each image of the batch at an SNR, rate, fading and importance of its own; see :class:`Conditions`."""

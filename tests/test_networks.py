@@ -13,6 +13,7 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from gnuradio.semcom.errors import BadInput  # noqa: E402
+from gnuradio.semcom.jscc.semcom import LEAST_POWER, power_allocation  # noqa: E402
 from gnuradio.semcom.jscc.softcast import softcast  # noqa: E402
 from gnuradio.semcom.train.channels import Conditions, Fading, normalised  # noqa: E402
 from gnuradio.semcom.train.complexity import complexity  # noqa: E402
@@ -45,7 +46,12 @@ def perturbed(net: torch.nn.Module) -> torch.nn.Module:
 
 def semcom_inputs(x: torch.Tensor, snr_db: float = 10.0, channels: int = 128):
     told = ours.condition(torch.full((len(x),), snr_db), torch.full((len(x),), float(channels)))
-    return told, torch.ones(len(x), 1, x.shape[2] // 16, x.shape[3] // 16)
+    allocation = (softcast_variance() ** -0.25).view(1, -1, 1, 1).expand(len(x), -1, 1, 1)
+    return told, torch.ones(len(x), 1, x.shape[2] // 16, x.shape[3] // 16), allocation
+
+
+def softcast_variance() -> torch.Tensor:
+    return torch.from_numpy(softcast()._variance)
 
 
 @pytest.mark.parametrize("scheme", NETWORKS)
@@ -178,12 +184,13 @@ def as_softcast(net: Semcom) -> Semcom:
         basis = torch.from_numpy(coder._basis.T.copy()).reshape(-1, 16, 16, 3).permute(0, 3, 1, 2)
         net.analysis.weight.copy_(basis)
         net.synthesis.weight.copy_(basis)
+        net.allocations.copy_((net.variance**-0.25).flatten().expand_as(net.allocations))
     return net
 
 
 @pytest.mark.parametrize("snr_db", [0.0, 13.0])
 def test_semcom_starts_where_softcast_ends(astronaut, snr_db, monkeypatch):
-    """The very same noise on both: the pictures agree."""
+    """The very same noise and softcast's power allocation on both: the pictures agree."""
     image = np.asarray(Image.open(astronaut).convert("RGB"))[:256, :256]
     coder = softcast()
     sent = coder.encode(image, snr_db=snr_db)
@@ -205,13 +212,39 @@ def test_semcom_starts_where_softcast_ends(astronaut, snr_db, monkeypatch):
     assert np.abs(x_hat[0].permute(1, 2, 0).numpy() * 255 - received).max() < 2
 
 
+@pytest.mark.parametrize("snr_db", [-2, 10, 20])
+@pytest.mark.parametrize("channels", [32, 256])
+def test_power_allocation_is_the_best_a_linear_coder_can_do(snr_db, channels):
+    """On average 1 but for the floor, softcast's at high SNR, and no power moved from one channel to another makes the error less."""
+    variance = softcast()._variance.astype(float)
+    noise = 10 ** (-snr_db / 10)
+    power = power_allocation(variance, snr_db, channels)[:channels] ** 2 * variance[:channels]
+    free = power > LEAST_POWER * 1.01
+    assert power.mean() == pytest.approx(1, rel=1e-4) if free.all() else 1 < power.mean() < 1 + LEAST_POWER
+    if snr_db == 20:
+        assert power.mean() == pytest.approx(1, rel=1e-4)
+        root = np.sqrt(variance[:channels])
+        assert power == pytest.approx(root / root.mean(), rel=0.15)
+
+    def error(p):
+        return (variance[:channels] * noise / (p + noise)).sum()
+
+    rng, least = np.random.default_rng(0), error(power)
+    for _ in range(200):
+        a, b = rng.choice(np.flatnonzero(free), 2, replace=False)
+        moved = power.copy()
+        step = min(0.2 * power[a], 0.1)
+        moved[a], moved[b] = moved[a] - step, moved[b] + step
+        assert error(moved) > least
+
+
 def test_semcom_prefix_importance_and_conditions():
     net = as_softcast(Semcom())
     x = torch.rand(1, 3, 32, 48)
-    told, ones = semcom_inputs(x)
+    told, ones, allocation = semcom_inputs(x)
     seen = {}
     decode = net.decode
-    net.decode = lambda y, noise, told, scale: seen.update(y=y, noise=noise) or decode(y, noise, told, scale)
+    net.decode = lambda y, noise, *others: seen.update(y=y, noise=noise) or decode(y, noise, *others)
     with torch.no_grad():
         net.link(x, torch.tensor([10.0]), channels=torch.tensor([64.0]))
         assert torch.all(seen["y"][:, 64:] == 0) and torch.all(seen["noise"][:, 64:] == ours.LOST)
@@ -220,15 +253,15 @@ def test_semcom_prefix_importance_and_conditions():
         assert float(seen["y"].square().sum()) == pytest.approx(64 * 6 * 0.55, rel=0.15)
         assert seen["noise"][:, :64].unique().tolist() == pytest.approx([0.1])
         # importance 1 is no importance at all; less of it takes power away, most where detail is
-        even = net.encode(x, told, ones)
+        even = net.encode(x, told, ones, allocation)
         expected = net.analysis(x - net.mean) * net.variance**-0.25
         assert float((even - expected).abs().max()) < 1e-4 * float(expected.abs().max())
-        less = (net.encode(x, told, 0.1 * ones) / even).abs()
+        less = (net.encode(x, told, 0.1 * ones, allocation) / even).abs()
         assert less.max() < 1 and float(less[:, -1].mean()) < float(less[:, 0].mean()) < 1
         perturbed(net)
-        change = net.encode(x, semcom_inputs(x, 0.0)[0], ones) - net.encode(x, told, ones)
+        change = net.encode(x, *semcom_inputs(x, 0.0)) - net.encode(x, told, ones, allocation)
         assert change.abs().max() > 1e-3
-        change = net.encode(x, semcom_inputs(x, 10.0, 64)[0], ones) - net.encode(x, told, ones)
+        change = net.encode(x, *semcom_inputs(x, 10.0, 64)) - net.encode(x, told, ones, allocation)
         assert change.abs().max() > 1e-3
 
 
@@ -240,12 +273,12 @@ def test_semcom_lost_symbols_have_no_influence(noise_of_lost):
     lost = torch.rand(1, 128, 2, 3).repeat_interleave(2, dim=1) < 0.3
     lost[:, :2] = True  # two channels gone everywhere
     noise = torch.where(lost, torch.tensor(noise_of_lost), torch.tensor(0.1))
-    told, _ = semcom_inputs(torch.empty(1, 3, 32, 48))
+    told, _, allocation = semcom_inputs(torch.empty(1, 3, 32, 48))
     scale = torch.full((1, 1, 1, 1), 2.0)
     with torch.no_grad():
-        expected = net.decode(torch.where(lost, 0.0, y), noise, told, scale)
+        expected = net.decode(torch.where(lost, 0.0, y), noise, told, scale, allocation)
         for value in (1.0, -3e4, 1e30):
-            assert torch.equal(net.decode(torch.where(lost, value, y), noise, told, scale), expected)
+            assert torch.equal(net.decode(torch.where(lost, value, y), noise, told, scale, allocation), expected)
     assert torch.isfinite(expected).all()
 
 

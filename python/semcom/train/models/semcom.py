@@ -119,7 +119,9 @@ class Semcom(nn.Module):
         self.analysis = nn.Conv2d(3, KEPT, PATCH, PATCH, bias=False)
         self.synthesis = nn.ConvTranspose2d(KEPT, 3, PATCH, PATCH, bias=False)
         table = (SNR_RANGE[1] - SNR_RANGE[0] + 1, KEPT // 2 + 1, KEPT)
+        # with equal variances every amplitude is 1; others come with the weights
         self.register_buffer("allocations", torch.ones(table), persistent=False)
+        self.register_load_state_dict_post_hook(lambda module, _: module._allocate())
         self.kappa = nn.Parameter(torch.linspace(-4, 1, KEPT).view(1, KEPT, 1, 1))
         # common knowledge: both ends compute it from the SNR and rate that the header tells
         self.amplitude = nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, KEPT))
@@ -157,15 +159,17 @@ class Semcom(nn.Module):
         basis = transform["basis"].float().T.reshape(KEPT, PATCH, PATCH, 3).permute(0, 3, 1, 2)
         self.analysis.weight.copy_(basis)
         self.synthesis.weight.copy_(basis)
-        self.allocations.fill_(1)  # of other variances
+        self._allocate()
+
+    def _allocate(self) -> None:
+        """Tabulate the closed-form amplitudes of the variances as they are now."""
+        variance = self.variance.flatten().cpu().numpy()
+        snrs, counts = range(SNR_RANGE[0], SNR_RANGE[1] + 1), range(0, KEPT + 1, 2)
+        table = [[power_allocation(variance, snr, max(count, 2)) for count in counts] for snr in snrs]
+        self.allocations.copy_(torch.from_numpy(np.array(table, np.float32)))
 
     def allocation(self, snr_db: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
         """The closed-form amplitudes for whole decibels and numbers of channels [B]: [B,256,1,1]."""
-        if bool((self.allocations == 1).all()):
-            variance = self.variance.flatten().cpu().numpy()
-            snrs, counts = range(SNR_RANGE[0], SNR_RANGE[1] + 1), range(0, KEPT + 1, 2)
-            table = [[power_allocation(variance, snr, max(count, 2)) for count in counts] for snr in snrs]
-            self.allocations.copy_(torch.from_numpy(np.array(table, np.float32)))
         row = snr_db.round().clamp(*SNR_RANGE).long() - SNR_RANGE[0]
         return self.allocations[row, channels.long() // 2][:, :, None, None]
 

@@ -127,8 +127,8 @@ def test_scale_code_is_fine_and_bounded():
     ("call", "sentence"),
     [
         (lambda: jscc.coder("jpeg"), "there is no scheme 'jpeg'; choose softcast, samsc or semcom"),
-        (lambda: jscc.coder("witt"), "not part of this version"),
-        (lambda: jscc.coder("samsc", "best"), "choose original or masked"),
+        (lambda: jscc.coder("segsc"), "not part of this version"),
+        (lambda: jscc.coder("samsc", "best"), "choose masked or original"),
         (lambda: jscc.coder("softcast").encode(np.zeros((4, 4), np.uint8)), "must be uint8 of shape"),
         (lambda: jscc.coder("softcast").encode(np.zeros((4, 4, 3), np.float32)), "must be uint8 of shape"),
         (lambda: jscc.coder("softcast").encode(np.zeros((16, 16, 3), np.uint8), rate=0.5), "1/768 to 1/6"),

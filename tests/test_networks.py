@@ -215,7 +215,7 @@ def test_semcom_starts_where_softcast_ends(astronaut, snr_db, monkeypatch):
 @pytest.mark.parametrize("snr_db", [-2, 10, 20])
 @pytest.mark.parametrize("channels", [32, 256])
 def test_power_allocation_is_the_best_a_linear_coder_can_do(snr_db, channels):
-    """On average 1 but for the floor, softcast's at high SNR, and no power moved from one channel to another makes the error less."""
+    """On average 1 but for the floor, softcast's at high SNR, and moving power between channels never helps."""
     variance = softcast()._variance.astype(float)
     noise = 10 ** (-snr_db / 10)
     power = power_allocation(variance, snr_db, channels)[:channels] ** 2 * variance[:channels]

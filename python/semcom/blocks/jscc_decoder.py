@@ -84,7 +84,7 @@ class jscc_decoder(worker_block):
     scheme : as at the encoder.
     snr_db : Es/N0 in dB that is assumed for PDUs that bring no ``noise_var`` (from GNU Radio's own channel blocks,
     say).
-    variant : weights of ``samsc``.
+    variant : of the weights, as at the encoder.
     timeout : bursts of other images after which an incomplete image is delivered.
 
     Ports: in ``symbols``, ``flush``; out ``image``, ``status``, and ``idle``, sent when no burst at all came

@@ -21,7 +21,7 @@ class jscc_encoder(worker_block):
     scheme : a key of ``semcom.jscc.AVAILABLE``, such as "softcast", "samsc" or "semcom".
     rate : k/n, complex channel uses per real source value, for schemes that can choose; 0 for the scheme's own (1/12).
     snr_db : Es/N0 that the encoder is told, in dB.
-    variant : weights of ``samsc``: "original" or "masked"; the decoder must use the same.
+    variant : of the weights: "original", of ``samsc`` also "masked", or one's own; the decoder must use the same.
     use_mask : the mask of each image comes in as well, and says what matters ("semcom" only).
     background : importance of the pixels outside the mask, from 0 (nothing) to 1 (as much as inside).
 

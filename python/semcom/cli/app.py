@@ -88,7 +88,9 @@ def loopback(
         str, typer.Option(help="what is done with the ROI: whole (only measured), masked, or power (semcom)")
     ] = "whole",
     background: Annotated[float, typer.Option(help="importance outside the ROI, 0 to 1, with --roi power")] = 0.1,
-    variant: Annotated[str | None, typer.Option(help="samsc weights: original or masked; by --roi if left out")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="of the weights; original, or masked for samsc with --roi masked")
+    ] = None,
     seed: Annotated[int, typer.Option(help="of fading and noise")] = 0,
     out: Annotated[Path, typer.Option(help="folder for the pictures")] = Path("received"),
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")] = False,

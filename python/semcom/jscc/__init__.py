@@ -18,13 +18,14 @@ from .symbols import (
     split,
 )
 
-AVAILABLE = ("softcast", "samsc", "semcom")
+AVAILABLE = ("softcast", "samsc", "semcom")  # with weights that ship
+TRAINABLE = ("deepjscc", "witt")  # with weights of one's own
 _CHOICE = ", ".join(AVAILABLE[:-1]) + " or " + AVAILABLE[-1]
 
 
 def check_scheme(scheme: str) -> None:
     """Refuse a scheme that is unknown or not a joint coder of this version."""
-    if scheme in AVAILABLE:
+    if scheme in AVAILABLE + TRAINABLE:
         return
     if scheme in SCHEMES:
         raise BadInput(f"scheme {scheme} is not part of this version yet; choose {_CHOICE}")
@@ -34,7 +35,7 @@ def check_scheme(scheme: str) -> None:
 def coder(scheme: str, variant: str = "original") -> Coder:
     """The coder of a scheme, its weights loaded on first use.
 
-    variant : of ``samsc``, see :class:`~.samsc.SAMSC`.
+    variant : of the weights of all but ``softcast``: "original", of ``samsc`` also "masked", or one's own.
 
     Raises
     ------
@@ -49,20 +50,21 @@ def coder(scheme: str, variant: str = "original") -> Coder:
     if scheme == "semcom":
         from .semcom import semcom
 
-        return semcom()
+        return semcom(variant)
     if scheme == "samsc":
         from .samsc import samsc
 
         return samsc(variant)
     from .neural import latent_coder
 
-    return latent_coder(scheme)
+    return latent_coder(scheme, variant)
 
 
 __all__ = [
     "AVAILABLE",
     "SCHEMES",
     "SCHEME_NAMES",
+    "TRAINABLE",
     "Coder",
     "ImageHeader",
     "ImageSymbols",

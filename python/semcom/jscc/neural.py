@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from .. import onnx, weights
-from ..errors import BadInput
+from ..errors import BadInput, Missing
 from .coder import (
     channels_for,
     check_image,
@@ -24,6 +24,26 @@ from .symbols import ImageHeader, ImageSymbols, check_size, power_normalised, re
 LATENT = 128
 
 
+def networks(scheme: str, variant: str) -> list[str]:
+    """Names of encoder and decoder of one variant of a scheme's weights.
+
+    Raises
+    ------
+    BadInput : the scheme has weights, but none of that variant.
+    Missing : it has none here at all.
+    """
+    known = [name.removeprefix(f"{scheme}_").removesuffix("_encoder") for name in weights.registry()
+             if name.startswith(f"{scheme}_") and name.endswith("_encoder")]  # fmt: skip
+    if not known:
+        raise Missing(
+            f"no weights of {scheme} are here; train some with `semcom train {scheme} --data PHOTOGRAPHS --out DIR "
+            f"--export {variant}` and name DIR in SEMCOM_MODELS"
+        )
+    if variant not in known:
+        raise BadInput(f"{scheme} has no weights called {variant!r}; choose {' or '.join(sorted(known))}")
+    return [f"{scheme}_{variant}_{part}" for part in ("encoder", "decoder")]
+
+
 class LatentCoder:
     """3xHxW -> 128 x H/16 x W/16 reals, k/n = 1/12, and back.
 
@@ -32,14 +52,14 @@ class LatentCoder:
     Parameters
     ----------
     name : of the scheme.
-    stem : of the weights' names, "_encoder" and "_decoder" are appended.
+    variant : of its weights; both ends must use the same.
     unit_power : whether the decoder network takes the latent at unit power, and not as the encoder network made it.
     threads : of ONNX Runtime.
     """
 
-    def __init__(self, name: str, stem: str, unit_power: bool = False, threads: int = 2) -> None:
+    def __init__(self, name: str, variant: str = "original", unit_power: bool = False, threads: int = 2) -> None:
         self.name, self._unit_power = name, unit_power
-        names = [f"{stem}_{part}" for part in ("encoder", "decoder")]
+        names = networks(name, variant)
         paths = [weights.find(name) for name in names]
         self.weights = {path.name: weights.sha256(name) for path, name in zip(paths, names, strict=True)}
         self._encoder, self._decoder = (onnx.session(path, threads) for path in paths)
@@ -100,6 +120,6 @@ class LatentCoder:
 
 
 @lru_cache(maxsize=4)
-def latent_coder(name: str) -> LatentCoder:
+def latent_coder(name: str, variant: str = "original") -> LatentCoder:
     """``deepjscc`` (Bourtsoulatze et al., TCCN 2019) or ``witt`` (Yang et al., ICASSP 2023); networks load once."""
-    return LatentCoder(name, name, unit_power=name == "deepjscc")
+    return LatentCoder(name, variant, unit_power=name == "deepjscc")

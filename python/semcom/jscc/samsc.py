@@ -7,10 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..errors import BadInput
 from .neural import LatentCoder
 
-VARIANTS = ("original", "masked")
 PASSES = 3
 ACTIVITY = (0.01, 100.0)  # bounds of a position's share: 128 noisy channels tell it to some 10 %
 
@@ -52,22 +50,20 @@ class SAMSC(LatentCoder):
 
     Parameters
     ----------
-    variant : "original" (trained on whole photographs) or "masked" (trained on photographs blacked out outside one
-        object); both ends must use the same.
+    variant : of those that ship, "original" (trained on whole photographs) or "masked" (trained on photographs blacked
+        out outside one object); both ends must use the same.
     threads : of ONNX Runtime.
     """
 
     def __init__(self, variant: str = "original", threads: int = 2) -> None:
-        if variant not in VARIANTS:
-            raise BadInput(f"samsc has no weights called {variant!r}; choose {' or '.join(VARIANTS)}")
-        LatentCoder.__init__(self, "samsc", f"samsc_{variant}", threads)
+        LatentCoder.__init__(self, "samsc", variant, threads=threads)
 
     def estimate(self, received: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """The Wiener estimate."""
         return wiener(received, noise)
 
 
-@lru_cache(maxsize=len(VARIANTS))
+@lru_cache(maxsize=4)
 def samsc(variant: str = "original") -> SAMSC:
     """One instance per variant: its networks load once."""
     return SAMSC(variant)

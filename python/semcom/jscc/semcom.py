@@ -23,6 +23,7 @@ from .coder import (
     snr_field,
     to_bytes,
 )
+from .neural import networks
 from .symbols import ImageHeader, ImageSymbols, check_size, power_normalised, reals, scale_value
 
 DEFAULT_RATE = 1 / 12
@@ -79,14 +80,15 @@ class Semcom:
 
     Parameters
     ----------
+    variant : of its weights, "original" ships; both ends must use the same.
     threads : of ONNX Runtime.
     """
 
     name = "semcom"
     adapts_to_snr = True
 
-    def __init__(self, threads: int = 2) -> None:
-        names = ["semcom_encoder", "semcom_decoder"]
+    def __init__(self, variant: str = "original", threads: int = 2) -> None:
+        names = networks("semcom", variant)
         paths = [weights.find(name) for name in names]
         self.weights = {path.name: weights.sha256(name) for path, name in zip(paths, names, strict=True)}
         self._encoder, self._decoder = (onnx.session(path, threads) for path in paths)
@@ -149,7 +151,7 @@ class Semcom:
         return to_bytes(x[0].transpose(1, 2, 0), header)
 
 
-@lru_cache(maxsize=1)
-def semcom() -> Semcom:
-    """The one instance: its networks load once."""
-    return Semcom()
+@lru_cache(maxsize=4)
+def semcom(variant: str = "original") -> Semcom:
+    """One instance per variant: its networks load once."""
+    return Semcom(variant)

@@ -35,7 +35,7 @@ class LoopbackSettings:
     doppler, cfo : Hz; sfo : ppm; waveform level only.
 
     background : importance of what is outside the ROI, 0 to 1, with ``roi`` "power".
-    variant : weights of samsc, "original" or "masked"; None takes the one that fits ``roi``.
+    variant : of the weights; None takes "original", and "masked" for samsc with ``roi`` "masked".
     k_factor_db : Rician K.
     """
 
@@ -85,7 +85,9 @@ class loopback(gr.top_block):
         prompts = [parse_prompt(text) for text in settings.prompts]
         validate(prompts, height, width)
         self.settings = settings
-        variant = settings.variant or ("masked" if settings.roi == "masked" else "original")
+        variant = settings.variant or (
+            "masked" if settings.roi == "masked" and settings.scheme == "samsc" else "original"
+        )
         source = image_source(str(settings.image), 1, 1)
         if settings.level == "symbol":
             transmitter, receiver = self._symbol_link(variant)

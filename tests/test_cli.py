@@ -138,7 +138,7 @@ def bad(*args):
         bad("--snr", "1e9", "between -100 and 100"),
         bad("--snr", "loud", "--snr"),
         bad("--scheme", "h264", "there is no scheme 'h264'"),
-        bad("--scheme", "witt", "not part of this version yet"),
+        bad("--scheme", "segsc", "not part of this version yet"),
         bad("--channel", "carrier-pigeon", "choose awgn, rayleigh, rician"),
         bad("--channel", "epa", "add --level waveform"),
         bad("--csi", "psychic", "choose ideal, pilot, none"),

@@ -111,23 +111,29 @@ def main() -> int:
     """Build, run, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=3600, help="of processor time, over all targets")
-    parser.add_argument("--round", type=float, default=120, help="seconds after which the next seed begins")
+    parser.add_argument("--round", type=float, default=60, help="seconds after which the next seed begins")
     parser.add_argument("--seed", type=int, default=1, help="of the first round")
     parser.add_argument("--only", choices=[*CPP, *PYTHON], action="append", help="these targets, not all")
     parser.add_argument("--out", type=Path, default=Path("results/fuzz.json"))
+    parser.add_argument("--add", action="store_true", help="go on where the run that wrote the file was stopped")
     args = parser.parse_args()
     build()
     FINDINGS.mkdir(exist_ok=True)
     shares = {t: s for t, s in (CPP | PYTHON).items() if not args.only or t in args.only}
-    rounds = max(1, round(args.seconds / args.round))
     results: dict[str, dict] = {}
-    for seed in range(args.seed, args.seed + rounds):
+    done = 0
+    if args.add and args.out.exists():
+        earlier = json.loads(args.out.read_text())
+        results, done = {r["target"]: r for r in earlier["targets"]}, earlier["rounds"]
+    rounds = max(1, round(args.seconds / args.round))
+    for seed in range(args.seed + done, args.seed + done + rounds):
         for target, share in shares.items():
-            more = run(target, args.seconds / rounds * share / sum(shares.values()), seed)
+            more = run(target, args.round * share / sum(shares.values()), seed)
             results[target] = merged(results.get(target, {}), more)
         figures = list(results.values())
         report = {
-            "command": f"python fuzz/run.py --seconds {args.seconds:g} --seed {args.seed} --out results/fuzz.json",
+            "command": f"python fuzz/run.py --seconds {(seed + 1 - args.seed) * args.round:g} "
+            f"--round {args.round:g} --seed {args.seed} --out results/fuzz.json",
             "sanitizers": "AddressSanitizer, UndefinedBehaviorSanitizer, float-cast-overflow (GCC)",
             "seconds_are": "processor time",
             "rounds": seed + 1 - args.seed,

@@ -4,9 +4,10 @@
 
     python fuzz/run.py --seconds 3600 --out results/fuzz.json
 
-The seconds are shared out over the targets. The sanitized build lives in ``build/sanitize`` and is installed there, so
-that the one in ``.venv`` stays as it is. Needs GCC, and ``./bootstrap build`` before it. Exit status 1 when a target
-ended early: its output and the input that did it are then in ``build/sanitize/findings``.
+The seconds are of processor time, shared out over the targets in rounds, each with a seed of its own; the file is
+written after every round. The sanitized build lives in ``build/sanitize`` and is installed there, so that the one in
+``.venv`` stays as it is. Needs GCC, and ``./bootstrap build`` before it. Exit status 1 when a target ended early: its
+output and the input that did it are then in ``build/sanitize/findings``.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,16 +69,10 @@ def command_of(target: str, seconds: float, seed: int) -> tuple[list[str], dict[
     }
 
 
-def cpu_seconds() -> float:
-    """What the processes started from here have used of a core, those that have ended."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
 def run(target: str, seconds: float, seed: int) -> dict:
-    """One target; its figures, with ``crashes`` and ``command``."""
+    """One target; its figures, with ``crashes``."""
     command, environment = command_of(target, seconds, seed)
-    before = cpu_seconds()
+    begun = time.monotonic()
     done = subprocess.run(
         command,
         env=os.environ | environment | {"UBSAN_OPTIONS": UBSAN},
@@ -85,41 +80,68 @@ def run(target: str, seconds: float, seed: int) -> dict:
         text=True,
         cwd=FINDINGS,
     )
-    shown = " ".join(command).replace(f"{ROOT}/", "").replace(sys.executable, "python")
-    if done.returncode == 0:
-        result = json.loads(done.stdout.splitlines()[-1])
-        module = result.pop("module", str(PREFIX))
-        if not module.startswith(str(PREFIX)):
-            raise SystemExit(f"{target} ran with {module}, which is not the sanitized build")
-        return result | {"cpu_seconds": round(cpu_seconds() - before, 1), "crashes": 0, "command": shown}
-    log = FINDINGS / f"{target}-{seed}.log"
-    log.write_text(done.stdout + done.stderr)
-    print(f"{target}: ended with {done.returncode}, see {log}", file=sys.stderr)
-    return {"target": target, "seed": seed, "crashes": 1, "command": shown}
+    wall = time.monotonic() - begun
+    if done.returncode:
+        log = FINDINGS / f"{target}-{seed}.log"
+        log.write_text(done.stdout + done.stderr)
+        print(f"{target}: ended with {done.returncode}, see {log}", file=sys.stderr)
+        return {"target": target, "crashes": 1, "wall_seconds": wall}
+    result = json.loads(done.stdout.splitlines()[-1])
+    module = result.pop("module", str(PREFIX))
+    if not module.startswith(str(PREFIX)):
+        raise SystemExit(f"{target} ran with {module}, which is not the sanitized build")
+    del result["seed"]
+    return result | {"crashes": 0, "wall_seconds": wall}
+
+
+def merged(sofar: dict, more: dict) -> dict:
+    """The figures of two runs of a target: sums, or the larger of what is a maximum."""
+    out = dict(sofar)
+    for key, value in more.items():
+        if key == "target" or key not in sofar:
+            out[key] = value
+        elif key.startswith(("largest_", "allowed_", "resident_")):
+            out[key] = max(sofar[key], value)
+        else:
+            out[key] = round(sofar[key] + value, 1)
+    return out
 
 
 def main() -> int:
     """Build, run, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3600, help="of fuzzing, over all targets")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=3600, help="of processor time, over all targets")
+    parser.add_argument("--round", type=float, default=60, help="seconds after which the next seed begins")
+    parser.add_argument("--seed", type=int, default=1, help="of the first round")
     parser.add_argument("--only", choices=[*CPP, *PYTHON], action="append", help="these targets, not all")
     parser.add_argument("--out", type=Path, default=Path("results/fuzz.json"))
+    parser.add_argument("--add", action="store_true", help="go on where the run that wrote the file was stopped")
     args = parser.parse_args()
     build()
     FINDINGS.mkdir(exist_ok=True)
     shares = {t: s for t, s in (CPP | PYTHON).items() if not args.only or t in args.only}
-    results = []
-    for target, share in shares.items():
-        results.append(run(target, args.seconds * share / sum(shares.values()), args.seed))
+    results: dict[str, dict] = {}
+    done = 0
+    if args.add and args.out.exists():
+        earlier = json.loads(args.out.read_text())
+        results, done = {r["target"]: r for r in earlier["targets"]}, earlier["rounds"]
+    rounds = max(1, round(args.seconds / args.round))
+    for seed in range(args.seed + done, args.seed + done + rounds):
+        for target, share in shares.items():
+            more = run(target, args.round * share / sum(shares.values()), seed)
+            results[target] = merged(results.get(target, {}), more)
+        figures = list(results.values())
         report = {
-            "command": f"python fuzz/run.py --seconds {args.seconds:g} --seed {args.seed} --out results/fuzz.json",
+            "command": f"python fuzz/run.py --seconds {(seed + 1 - args.seed) * args.round:g} "
+            f"--round {args.round:g} --seed {args.seed} --out results/fuzz.json",
             "sanitizers": "AddressSanitizer, UndefinedBehaviorSanitizer, float-cast-overflow (GCC)",
-            "seconds": round(sum(r.get("seconds", 0) for r in results), 1),
-            "cpu_seconds": round(sum(r.get("cpu_seconds", 0) for r in results), 1),
-            "iterations": sum(r.get("iterations", 0) for r in results),
-            "crashes": sum(r["crashes"] for r in results),
-            "targets": results,
+            "seconds_are": "processor time",
+            "rounds": seed + 1 - args.seed,
+            "seconds": round(sum(r.get("seconds", 0) for r in figures), 1),
+            "wall_seconds": round(sum(r["wall_seconds"] for r in figures), 1),
+            "iterations": sum(r.get("iterations", 0) for r in figures),
+            "crashes": sum(r["crashes"] for r in figures),
+            "targets": figures,
         }
         args.out.write_text(json.dumps(report, indent=2) + "\n")
     return 1 if report["crashes"] else 0

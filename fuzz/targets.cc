@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -21,6 +23,17 @@
 using namespace gr::semcom;
 
 namespace fuzz {
+
+thread_local bool watching = false;
+
+watch::watch() { watching = true; }
+watch::~watch() { watching = false; }
+
+void broken(const char* property)
+{
+    std::fprintf(stderr, "fuzz: %s\n", property);
+    std::abort();
+}
 
 float reader::any_float()
 {
@@ -544,6 +557,8 @@ verdict pdus(reader& in)
 
 } // namespace fuzz
 
+// With Clang, this file, air.cc and lib/burst_pdu.cc make a libFuzzer program without
+// main.cc.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
     fuzz::reader in(data, size);

@@ -42,6 +42,9 @@ private:
     const std::uint8_t *d_at, *d_end;
 };
 
+//! Whether the thread is inside the product, see watch.
+extern thread_local bool watching;
+
 /*!
  * \brief While one lives on this thread, the allocations made are the product's and
  * count.

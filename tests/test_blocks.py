@@ -6,13 +6,14 @@ from __future__ import annotations
 import gc
 import threading
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pmt
 import pytest
 from gnuradio import analog, blocks, gr, pdu, semcom
 from gnuradio.semcom import jscc
-from gnuradio.semcom.blocks import held, jscc_decoder
+from gnuradio.semcom.blocks import held, jscc_decoder, qt_image_view
 from gnuradio.semcom.blocks import pdu as pdus
 from gnuradio.semcom.blocks.worker import worker_block
 from gnuradio.semcom.errors import BadInput
@@ -484,3 +485,12 @@ def test_a_number_that_is_none_does_not_end_the_source(small):
 def test_constructors_say_what_is_wrong(make, sentence):
     with pytest.raises(BadInput, match=sentence):
         make()
+
+
+def test_a_viewer_shows_no_picture_that_it_cannot_read():
+    shown, said = [], []
+    canvas = SimpleNamespace(arrived=SimpleNamespace(emit=lambda image, note: shown.append(note)))
+    viewer = SimpleNamespace(_canvas=canvas, logger=SimpleNamespace(error=said.append))
+    for shape, meta in [((2, 2, 2), {}), ((2, 2, 4), {}), ((2, 2, 3), {"psnr_db": "high"}), ((2, 2), {"snr_db": 3.0})]:
+        qt_image_view.qt_image_view._handle(viewer, pdus.from_image(np.zeros(shape, np.uint8), meta))
+    assert shown == ["", "SNR 3.0 dB"] and len(said) == 2

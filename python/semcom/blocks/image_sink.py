@@ -36,6 +36,9 @@ class image_sink(worker_block):
     After the run ``results`` lists, per image, its metadata with ``images`` (title -> file), and with ``error`` where
     it was given up.
 
+    What a file name cannot hold in the ``name`` of an image is replaced by underscores. Pictures that wait for their
+    counterparts are given up, oldest first, beyond the limits of :mod:`.held`.
+
     Raises
     ------
     BadInput : the folder cannot be made, or titles that are empty or not different.

@@ -69,11 +69,13 @@ class qt_image_view(message_block):
         try:
             meta = pdu.meta_of(msg)
             if "error" in meta:
-                raise BadInput(meta["error"])
+                raise BadInput(str(meta["error"]))
             image = pdu.to_image(msg)
+            if image.ndim == 3 and image.shape[2] != 3:
+                raise BadInput(f"a picture of {image.shape[2]} channels cannot be shown; send RGB or grey")
         except ValueError as error:  # raised here it would end the scheduler's thread
             self.logger.error(str(error))
             return
         figures = (("snr_db", "SNR"), ("psnr_db", "PSNR"))
-        note = "  ".join(f"{label} {meta[key]:.1f} dB" for key, label in figures if key in meta)
+        note = "  ".join(f"{label} {meta[key]:.1f} dB" for key, label in figures if isinstance(meta.get(key), float))
         self._canvas.arrived.emit(image, note)

@@ -344,6 +344,7 @@ def test_order_of_fragments_does_not_matter(fragments):
         {"snr_enc": 1000},
         {"image_id": -1},
         {"fragment": pmt.intern("first")},
+        {"height": pmt.PMT_T},
         {"image_id": pmt.init_f32vector(2, [0, 0])},
         {"noise_var": pmt.from_double(0.1)},
         {"noise_var": pmt.init_f32vector(2, [0.1, 0.1])},

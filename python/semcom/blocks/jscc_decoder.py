@@ -143,7 +143,7 @@ class jscc_decoder(worker_block):
             value = meta.get(name, 0 if name == "image_id" else None)
             if value is None:
                 raise BadInput(f"a symbols PDU came without {name}; feed it from a JSCC Encoder or a burst receiver")
-            if not isinstance(value, int) or not low <= value <= high:
+            if type(value) is not int or not low <= value <= high:
                 raise BadInput(f"a symbols PDU came whose {name} is no integer from {low} to {high}")
         scheme = jscc.SCHEME_NAMES.get(meta["scheme"])
         if scheme != self._scheme:

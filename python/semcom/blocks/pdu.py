@@ -24,7 +24,7 @@ def meta_of(pdu: pmt.pmt_base) -> Meta:
 def number_of(meta: Meta) -> int:
     """The ``image_id``, 0 where there is none; ValueError when it is no integer."""
     number = meta.get("image_id", 0)
-    if not isinstance(number, int):
+    if type(number) is not int:  # a bool is one to isinstance
         raise ValueError("a PDU came whose image_id is no integer")
     return number
 

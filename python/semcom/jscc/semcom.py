@@ -122,12 +122,18 @@ class Semcom:
                 "choose a higher rate or softcast"
             )
         told = snr_field(snr_db)
-        x = padded(image).transpose(2, 0, 1)[None].astype(np.float32) / 255
-        feeds = {"x": x, "importance": _importance_grid(importance, *grid(*image.shape[:2]))}
-        (latent,) = self._encoder.run(None, feeds | self._told(told, channels))
+        (latent,) = self._encoder.run(None, self.encoder_inputs(image, channels, told, importance))
         # an even number of channels makes an even number of reals at any size
         symbols, scale = power_normalised(latent[:, :channels].transpose(0, 2, 3, 1).ravel())
         return ImageSymbols(symbols, ImageHeader(*image.shape[:2], self.name, channels - 1, scale, told))
+
+    def encoder_inputs(
+        self, image: np.ndarray, channels: int, told: int, importance: np.ndarray | None
+    ) -> dict[str, np.ndarray]:
+        """What the encoder network is fed: uint8 RGB [H,W,3], channels to send, Es/N0 in dB, importance [H,W]."""
+        x = padded(image).transpose(2, 0, 1)[None].astype(np.float32) / 255
+        weights_of_patches = _importance_grid(importance, *grid(*image.shape[:2]))
+        return {"x": x, "importance": weights_of_patches} | self._told(told, channels)
 
     def decode(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
         """See :class:`~.coder.Coder`."""
@@ -135,20 +141,24 @@ class Semcom:
         if channels % 2 or not FEWEST <= channels <= CHANNELS:
             raise BadInput(f"a semcom image of {channels} latent channels came; this model has {FEWEST} to {CHANNELS}")
         check_symbols(symbols, noise_var, header)
+        (x,) = self._decoder.run(None, self.decoder_inputs(symbols, noise_var, header))
+        return to_bytes(x[0].transpose(1, 2, 0), header)
+
+    def decoder_inputs(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> dict[str, np.ndarray]:
+        """What the decoder network is fed: complex64 [n], float32 [n] noise variance, inf where lost."""
+        channels = header.channels
         rows, columns = grid(header.height, header.width)
         y = np.zeros((1, CHANNELS, rows, columns), np.float32)
         noise = np.full_like(y, LOST)
         here = np.isfinite(noise_var)
         received = reals(np.where(here, symbols, 0)).reshape(rows, columns, channels)
         # quieter than any noise it was trained with means nothing to the network
-        variance = np.repeat(np.where(here, np.maximum(noise_var, LEAST_NOISE), LOST), 2).reshape(
-            rows, columns, channels
-        )
+        heard = np.where(here, np.maximum(noise_var, LEAST_NOISE), LOST)
+        variance = np.repeat(heard, 2).reshape(rows, columns, channels)
         y[0, :channels] = received.transpose(2, 0, 1)
         noise[0, :channels] = variance.transpose(2, 0, 1)
-        feeds = {"y": y, "noise": noise, "scale": np.full((1, 1, 1, 1), scale_value(header.scale), np.float32)}
-        (x,) = self._decoder.run(None, feeds | self._told(header.snr_enc, channels))
-        return to_bytes(x[0].transpose(1, 2, 0), header)
+        scale = np.full((1, 1, 1, 1), scale_value(header.scale), np.float32)
+        return {"y": y, "noise": noise, "scale": scale} | self._told(header.snr_enc, channels)
 
 
 @lru_cache(maxsize=4)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from itertools import pairwise
 
@@ -17,6 +18,7 @@ from gnuradio.semcom.jscc.semcom import LEAST_POWER, power_allocation  # noqa: E
 from gnuradio.semcom.jscc.softcast import softcast  # noqa: E402
 from gnuradio.semcom.train.channels import Conditions, Fading, normalised  # noqa: E402
 from gnuradio.semcom.train.complexity import complexity  # noqa: E402
+from gnuradio.semcom.train.export import export, load_network  # noqa: E402
 from gnuradio.semcom.train.models import NETWORKS, SAMSC, WITT, DeepJSCC, Semcom  # noqa: E402
 from gnuradio.semcom.train.models import semcom as ours  # noqa: E402
 from gnuradio.semcom.train.models.deepjscc import GDN  # noqa: E402
@@ -322,3 +324,42 @@ def test_complexity_against_counting_by_hand():
     counted = complexity(Semcom(), 64, 64)
     shared = sum(w.numel() for w in Semcom().amplitude.parameters())  # both ends compute the amplitudes
     assert counted.encoder_parameters + counted.decoder_parameters == counted.parameters + shared
+
+
+def test_semcom_exports_what_it_computes(tmp_path):
+    """Folded, stored in half precision, of any size, with the variances that the coder allocates power by."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    options = {"coarse": 32, "middle": 16, "fine": 8}
+    torch.manual_seed(3)
+    net = perturbed(as_softcast(Semcom(**options)))
+    ema = {f"module.{name}": value for name, value in net.state_dict().items()}
+    state = {"scheme": "semcom", "options": options, "ema": ema, "step": 0, "seconds": 0.0}
+    torch.save(state, tmp_path / "last.pt")
+    (tmp_path / "recipe.json").write_text('{"scheme": "semcom"}')
+    encoder, decoder = export(tmp_path / "last.pt", "mine", tmp_path, {})
+    assert encoder.name == "semcom_mine_encoder.onnx"
+    rounded = load_network(tmp_path / "last.pt")
+    for height, width in ((64, 96), (32, 16)):
+        x = torch.rand(1, 3, height, width)
+        told, ones, allocation = semcom_inputs(x)
+        feeds = {"x": x, "told": told, "importance": 0.5 * ones, "allocation": allocation}
+        session = onnxruntime.InferenceSession(encoder)
+        (y,) = session.run(None, {name: value.numpy() for name, value in feeds.items()})
+        with torch.no_grad():
+            expected = rounded.encode(*feeds.values()).numpy()
+        assert np.abs(y - expected).max() < 2e-3 * np.abs(expected).max()
+        noise = torch.where(torch.arange(256).view(1, -1, 1, 1) < 128, 0.1, ours.LOST).expand(y.shape)
+        sent = torch.where(noise < 1, torch.from_numpy(y), 0.0)
+        feeds = {
+            "y": sent,
+            "noise": noise,
+            "told": told,
+            "scale": torch.full((1, 1, 1, 1), 1.5),
+            "allocation": allocation,
+        }
+        (x_hat,) = onnxruntime.InferenceSession(decoder).run(None, {n: v.numpy() for n, v in feeds.items()})
+        with torch.no_grad():
+            expected = rounded.decode(*feeds.values()).numpy()
+        assert np.abs(x_hat - expected).max() < 2e-3 * np.abs(expected).max()
+    variance = json.loads(session.get_modelmeta().custom_metadata_map["variance"])
+    assert np.allclose(variance, rounded.variance.flatten(), rtol=1e-6)

@@ -96,7 +96,8 @@ def psnr_loss(x: torch.Tensor, x_hat: torch.Tensor, weight: torch.Tensor | None 
 class Conditions:
     """What a training batch is sent through, drawn anew for each image.
 
-    snr_db : lowest and highest Es/N0, uniform between them.
+    snr_db : lowest and highest Es/N0.
+    snr_lean : how they are drawn between these: 1 is uniform, more leans to the high ones (density ~ u^(lean - 1)).
     channels : fewest and most latent channels sent, uniform, even; ``usual`` of them with the share ``usual_share``.
     mismatched : share of images whose encoder is told a wrong SNR.
     uneven : share of images with a region of interest; the importance outside is log-uniform down to 0.01.
@@ -106,6 +107,7 @@ class Conditions:
     """
 
     snr_db: tuple[float, float] = (-2.0, 20.0)
+    snr_lean: float = 1.0
     channels: tuple[int, int] = (32, 256)
     usual: int = 128
     usual_share: float = 0.4
@@ -116,7 +118,7 @@ class Conditions:
     def draw_snr(self, x: torch.Tensor) -> torch.Tensor:
         """[B] Es/N0 in dB."""
         low, high = self.snr_db
-        return low + (high - low) * torch.rand(len(x), device=x.device)
+        return low + (high - low) * torch.rand(len(x), device=x.device) ** (1 / self.snr_lean)
 
     def draw_channels(self, x: torch.Tensor) -> torch.Tensor:
         """[B] number of latent channels, float."""

@@ -97,6 +97,8 @@ def export(checkpoint: Path, variant: str, out: Path, card: dict) -> list[Path]:
     """
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     net = _network(state)
+    if hasattr(net, "fold"):
+        net.fold()
     recipe = json.loads((checkpoint.parent / "recipe.json").read_text())
     recipe |= {"steps": state["step"], "seconds_trained": round(state["seconds"])}
     out.mkdir(parents=True, exist_ok=True)

@@ -23,9 +23,9 @@ def examine() -> Iterator[Finding]:
     yield "NumPy", fits, np.__version__ if fits else f"{np.__version__}: GNU Radio 3.10.5 needs numpy<2"
     yield _gnuradio()
     yield _bindings()
-    for package, command in (("onnxruntime", "./bootstrap build"), ("PIL", "./bootstrap build")):
+    for package in ("onnxruntime", "PIL", "distributed", "matplotlib"):
         here = importlib.util.find_spec(package) is not None
-        yield package, here, "found" if here else f"missing: run {command}"
+        yield package, here, "found" if here else "missing: run ./bootstrap build"
     for tool, command in (("grcc", "./bootstrap build"), ("gnuradio-companion", "./bootstrap build")):
         where = shutil.which(tool)
         yield tool, where is not None, where or f"missing: run {command}"

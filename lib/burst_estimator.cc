@@ -17,6 +17,8 @@ constexpr int rounds = 3;
 // of the residual frequency in radians per symbol, after the preamble's own estimate
 constexpr double frequency_var = 0.01;
 constexpr double timing_ppm = 100;
+// squared magnitude: power is 1 on average over at most 4,095 bursts of 4,096 symbols
+constexpr float largest = 1e12;
 
 } // namespace
 
@@ -191,8 +193,10 @@ void burst_estimator::equalize(const burst_estimate& estimate,
     for (int k = 0; k < n; k++) {
         const auto h = estimate.channel[k];
         const float gain = std::norm(h);
-        if (gain > least) {
-            symbols[k] = y[k] * turn * std::conj(h) / gain;
+        const auto symbol = y[k] * turn * std::conj(h) / gain;
+        // what is no number, or beyond any symbol that was ever sent, must not go on
+        if (gain > least && std::isfinite(gain) && std::norm(symbol) < largest) {
+            symbols[k] = symbol;
             noise_var[k] = noise / gain + estimate.phase_var[row];
         } else {
             symbols[k] = gr_complex(0, 0);

@@ -376,6 +376,21 @@ def test_the_level_does_not_matter(level: float) -> None:
     assert np.mean(np.abs(got.symbols) ** 2) == pytest.approx(1.1, abs=0.15)
 
 
+def test_no_symbol_is_delivered_that_cannot_have_been_sent() -> None:
+    """Interference that overflows a float, or a deep enough fade: found by the fuzz run."""
+    rng = np.random.default_rng(15)
+    frame = semcom.ofdm_frame()
+    burst = semcom.burst_transmitter(frame).modulate(semcom.burst_header(n_symbols=400), gaussian(rng, 400))
+    delivered = 0
+    for exponent in range(4, 34, 2):
+        stream = air(rng, burst, frame, 15)
+        stream[-330:-310] += np.float32(10.0**exponent)
+        for got in semcom.burst_receiver(frame).work(stream):
+            delivered += 1
+            assert np.abs(got.symbols).max() < 1e6
+    assert delivered
+
+
 def test_receiver_survives_garbage_and_recovers() -> None:
     rng = np.random.default_rng(16)
     frame = semcom.ofdm_frame()

@@ -11,11 +11,9 @@ from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
 
 
-def received(
-    image, scheme="semcom", snr_db=10.0, told=None, rate=None, model="awgn", lose=(), variant="original", **options
-):
+def received(image, scheme="semcom", snr_db=10.0, told=None, rate=None, model="awgn", lose=(), **options):
     """The picture after a channel and, where ``lose`` names fragments, without them."""
-    coder = jscc.coder(scheme, variant)
+    coder = jscc.coder(scheme)
     sent = coder.encode(image, rate=rate, snr_db=snr_db if told is None else told, **options)
     channel = SymbolChannel(model, float(snr_db), "ideal", seed=5)
     parts = {i: channel.apply(part) for i, part in enumerate(jscc.split(sent.symbols))}
@@ -55,18 +53,12 @@ def test_kodak_figures(kodak):
         assert np.mean(got) > least
 
 
-def test_int8_costs_less_than_a_tenth_of_a_decibel(photograph):
-    for snr_db in (1.0, 13.0):
-        exact, small = (received(photograph, snr_db=snr_db, variant=variant) for variant in ("original", "int8"))
-        assert metrics.psnr(photograph, small) > metrics.psnr(photograph, exact) - 0.1
-
-
 def test_no_cliff(photograph):
     """Rising in SNR and rate all the way, and never by a jump."""
     by_snr = [metrics.psnr(photograph, received(photograph, snr_db=snr)) for snr in range(-4, 23, 2)]
-    assert 0 < np.diff(by_snr).min() and np.diff(by_snr).max() < 2.5
+    assert np.diff(by_snr).min() > 0 and np.diff(by_snr).max() < 2.5
     by_rate = [metrics.psnr(photograph, received(photograph, rate=n / 1536)) for n in (32, 48, 64, 96, 128, 192, 256)]
-    assert 0 < np.diff(by_rate).min() and np.diff(by_rate).max() < 2.5
+    assert np.diff(by_rate).min() > 0 and np.diff(by_rate).max() < 2.5
 
 
 def test_a_wrong_snr_at_the_encoder_costs_little(photograph):

@@ -43,8 +43,8 @@ def test_within_half_a_decibel_of_symbol_level(astronaut, scheme, snr_db):
     sent = coder.encode(image)
     draws = [SymbolChannel("awgn", snr_db, seed=seed).apply(sent.symbols) for seed in range(4)]
     symbol_level = [metrics.psnr(image, coder.decode(d.symbols, d.noise_var, sent.header)) for d in draws]
-    # samsc knows no noise: one picture differs by up to 1.1 dB between draws at symbol level alone. Over the Kodak images
-    # the two levels are 0.2 dB apart (benchmarks/waveform.py).
+    # samsc knows no noise: one picture differs by up to 1.1 dB between draws at symbol level alone. Over the Kodak
+    # images the two levels are 0.2 dB apart (benchmarks/waveform.py).
     spread = max(symbol_level) - min(symbol_level)
     assert result["psnr_db"] == pytest.approx(np.mean(symbol_level), abs=0.5 + spread)
     assert result["snr_db"] == pytest.approx(snr_db, abs=0.5)

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import BadInput
-from .symbols import ImageHeader, ImageSymbols
+from .symbols import ImageHeader, ImageSymbols, check_size
 
 STRIDE = 16
 SOURCE_VALUES = 3 * STRIDE * STRIDE  # real values of one patch position
@@ -85,10 +85,11 @@ def quantised(image: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(np.nan_to_num(image, nan=0.0), 0, 1) * 255).astype(np.uint8)
 
 
-def check_image(image: np.ndarray) -> None:
-    """Refuse anything but uint8 RGB."""
+def check_source(image: np.ndarray, scheme: str) -> None:
+    """Refuse anything but uint8 RGB of a size that the scheme sends."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise BadInput(f"an image must be uint8 of shape [H,W,3], not {image.dtype} of shape {list(image.shape)}")
+    check_size(*image.shape[:2], scheme)
 
 
 def check_importance(importance: np.ndarray | None, image: np.ndarray) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from .. import onnx, weights
 from ..errors import BadInput, Missing
 from .coder import (
     channels_for,
-    check_image,
+    check_source,
     check_symbols,
     grid,
     padded,
@@ -19,13 +20,16 @@ from .coder import (
     snr_field,
     to_bytes,
 )
-from .symbols import ImageHeader, ImageSymbols, check_size, power_normalised, reals, scale_value
+from .symbols import ImageHeader, ImageSymbols, power_normalised, reals, scale_value
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 LATENT = 128
 
 
-def networks(scheme: str, variant: str) -> list[str]:
-    """Names of encoder and decoder of one variant of a scheme's weights.
+def load(scheme: str, variant: str, threads: int) -> tuple[InferenceSession, InferenceSession, dict[str, str]]:
+    """Encoder and decoder of one variant of a scheme's weights, and the sha256 of each file.
 
     Raises
     ------
@@ -41,7 +45,15 @@ def networks(scheme: str, variant: str) -> list[str]:
         )
     if variant not in known:
         raise BadInput(f"{scheme} has no weights called {variant!r}; choose {' or '.join(sorted(known))}")
-    return [f"{scheme}_{variant}_{part}" for part in ("encoder", "decoder")]
+    names = [f"{scheme}_{variant}_{part}" for part in ("encoder", "decoder")]
+    paths = [weights.find(name) for name in names]
+    encoder, decoder = (onnx.session(path, threads) for path in paths)
+    return encoder, decoder, {path.name: weights.sha256(name) for path, name in zip(paths, names, strict=True)}
+
+
+def planes(image: np.ndarray) -> np.ndarray:
+    """uint8 [H,W,3] -> float32 [1,3,H',W'] in [0,1], what an encoder network takes."""
+    return padded(image).transpose(2, 0, 1)[None].astype(np.float32) / 255
 
 
 class LatentCoder:
@@ -59,10 +71,7 @@ class LatentCoder:
 
     def __init__(self, name: str, variant: str = "original", unit_power: bool = False, threads: int = 2) -> None:
         self.name, self._unit_power = name, unit_power
-        names = networks(name, variant)
-        paths = [weights.find(name) for name in names]
-        self.weights = {path.name: weights.sha256(name) for path, name in zip(paths, names, strict=True)}
-        self._encoder, self._decoder = (onnx.session(path, threads) for path in paths)
+        self._encoder, self._decoder, self.weights = load(name, variant, threads)
         self.adapts_to_snr = "snr_db" in {entry.name for entry in self._encoder.get_inputs()}
 
     def _snr(self, snr_enc: int) -> dict[str, np.ndarray]:
@@ -89,16 +98,14 @@ class LatentCoder:
         importance: np.ndarray | None = None,
     ) -> ImageSymbols:
         """See :class:`~.coder.Coder`; the only rate is 1/12."""
-        check_image(image)
-        check_size(*image.shape[:2], self.name)
+        check_source(image, self.name)
         refuse_importance(self.name, importance)
         if rate is not None and channels_for(rate) != LATENT:
             raise BadInput(
                 f"{self.name} sends at k/n = 1/12 only, not {rate:g}; leave the rate out or choose semcom or softcast"
             )
         told = snr_field(snr_db)
-        x = padded(image).transpose(2, 0, 1)[None].astype(np.float32) / 255
-        (latent,) = self._encoder.run(None, {"x": x} | self._snr(told))
+        (latent,) = self._encoder.run(None, {"x": planes(image)} | self._snr(told))
         # 128 channels make an even number of reals at any size
         symbols, scale = power_normalised(latent.transpose(0, 2, 3, 1).ravel())
         return ImageSymbols(symbols, ImageHeader(*image.shape[:2], self.name, LATENT - 1, scale, told))

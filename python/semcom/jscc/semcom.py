@@ -9,22 +9,20 @@ from functools import lru_cache
 
 import numpy as np
 
-from .. import onnx, weights
 from ..errors import BadInput
 from .coder import (
     SOURCE_VALUES,
     STRIDE,
     channels_for,
-    check_image,
     check_importance,
+    check_source,
     check_symbols,
     grid,
-    padded,
     snr_field,
     to_bytes,
 )
-from .neural import networks
-from .symbols import ImageHeader, ImageSymbols, check_size, power_normalised, reals, scale_value
+from .neural import load, planes
+from .symbols import ImageHeader, ImageSymbols, power_normalised, reals, scale_value
 
 DEFAULT_RATE = 1 / 12
 CHANNELS = 256
@@ -33,8 +31,6 @@ SNR_RANGE = (-2, 20)  # dB, what the networks were trained over
 LEAST_IMPORTANCE = 0.01
 LEAST_NOISE = 10 ** (-SNR_RANGE[1] / 10)
 LOST = 1e9  # stands for an infinite noise variance inside the network
-
-
 LEAST_POWER = 0.1  # of a channel, beside 1 on average: what is hardly sent cannot be learned either
 
 
@@ -50,12 +46,10 @@ def power_allocation(variance: np.ndarray, snr_db: float, channels: int) -> np.n
     Returns float32 [n], the factor of each channel; of those not sent, that of the last one sent.
     """
     root, noise = np.sqrt(variance[:channels].astype(np.float64)), 10 ** (-snr_db / 10)
-    # channels drop out from the weakest on, until all that are left have something
-    for used in range(channels, 0, -1):
-        power = root[:used] * (channels + used * noise) / root[:used].sum() - noise
-        if power[-1] > 0:
-            break
-    power = np.maximum(np.pad(power, (0, channels - used)), LEAST_POWER)
+    # m if only the 1, 2, ... strongest are sent; the weakest drop out until all that are left have something
+    level = (channels + np.arange(1, channels + 1) * noise) / np.cumsum(root)
+    weakest = np.flatnonzero(root * level > noise)[-1]
+    power = np.maximum(root * level[weakest] - noise, LEAST_POWER)
     factor = np.sqrt(power) / root
     return np.pad(factor, (0, len(variance) - channels), mode="edge").astype(np.float32)
 
@@ -88,10 +82,7 @@ class Semcom:
     adapts_to_snr = True
 
     def __init__(self, variant: str = "original", threads: int = 2) -> None:
-        names = networks("semcom", variant)
-        paths = [weights.find(name) for name in names]
-        self.weights = {path.name: weights.sha256(name) for path, name in zip(paths, names, strict=True)}
-        self._encoder, self._decoder = (onnx.session(path, threads) for path in paths)
+        self._encoder, self._decoder, self.weights = load("semcom", variant, threads)
         self._variance = np.array(json.loads(self._encoder.get_modelmeta().custom_metadata_map["variance"]))
 
     def _told(self, snr_enc: int, channels: int) -> dict[str, np.ndarray]:
@@ -112,8 +103,7 @@ class Semcom:
         importance: np.ndarray | None = None,
     ) -> ImageSymbols:
         """See :class:`~.coder.Coder`; any rate from 1/48 to 1/6, SNRs beyond -2..20 dB count as the nearest."""
-        check_image(image)
-        check_size(*image.shape[:2], self.name)
+        check_source(image, self.name)
         check_importance(importance, image)
         channels = 2 * round(channels_for(DEFAULT_RATE if rate is None else rate) / 2)
         if channels < FEWEST:
@@ -122,18 +112,11 @@ class Semcom:
                 "choose a higher rate or softcast"
             )
         told = snr_field(snr_db)
-        (latent,) = self._encoder.run(None, self.encoder_inputs(image, channels, told, importance))
+        feeds = {"x": planes(image), "importance": _importance_grid(importance, *grid(*image.shape[:2]))}
+        (latent,) = self._encoder.run(None, feeds | self._told(told, channels))
         # an even number of channels makes an even number of reals at any size
         symbols, scale = power_normalised(latent[:, :channels].transpose(0, 2, 3, 1).ravel())
         return ImageSymbols(symbols, ImageHeader(*image.shape[:2], self.name, channels - 1, scale, told))
-
-    def encoder_inputs(
-        self, image: np.ndarray, channels: int, told: int, importance: np.ndarray | None
-    ) -> dict[str, np.ndarray]:
-        """What the encoder network is fed: uint8 RGB [H,W,3], channels to send, Es/N0 in dB, importance [H,W]."""
-        x = padded(image).transpose(2, 0, 1)[None].astype(np.float32) / 255
-        weights_of_patches = _importance_grid(importance, *grid(*image.shape[:2]))
-        return {"x": x, "importance": weights_of_patches} | self._told(told, channels)
 
     def decode(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
         """See :class:`~.coder.Coder`."""
@@ -141,10 +124,10 @@ class Semcom:
         if channels % 2 or not FEWEST <= channels <= CHANNELS:
             raise BadInput(f"a semcom image of {channels} latent channels came; this model has {FEWEST} to {CHANNELS}")
         check_symbols(symbols, noise_var, header)
-        (x,) = self._decoder.run(None, self.decoder_inputs(symbols, noise_var, header))
+        (x,) = self._decoder.run(None, self._decoder_inputs(symbols, noise_var, header))
         return to_bytes(x[0].transpose(1, 2, 0), header)
 
-    def decoder_inputs(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> dict[str, np.ndarray]:
+    def _decoder_inputs(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> dict[str, np.ndarray]:
         """What the decoder network is fed: complex64 [n], float32 [n] noise variance, inf where lost."""
         channels = header.channels
         rows, columns = grid(header.height, header.width)

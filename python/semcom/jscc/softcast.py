@@ -13,7 +13,7 @@ from .coder import (
     SOURCE_VALUES,
     STRIDE,
     channels_for,
-    check_image,
+    check_source,
     check_symbols,
     grid,
     padded,
@@ -21,7 +21,7 @@ from .coder import (
     refuse_importance,
     snr_field,
 )
-from .symbols import ImageHeader, ImageSymbols, check_size, power_normalised, reals, scale_value
+from .symbols import ImageHeader, ImageSymbols, power_normalised, reals, scale_value
 
 DEFAULT_RATE = 1 / 12
 KEPT = 256  # components, enough for k/n = 1/6
@@ -105,8 +105,7 @@ class SoftCast:
         importance: np.ndarray | None = None,
     ) -> ImageSymbols:
         """See :class:`~.coder.Coder`; any rate from 1/768 to 1/6, ``snr_db`` is only noted in the header."""
-        check_image(image)
-        check_size(*image.shape[:2])
+        check_source(image, self.name)
         refuse_importance(self.name, importance)
         channels = channels_for(DEFAULT_RATE if rate is None else rate)
         patches = _patches(padded(image).astype(np.float32) / 255 - self._mean)

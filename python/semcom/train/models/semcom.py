@@ -10,12 +10,11 @@ import torch
 from torch import nn
 
 from ...jscc.semcom import LEAST_IMPORTANCE, LOST, SNR_RANGE, power_allocation
-from ...jscc.softcast import fit
+from ...jscc.softcast import KEPT, fit
 from ..channels import AWGN, Conditions, Fading, normalised, psnr_loss, transmit
 from ..data import Photographs
 
 PATCH = 16
-KEPT = 256  # latent channels, k/n = 1/6
 
 
 def condition(snr_db: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
@@ -134,7 +133,6 @@ class Semcom(nn.Module):
     """
 
     stride = PATCH
-    trained_with = "log-MSE, SNR -2..20 dB, 32..256 latent channels, fading, erasures, importance"
 
     def __init__(self, coarse: int = 320, middle: int = 160, fine: int = 80, conditions: int = 32):
         super().__init__()

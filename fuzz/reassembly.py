@@ -28,7 +28,7 @@ import numpy as np
 import pmt
 from gnuradio import gr, semcom
 from gnuradio.semcom import jscc
-from gnuradio.semcom.blocks import held, jscc_decoder
+from gnuradio.semcom.blocks import held, reassembler
 from gnuradio.semcom.blocks import pdu as pdus
 from gnuradio.semcom.blocks.base import message_block
 from gnuradio.semcom.blocks.jscc_encoder import jscc_encoder
@@ -226,8 +226,8 @@ class Decoder:
         pending = decoder._pending.values()
         holds = sum(len(symbols) for p in pending for symbols, _ in p.parts.values())
         require(holds == decoder._symbols, "the decoder does not know how much it holds")
-        require(len(pending) <= jscc_decoder.MOST_PENDING, "too many images wait")
-        require(holds <= jscc_decoder.MOST_SYMBOLS, "too many symbols wait")
+        require(len(pending) <= reassembler.MOST_PENDING, "too many images wait")
+        require(holds <= reassembler.MOST_SYMBOLS, "too many symbols wait")
         allowed = 2**20
         for _, out in probe.out:
             if pmt.is_dict(out):

@@ -13,7 +13,7 @@ import pmt
 import pytest
 from gnuradio import analog, blocks, gr, pdu, semcom
 from gnuradio.semcom import jscc
-from gnuradio.semcom.blocks import held, jscc_decoder, qt_image_view
+from gnuradio.semcom.blocks import held, qt_image_view, reassembler
 from gnuradio.semcom.blocks import pdu as pdus
 from gnuradio.semcom.blocks.worker import worker_block
 from gnuradio.semcom.errors import BadInput
@@ -411,7 +411,7 @@ def test_one_burst_of_the_largest_image_allocates_nothing():
 
 @pytest.mark.parametrize(("limit", "value"), [("MOST_PENDING", 3), ("MOST_SYMBOLS", 3 * 4096)])
 def test_what_waits_is_bounded(fragments, monkeypatch, limit, value):
-    monkeypatch.setattr(jscc_decoder, limit, value)
+    monkeypatch.setattr(reassembler, limit, value)
     messages = [relabelled(fragments[0], image_id=number) for number in range(10)]
     decoder, out = decoder_alone(messages)
     assert len(decoder._pending) == 3

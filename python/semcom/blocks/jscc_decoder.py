@@ -3,239 +3,61 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
-
-import numpy as np
 import pmt
 
 from .. import jscc
 from ..errors import BadInput
 from . import pdu
-from .worker import worker_block
-
-PER_FRAGMENT = {
-    "fragment", "fragments", "n_symbols", "noise_var", "snr_db", "cfo_hz", "signal_energy", "noise_energy", "pilots",
-    "scheme", "rate", "scale", "snr_enc", "mcs",
-}  # fmt: skip
+from .reassembler import Pending, Place, reassembler
 
 
-# What the fields of a header hold (DESIGN section 3); a PDU may come from anywhere.
-HEADER_RANGES = {
-    "image_id": (0, 65535), "fragment": (0, 4094), "fragments": (1, 4095), "scheme": (0, 255), "height": (1, 32767),
-    "width": (1, 32767), "rate": (0, 255), "scale": (0, 65535), "snr_enc": (-128, 127),
-}  # fmt: skip
-MEASURED_RANGES = {"signal_energy": (0, 1e30), "noise_energy": (0, 1e30), "pilots": (0, 1e9), "snr_db": (-300, 300)}
-
-# Bounds of what waits: symbols take 12 bytes each, and the largest image has half as many.
-MOST_SYMBOLS = 2**25
-MOST_PENDING = 1024
-# With less than this share of its fragments there is no picture to see, only memory that one burst could make us spend.
-LEAST_SHARE = 1 / 16
-
-
-@dataclass
-class _Pending:
-    """An image whose fragments are still coming."""
-
-    header: jscc.ImageHeader
-    total: int
-    fragments: int
-    meta: pdu.Meta
-    parts: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
-    seen: set[int] = field(default_factory=set)
-    energies: np.ndarray = field(default_factory=lambda: np.zeros(3))  # signal, noise, pilots
-    last_burst: int = 0
-
-
-@dataclass(frozen=True)
-class _Fragment:
-    """One burst whose header, length and measurements agree with one another."""
-
-    number: int
-    header: jscc.ImageHeader
-    total: int
-    fragments: int
-    index: int
-    symbols: np.ndarray  # empty: reported lost
-    noise_var: np.ndarray
-    energies: np.ndarray
-
-    @property
-    def key(self) -> tuple[int, jscc.ImageHeader]:
-        """Two senders may use the same number; what their headers say keeps their images apart."""
-        return self.number, self.header
-
-
-class jscc_decoder(worker_block):
+class jscc_decoder(reassembler):
     """Reassembles fragments and decodes; the mirror of :class:`jscc_encoder`.
 
-    Every symbol is weighted by its noise variance. An image is delivered as soon as all its fragments have come, or
-    have been reported lost; or when ``timeout`` bursts of other images have arrived since its last one; or on a message
-    at ``flush``; or when the flowgraph stops. What is missing then counts as infinitely noisy; an image of which less
-    than a sixteenth came is given up.
-
-    A fragment whose header cannot be true, or is of another scheme, may be anybody's on a shared channel: it is
-    reported and dropped, before anything is allocated by what it says. What waits is bounded (1,024 images, 2^25
-    symbols); beyond that the image that has waited longest is delivered.
+    Every symbol is weighted by its noise variance; what is missing of an image counts as infinitely noisy. When an
+    image is delivered, and what is dropped, is told at :class:`~.reassembler.reassembler`.
 
     Parameters
     ----------
     scheme : as at the encoder.
     snr_db : Es/N0 in dB that is assumed for PDUs that bring no ``noise_var`` (from GNU Radio's own channel blocks,
-    say).
+        say).
     variant : of the weights, as at the encoder.
     timeout : bursts of other images after which an incomplete image is delivered.
 
     Ports: in ``symbols``, ``flush``; out ``image``, ``status``, and ``idle``, sent when no burst at all came
-    between two flushes. Keys added: ``snr_db`` (over the whole image, where
-    the channel reported
-    its energies), ``lost`` fragments, ``fragments``, ``payload_uses`` and ``air_uses`` (with pilots), complex channel
-    uses.
+    between two flushes. Keys added: ``snr_db`` (over the whole image, where the channel reported its energies),
+    ``lost`` fragments, ``fragments``, ``payload_uses`` and ``air_uses`` (with pilots), complex channel uses.
 
     Raises
     ------
     BadInput : a scheme or SNR that cannot be, or a timeout below 1.
     """
 
-    signal_ports = ("flush",)
-
     def __init__(self, scheme: str = "softcast", snr_db: float = 10.0, variant: str = "original", timeout: int = 4096):
-        worker_block.__init__(self, "JSCC Decoder", ["symbols", "flush"], ["image"])
-        self.message_port_register_out(pmt.intern("idle"))
-        self._bursts_at_flush = -1
+        reassembler.__init__(self, "JSCC Decoder", "image", snr_db, timeout)
         jscc.check_scheme(scheme)
-        if timeout < 1:
-            raise BadInput(f"a timeout of {timeout} bursts makes no sense; give 1 or more")
-        self._scheme, self._variant, self._timeout = scheme, variant, timeout
-        self.set_snr_db(snr_db)
-        self._pending: dict[tuple[int, jscc.ImageHeader], _Pending] = {}  # in the order of their last bursts
-        self._symbols = 0  # held in them
-        self._bursts = 0
+        self._scheme, self._variant = scheme, variant
 
-    def set_snr_db(self, snr_db: float) -> None:
-        """Change the Es/N0 assumed where none is reported, in dB, while running."""
-        jscc.snr_field(snr_db)
-        self._snr_db = snr_db
-
-    def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
-        """One fragment, or a flush."""
-        if port == "flush":
-            self.finish()
-            # the silence after a burst is only the end of its image; a whole period of silence is news
-            if self._bursts == self._bursts_at_flush:
-                self.publish("idle", pdu.message({"bursts": self._bursts}))
-            self._bursts_at_flush = self._bursts
-            return
-        self._bursts += 1
-        try:
-            fragment = self._read(msg, meta)
-        except ValueError as error:
-            self.report("", f"a fragment was dropped: {error}", error)
-        else:
-            self._add(fragment, meta)
-        while self._pending and self._overdue():
-            self._deliver(next(iter(self._pending)))
-
-    def _read(self, msg: pmt.pmt_base, meta: pdu.Meta) -> _Fragment:
-        """The PDU as a fragment; ValueError when it cannot be one. Allocates nothing by what the header says."""
-        for name, (low, high) in HEADER_RANGES.items():
-            value = meta.get(name, 0 if name == "image_id" else None)
-            if value is None:
-                raise BadInput(f"a symbols PDU came without {name}; feed it from a JSCC Encoder or a burst receiver")
-            if type(value) is not int or not low <= value <= high:
-                raise BadInput(f"a symbols PDU came whose {name} is no integer from {low} to {high}")
+    def place(self, meta: pdu.Meta) -> Place:
+        """By the header alone: all fragments of an image say the same but for their own number."""
         scheme = jscc.SCHEME_NAMES.get(meta["scheme"])
         if scheme != self._scheme:
             raise BadInput(f"a fragment of scheme {scheme} came to a decoder set to {self._scheme}")
         header = jscc.ImageHeader(meta["height"], meta["width"], scheme, meta["rate"], meta["scale"], meta["snr_enc"])
         jscc.check_header(header)
-        total = jscc.symbol_count(header)
-        index, fragments = meta["fragment"], meta["fragments"]
-        if fragments != jscc.fragments_needed(total) or index >= fragments:
+        total, index, fragments = jscc.symbol_count(header), meta["fragment"], meta["fragments"]
+        if fragments != jscc.fragments_needed(total):
             raise BadInput(f"a fragment {index} of {fragments} does not fit a {header.width}x{header.height} image")
-        symbols = pdu.to_symbols(msg)
-        expected = jscc.fragment_length(total, fragments, index)
-        if len(symbols) not in (0, expected):
-            raise BadInput(f"a fragment of {len(symbols)} symbols came where {expected} belong")
-        noise_var = meta.get("noise_var")
-        if noise_var is None or len(symbols) == 0:
-            noise_var = np.full(len(symbols), 10 ** (-self._snr_db / 10), np.float32)
-        if not isinstance(noise_var, np.ndarray) or noise_var.shape != symbols.shape:
-            raise BadInput("a symbols PDU came whose noise_var is not one number for each symbol")
-        return _Fragment(
-            meta.get("image_id", 0), header, total, fragments, index, symbols, noise_var, self._energies(meta, symbols)
-        )
+        return Place(header, None, jscc.fragment_length(total, fragments, index))
 
-    def _energies(self, meta: pdu.Meta, symbols: np.ndarray) -> np.ndarray:
-        """Energy of signal and of noise, and channel uses of pilots: float64 [3]."""
-        for name, (low, high) in MEASURED_RANGES.items():
-            value = meta.get(name, 0)
-            if not isinstance(value, int | float) or not low <= value <= high:
-                raise BadInput(f"a symbols PDU came whose {name} is no number from {low:g} to {high:g}")
-        energies = np.array([meta.get(k, 0.0) for k in ("signal_energy", "noise_energy", "pilots")], np.float64)
-        if "signal_energy" not in meta and "snr_db" in meta:
-            # a burst receiver knows the ratio of each burst only: as if each came with the same noise
-            energies += [len(symbols) * 10 ** (meta["snr_db"] / 10), len(symbols), 0]
-        return energies
+    def payload_uses(self, pending: Pending) -> int:
+        """Known from the header."""
+        return jscc.symbol_count(pending.image)
 
-    def _add(self, fragment: _Fragment, meta: pdu.Meta) -> None:
-        pending = self._pending.get(fragment.key)
-        if pending is not None and fragment.index in pending.seen:
-            # the same image again; what there is of the first goes out as it is
-            self._deliver(fragment.key)
-            pending = None
-        if pending is None:
-            kept = {k: v for k, v in meta.items() if k not in PER_FRAGMENT}
-            pending = _Pending(fragment.header, fragment.total, fragment.fragments, kept)
-        self._pending.pop(fragment.key, None)
-        self._pending[fragment.key] = pending
-        pending.seen.add(fragment.index)
-        pending.last_burst = self._bursts
-        pending.energies += fragment.energies
-        if len(fragment.symbols):
-            pending.parts[fragment.index] = (fragment.symbols, fragment.noise_var)
-            self._symbols += len(fragment.symbols)
-        if len(pending.seen) == pending.fragments:
-            self._deliver(fragment.key)
-
-    def _overdue(self) -> bool:
-        """Whether the image that has waited longest must go."""
-        oldest = next(iter(self._pending.values()))
-        waited = self._bursts - oldest.last_burst
-        return waited > self._timeout or len(self._pending) > MOST_PENDING or self._symbols > MOST_SYMBOLS
-
-    def _deliver(self, key: tuple[int, jscc.ImageHeader]) -> None:
-        pending = self._pending.pop(key)
-        self._symbols -= sum(len(symbols) for symbols, _ in pending.parts.values())
-        lost = pending.fragments - len(pending.parts)
-        meta = pending.meta | {
-            "lost": lost,
-            "fragments": pending.fragments,
-            "scheme": jscc.SCHEMES[self._scheme],
-            "payload_uses": pending.total,
-            "air_uses": pending.total + round(pending.energies[2]),
-        }
-        signal, noise = pending.energies[:2]
-        if signal > 0 and noise > 0:
-            meta["snr_db"] = 10 * (math.log10(signal) - math.log10(noise))
-        if lost == pending.fragments:
-            self.fail(meta, f"all {lost} fragments of the image were lost")
-            return
-        if len(pending.parts) < LEAST_SHARE * pending.fragments:
-            self.fail(meta, f"{lost} of {pending.fragments} fragments of the image were lost, too many for a picture")
-            return
-        try:
-            symbols, noise_var, _ = jscc.join(pending.parts, pending.fragments, pending.total)
-            image = jscc.coder(self._scheme, self._variant).decode(symbols, noise_var, pending.header)
-            delivered = pdu.from_image(image, meta)
-        except Exception as error:  # it is this image that is given up, and not the one whose burst has just come
-            self.report(str(meta.get("name", "")), str(error), error)
-            self.fail(meta, str(error))
-        else:
-            self.publish("image", delivered)
-
-    def finish(self) -> None:
-        """Deliver what is there of every image still pending."""
-        for key in list(self._pending):
-            self._deliver(key)
+    def rebuild(self, pending: Pending, meta: pdu.Meta) -> pmt.pmt_base:
+        """The picture."""
+        header = pending.image
+        symbols, noise_var, _ = jscc.join(pending.parts, pending.fragments, jscc.symbol_count(header))
+        image = jscc.coder(self._scheme, self._variant).decode(symbols, noise_var, header)
+        return pdu.from_image(image, meta | {"scheme": jscc.SCHEMES[self._scheme]})

@@ -17,6 +17,12 @@ def idle_samples(params: native.ofdm_params) -> int:
     return IDLE_BURSTS * native.ofdm_frame(params).burst_samples(4096)
 
 
+def trailer_samples(params: native.ofdm_params) -> int:
+    """Samples of silence after an image that make the receiver deliver what it has."""
+    # it looks back two of the longest bursts before it calls the channel idle
+    return idle_samples(params) * (IDLE_BURSTS + 4) // IDLE_BURSTS
+
+
 class jscc_transmitter(gr.hier_block2):
     """JSCC Encoder and Burst Modulator.
 
@@ -48,10 +54,8 @@ class jscc_transmitter(gr.hier_block2):
         none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
         gr.hier_block2.__init__(self, "JSCC Transmitter", none, one)
         params = params or native.ofdm_params()
-        # the receiver looks back two of the longest bursts before it calls the channel idle
-        trailer = idle_samples(params) * (IDLE_BURSTS + 4) // IDLE_BURSTS
         self.encoder = jscc_encoder(scheme, rate, snr_db, variant, use_mask, background)
-        self.modulator = native.burst_modulator(params, amplitude, 256, continuous, trailer)
+        self.modulator = native.burst_modulator(params, amplitude, 256, continuous, trailer_samples(params))
         for port in ("image", "mask"):
             self.message_port_register_hier_in(port)
         for port in ("symbols", "failed"):

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Digital Encoder: bytes into channel symbols by standard coding and modulation."""
+
+from __future__ import annotations
+
+import pmt
+
+from .. import digital, jscc
+from . import pdu
+from .worker import worker_block
+
+
+class digital_encoder(worker_block):
+    """Code blocks with CRC-32, FEC, scrambling, modulation, interleaving; bursts of at most 4,096 symbols.
+
+    Parameters
+    ----------
+    mcs : modulation and coding scheme of messages that do not say one themselves (key ``mcs``): 0 to 27 LDPC of 5G NR
+        (3GPP TS 38.214, Table 5.1.3.1-2), 32 to 39 K = 7 convolutional (802.11), 48 to 52 uncoded.
+
+    Ports: in ``bytes`` (u8vector; keys ``image_id``, ``height``, ``width`` and, if at hand, ``scheme``, ``mcs`` and
+    ``snr_enc`` go into the burst header); out ``symbols``, ``failed`` (``image_id`` and ``error`` of what will not be
+    sent), ``status``.
+
+    Raises
+    ------
+    BadInput : there is no such MCS.
+    """
+
+    def __init__(self, mcs: int = 4):
+        worker_block.__init__(self, "Digital Encoder", ["bytes"], ["symbols"])
+        self.message_port_register_out(pmt.intern("failed"))
+        self.set_mcs(mcs)
+
+    def set_mcs(self, mcs: int) -> None:
+        """Change the MCS while running."""
+        self._mcs = digital.mcs_of(mcs)
+
+    def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
+        """Given up upstream."""
+        worker_block.pass_failure(self, port, msg)
+        meta = pdu.meta_of(msg)
+        self.publish("failed", pdu.message({k: meta[k] for k in ("image_id", "error") if k in meta}))
+
+    def fail(self, meta: pdu.Meta, sentence: str) -> None:
+        """Given up here."""
+        worker_block.fail(self, meta, sentence)
+        self.publish("failed", pdu.message({"image_id": meta.get("image_id", 0), "error": sentence}))
+
+    def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
+        """One message -> its bursts."""
+        message = pdu.to_bytes(msg)
+        mcs = digital.mcs_of(meta["mcs"]) if "mcs" in meta else self._mcs
+        sent = digital.bursts(message, mcs, pdu.number_of(meta))
+        header = {
+            "scheme": jscc.SCHEMES["digital"],
+            "height": 1,
+            "width": 1,
+            "snr_enc": 0,
+        } | meta  # fmt: skip
+        header |= {"mcs": mcs.index, "fragments": len(sent)}
+        for index, (span, symbols) in enumerate(sent):
+            burst = {"fragment": index, "n_symbols": len(symbols), "rate": span.depth - 1, "scale": span.first}
+            self.publish("symbols", pdu.from_symbols(symbols, header | burst))

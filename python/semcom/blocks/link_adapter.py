@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Link Adapter: how many bytes an image may take, and at which MCS they go."""
+
+from __future__ import annotations
+
+import math
+
+import pmt
+
+from .. import digital, jscc
+from ..errors import BadInput
+from . import pdu
+from .worker import worker_block
+
+
+class link_adapter(worker_block):
+    """Writes ``mcs`` and ``budget`` (bytes) into the metadata of each image, for the codec and encoder behind it.
+
+    Parameters
+    ----------
+    rate : k/n, complex channel uses per real source value.
+    mcs : modulation and coding scheme, or -1: the one that carries most at the SNR and loses no more than ``loss``.
+    snr_db : Es/N0 in dB that is expected.
+    channel : "awgn", "rayleigh" or "rician": fading of each burst as a whole.
+    loss : share of the images that may be lost, where the MCS is chosen.
+
+    Ports: in ``image``; out ``image`` (the same with ``mcs``, ``budget`` and ``snr_enc``), ``status``.
+
+    Raises
+    ------
+    BadInput : a parameter that cannot be.
+    """
+
+    def __init__(
+        self,
+        rate: float = 1 / 12,
+        mcs: int = -1,
+        snr_db: float = 10.0,
+        channel: str = "awgn",
+        loss: float = 0.01,
+    ):
+        worker_block.__init__(self, "Link Adapter", ["image"], ["image"])
+        self._channel, self._loss, self._rate = channel, loss, rate
+        self.set_mcs(mcs)
+        self.set_snr_db(snr_db)
+
+    def set_snr_db(self, snr_db: float) -> None:
+        """Change the Es/N0 that is expected, dB, while running."""
+        jscc.snr_field(snr_db)
+        self._snr_db = snr_db
+
+    def set_rate(self, rate: float) -> None:
+        """Change k/n while running."""
+        self._rate = rate
+        self.set_mcs(self._mcs)
+
+    def set_mcs(self, mcs: int) -> None:
+        """Change the MCS while running; -1 to have it chosen."""
+        if mcs < -1:
+            raise BadInput(f"there is no MCS {mcs}; give its index, or -1 to have it chosen")
+        self._mcs = mcs
+        self._link = digital.Link(self._rate, None if mcs < 0 else mcs, self._channel, self._loss)
+
+    def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
+        """One image."""
+        values = math.prod(pdu.to_image(msg).shape)
+        mcs, budget = self._link.plan(values, self._snr_db)
+        known = meta | {"mcs": mcs.index, "budget": budget, "snr_enc": jscc.snr_field(self._snr_db)}
+        self.publish("image", pmt.cons(pdu.message(known), pmt.cdr(msg)))

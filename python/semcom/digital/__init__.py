@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Standard digital coding and modulation: byte strings to bursts of symbols and back, NumPy in and out."""
+
+from __future__ import annotations
+
+from .adapter import block_error_rate, choose, effective_snr_db, message_loss
+from .link import Link
+from .mcs import ADAPTIVE, TABLE, Mcs, mcs_of
+from .message import Span, budget, bursts, received, span_for, span_within, spans
+
+__all__ = [
+    "ADAPTIVE",
+    "TABLE",
+    "Link",
+    "Mcs",
+    "Span",
+    "block_error_rate",
+    "budget",
+    "bursts",
+    "choose",
+    "effective_snr_db",
+    "mcs_of",
+    "message_loss",
+    "received",
+    "span_for",
+    "span_within",
+    "spans",
+]

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a link carries: from channel uses per source value to an MCS and a number of bytes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ..errors import BadInput
+from . import adapter
+from .mcs import Mcs, mcs_of
+from .message import budget
+
+LARGEST_RATE = 1.0  # channel uses per source value
+
+
+@dataclass(frozen=True)
+class Link:
+    """Rate, MCS and channel of a link that sends byte strings.
+
+    rate : k/n, complex channel uses per real source value.
+    mcs : index, or None for the one that the link adapter chooses.
+    channel : "awgn", "rayleigh" or "rician", what the adapter reckons with.
+    loss : share of the messages that the adapter lets be lost.
+    k_factor_db : Rician K.
+    """
+
+    rate: float = 1 / 12
+    mcs: int | None = None
+    channel: str = "awgn"
+    loss: float = adapter.USUAL_LOSS
+    k_factor_db: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rate <= LARGEST_RATE:
+            raise BadInput(f"a rate of {self.rate:g} is out of range; choose k/n above 0 and up to 1, such as 1/12")
+        if not 0 < self.loss < 1:
+            raise BadInput(f"a loss of {self.loss:g} is no share; choose one between 0 and 1, such as 0.01")
+        if self.channel not in adapter.CHANNELS:
+            raise BadInput(
+                f"the link adapter knows no channel {self.channel}; choose {', '.join(adapter.CHANNELS)}"
+            )
+        if self.mcs is not None:
+            mcs_of(self.mcs)
+
+    def plan(self, source_values: int, snr_db: float) -> tuple[Mcs, int]:
+        """MCS and number of bytes for an image of so many real values (3 a pixel) at Es/N0 ``snr_db``."""
+        symbols = math.floor(source_values * self.rate + 1e-6)
+        if self.mcs is not None:
+            mcs = mcs_of(self.mcs)
+        else:
+            mcs = _chosen(snr_db, symbols, self.loss, self.channel, self.k_factor_db)
+        return mcs, budget(symbols, mcs)
+
+
+@lru_cache(maxsize=1024)
+def _chosen(snr_db: float, symbols: int, loss: float, channel: str, k_factor_db: float) -> Mcs:
+    return adapter.choose(snr_db, max(1, symbols), loss=loss, channel=channel, k_factor_db=k_factor_db)

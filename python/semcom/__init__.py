@@ -17,6 +17,8 @@ _EXPORTS = {
     "sam_segmenter": ".blocks.sam_segmenter",
     "jscc_encoder": ".blocks.jscc_encoder",
     "jscc_decoder": ".blocks.jscc_decoder",
+    "image_codec_encoder": ".blocks.image_codec_encoder",
+    "image_codec_decoder": ".blocks.image_codec_decoder",
     "image_quality": ".blocks.image_quality",
     "image_sink": ".blocks.image_sink",
     "qt_image_view": ".blocks.qt_image_view",

@@ -36,9 +36,7 @@ def encode(picture: Image.Image, budget: int) -> tuple[bytes, float]:
     def stream(level: int) -> bytes:
         out = io.BytesIO()
         # one thread: the bytes depend on the number of threads
-        picture.save(
-            out, "AVIF", quality=_quality(level), speed=SPEED, subsampling="4:4:4", codec="aom", max_threads=1
-        )
+        picture.save(out, "AVIF", quality=_quality(level), speed=SPEED, subsampling="4:4:4", codec="aom", max_threads=1)
         data = out.getvalue()
         return data[data.index(b"mdat") + 4 :]
 
@@ -106,8 +104,8 @@ def _check_sequence(payload: bytes, height: int, width: int) -> int:
     roomy = widths > max(1, (width - 1).bit_length()) or heights > max(1, (height - 1).bit_length())
     if (profile, still, reduced) != (1, 1, 1) or size != (width, height) or roomy:
         raise BadInput(
-            f"the AVIF stream says {size[0]}x{size[1]} pixels where {width}x{height} in 4:4:4 belong; it is damaged, or "
-            "of another sender"
+            f"the sequence header of the AVIF stream is not that of {width}x{height} pixels in 4:4:4; it is damaged, "
+            "or of another sender"
         )
     return level
 

@@ -105,6 +105,6 @@ def _check_frame(frame: bytes, height: int, width: int) -> None:
     expected = bytes([3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1])
     if size != (height, width) or frame[:1] != b"\x08" or frame[5:] != expected:
         raise BadInput(
-            f"the JPEG stream says {size[1]}x{size[0]} pixels where {width}x{height} in 4:2:0 belong; it is damaged, or "
+            f"the frame header of the JPEG stream is not that of {width}x{height} pixels in 4:2:0; it is damaged, or "
             "of another sender"
         )

@@ -88,20 +88,20 @@ class _Band:
         self.missing = _TagTree(self.rows, self.columns)
 
 
-def whole_packets(data: bytes, at: int, height: int, width: int, levels: int, layers: int) -> int:
-    """Offset behind the last packet that lies within ``data`` as a whole; the first packet begins at ``at``."""
-    bands = [[_bands(height, width, levels, r) for _ in range(_COMPONENTS)] for r in range(levels + 1)]
+def whole_packets(data: bytes, height: int, width: int, levels: int, layers: int) -> tuple[int, int]:
+    """How many packets lie within ``data`` as a whole, and where the last of them ends; the first begins at 0."""
+    bands = [_bands(height, width, levels, r) for r in range(levels + 1) for _ in range(_COMPONENTS)]
+    count = at = 0
     try:
         for layer in range(layers):
-            for resolution in bands:
-                for component in resolution:
-                    end = _packet(data, at, component, layer)
-                    if end > len(data):
-                        return at
-                    at = end
+            for component in bands:
+                end = _packet(data, at, component, layer)
+                if end > len(data):
+                    return count, at
+                count, at = count + 1, end
     except _Ended:
         pass
-    return at
+    return count, at
 
 
 def _bands(height: int, width: int, levels: int, resolution: int) -> list[_Band]:

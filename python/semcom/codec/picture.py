@@ -11,7 +11,7 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import BadInput
 from . import avif, jpeg, jpeg2000
@@ -136,7 +136,9 @@ def decode(data: bytes, height: int, width: int, intact: int | None = None) -> D
         raise BadInput("nothing of the picture's bytes came sound; send it again")
     number, reduction = sound[0] >> 2, sound[0] & 3
     if number >= len(CODECS):
-        raise BadInput(f"the bytes begin with {sound[0]}, which names no codec; were they sent by an Image Codec Encoder?")
+        raise BadInput(
+            f"the bytes begin with {sound[0]}, which names no codec; were they sent by an Image Codec Encoder?"
+        )
     codec = CODECS[number]
     rows, columns = _reduced(height, width, reduction)
     stream, whole = _CODECS[codec].readable(sound[1:], rows, columns)
@@ -168,6 +170,8 @@ def _pixels(stream: bytes, codec: str, height: int, width: int) -> Image.Image:
             return picture.convert("RGB")
     except BadInput:
         raise
+    except UnidentifiedImageError:
+        raise BadInput(f"the {codec} stream is damaged in its headers; send the picture again") from None
     # Pillow's decoders raise almost anything on damaged streams: SyntaxError, struct.error, IndexError, OSError
     except Exception as error:
         raise BadInput(f"the {codec} stream is damaged ({error}); send the picture again") from error

@@ -35,6 +35,12 @@ const std::vector<key>& keys()
           "channel uses spent on pilots for the fragment" },
         { "lost", value_type::integer, "fragments that never came" },
         { "error", value_type::text, "why the image was given up, one sentence" },
+        { "budget", value_type::integer, "bytes that the image may take, 1 or more" },
+        { "bytes", value_type::integer, "bytes that the image takes, 1 or more" },
+        { "intact", value_type::integer, "leading bytes that are sound; absent: all" },
+        { "complete",
+          value_type::integer,
+          "1 when all bytes of the image were decoded, 0 when a part" },
     };
     return list;
 }
@@ -65,6 +71,10 @@ SEMCOM_KEY(signal_energy)
 SEMCOM_KEY(noise_energy)
 SEMCOM_KEY(pilots)
 SEMCOM_KEY(error)
+SEMCOM_KEY(bytes)
+SEMCOM_KEY(budget)
+SEMCOM_KEY(intact)
+SEMCOM_KEY(complete)
 
 #undef SEMCOM_KEY
 

@@ -22,6 +22,8 @@ _EXPORTS = {
     "link_adapter": ".blocks.link_adapter",
     "digital_transmitter": ".links.digital_transceiver",
     "digital_receiver": ".links.digital_transceiver",
+    "image_codec_encoder": ".blocks.image_codec_encoder",
+    "image_codec_decoder": ".blocks.image_codec_decoder",
     "image_quality": ".blocks.image_quality",
     "image_sink": ".blocks.image_sink",
     "qt_image_view": ".blocks.qt_image_view",

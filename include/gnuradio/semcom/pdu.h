@@ -61,6 +61,10 @@ SEMCOM_API const pmt::pmt_t& signal_energy();
 SEMCOM_API const pmt::pmt_t& noise_energy();
 SEMCOM_API const pmt::pmt_t& pilots();
 SEMCOM_API const pmt::pmt_t& error();
+SEMCOM_API const pmt::pmt_t& bytes();
+SEMCOM_API const pmt::pmt_t& budget();
+SEMCOM_API const pmt::pmt_t& intact();
+SEMCOM_API const pmt::pmt_t& complete();
 
 /*!
  * \brief Size of an image PDU, checked against its payload.

@@ -7,10 +7,10 @@ import pmt
 
 from .. import digital, jscc
 from . import pdu
-from .worker import worker_block
+from .worker import sending_block
 
 
-class digital_encoder(worker_block):
+class digital_encoder(sending_block):
     """Code blocks with CRC-32, FEC, scrambling, modulation, interleaving; bursts of at most 4,096 symbols.
 
     Parameters
@@ -28,24 +28,12 @@ class digital_encoder(worker_block):
     """
 
     def __init__(self, mcs: int = 4):
-        worker_block.__init__(self, "Digital Encoder", ["bytes"], ["symbols"])
-        self.message_port_register_out(pmt.intern("failed"))
+        sending_block.__init__(self, "Digital Encoder", ["bytes"], ["symbols"])
         self.set_mcs(mcs)
 
     def set_mcs(self, mcs: int) -> None:
         """Change the MCS while running."""
         self._mcs = digital.mcs_of(mcs)
-
-    def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
-        """Given up upstream."""
-        worker_block.pass_failure(self, port, msg)
-        meta = pdu.meta_of(msg)
-        self.publish("failed", pdu.message({k: meta[k] for k in ("image_id", "error") if k in meta}))
-
-    def fail(self, meta: pdu.Meta, sentence: str) -> None:
-        """Given up here."""
-        worker_block.fail(self, meta, sentence)
-        self.publish("failed", pdu.message({"image_id": meta.get("image_id", 0), "error": sentence}))
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One message -> its bursts."""

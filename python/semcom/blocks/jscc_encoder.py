@@ -10,10 +10,10 @@ from .. import jscc
 from ..errors import BadInput
 from . import pdu
 from .held import Gathering
-from .worker import worker_block
+from .worker import sending_block
 
 
-class jscc_encoder(worker_block):
+class jscc_encoder(sending_block):
     """Joint source-channel encoder; each image becomes fragments of at most 4,096 symbols of average power 1.
 
     Parameters
@@ -43,8 +43,7 @@ class jscc_encoder(worker_block):
         use_mask: bool = False,
         background: float = 0.1,
     ):
-        worker_block.__init__(self, "JSCC Encoder", ["image", "mask"], ["symbols"])
-        self.message_port_register_out(pmt.intern("failed"))
+        sending_block.__init__(self, "JSCC Encoder", ["image", "mask"], ["symbols"])
         jscc.check_scheme(scheme)
         if use_mask and scheme != "semcom":
             raise BadInput(f"{scheme} treats all pixels alike; choose scheme semcom to weigh a region of interest")
@@ -75,13 +74,7 @@ class jscc_encoder(worker_block):
         """Given up upstream."""
         meta = pdu.meta_of(msg)
         if port in self._gathering.needed and self._gathering.give_up(pdu.number_of(meta), port):
-            worker_block.pass_failure(self, port, msg)
-            self.publish("failed", pdu.message({k: meta[k] for k in ("image_id", "error") if k in meta}))
-
-    def fail(self, meta: pdu.Meta, sentence: str) -> None:
-        """Given up here."""
-        worker_block.fail(self, meta, sentence)
-        self.publish("failed", pdu.message({"image_id": meta.get("image_id", 0), "error": sentence}))
+            sending_block.pass_failure(self, port, msg)
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One image, with its mask where it needs one -> its fragments."""

@@ -49,6 +49,16 @@ def to_symbols(pdu: pmt.pmt_base) -> np.ndarray:
     return native.pmt_to_c32(pmt.cdr(pdu))
 
 
+def from_bytes(data: bytes, meta: Meta) -> pmt.pmt_base:
+    """Bytes and metadata -> PDU."""
+    return pmt.cons(native.meta_to_pmt(meta), native.u8_to_pmt(np.frombuffer(data, np.uint8)))
+
+
+def to_bytes(pdu: pmt.pmt_base) -> bytes:
+    """PDU -> bytes; ValueError when its payload is no u8vector."""
+    return native.pmt_to_u8(pmt.cdr(pdu)).tobytes()
+
+
 def failure(meta: Meta, sentence: str) -> pmt.pmt_base:
     """What goes on in place of an image that was given up, so that nothing downstream waits for it."""
     return pmt.cons(native.meta_to_pmt(meta | {"error": sentence}), pmt.init_u8vector(0, []))

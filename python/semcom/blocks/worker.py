@@ -117,3 +117,26 @@ class worker_block(message_block):
     def publish(self, port: str, msg: pmt.pmt_base) -> None:
         """Send ``msg`` from the worker thread."""
         self.message_port_pub(pmt.intern(port), msg)
+
+
+class sending_block(worker_block):
+    """A worker on the transmitter's side: what will not be sent is also said on the port ``failed``.
+
+    Over a modem the receiver never hears of such an image; connect ``failed`` to the ``ack`` of the Image Source, so
+    that it does not wait. The message has ``image_id`` and ``error``.
+    """
+
+    def __init__(self, name: str, inputs: list[str], outputs: list[str]):
+        worker_block.__init__(self, name, inputs, outputs)
+        self.message_port_register_out(pmt.intern("failed"))
+
+    def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
+        """Given up upstream."""
+        worker_block.pass_failure(self, port, msg)
+        meta = pdu.meta_of(msg)
+        self.publish("failed", pdu.message({k: meta[k] for k in ("image_id", "error") if k in meta}))
+
+    def fail(self, meta: pdu.Meta, sentence: str) -> None:
+        """Given up here."""
+        worker_block.fail(self, meta, sentence)
+        self.publish("failed", pdu.message({"image_id": meta.get("image_id", 0), "error": sentence}))

@@ -14,6 +14,12 @@ class BadInput(SemcomError, ValueError):
     exit_status = 2
 
 
+class Undecodable(BadInput):
+    """What came over the channel holds no picture; nobody's mistake but the channel's."""
+
+    exit_status = 1
+
+
 class Missing(SemcomError):
     """Something that must be installed or fetched first (exit status 3)."""
 

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ..digital.coder import parse_mcs
 from ..errors import BadInput, Missing
 from . import sweep as sweep_commands
 from .train import train
@@ -28,7 +29,7 @@ app.command("train")(train)
 app.command("sweep")(sweep_commands.sweep)
 app.command("plot")(sweep_commands.plot)
 
-SCHEMES = "softcast, samsc, deepjscc, witt, semcom"
+SCHEMES = "softcast, samsc, deepjscc, witt, semcom, digital"
 SYMBOL_CHANNELS = ("awgn", "rayleigh", "rician")
 WAVEFORM_CHANNELS = ("epa", "eva", "etu")
 CSI = ("ideal", "pilot", "none")
@@ -91,6 +92,10 @@ def loopback(
     variant: Annotated[
         str | None, typer.Option(help="of the weights; original, or masked for samsc with --roi masked")
     ] = None,
+    codec: Annotated[str, typer.Option(help="of --scheme digital: avif, jpeg2000 or jpeg")] = "avif",
+    mcs: Annotated[
+        str, typer.Option(help="of --scheme digital: 0 to 27 LDPC, 32 to 39 K=7, 48 to 52 uncoded, or auto")
+    ] = "auto",
     seed: Annotated[int, typer.Option(help="of fading and noise")] = 0,
     out: Annotated[Path, typer.Option(help="folder for the pictures")] = Path("received"),
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")] = False,
@@ -125,6 +130,8 @@ def loopback(
         roi=roi,
         background=background,
         variant=variant,
+        codec=codec,
+        mcs=parse_mcs(mcs),
         seed=seed,
         level=level,
         doppler=doppler,
@@ -158,6 +165,7 @@ ROWS = (
     ("ROI-PSNR", "roi_psnr_db", "{:.2f} dB"),
     ("MS-SSIM", "ms_ssim", "{:.4f}"),
     ("ST-LPIPS", "st_lpips", "{:.4f}"),
+    ("bytes", "bytes", "{}"),
     ("payload uses", "payload_uses", "{}"),
     ("air uses", "air_uses", "{}"),
     ("payload k/n", "payload_kn", "{:.5f}"),

@@ -36,6 +36,8 @@ def sweep(
     lose: Annotated[float, typer.Option(help="share of the fragments that is lost, at random")] = 0.0,
     metrics: Annotated[str, typer.Option(help="psnr, ms_ssim, st_lpips; separated by commas")] = "psnr,ms_ssim",
     variant: Annotated[str | None, typer.Option(help="of the weights, for schemes that have several")] = None,
+    codec: Annotated[str, typer.Option(help="of scheme digital: avif, jpeg2000, jpeg; separated by commas")] = "avif",
+    mcs: Annotated[str, typer.Option(help="of scheme digital: indices or auto, separated by commas")] = "auto",
     workers: Annotated[
         int | None, typer.Option(help="worker processes of one thread; all cores if left out; 0: this process alone")
     ] = None,
@@ -47,13 +49,19 @@ def sweep(
 
     if cluster is not None and workers is not None:
         raise BadInput("--workers and --cluster exclude each other; give one of them")
-    schemes = list(dict.fromkeys(_listed(scheme)))
+    # the digital scheme is as many as there are codecs and ways to choose the MCS
+    schemes: dict[str, tuple[str, str | None]] = {}
+    for name in _listed(scheme):
+        if name == "digital":
+            schemes |= {f"{c}_{m}": (name, f"{c}/{m}") for c in _listed(codec) for m in _listed(mcs)}
+        else:
+            schemes[name] = (name, variant)
     all_settings = [
         domain.SweepSettings(
             images=images,
-            out=out if len(schemes) == 1 else out.with_name(f"{out.stem}_{name}{out.suffix}"),
+            out=out if len(schemes) == 1 else out.with_name(f"{out.stem}_{label}{out.suffix}"),
             scheme=name,
-            variant=variant,
+            variant=chosen,
             snrs=domain.parse_snrs(snr),
             channels=_listed(channel),
             csis=_listed(csi),
@@ -66,7 +74,7 @@ def sweep(
             lose=lose,
             metrics=_listed(metrics),
         )
-        for name in schemes
+        for label, (name, chosen) in schemes.items()
     ]
     # what is wrong with the images is said before any worker starts
     io.listed(images)

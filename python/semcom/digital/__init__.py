@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from .adapter import block_error_rate, choose, effective_snr_db, message_loss
+from .adapter import CHANNELS, block_error_rate, choose, effective_snr_db, message_loss
 from .link import Link
 from .mcs import ADAPTIVE, TABLE, Mcs, mcs_of
 from .message import Span, budget, bursts, received, span_for, span_within, spans
 
 __all__ = [
     "ADAPTIVE",
+    "CHANNELS",
     "TABLE",
     "Link",
     "Mcs",

@@ -48,9 +48,7 @@ def _information(bits: int) -> np.ndarray:
         lost = 0.0
         for i in range(per_axis):
             same = (labels[:, None] >> i & 1) == (labels >> i & 1)
-            lost += np.mean(
-                np.log2(likelihood.sum(-1) / (likelihood * same[:, None]).sum(-1)) @ weights
-            )
+            lost += np.mean(np.log2(likelihood.sum(-1) / (likelihood * same[:, None]).sum(-1)) @ weights)
         out[k] = (per_axis - lost) * (2 if bits > 1 else 1)
     return np.clip(out, 0, bits)
 
@@ -69,7 +67,7 @@ def effective_snr_db(snr_db: np.ndarray, bits: int) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _measured() -> dict[int, np.ndarray]:
-    """Block error rates measured by ``benchmarks/fec.py``: MCS -> float [points, 2], SNR in dB and log10 of the rate."""
+    """Block error rates that ``benchmarks/fec.py`` measured: MCS -> float [points, 2], SNR in dB and log10 of them."""
     table = json.loads(THRESHOLDS.read_text())["mcs"]
     out = {}
     for index, points in table.items():

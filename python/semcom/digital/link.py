@@ -38,9 +38,7 @@ class Link:
         if not 0 < self.loss < 1:
             raise BadInput(f"a loss of {self.loss:g} is no share; choose one between 0 and 1, such as 0.01")
         if self.channel not in adapter.CHANNELS:
-            raise BadInput(
-                f"the link adapter knows no channel {self.channel}; choose {', '.join(adapter.CHANNELS)}"
-            )
+            raise BadInput(f"the link adapter knows no channel {self.channel}; choose {', '.join(adapter.CHANNELS)}")
         if self.mcs is not None:
             mcs_of(self.mcs)
 

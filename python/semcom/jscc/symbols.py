@@ -31,7 +31,7 @@ SCHEMES = {
 # Pixels of one image, at most, so that no header makes a receiver run out of memory: as many as a picture file may
 # have (image.io) where the decoder works in bands; where a network runs on the whole picture, what 2.7 GB hold (the
 # decoder of samsc takes 632 bytes a pixel, measured at 512 to 2048 pixels square).
-MAX_PIXELS = {"softcast": 2**25}
+MAX_PIXELS = {"softcast": 2**25, "digital": 2**25}
 MAX_PIXELS_OF_NETWORK = 2**22
 FIXED_RATE = {"samsc": 127, "deepjscc": 127, "witt": 127}
 
@@ -60,9 +60,11 @@ class ImageHeader:
 
     height, width : of the image, in pixels.
     scheme : registry name.
-    rate : ordered prefix of latent channels that was sent, less one (0 means one channel).
+    rate : ordered prefix of latent channels that was sent, less one (0 means one channel); of ``digital`` the number
+        of bursts, less one.
     scale : u16 code of the factor that the sender divided the latent by.
     snr_enc : Es/N0 in dB that the encoder was told.
+    mcs : modulation and coding scheme of what is not analogue.
     """
 
     height: int
@@ -71,6 +73,7 @@ class ImageHeader:
     rate: int
     scale: int
     snr_enc: int
+    mcs: int = 0
 
     @property
     def channels(self) -> int:

@@ -9,17 +9,25 @@ from pathlib import Path
 
 from gnuradio import gr
 
-from .. import jscc, semcom_python, weights
+from .. import digital, jscc, semcom_python, weights
+from ..blocks.digital_decoder import digital_decoder
+from ..blocks.digital_encoder import digital_encoder
+from ..blocks.image_codec_decoder import image_codec_decoder
+from ..blocks.image_codec_encoder import image_codec_encoder
 from ..blocks.image_quality import image_quality
 from ..blocks.image_sink import image_sink
 from ..blocks.image_source import image_source
 from ..blocks.jscc_decoder import jscc_decoder
 from ..blocks.jscc_encoder import jscc_encoder
+from ..blocks.link_adapter import link_adapter
 from ..blocks.sam_segmenter import sam_segmenter
+from ..blocks.worker import worker_block
+from ..digital.coder import USUAL_RATE
 from ..errors import BadInput
 from ..image import io
 from ..segment import parse_prompt, validate
 from . import waveform_channel
+from .digital_transceiver import digital_receiver, digital_transmitter
 from .jscc_transceiver import jscc_receiver, jscc_transmitter
 
 ROI = ("whole", "masked", "power")
@@ -35,6 +43,8 @@ class LoopbackSettings:
     doppler, cfo : Hz; sfo : ppm; waveform level only.
 
     background : importance of what is outside the ROI, 0 to 1, with ``roi`` "power".
+    codec, mcs : of scheme "digital": a key of ``semcom.codec.CODECS``, and the index of an MCS or None for the one that
+        the link adapter chooses for the SNR and the channel.
     variant : of the weights; None takes "original", and "masked" for samsc with ``roi`` "masked".
     k_factor_db : Rician K.
     """
@@ -51,6 +61,8 @@ class LoopbackSettings:
     roi: str = "whole"
     background: float = 0.1
     variant: str | None = None
+    codec: str = "avif"
+    mcs: int | None = None
     seed: int = 0
     st_lpips: bool = True
     level: str = "symbol"
@@ -63,8 +75,8 @@ class loopback(gr.top_block):
     """Image Source -> [SAM Segmenter] -> coder -> channel -> decoder -> Image Quality -> Image Sink.
 
     At symbol level JSCC Encoder, Symbol Channel and JSCC Decoder; at waveform level JSCC Transmitter, Waveform
-    Channel and
-    JSCC Receiver, whose channel knowledge comes from the pilots of the bursts.
+    Channel and JSCC Receiver, whose channel knowledge comes from the pilots of the bursts. Scheme "digital" puts Link
+    Adapter and Image Codec Encoder in front of Digital Encoder or Transmitter, and an Image Codec Decoder behind.
 
     Raises
     ------
@@ -89,19 +101,23 @@ class loopback(gr.top_block):
             "masked" if settings.roi == "masked" and settings.scheme == "samsc" else "original"
         )
         source = image_source(str(settings.image), 1, 1)
-        if settings.level == "symbol":
-            transmitter, receiver = self._symbol_link(variant)
-        else:
-            transmitter, receiver = self._waveform_link(variant)
+        self.workers: dict[str, worker_block] = {}
+        self.weights: dict[str, str] = {}
+        if settings.scheme != "digital":
+            # loaded here, so that what is missing is said before anything runs and no stage's time includes it
+            self.weights = dict(jscc.coder(settings.scheme, variant).weights)
+        link = self._symbol_link if settings.level == "symbol" else self._waveform_link
+        transmitter, receiver = link(variant)
+        if settings.level == "waveform":
             self.msg_connect(receiver, "idle", source, "idle")
             self.msg_connect(transmitter, "failed", source, "ack")
+        entry, exit_ = transmitter, receiver
+        if settings.scheme == "digital":
+            entry, exit_ = self._image_codec(source, transmitter, receiver)
         self.quality = image_quality(bool(settings.prompts), True, settings.st_lpips)
         titles = ["original", "overlay", "received"] if settings.prompts else ["original", "received"]
         self.sink = image_sink(str(settings.out), tuple(titles))
-        self.workers = {"encode": self.encoder, "decode": self.decoder, "assess": self.quality, "write": self.sink}
-        # loaded here, so that what is missing is said before anything runs and no stage's time includes it
-        coder = jscc.coder(settings.scheme, variant)
-        self.weights = dict(coder.weights)
+        self.workers |= {"assess": self.quality, "write": self.sink}
 
         self.msg_connect(source, "image", self.sink, "in0")
         coder_input = (source, "image")
@@ -116,25 +132,47 @@ class loopback(gr.top_block):
                 coder_input = (segmenter, "roi")
             elif settings.roi == "power":
                 self.msg_connect(segmenter, "mask", transmitter, "mask")
-        self.msg_connect(*coder_input, transmitter, "image")
+        self.msg_connect(*coder_input, entry, "image")
         self.msg_connect(*coder_input, self.quality, "reference")
-        self.msg_connect(receiver, "image", self.quality, "received")
+        self.msg_connect(exit_, "image", self.quality, "received")
         self.msg_connect(self.quality, "image", self.sink, f"in{len(titles) - 1}")
         self.msg_connect(self.sink, "ack", source, "ack")
         if settings.st_lpips:
             self.weights |= {weights.find("stlpips_alex").name: weights.sha256("stlpips_alex")}
 
+    def _image_codec(
+        self, source: image_source, transmitter: gr.basic_block, receiver: gr.basic_block
+    ) -> tuple[worker_block, worker_block]:
+        """What makes bytes of images, and images of bytes."""
+        settings = self.settings
+        # over multipath the fades of a burst are averaged by its subcarriers
+        fading = settings.channel if settings.channel in digital.CHANNELS else "awgn"
+        adapter = link_adapter(
+            settings.rate or USUAL_RATE, -1 if settings.mcs is None else settings.mcs, settings.snr_db, fading
+        )
+        coder, decoder = image_codec_encoder(settings.codec), image_codec_decoder()
+        self.workers |= {"compress": coder, "decompress": decoder}
+        self.msg_connect(adapter, "image", coder, "image")
+        self.msg_connect(coder, "bytes", transmitter, "bytes")
+        self.msg_connect(receiver, "bytes", decoder, "bytes")
+        if settings.level == "waveform":
+            self.msg_connect(coder, "failed", source, "ack")
+        return adapter, decoder
+
     def _symbol_link(self, variant: str) -> tuple[gr.basic_block, gr.basic_block]:
         settings = self.settings
-        self.encoder = jscc_encoder(
-            settings.scheme,
-            settings.rate or 0.0,
-            settings.snr_db,
-            variant,
-            settings.roi == "power",
-            settings.background,
-        )
-        self.decoder = jscc_decoder(settings.scheme, settings.snr_db, variant)
+        if settings.scheme == "digital":
+            encoder, decoder = digital_encoder(), digital_decoder("digital", settings.snr_db)
+        else:
+            encoder = jscc_encoder(
+                settings.scheme,
+                settings.rate or 0.0,
+                settings.snr_db,
+                variant,
+                settings.roi == "power",
+                settings.background,
+            )
+            decoder = jscc_decoder(settings.scheme, settings.snr_db, variant)
         channel = semcom_python.symbol_channel(
             model=settings.channel,
             snr_db=settings.snr_db,
@@ -142,9 +180,10 @@ class loopback(gr.top_block):
             k_factor_db=settings.k_factor_db,
             seed=settings.seed,
         )
-        self.msg_connect(self.encoder, "symbols", channel, "symbols")
-        self.msg_connect(channel, "symbols", self.decoder, "symbols")
-        return self.encoder, self.decoder
+        self.workers |= {"encode": encoder, "decode": decoder}
+        self.msg_connect(encoder, "symbols", channel, "symbols")
+        self.msg_connect(channel, "symbols", decoder, "symbols")
+        return encoder, decoder
 
     def _waveform_link(self, variant: str) -> tuple[gr.basic_block, gr.basic_block]:
         settings = self.settings
@@ -153,17 +192,21 @@ class loopback(gr.top_block):
         params = semcom_python.ofdm_params(fft_len=512) if multipath else semcom_python.ofdm_params()
         samp_rate = MULTIPATH_RATE if multipath else SAMPLE_RATE
         self.frame = semcom_python.ofdm_frame(params)
-        transmitter = jscc_transmitter(
-            settings.scheme,
-            settings.rate or 0.0,
-            settings.snr_db,
-            variant,
-            params,
-            use_mask=settings.roi == "power",
-            background=settings.background,
-        )
-        receiver = jscc_receiver(settings.scheme, variant, params, samp_rate)
-        self.encoder, self.decoder = transmitter.encoder, receiver.decoder
+        if settings.scheme == "digital":
+            transmitter = digital_transmitter(params=params)
+            receiver = digital_receiver("digital", params, samp_rate)
+        else:
+            transmitter = jscc_transmitter(
+                settings.scheme,
+                settings.rate or 0.0,
+                settings.snr_db,
+                variant,
+                params,
+                use_mask=settings.roi == "power",
+                background=settings.background,
+            )
+            receiver = jscc_receiver(settings.scheme, variant, params, samp_rate)
+        self.workers |= {"encode": transmitter.encoder, "decode": receiver.decoder}
         air = waveform_channel.waveform_channel(
             samp_rate,
             self.frame.noise_voltage(settings.snr_db, 1.0),
@@ -182,6 +225,7 @@ class loopback(gr.top_block):
         if self.settings.level == "symbol" or "payload_uses" not in result:
             return result.get("air_uses")
         total, count = result["payload_uses"], result["fragments"]
+        # the bursts of a digital message are equally long, those of an analogue image to within one symbol
         return round(sum(self.frame.air_uses(jscc.fragment_length(total, count, i)) for i in range(count)))
 
     def measure(self) -> dict:
@@ -210,7 +254,7 @@ class loopback(gr.top_block):
             "air_uses": air,
             "payload_kn": uses / values if uses and values else None,
             "air_kn": air / values if air and values else None,
-            "bytes": None,
+            "bytes": result.get("bytes"),
             "fragments": result.get("fragments"),
             "lost": result.get("lost"),
             "seconds": seconds,

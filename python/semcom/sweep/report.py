@@ -20,6 +20,7 @@ MEANINGS = {
     "psnr_db": "mean over pictures that came, whole frame, dB",
     "psnr_outage_db": "what the named share of all pictures does not exceed; null with too few pictures to tell, or "
     "where that share did not come at all",
+    "undecodable": "pictures of which bursts came but nothing could be decoded; mid-grey in the means",
     "payload_kn": "complex channel uses of the payload per real source value",
     "air_kn": "the same with pilots; burst headers are counted in header_bits, per image",
     "seconds": "per picture, one thread",
@@ -96,6 +97,7 @@ def _point(rate: str | None, condition: Condition, figures: Mapping[str, Figures
         "header_bits": HEADER_BITS * sum(f["fragments"] for f in every) / len(every),
         "fragments": sum(f["fragments"] * len(f["psnr_db"]) for f in every),
         "lost": sum(sum(f["lost"]) for f in every),
+        "undecodable": sum(f["undecodable"] for f in every),
         "seconds": {
             "encode": round(sum(f["encode_seconds"] for f in every) / len(every), 4),
             "decode": round(sum(f["decode_seconds"] for f in every) / delivered, 4) if delivered else None,

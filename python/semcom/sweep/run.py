@@ -125,7 +125,8 @@ class _Plan:
     def groups(self) -> Iterator[Group]:
         """Image after image, so that workers seldom change what they hold."""
         points = self._settings.points()
-        told = dict.fromkeys(point.snr_enc_db for point in points)
+        # what an encoder may adapt to
+        told = dict.fromkeys((p.snr_enc_db, p.channel) for p in points)
         for number, file in enumerate(self._files):
             try:
                 digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -134,11 +135,14 @@ class _Plan:
             for rate in self.rates:
                 # encoded once for all points, or once for each SNR that the encoder is told
                 for batch in [[p] for p in told] if self._adapts else [list(told)]:
-                    encoding = Encoding(self._settings.scheme, self._settings.variant, rate_value(rate), batch[0])
+                    settings, (snr_enc_db, channel) = self._settings, batch[0]
+                    encoding = Encoding(
+                        settings.scheme, settings.variant, rate_value(rate), snr_enc_db, channel, settings.k_factor_db
+                    )
                     conditions = [
                         replace(point, seeds=self._settings.channel_seeds(point.channel, number))
                         for point in points
-                        if point.snr_enc_db in batch
+                        if (point.snr_enc_db, point.channel) in batch
                     ]
                     yield Group(
                         image=file.name,

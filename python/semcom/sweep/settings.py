@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .. import jscc
 from ..channel import symbol
+from ..digital.coder import AUTO, DEFAULT_VARIANT, parse_variant
 from ..errors import BadInput
 from .tasks import Condition
 
@@ -26,7 +27,7 @@ class SweepSettings:
     """One scheme on a folder of images under every combination of SNR, channel, channel knowledge and rate.
 
     images : file or folder; out : the JSON file to write.
-    variant : of the scheme's weights, None for its default.
+    variant : of the scheme's weights, None for its default; of "digital" codec and MCS, "avif/auto".
     snrs : Es/N0 per complex symbol, dB.
     channels : "awgn", "rayleigh", "rician"; csis : "ideal", "pilot", "none".
     rates : k/n as text, "1/12"; None for the scheme's own.
@@ -59,7 +60,10 @@ class SweepSettings:
     metrics: tuple[str, ...] = ("psnr", "ms_ssim")
 
     def __post_init__(self) -> None:
-        jscc.check_scheme(self.scheme)
+        if self.scheme == "digital":
+            parse_variant(self.variant or DEFAULT_VARIANT)
+        else:
+            jscc.check_scheme(self.scheme)
         for option, values, known in (
             ("--channel", self.channels, symbol.MODELS),
             ("--csi", self.csis, symbol.CSI),
@@ -107,7 +111,11 @@ class SweepSettings:
     def command(self) -> str:
         """The command line that writes the same file; an absolute folder is named by its last part."""
         words = ["semcom", "sweep", "--scheme", self.scheme]
-        words += ["--variant", self.variant] if self.variant else []
+        if self.scheme == "digital":
+            codec, mcs = parse_variant(self.variant or DEFAULT_VARIANT)
+            words += ["--codec", codec, "--mcs", AUTO if mcs is None else str(mcs)]
+        elif self.variant:
+            words += ["--variant", self.variant]
         words += ["--images", _short(self.images), "--snr", ",".join(f"{snr:g}" for snr in self.snrs)]
         words += ["--channel", ",".join(self.channels), "--csi", ",".join(self.csis)]
         rates = [rate for rate in self.rates if rate]

@@ -11,9 +11,12 @@ import numpy as np
 
 from .. import jscc
 from ..channel.symbol import SymbolChannel
+from ..digital.coder import DEFAULT_VARIANT, digital_coder
+from ..errors import Undecodable
 from ..image.quality import Assessor
 
 Figures = dict[str, Any]
+BLANK = 128  # mid-grey
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,22 @@ class Condition:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How an image is encoded; ``rate`` k/n, None for the scheme's own."""
+    """How an image is encoded; ``rate`` k/n, None for the scheme's own.
+
+    channel, k_factor_db : what the link adapter of scheme ``digital`` reckons with.
+    """
 
     scheme: str
     variant: str | None
     rate: float | None
     snr_enc_db: float
+    channel: str = "awgn"
+    k_factor_db: float = 10.0
 
     def coder(self) -> jscc.Coder:
         """The coder, with the scheme's own choice of weights if ``variant`` is None."""
+        if self.scheme == "digital":
+            return digital_coder(self.variant or DEFAULT_VARIANT, self.channel, self.k_factor_db)
         return jscc.coder(self.scheme) if self.variant is None else jscc.coder(self.scheme, self.variant)
 
 
@@ -65,8 +75,9 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
     """One image under one condition, once for each of its seeds.
 
     Returns lists with an entry per realisation (``psnr_db``, ``ms_ssim``, ``st_lpips``, ``lost``; the first three None
-    where no fragment came, the others None where they do not apply), energies and times summed over them, and the
-    sizes: ``payload_uses`` and ``air_uses`` (with pilots) in complex channel uses, ``source_values``, ``fragments``.
+    where no fragment came, the others None where they do not apply; a picture that cannot be decoded counts as
+    mid-grey), energies and times summed over them, how many could not be decoded (``undecodable``), and the sizes:
+    ``payload_uses`` and ``air_uses`` (with pilots) in complex channel uses, ``source_values``, ``fragments``.
     """
     coder = encoding.coder()
     assess = Assessor("ms_ssim" in metrics, "st_lpips" in metrics)
@@ -75,7 +86,7 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
     parts = jscc.split(symbols)
     figures: Figures = {"psnr_db": [], "ms_ssim": [], "st_lpips": [], "lost": []}
     signal = noise = seconds = 0.0
-    pilots = 0
+    pilots = undecodable = 0
     for seed in condition.seeds:
         channel = SymbolChannel(
             condition.channel,
@@ -95,7 +106,12 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
         measured: dict[str, float | None] = dict.fromkeys(("psnr_db", "ms_ssim", "st_lpips"))
         if lost < len(parts):
             begun = time.perf_counter()
-            picture = coder.decode(received, noise_var, header)
+            try:
+                picture = coder.decode(received, noise_var, header)
+            except Undecodable:
+                # what there is to see of a picture that cannot be decoded is a blank one
+                picture = np.full_like(encoded.image, BLANK)
+                undecodable += 1
             seconds += time.perf_counter() - begun
             measured = assess(encoded.image, picture)
         for name in ("psnr_db", "ms_ssim", "st_lpips"):
@@ -109,5 +125,6 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
         "fragments": len(parts),
         "encode_seconds": encoded.seconds,
         "decode_seconds": seconds,
+        "undecodable": undecodable,
         "weights": encoded.weights,
     }

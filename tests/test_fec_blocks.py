@@ -243,7 +243,7 @@ blocks:
 - {{name: decoder, id: variable_semcom_nr_ldpc_decoder_def, parameters: {{{parallel}, info_bits: '600', coded_bits: '1600', bits_per_symbol: '4', max_iterations: '25'}}, states: {{state: enabled}}}}
 - {{name: source, id: blocks_vector_source_x, parameters: {{type: byte, repeat: 'False', vector: '[1, 0, 0, 1, 1] * 480'}}, states: {{state: enabled}}}}
 - {{name: encode, id: fec_extended_encoder, parameters: {{encoder_list: coder, threadtype: {threading}, puncpat: "'11'"}}, states: {{state: enabled}}}}
-- {{name: mapper, id: digital_chunks_to_symbols_xx, parameters: {{in_type: byte, out_type: float, symbol_table: '[-1, 1]'}}, states: {{state: enabled}}}}
+- {{name: mapper, id: digital_chunks_to_symbols_xx, parameters: {{in_type: byte, out_type: float, dimension: '1', symbol_table: '[-1, 1]'}}, states: {{state: enabled}}}}
 - {{name: decode, id: fec_extended_decoder, parameters: {{decoder_list: decoder, threadtype: {threading}, puncpat: "'11'", ann: None}}, states: {{state: enabled}}}}
 - {{name: sink, id: blocks_file_sink, parameters: {{type: byte, file: received.bin, unbuffered: 'False', append: 'False'}}, states: {{state: enabled}}}}
 connections:

@@ -50,7 +50,8 @@ def test_block_definition_is_complete(path):
         if (word == "Input" and not block.get("inputs")) or (word == "Output" and not block.get("outputs")):
             continue
         assert f"{word}" in block["documentation"], word
-    assert hasattr(semcom, block["id"].removeprefix("semcom_"))
+    name = block["id"].removeprefix("variable_").removeprefix("semcom_").removesuffix("_def")
+    assert hasattr(semcom, name)
     tree = (ROOT / "grc" / "semcom.tree.yml").read_text()
     assert block["id"] in tree
 

@@ -41,9 +41,13 @@ _EXPORTS = {
     "burst_modulator": ".semcom_python",
     "burst_receiver": ".semcom_python",
     "burst_transmitter": ".semcom_python",
+    "constellation_points": ".digital.constellation",
+    "nr_ldpc_decoder": ".semcom_python",
+    "nr_ldpc_encoder": ".semcom_python",
     "ofdm_equalizer_mmse": ".semcom_python",
     "ofdm_frame": ".semcom_python",
     "ofdm_params": ".semcom_python",
+    "soft_demapper": ".semcom_python",
 }
 
 __all__ = ["__version__", *_EXPORTS]

@@ -5,6 +5,7 @@
 
 namespace py = pybind11;
 
+void bind_fec(py::module& m);
 void bind_modem(py::module& m);
 void bind_parts(py::module& m);
 void bind_pdu(py::module& m);
@@ -16,9 +17,11 @@ PYBIND11_MODULE(semcom_python, m)
     py::module::import("gnuradio.gr");
     py::module::import("pmt");
     py::module::import("gnuradio.digital");
+    py::module::import("gnuradio.fec");
 
     bind_pdu(m);
     bind_symbol_channel(m);
     bind_modem(m);
     bind_parts(m);
+    bind_fec(m);
 }

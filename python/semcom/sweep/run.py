@@ -124,26 +124,18 @@ class _Plan:
 
     def groups(self) -> Iterator[Group]:
         """Image after image, so that workers seldom change what they hold."""
-        points = self._settings.points()
-        # what an encoder may adapt to
-        told = dict.fromkeys((p.snr_enc_db, p.channel) for p in points)
         for number, file in enumerate(self._files):
             try:
                 digest = hashlib.sha256(file.read_bytes()).hexdigest()
             except OSError:
                 digest = ""  # loading it will say what is wrong
             for rate in self.rates:
-                # encoded once for all points, or once for each SNR that the encoder is told
-                for batch in [[p] for p in told] if self._adapts else [list(told)]:
-                    settings, (snr_enc_db, channel) = self._settings, batch[0]
-                    encoding = Encoding(
-                        settings.scheme, settings.variant, rate_value(rate), snr_enc_db, channel, settings.k_factor_db
-                    )
-                    conditions = [
-                        replace(point, seeds=self._settings.channel_seeds(point.channel, number))
-                        for point in points
-                        if (point.snr_enc_db, point.channel) in batch
-                    ]
+                # encoded once for all points, or once for each that the encoder adapts to
+                encodings: dict[Encoding, list[Condition]] = {}
+                for point in self._settings.points():
+                    seeds = self._settings.channel_seeds(point.channel, number)
+                    encodings.setdefault(self._encoding(rate, point), []).append(replace(point, seeds=seeds))
+                for encoding, conditions in encodings.items():
                     yield Group(
                         image=file.name,
                         rate=rate,
@@ -152,6 +144,16 @@ class _Plan:
                         metrics=self._settings.metrics,
                         tasks=tuple(Task(self._key(digest, rate, c), c) for c in conditions),
                     )
+
+    def _encoding(self, rate: str | None, point: Condition) -> Encoding:
+        """How an image is encoded for one point: what the encoder does not adapt to is the same in all of them."""
+        settings = self._settings
+        encoding = Encoding(settings.scheme, settings.variant, rate_value(rate), settings.points()[0].snr_enc_db)
+        if self._adapts:
+            encoding = replace(encoding, snr_enc_db=point.snr_enc_db)
+        if self._adapts and settings.scheme == "digital":  # its link adapter reckons with the fading, too
+            encoding = replace(encoding, channel=point.channel, k_factor_db=point.k_factor_db)
+        return encoding
 
     def place(self, group: Group, task: Task) -> tuple[str, str | None, Condition]:
         """Where a result belongs: image, rate and condition less its seeds."""

@@ -368,6 +368,7 @@ class Codec:
         damaged = self._damaged(bytearray(data))
         message = pdus.from_bytes(damaged, table)
         if rng.random() < 0.05:
+            lies = True
             key = rng.choice(["height", "width", "intact", "scheme", "error"])
             message = pmt.cons(pmt.dict_add(pmt.car(message), pmt.intern(key), odd_pmt(rng)), pmt.cdr(message))
         if rng.random() < 0.02:

@@ -13,7 +13,7 @@ reassembly = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(reassembly)
 
 
-@pytest.mark.parametrize("target", ["decoder", "join", "sink", "flowgraph"])
+@pytest.mark.parametrize("target", ["decoder", "join", "sink", "flowgraph", "codec"])
 def test_a_moment_of_fuzzing(target):
     assert reassembly.run(target, seconds=0.5, seed=1)["iterations"] > 0
 

@@ -3,7 +3,7 @@
 
 The file (ISO/IEC 23000-22) spends 275 bytes on what the height, the width and the stream itself say. All settings were
 chosen by PSNR for each byte on photographs (benchmarks/codecs.py): at equal bytes 4:4:4 is 0.1 to 0.5 dB better than
-4:2:0, and speed 5 a further 0.3 dB better than speed 6, at twice the time.
+4:2:0, and speed 5 a further 0.3 dB better than speed 6, in four times the time.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def encode(image: np.ndarray, codec: str, budget: int) -> Coded:
         try:
             stream, quality = module.encode(picture, room)
         except DoesNotFit as error:
-            needed = error.size + 1
+            needed = min(needed or MAX_PIXELS, error.size + 1)
             continue
         if len(stream) < budget:  # not so with a budget of 1
             tag = CODECS.index(codec) << 2 | reduction

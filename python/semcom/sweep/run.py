@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from .. import __version__, jscc
+from ..digital import Link
+from ..digital.coder import USUAL_RATE
 from ..errors import BadInput, Missing
 from ..image import io
 from .executors import Executor, Group, Task
@@ -177,6 +179,9 @@ class _Plan:
 def _can(coder: jscc.Coder, rate: str | None, settings: SweepSettings, say: Say) -> bool:
     """Whether the coder has this rate, tried on a small grey image; the only rate asked for must be had."""
     try:
+        if settings.scheme == "digital":  # a small image may not fit where a large one does
+            Link(rate_value(rate) or USUAL_RATE)
+            return True
         coder.encode(np.full((16, 16, 3), 128, np.uint8), rate=rate_value(rate), snr_db=10.0)
     except BadInput as error:
         if len(settings.rates) == 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,6 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
     ``payload_uses`` and ``air_uses`` (with pilots) in complex channel uses, ``source_values``, ``fragments``.
     """
     coder = encoding.coder()
-    assess = Assessor("ms_ssim" in metrics, "st_lpips" in metrics)
     header = replace(encoded.sent.header, snr_enc=jscc.snr_field(condition.snr_enc_db))
     symbols = encoded.sent.symbols
     parts = jscc.split(symbols)
@@ -113,7 +113,7 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
                 picture = np.full_like(encoded.image, BLANK)
                 undecodable += 1
             seconds += time.perf_counter() - begun
-            measured = assess(encoded.image, picture)
+            measured = _assessed(encoded.image.tobytes(), picture.tobytes(), picture.shape, metrics)
         for name in ("psnr_db", "ms_ssim", "st_lpips"):
             figures[name].append(measured[name])
     return figures | {
@@ -128,3 +128,10 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
         "undecodable": undecodable,
         "weights": encoded.weights,
     }
+
+
+@lru_cache(maxsize=32)
+def _assessed(image: bytes, picture: bytes, shape: tuple[int, ...], metrics: tuple[str, ...]) -> dict[str, float | None]:
+    """Whatever arrives without an error is the same picture again and again; MS-SSIM takes longer than to compare."""
+    assess = Assessor("ms_ssim" in metrics, "st_lpips" in metrics)
+    return assess(*(np.frombuffer(pixels, np.uint8).reshape(shape) for pixels in (image, picture)))

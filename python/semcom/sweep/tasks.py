@@ -133,5 +133,10 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
 @lru_cache(maxsize=32)
 def _assessed(image: bytes, picture: bytes, shape: tuple[int, ...], metrics: tuple[str, ...]) -> dict[str, float | None]:
     """Whatever arrives without an error is the same picture again and again; MS-SSIM takes longer than to compare."""
-    assess = Assessor("ms_ssim" in metrics, "st_lpips" in metrics)
+    assess = _assessor(metrics)
     return assess(*(np.frombuffer(pixels, np.uint8).reshape(shape) for pixels in (image, picture)))
+
+
+@lru_cache(maxsize=4)
+def _assessor(metrics: tuple[str, ...]) -> Assessor:
+    return Assessor("ms_ssim" in metrics, "st_lpips" in metrics)

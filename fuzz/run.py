@@ -27,7 +27,7 @@ FINDINGS = BUILD / "findings"
 
 # name -> share of the time; samples are where the intricate code is
 CPP = {"header_bits": 1, "header_soft": 2, "receiver": 8, "pdu": 2}
-PYTHON = {"decoder": 6, "decoder_samsc": 1, "join": 1, "sink": 1, "flowgraph": 2, "codec": 2}
+PYTHON = {"decoder": 6, "decoder_digital": 4, "decoder_samsc": 1, "join": 1, "sink": 1, "flowgraph": 2, "codec": 2}
 
 # A small quarantine keeps the growth of memory that is reported that of the product.
 ASAN = "abort_on_error=1:quarantine_size_mb=16:detect_leaks={leaks}:detect_stack_use_after_return=0"

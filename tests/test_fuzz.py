@@ -13,7 +13,7 @@ reassembly = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(reassembly)
 
 
-@pytest.mark.parametrize("target", ["decoder", "join", "sink", "flowgraph", "codec"])
+@pytest.mark.parametrize("target", ["decoder", "decoder_digital", "join", "sink", "flowgraph", "codec"])
 def test_a_moment_of_fuzzing(target):
     assert reassembly.run(target, seconds=0.5, seed=1)["iterations"] > 0
 
@@ -22,6 +22,6 @@ def test_the_harness_notices_a_mistake(monkeypatch):
     def wrong(*_):
         raise TypeError("planted")
 
-    monkeypatch.setattr(reassembly.jscc_decoder.jscc_decoder, "_read", wrong)
+    monkeypatch.setattr(reassembly.reassembler.reassembler, "_read", wrong)
     with pytest.raises(reassembly.Broken, match="planted"):
         reassembly.run("decoder", seconds=5, seed=1)

@@ -242,9 +242,11 @@ class Decoder:
         require(spent <= allowed, f"{spent} bytes were allocated where {allowed} are enough")
         if any("a fragment was dropped" in s for s in probe.sentences):
             gone = len(before) - len(decoder._pending)
-            require(len([p for p, _ in probe.out if p == decoder._output]) == gone, "a dropped fragment was passed on as well")
+            require(
+                len([p for p, _ in probe.out if p == decoder._output]) == gone,
+                "a dropped fragment was passed on as well",
+            )
         return not probe.errors
-
 
     @staticmethod
     def _delivered(out: pmt.pmt_base, meta: dict) -> int:
@@ -275,7 +277,9 @@ class DigitalDecoder(Decoder):
     @staticmethod
     def _delivered(out: pmt.pmt_base, meta: dict) -> int:
         data = pdus.to_bytes(out)
-        require(len(data) == meta["bytes"] and 0 <= meta["intact"] <= len(data), "the message is not as long as it says")
+        require(
+            len(data) == meta["bytes"] and 0 <= meta["intact"] <= len(data), "the message is not as long as it says"
+        )
         # soft bits of 256-QAM, their scrambler, and what gathers them
         return 200 * meta["payload_uses"] + 2**24
 

@@ -393,6 +393,7 @@ def test_figures(tmp_path, capsys):
         (("-o", "figure.gif"), "choose .svg, .png, .pdf"),
         (("-o", "f.svg", "--metric", "ms_ssim"), "there is no ms_ssim"),
         (("-o", "f.svg", "--metric", "beauty"), "choose psnr"),
+        (("-o", "f.svg", "--channel", "rician"), "there is no psnr over rician"),
         (("-o", "f.svg", "--x", "time"), "choose snr, rate"),
         (("-o", "f.svg", "other.json"), "no record of a sweep"),
         (("-o", "f.svg", "nothing.json"), "no record of a sweep"),

@@ -100,11 +100,12 @@ def plot(
     out: Annotated[Path, typer.Option("--out", "-o", help="SVG, PNG or PDF, by its suffix")],
     metric: Annotated[str, typer.Option(help="psnr, ms_ssim or st_lpips")] = "psnr",
     x: Annotated[str, typer.Option(help="what the lines run over: snr or rate")] = "snr",
+    channel: Annotated[str | None, typer.Option(help="only this one: awgn, rayleigh or rician")] = None,
 ) -> int:
     """Draw what sweeps measured, beside published figures where they are of the same images and rate."""
     from ..sweep.plot import plot as draw
 
-    draw(files, out, metric, x)
+    draw(files, out, metric, x, channel)
     return 0
 
 

@@ -32,13 +32,14 @@ class Line:
     outage: tuple[float | None, ...]
 
 
-def plot(files: Sequence[Path], out: Path, metric: str = "psnr", x: str = "snr") -> None:
+def plot(files: Sequence[Path], out: Path, metric: str = "psnr", x: str = "snr", channel: str | None = None) -> None:
     """Draw the records of sweeps.
 
     One line for each scheme, channel, channel knowledge and rate (or SNR, over the rate), named by what differs
     between them; the 10 % outage of PSNR dashed, where there are enough pictures to tell. Published figures stand
     beside in grey where the images are the 24 of Kodak at k/n = 1/12 over AWGN.
 
+    channel : only its points; None for all.
     metric : of ``METRICS``; x : of ``AXES``; out : SVG, PNG or PDF by its suffix.
 
     Raises
@@ -55,9 +56,12 @@ def plot(files: Sequence[Path], out: Path, metric: str = "psnr", x: str = "snr")
     except ImportError as error:
         raise Missing(f"figures need {error.name or 'matplotlib'}; install it with pip install '.[sweep]'") from None
     records = [_read(file) for file in files]
+    for record in records:
+        record["points"] = [p for p in record["points"] if channel in (None, p["channel"])]
     lines = _lines(records, METRICS[metric][0], x)
     if not lines:
-        raise BadInput(f"there is no {metric} in {', '.join(map(str, files))}; sweep with --metrics {metric}")
+        over = f" over {channel}" if channel else ""
+        raise BadInput(f"there is no {metric}{over} in {', '.join(map(str, files))}; sweep with --metrics {metric}")
     # text as text, and names of parts by their content: the same figure from the same numbers
     settings = {"svg.hashsalt": "semcom", "svg.fonttype": "none", "font.size": 9}
     with matplotlib.rc_context(settings):

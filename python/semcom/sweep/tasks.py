@@ -131,7 +131,9 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
 
 
 @lru_cache(maxsize=32)
-def _assessed(image: bytes, picture: bytes, shape: tuple[int, ...], metrics: tuple[str, ...]) -> dict[str, float | None]:
+def _assessed(
+    image: bytes, picture: bytes, shape: tuple[int, ...], metrics: tuple[str, ...]
+) -> dict[str, float | None]:
     """Whatever arrives without an error is the same picture again and again; MS-SSIM takes longer than to compare."""
     assess = _assessor(metrics)
     return assess(*(np.frombuffer(pixels, np.uint8).reshape(shape) for pixels in (image, picture)))

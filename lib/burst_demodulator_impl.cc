@@ -7,6 +7,7 @@
 #include <gnuradio/io_signature.h>
 
 #include <algorithm>
+#include <chrono>
 #include <stdexcept>
 
 namespace gr {
@@ -14,25 +15,56 @@ namespace semcom {
 
 burst_demodulator::sptr burst_demodulator::make(const ofdm_params& params,
                                                 double sample_rate,
-                                                std::uint64_t idle_samples)
+                                                std::uint64_t idle_samples,
+                                                std::uint64_t most_waiting)
 {
     return gnuradio::make_block_sptr<burst_demodulator_impl>(
-        params, sample_rate, idle_samples);
+        params, sample_rate, idle_samples, most_waiting);
 }
 
 burst_demodulator_impl::burst_demodulator_impl(const ofdm_params& params,
                                                double sample_rate,
-                                               std::uint64_t idle_samples)
+                                               std::uint64_t idle_samples,
+                                               std::uint64_t most_waiting)
     : gr::sync_block("semcom_burst_demodulator",
                      gr::io_signature::make(1, 1, sizeof(gr_complex)),
                      gr::io_signature::make(0, 0, 0)),
       d_receiver(ofdm_frame(params)),
       d_idle_samples(idle_samples),
+      d_most_waiting(most_waiting),
       d_longest_burst(d_receiver.frame().burst_samples(ofdm_params::max_symbols))
 {
     set_sample_rate(sample_rate);
     message_port_register_out(pmt::mp("symbols"));
     message_port_register_out(pmt::mp("idle"));
+}
+
+void burst_demodulator_impl::taken()
+{
+    {
+        const std::lock_guard<std::mutex> lock(d_mutex);
+        d_waiting -= d_waiting > 0;
+    }
+    d_room.notify_one();
+}
+
+std::uint64_t burst_demodulator_impl::waiting()
+{
+    const std::lock_guard<std::mutex> lock(d_mutex);
+    return d_waiting;
+}
+
+// Waits a little for the consumer when it has enough; without the wait the scheduler would
+// call again at once, and without an end to it the flowgraph could not stop.
+bool burst_demodulator_impl::has_room()
+{
+    if (!d_most_waiting) {
+        return true;
+    }
+    std::unique_lock<std::mutex> lock(d_mutex);
+    return d_room.wait_for(lock, std::chrono::milliseconds(100), [this] {
+        return d_waiting < d_most_waiting;
+    });
 }
 
 void burst_demodulator_impl::report_silence(std::uint64_t until)
@@ -57,6 +89,9 @@ int burst_demodulator_impl::work(int noutput_items,
                                  gr_vector_const_void_star& input_items,
                                  gr_vector_void_star&)
 {
+    if (!has_room()) {
+        return 0;
+    }
     d_received.clear();
     d_receiver.work(
         static_cast<const gr_complex*>(input_items[0]), noutput_items, d_received);
@@ -67,6 +102,11 @@ int burst_demodulator_impl::work(int noutput_items,
         d_active = std::max(
             d_active, start + d_receiver.frame().burst_samples(burst.header.n_symbols));
         message_port_pub(pmt::mp("symbols"), pdu_of_burst(burst, d_sample_rate));
+        // counted only where it is limited: nobody else takes them away again
+        if (d_most_waiting) {
+            const std::lock_guard<std::mutex> lock(d_mutex);
+            d_waiting++;
+        }
     }
     // A burst that began before the silence ran out may still be on its way: waiting for
     // the longest keeps the order of messages independent of how the stream was cut.

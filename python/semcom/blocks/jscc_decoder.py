@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -86,9 +87,10 @@ class jscc_decoder(worker_block):
     say).
     variant : of the weights, as at the encoder.
     timeout : bursts of other images after which an incomplete image is delivered.
+    taken : called when a symbols PDU has been dealt with; a Burst Demodulator counts them.
 
     Ports: in ``symbols``, ``flush``; out ``image``, ``status``, and ``idle``, sent when no burst at all came
-    between two flushes. Keys added: ``snr_db`` (over the whole image, where
+    between two flushes, with the ``samples`` that the flush named. Keys added: ``snr_db`` (over the whole image, where
     the channel reported
     its energies), ``lost`` fragments, ``fragments``, ``payload_uses`` and ``air_uses`` (with pilots), complex channel
     uses.
@@ -100,7 +102,14 @@ class jscc_decoder(worker_block):
 
     signal_ports = ("flush",)
 
-    def __init__(self, scheme: str = "softcast", snr_db: float = 10.0, variant: str = "original", timeout: int = 4096):
+    def __init__(
+        self,
+        scheme: str = "softcast",
+        snr_db: float = 10.0,
+        variant: str = "original",
+        timeout: int = 4096,
+        taken: Callable[[], None] | None = None,
+    ):
         worker_block.__init__(self, "JSCC Decoder", ["symbols", "flush"], ["image"])
         self.message_port_register_out(pmt.intern("idle"))
         self._bursts_at_flush = -1
@@ -112,19 +121,30 @@ class jscc_decoder(worker_block):
         self._pending: dict[tuple[int, jscc.ImageHeader], _Pending] = {}  # in the order of their last bursts
         self._symbols = 0  # held in them
         self._bursts = 0
+        self._taken = taken or (lambda: None)
 
     def set_snr_db(self, snr_db: float) -> None:
         """Change the Es/N0 assumed where none is reported, in dB, while running."""
         jscc.snr_field(snr_db)
         self._snr_db = snr_db
 
+    def _take(self, port: str, msg: pmt.pmt_base) -> None:
+        try:
+            worker_block._take(self, port, msg)
+        finally:
+            if port == "symbols":
+                self._taken()
+
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One fragment, or a flush."""
         if port == "flush":
             self.finish()
+            # a burst receiver says when it was silent: whoever hears of the idle channel can tell an old silence apart
+            when = pdu.dictionary(msg).get("samples") if pmt.is_dict(msg) else None
             # the silence after a burst is only the end of its image; a whole period of silence is news
             if self._bursts == self._bursts_at_flush:
-                self.publish("idle", pdu.message({"bursts": self._bursts}))
+                known = {"samples": when} if type(when) is int and 0 <= when < 2**63 else {}
+                self.publish("idle", pdu.message({"bursts": self._bursts} | known))
             self._bursts_at_flush = self._bursts
             return
         self._bursts += 1

@@ -9,6 +9,7 @@ from .. import semcom_python as native
 from ..blocks.jscc_decoder import jscc_decoder
 from ..blocks.jscc_encoder import jscc_encoder
 
+MOST_WAITING = 256  # bursts at the decoder, 16 MB at most; beyond that the receiver takes no more samples
 IDLE_BURSTS = 16  # an image is given up when so many of the longest bursts would have fitted into the silence
 
 
@@ -29,8 +30,9 @@ class jscc_transmitter(gr.hier_block2):
     as much
         silence as makes the receiver deliver what it has.
 
-    Ports: in messages ``image`` and ``mask``; out complex samples, messages ``symbols`` (what is sent) and ``failed``
-    (as of the JSCC Encoder; connect it to the ``ack`` of the Image Source).
+    Ports: in messages ``image`` and ``mask``; out complex samples, messages ``symbols`` (what is sent), ``failed``
+    (as of the JSCC Encoder) and ``sent`` (as of the Burst Modulator). Connect ``failed`` to the ``ack`` of the Image
+    Source, and ``sent`` as well where no receiver is in the flowgraph.
     """
 
     def __init__(
@@ -54,13 +56,14 @@ class jscc_transmitter(gr.hier_block2):
         self.modulator = native.burst_modulator(params, amplitude, 256, continuous, trailer)
         for port in ("image", "mask"):
             self.message_port_register_hier_in(port)
-        for port in ("symbols", "failed"):
+        for port in ("symbols", "failed", "sent"):
             self.message_port_register_hier_out(port)
         self.msg_connect(self, "image", self.encoder, "image")
         self.msg_connect(self, "mask", self.encoder, "mask")
         self.msg_connect(self.encoder, "symbols", self.modulator, "symbols")
         self.msg_connect(self.encoder, "symbols", self, "symbols")
         self.msg_connect(self.encoder, "failed", self, "failed")
+        self.msg_connect(self.modulator, "sent", self, "sent")
         self.connect(self.modulator, self)
 
     def set_snr_db(self, snr_db: float) -> None:
@@ -83,6 +86,8 @@ class jscc_transmitter(gr.hier_block2):
 class jscc_receiver(gr.hier_block2):
     """Burst Demodulator and JSCC Decoder.
 
+    While many bursts wait at the decoder no more samples are taken: what feeds the receiver holds back, or drops.
+
     Parameters
     ----------
     scheme, variant : as the transmitter's.
@@ -104,8 +109,8 @@ class jscc_receiver(gr.hier_block2):
         none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
         gr.hier_block2.__init__(self, "JSCC Receiver", one, none)
         params = params or native.ofdm_params()
-        self.demodulator = native.burst_demodulator(params, samp_rate, idle_samples(params))
-        self.decoder = jscc_decoder(scheme, 10.0, variant)
+        self.demodulator = native.burst_demodulator(params, samp_rate, idle_samples(params), MOST_WAITING)
+        self.decoder = jscc_decoder(scheme, 10.0, variant, taken=self.demodulator.taken)
         for port in ("image", "symbols", "idle"):
             self.message_port_register_hier_out(port)
         self.connect(self, self.demodulator)
@@ -114,3 +119,11 @@ class jscc_receiver(gr.hier_block2):
         self.msg_connect(self.demodulator, "idle", self.decoder, "flush")
         self.msg_connect(self.decoder, "image", self, "image")
         self.msg_connect(self.decoder, "idle", self, "idle")
+
+    def samples(self) -> int:
+        """Samples taken so far."""
+        return self.demodulator.samples()
+
+    def waiting(self) -> int:
+        """Bursts that the decoder has not dealt with yet."""
+        return self.demodulator.waiting()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
 from fractions import Fraction
 
 from ..errors import BadInput, Missing
@@ -46,6 +47,8 @@ def strict(report: dict) -> dict:
 
 def require(module: str):
     """Import a part that needs GNU Radio, with a sentence when it is not here."""
+    # standard output is for figures, also where GNU Radio has something to say
+    os.environ.setdefault("GR_CONF_LOG_LOG_FILE", "stderr")
     try:
         return importlib.import_module(module, __package__)
     except ModuleNotFoundError as error:

@@ -23,6 +23,7 @@ from ..errors import BadInput
 from .jscc_transceiver import idle_samples, jscc_receiver, jscc_transmitter
 from .radio import is_radio, parse_via, radio_sink, radio_source
 
+OUT = pmt.intern("out")
 SAMPLE_RATE = 1e6
 WINDOW = 2  # one image is encoded while another is sent
 RADIO_AMPLITUDE = 0.1  # OFDM has peaks some 10 dB above its mean, and a radio clips at 1
@@ -66,11 +67,15 @@ def make_receiver(coding: Coding, samp_rate: float) -> gr.hier_block2:
 
 
 class _listener(message_block):
-    """Puts (port, metadata) of every message into ``events``, for the thread that waits for them."""
+    """Puts (port, metadata) of every message into ``events``, for the thread that waits for them, and passes it on.
+
+    The end of the flowgraph overtakes messages: what ends it must hear of them here, on ``out``, and not before.
+    """
 
     def __init__(self, *ports: str):
         message_block.__init__(self, "Listener")
         self.events: queue.SimpleQueue[tuple[str, pdu.Meta]] = queue.SimpleQueue()
+        self.message_port_register_out(OUT)
         for port in ports:
             self.message_port_register_in(pmt.intern(port))
             handler = self._handler_for(port)
@@ -80,6 +85,7 @@ class _listener(message_block):
         def handle(msg: pmt.pmt_base) -> None:
             head = pmt.car(msg) if pmt.is_pair(msg) and not pmt.is_dict(msg) else msg
             self.events.put((port, pdu.dictionary(head) if pmt.is_dict(head) else {}))
+            self.message_port_pub(OUT, msg)
 
         # GNU Radio finds a handler by its name
         handle.__name__ = f"_handle_{port}"
@@ -153,7 +159,7 @@ class transmitting_end(_end):
         amplitude: float | None = None,
         repeat: int = 1,
     ):
-        _end.__init__(self, "Transmitting end", "sent", "failed", "status")
+        _end.__init__(self, "Transmitting end", "sent", "failed")
         radio = is_radio(front.via)
         source = image_source(images, repeat, WINDOW)
         if amplitude is None:
@@ -170,9 +176,8 @@ class transmitting_end(_end):
         self.connect(transmitter, self.radio)
         self.msg_connect(source, "image", transmitter, "image")
         for port in ("sent", "failed"):
-            self.msg_connect(transmitter, port, source, "ack")
             self.msg_connect(transmitter, port, self._listener, port)
-        self.msg_connect(source, "status", self._listener, "status")
+        self.msg_connect(self._listener, "out", source, "ack")
 
     def run_and_tell(self) -> Iterator[dict]:
         """Run to the end; yields ``image_id``, ``name``, ``fragments``... of each image as it has left, with ``error``
@@ -183,9 +188,7 @@ class transmitting_end(_end):
         BadInput : the recording cannot be written.
         """
         for port, meta in self._events():
-            if port == "status":
-                yield {"error": meta.get("status", "")}
-            else:
+            if port:
                 yield meta
             if self.radio.error is not None:
                 break

@@ -74,6 +74,8 @@ def _check(samp_rate: float, frequency: float, gain: float, bandwidth: float) ->
 def _module(kind: str) -> ModuleType:
     """The part of GNU Radio that drives this kind."""
     name = KINDS[kind][0]
+    # its own greeting comes from a thread, whenever that likes
+    os.environ.setdefault("UHD_LOG_CONSOLE_LEVEL", "warning")
     try:
         return import_module(f"gnuradio.{name}")
     except ImportError as error:
@@ -110,7 +112,7 @@ def _check_pluto(samp_rate: float, frequency: float, bandwidth: float) -> None:
 
 ADVICE = {
     "zmq": "write an address such as zmq:tcp://127.0.0.1:5555 that no other transmitter binds",
-    "soapy": "connect the device and install its driver, the Debian package soapysdr-module-all; SoapySDRUtil --find",
+    "soapy": "connect the device, and install its driver from the Debian package soapysdr-module-all",
     "uhd": "connect the device and see what uhd_find_devices of the Debian package uhd-host finds",
     "pluto": "connect the Pluto and see what iio_info -s of the Debian package libiio-utils finds",
 }
@@ -341,8 +343,8 @@ class radio_source(_front_end):
         found = device.recording.sample_rate
         if self._samp_rate and not math.isclose(found, self._samp_rate, rel_tol=1e-6):
             raise BadInput(
-                f"the recording {self._address} has {found:g} samples a second, not {self._samp_rate:g}; "
-                f"set the sample rate to {found:g}"
+                f"the recording {self._address} has {found:.12g} samples a second, not {self._samp_rate:.12g}; "
+                f"set the sample rate to {found:.12g}"
             )
         self._samp_rate = found
         return device

@@ -8,7 +8,8 @@ import json
 import math
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,19 +59,18 @@ def tx(
     front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna)
     coding = ends.Coding(scheme, variant, waveform(fft_len, oversampling))
     end = ends.transmitting_end(images, front, coding, parse_rate(rate), snr, amplitude, repeat)
-    take_notice_like_ctrl_c()
     sent = 0
-    for image in end.run_and_tell():
-        if "error" in image:
-            sys.stderr.write(f"semcom: not sent: {image['error']}\n")
-            continue
-        sent += 1
-        say(as_json, image, f"{image.get('name', image['image_id'])}: sent in {image['fragments']} bursts")
+    with notices(signal.SIGTERM, signal.default_int_handler):
+        for image in end.run_and_tell():
+            if "error" in image:
+                sys.stderr.write(f"semcom: not sent: {image['error']}\n")
+                continue
+            sent += 1
+            say(as_json, image, f"{image.get('name', image['image_id'])}: sent in {image['fragments']} bursts")
     # ZeroMQ sends what it still holds while it is destroyed, and nothing but the system's own Ctrl-C gets through to it
-    for notice in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(notice, signal.SIG_DFL)
-    del end
-    gc.collect()
+    with notices(signal.SIGINT, signal.SIG_DFL):
+        del end
+        gc.collect()
     return 0 if sent else 1
 
 
@@ -101,25 +101,30 @@ def rx(
         raise BadInput(f"--idle {idle:g} makes no sense; give seconds above 0")
     front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna)
     end = ends.receiving_end(front, ends.Coding(scheme, variant, waveform(fft_len, oversampling)), out)
-    take_notice_like_ctrl_c()
     delivered = 0
-    for picture in end.pictures(count, idle):
-        if "error" in picture:
-            sys.stderr.write(f"semcom: image {picture.get('image_id')} was not received: {picture['error']}\n")
-            continue
-        delivered += 1
-        snr = f"{picture['snr_db']:.1f} dB, " if "snr_db" in picture else ""
-        lost = f"{picture['lost']} of {picture['fragments']} fragments lost"
-        where = picture["images"]["received"]
-        say(as_json, picture, f"{where}: {picture['width']}x{picture['height']}, {snr}{lost}")
+    with notices(signal.SIGTERM, signal.default_int_handler):
+        for picture in end.pictures(count, idle):
+            if "error" in picture:
+                sys.stderr.write(f"semcom: image {picture.get('image_id')} was not received: {picture['error']}\n")
+                continue
+            delivered += 1
+            snr = f"{picture['snr_db']:.1f} dB, " if "snr_db" in picture else ""
+            lost = f"{picture['lost']} of {picture['fragments']} fragments lost"
+            where = picture["images"]["received"]
+            say(as_json, picture, f"{where}: {picture['width']}x{picture['height']}, {snr}{lost}")
     if not delivered:
         sys.stderr.write("semcom: no picture was received\n")
     return 0 if delivered else 1
 
 
-def take_notice_like_ctrl_c() -> None:
-    """Being told to quit ends the run as Ctrl-C does."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+@contextmanager
+def notices(number: int, handler: Any) -> Iterator[None]:
+    """A signal is handled in another way: being told to quit ends a run as Ctrl-C does."""
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def say(as_json: bool, figures: Mapping[str, Any], line: str) -> None:

@@ -39,11 +39,17 @@ burst_demodulator_impl::burst_demodulator_impl(const ofdm_params& params,
     message_port_register_out(pmt::mp("idle"));
 }
 
-void burst_demodulator_impl::taken()
+void burst_demodulator_impl::put(std::uint64_t n)
+{
+    const std::lock_guard<std::mutex> lock(d_mutex);
+    d_waiting += n;
+}
+
+void burst_demodulator_impl::taken(std::uint64_t n)
 {
     {
         const std::lock_guard<std::mutex> lock(d_mutex);
-        d_waiting -= d_waiting > 0;
+        d_waiting -= std::min(n, d_waiting);
     }
     d_room.notify_one();
 }
@@ -101,12 +107,13 @@ int burst_demodulator_impl::work(int noutput_items,
         report_silence(start);
         d_active = std::max(
             d_active, start + d_receiver.frame().burst_samples(burst.header.n_symbols));
-        message_port_pub(pmt::mp("symbols"), pdu_of_burst(burst, d_sample_rate));
-        // counted only where it is limited: nobody else takes them away again
+        // counted only where it is limited, for nobody else takes them away again; and
+        // counted first, for the consumer may be quicker than the next line
         if (d_most_waiting) {
             const std::lock_guard<std::mutex> lock(d_mutex);
             d_waiting++;
         }
+        message_port_pub(pmt::mp("symbols"), pdu_of_burst(burst, d_sample_rate));
     }
     // A burst that began before the silence ran out may still be on its way: waiting for
     // the longest keeps the order of messages independent of how the stream was cut.

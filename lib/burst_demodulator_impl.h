@@ -24,7 +24,8 @@ public:
                            std::uint64_t most_waiting);
 
     void set_sample_rate(double sample_rate) override;
-    void taken() override;
+    void taken(std::uint64_t n) override;
+    void put(std::uint64_t n) override;
     std::uint64_t waiting() override;
     std::uint64_t samples() const override { return d_seen; }
     std::uint64_t preambles() const override { return d_preambles; }

@@ -157,11 +157,15 @@ def _load(path: Path) -> dict[str, Any]:
     """The metadata, valid by the schema of SigMF."""
     validator = _validator()
     try:
+        # what is no file may never end
+        if path.exists() and not path.is_file():
+            raise BadInput(f"{path} is no file; name a recording")
         with path.open("rb") as stream:
-            text = stream.read(MOST_METADATA + 1)
+            size = os.fstat(stream.fileno()).st_size
+            text = stream.read(size) if size <= MOST_METADATA else None
     except OSError as error:
         raise BadInput(f"there is no recording to read at {path}: {error.strerror}") from None
-    if len(text) > MOST_METADATA:
+    if text is None:
         raise BadInput(f"{path} is larger than {MOST_METADATA} bytes, too large for the metadata of a recording")
     try:
         said = json.loads(text)

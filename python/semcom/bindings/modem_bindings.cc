@@ -325,7 +325,12 @@ void bind_blocks(py::module& m)
              py::arg("most_waiting") = 0)
         .def("taken",
              &burst_demodulator::taken,
-             "The consumer of the symbols PDUs has taken one; from any thread.")
+             py::arg("n") = 1,
+             "The consumer of the symbols PDUs has dealt with n; from any thread.")
+        .def("put",
+             &burst_demodulator::put,
+             py::arg("n"),
+             "What was made of PDUs waits further on, and counts as n of them.")
         .def("waiting",
              &burst_demodulator::waiting,
              "PDUs at the consumer; 0 where their number is not limited.")

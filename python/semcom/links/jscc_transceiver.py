@@ -9,7 +9,7 @@ from .. import semcom_python as native
 from ..blocks.jscc_decoder import jscc_decoder
 from ..blocks.jscc_encoder import jscc_encoder
 
-MOST_WAITING = 256  # bursts at the decoder, 16 MB at most; beyond that the receiver takes no more samples
+MOST_WAITING = 32  # bursts at the decoder; beyond that the receiver takes no more samples
 IDLE_BURSTS = 16  # an image is given up when so many of the longest bursts would have fitted into the silence
 
 
@@ -119,6 +119,14 @@ class jscc_receiver(gr.hier_block2):
         self.msg_connect(self.demodulator, "idle", self.decoder, "flush")
         self.msg_connect(self.decoder, "image", self, "image")
         self.msg_connect(self.decoder, "idle", self, "idle")
+
+    def put(self, bursts: int) -> None:
+        """A picture that waits further on counts as so many bursts at the decoder until it is taken."""
+        self.demodulator.put(bursts)
+
+    def taken(self, bursts: int) -> None:
+        """It has been dealt with."""
+        self.demodulator.taken(bursts)
 
     def samples(self) -> int:
         """Samples taken so far."""

@@ -77,8 +77,10 @@ void burst_demodulator_impl::report_silence(std::uint64_t until)
 {
     while (d_idle_samples && d_active + d_idle_samples <= until) {
         d_active += d_idle_samples;
-        const auto message = pmt::dict_add(
+        auto message = pmt::dict_add(
             pmt::make_dict(), pmt::mp("samples"), pmt::from_uint64(d_active));
+        message =
+            pmt::dict_add(message, pmt::mp("bursts"), pmt::from_uint64(d_published));
         message_port_pub(pmt::mp("idle"), message);
     }
 }
@@ -114,6 +116,7 @@ int burst_demodulator_impl::work(int noutput_items,
             d_waiting++;
         }
         message_port_pub(pmt::mp("symbols"), pdu_of_burst(burst, d_sample_rate));
+        d_published++;
     }
     // A burst that began before the silence ran out may still be on its way: waiting for
     // the longest keeps the order of messages independent of how the stream was cut.

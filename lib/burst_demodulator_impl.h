@@ -46,6 +46,7 @@ private:
     const std::uint64_t d_most_waiting;
     const std::uint64_t d_longest_burst;
     std::atomic<std::uint64_t> d_seen{ 0 }; // samples taken
+    std::uint64_t d_published = 0;          // bursts
     std::uint64_t d_active = 0; // end of the last burst, or of the last silence reported
     std::mutex d_mutex;
     std::condition_variable d_room;

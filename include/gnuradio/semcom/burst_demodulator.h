@@ -32,7 +32,8 @@ namespace semcom {
  *
  * Output: message port "idle", a dictionary with \p samples, whenever idle_samples have
  * passed without a burst: time, measured by the channel and not by a clock, for what
- * waits for missing fragments.
+ * waits for missing fragments. GNU Radio keeps the order of messages on one port only;
+ * \p bursts, the number of PDUs that went before, puts both into order again.
  *
  * Message ports have no back-pressure. With most_waiting above 0 the block takes no more
  * samples while so many PDUs wait at a consumer that calls taken() for each: what feeds

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -31,6 +32,7 @@ MEASURED_RANGES = {"signal_energy": (0, 1e30), "noise_energy": (0, 1e30), "pilot
 # Bounds of what waits: symbols take 12 bytes each, and the largest image has half as many.
 MOST_SYMBOLS = 2**25
 MOST_PENDING = 1024
+MOST_FLUSHES = 64
 # With less than this share of its fragments there is no picture to see, only memory that one burst could make us spend.
 LEAST_SHARE = 1 / 16
 
@@ -113,6 +115,7 @@ class jscc_decoder(worker_block):
         worker_block.__init__(self, "JSCC Decoder", ["symbols", "flush"], ["image"])
         self.message_port_register_out(pmt.intern("idle"))
         self._bursts_at_flush = -1
+        self._flushes: deque[tuple[int, int | None]] = deque()  # that came before their bursts
         jscc.check_scheme(scheme)
         if timeout < 1:
             raise BadInput(f"a timeout of {timeout} bursts makes no sense; give 1 or more")
@@ -138,14 +141,10 @@ class jscc_decoder(worker_block):
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One fragment, or a flush."""
         if port == "flush":
-            self.finish()
-            # a burst receiver says when it was silent: whoever hears of the idle channel can tell an old silence apart
-            when = pdu.dictionary(msg).get("samples") if pmt.is_dict(msg) else None
-            # the silence after a burst is only the end of its image; a whole period of silence is news
-            if self._bursts == self._bursts_at_flush:
-                known = {"samples": when} if type(when) is int and 0 <= when < 2**63 else {}
-                self.publish("idle", pdu.message({"bursts": self._bursts} | known))
-            self._bursts_at_flush = self._bursts
+            self._flushes.append(self._flush_of(msg))
+            if len(self._flushes) > MOST_FLUSHES:
+                self._flush(*self._flushes.popleft())
+            self._flush_due()
             return
         self._bursts += 1
         try:
@@ -154,8 +153,36 @@ class jscc_decoder(worker_block):
             self.report("", f"a fragment was dropped: {error}", error)
         else:
             self._add(fragment, meta)
+        self._flush_due()
         while self._pending and self._overdue():
             self._deliver(next(iter(self._pending)))
+
+    def _flush_of(self, msg: pmt.pmt_base) -> tuple[int, int | None]:
+        """(symbols PDUs that went before a flush, samples that had passed), as a burst receiver says.
+
+        GNU Radio hands over the messages of one port in order, but those of another port before or after them.
+        """
+        said = pdu.dictionary(msg) if pmt.is_dict(msg) else {}
+        bursts, samples = (
+            value if type(value) is int and 0 <= value < 2**62 else None
+            for value in (said.get("bursts"), said.get("samples"))
+        )
+        return self._bursts if bursts is None else bursts, samples
+
+    def _flush_due(self) -> None:
+        while self._flushes and self._flushes[0][0] <= self._bursts:
+            self._flush(*self._flushes.popleft())
+
+    def _flush(self, bursts: int, samples: int | None) -> None:
+        """Deliver what of the first so many ``bursts`` still waits."""
+        for key in [key for key, pending in self._pending.items() if pending.last_burst <= bursts]:
+            self._deliver(key)
+        # the silence after a burst is only the end of its image; a whole period of silence is news
+        if bursts == self._bursts_at_flush:
+            # whoever hears of it can tell an old silence apart
+            known = {} if samples is None else {"samples": samples}
+            self.publish("idle", pdu.message({"bursts": bursts} | known))
+        self._bursts_at_flush = bursts
 
     def _read(self, msg: pmt.pmt_base, meta: pdu.Meta) -> _Fragment:
         """The PDU as a fragment; ValueError when it cannot be one. Allocates nothing by what the header says."""

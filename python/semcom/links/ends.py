@@ -26,6 +26,7 @@ from .radio import is_radio, parse_via, radio_sink, radio_source
 OUT = pmt.intern("out")
 SAMPLE_RATE = 1e6
 WINDOW = 2  # one image is encoded while another is sent
+PICTURE = 8  # bursts as which a picture counts that is not written yet: writing may be slower than decoding
 RADIO_AMPLITUDE = 0.1  # OFDM has peaks some 10 dB above its mean, and a radio clips at 1
 
 
@@ -62,7 +63,7 @@ def make_transmitter(
 
 def make_receiver(coding: Coding, samp_rate: float) -> gr.hier_block2:
     """The demodulator and decoder of a scheme: samples in; messages ``image``, ``symbols`` and ``idle`` out; methods
-    ``samples`` and ``waiting``."""
+    ``samples``, ``waiting``, ``put`` and ``taken``."""
     return jscc_receiver(coding.scheme, coding.variant, coding.params, samp_rate)
 
 
@@ -242,12 +243,14 @@ class receiving_end(_end):
         for port, _ in self._events(None if idle is None else max(idle / 8, 0.01)):
             if port == "image":
                 on_their_way += 1
+                self._receiver.put(PICTURE)
             elif port == "symbols":
                 silence = 0.0
             elif port == "idle":
                 silence += self._idle_seconds
             elif port == "ack":
                 on_their_way -= 1
+                self._receiver.taken(PICTURE)
                 for result in self._results():
                     delivered += "error" not in result
                     yield result

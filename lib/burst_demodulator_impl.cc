@@ -60,8 +60,8 @@ std::uint64_t burst_demodulator_impl::waiting()
     return d_waiting;
 }
 
-// Waits a little for the consumer when it has enough; without the wait the scheduler would
-// call again at once, and without an end to it the flowgraph could not stop.
+// Waits a little for the consumer when it has enough; without the wait the scheduler
+// would call again at once, and without an end to it the flowgraph could not stop.
 bool burst_demodulator_impl::has_room()
 {
     if (!d_most_waiting) {

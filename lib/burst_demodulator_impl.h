@@ -7,8 +7,8 @@
 #include <gnuradio/semcom/burst_demodulator.h>
 #include <gnuradio/semcom/burst_receiver.h>
 
-#include <atomic>
 #include <condition_variable>
+#include <atomic>
 #include <mutex>
 #include <vector>
 

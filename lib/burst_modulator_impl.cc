@@ -20,8 +20,7 @@ bool is_last(const pmt::pmt_t& pdu)
     if (!pmt::is_pair(pdu) || !pmt::is_dict(pmt::car(pdu))) {
         return false;
     }
-    const auto fragment =
-        pmt::dict_ref(pmt::car(pdu), pmt::mp("fragment"), pmt::PMT_NIL);
+    const auto fragment = pmt::dict_ref(pmt::car(pdu), pmt::mp("fragment"), pmt::PMT_NIL);
     const auto fragments =
         pmt::dict_ref(pmt::car(pdu), pmt::mp("fragments"), pmt::PMT_NIL);
     return pmt::is_integer(fragment) && pmt::is_integer(fragments) &&

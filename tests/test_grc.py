@@ -24,11 +24,8 @@ from PIL import Image
 EXAMPLES = sorted((ROOT / "examples").rglob("*.grc"))
 DEFINITIONS = sorted((ROOT / "grc").glob("*.block.yml"))
 PARTS = ROOT / "examples" / "headless" / "ofdm_parts.grc"
-ENDS = {
-    f"{folder}/{e}"
-    for folder, names in {"headless": ("two_process_tx", "two_process_rx", "sigmf_replay"), "gui": ("tx", "rx")}.items()
-    for e in names
-}
+# examples of which two run together, or that need a recording
+ENDS = {f"headless/{name}" for name in ("two_process_tx", "two_process_rx", "sigmf_replay")} | {"gui/tx", "gui/rx"}
 HEADLESS = [e for e in EXAMPLES if e.parent.name == "headless" and e != PARTS and f"headless/{e.stem}" not in ENDS]
 GUI = [e for e in EXAMPLES if e.parent.name == "gui" and f"gui/{e.stem}" not in ENDS]
 HARDWARE = [e for e in EXAMPLES if e.parent.name == "hardware"]
@@ -176,15 +173,11 @@ def test_two_windows_show_what_one_sends_the_other(tmp_path):
     """The transmitter's sliders move while it runs; two pictures after that the receiver closes its window."""
     scripts = {end: script_of(f"gui/{end}", tmp_path) for end in ("tx", "rx")}
     via, processes = free_address(), {}
-    watch = {
-        "tx": "tb.set_snr_db(7.0); tb.set_amplitude(0.2); tb.set_rate(1 / 24); stop = sys.stdin.readline",
-        "rx": "stop = lambda: None",
-    }
     for end, script in scripts.items():
         driver = tmp_path / f"drive_{end}.py"
         driver.write_text(
             f"""
-import sys, threading
+import sys
 sys.path.insert(0, {str(script.parent)!r})
 from PyQt5 import Qt
 import {script.stem} as flow
@@ -192,10 +185,14 @@ app = Qt.QApplication(sys.argv)
 tb = flow.{script.stem}(via={via!r})
 tb.start()
 tb.show()
-{watch[end]}
 timer = Qt.QTimer()
 if {end!r} == "tx":
-    threading.Thread(target=lambda: (stop(), Qt.QMetaObject.invokeMethod(app, "quit", Qt.Qt.QueuedConnection))).start()
+    tb.set_snr_db(7.0)
+    tb.set_amplitude(0.2)
+    tb.set_rate(1 / 24)
+    # closed when the test says so
+    told = Qt.QSocketNotifier(0, Qt.QSocketNotifier.Read)
+    told.activated.connect(app.quit)
 else:
     timer.timeout.connect(lambda: len(tb.sink.results) >= 2 and app.quit())
     timer.start(20)

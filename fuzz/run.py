@@ -27,7 +27,17 @@ FINDINGS = BUILD / "findings"
 
 # name -> share of the time; samples are where the intricate code is
 CPP = {"header_bits": 1, "header_soft": 2, "receiver": 8, "pdu": 2}
-PYTHON = {"decoder": 6, "decoder_digital": 4, "decoder_samsc": 1, "join": 1, "sink": 1, "flowgraph": 2, "codec": 2}
+PYTHON = {
+    "decoder": 6,
+    "decoder_digital": 4,
+    "decoder_samsc": 1,
+    "join": 1,
+    "sink": 1,
+    "flowgraph": 2,
+    "codec": 2,
+    "sigmf": 1,
+}
+SCRIPTS = {"sigmf": "recordings.py"}  # where it is not reassembly.py
 
 # A small quarantine keeps the growth of memory that is reported that of the product.
 ASAN = "abort_on_error=1:quarantine_size_mb=16:detect_leaks={leaks}:detect_stack_use_after_return=0"
@@ -60,7 +70,7 @@ def command_of(target: str, seconds: float, seed: int) -> tuple[list[str], dict[
         return [str(BUILD / "fuzz" / "semcom_fuzz"), *common, "--artifact", str(artifact)], {
             "ASAN_OPTIONS": ASAN.format(leaks=1)
         }
-    return [sys.executable, str(ROOT / "fuzz" / "reassembly.py"), *common], {
+    return [sys.executable, str(ROOT / "fuzz" / SCRIPTS.get(target, "reassembly.py")), *common], {
         # Python itself is not instrumented: the run-time must be there before it, and its own leaks do not count
         "LD_PRELOAD": f"{library('libasan.so')} {library('libstdc++.so.6')}",
         "ASAN_OPTIONS": ASAN.format(leaks=0),

@@ -7,6 +7,7 @@
 #include <gnuradio/io_signature.h>
 
 #include <algorithm>
+#include <chrono>
 #include <stdexcept>
 
 namespace gr {
@@ -14,20 +15,23 @@ namespace semcom {
 
 burst_demodulator::sptr burst_demodulator::make(const ofdm_params& params,
                                                 double sample_rate,
-                                                std::uint64_t idle_samples)
+                                                std::uint64_t idle_samples,
+                                                std::uint64_t most_waiting)
 {
     return gnuradio::make_block_sptr<burst_demodulator_impl>(
-        params, sample_rate, idle_samples);
+        params, sample_rate, idle_samples, most_waiting);
 }
 
 burst_demodulator_impl::burst_demodulator_impl(const ofdm_params& params,
                                                double sample_rate,
-                                               std::uint64_t idle_samples)
+                                               std::uint64_t idle_samples,
+                                               std::uint64_t most_waiting)
     : gr::sync_block("semcom_burst_demodulator",
                      gr::io_signature::make(1, 1, sizeof(gr_complex)),
                      gr::io_signature::make(0, 0, 0)),
       d_receiver(ofdm_frame(params)),
       d_idle_samples(idle_samples),
+      d_most_waiting(most_waiting),
       d_longest_burst(d_receiver.frame().burst_samples(ofdm_params::max_symbols))
 {
     set_sample_rate(sample_rate);
@@ -35,12 +39,48 @@ burst_demodulator_impl::burst_demodulator_impl(const ofdm_params& params,
     message_port_register_out(pmt::mp("idle"));
 }
 
+void burst_demodulator_impl::put(std::uint64_t n)
+{
+    const std::lock_guard<std::mutex> lock(d_mutex);
+    d_waiting += n;
+}
+
+void burst_demodulator_impl::taken(std::uint64_t n)
+{
+    {
+        const std::lock_guard<std::mutex> lock(d_mutex);
+        d_waiting -= std::min(n, d_waiting);
+    }
+    d_room.notify_one();
+}
+
+std::uint64_t burst_demodulator_impl::waiting()
+{
+    const std::lock_guard<std::mutex> lock(d_mutex);
+    return d_waiting;
+}
+
+// Waits a little for the consumer when it has enough; without the wait the scheduler
+// would call again at once, and without an end to it the flowgraph could not stop.
+bool burst_demodulator_impl::has_room()
+{
+    if (!d_most_waiting) {
+        return true;
+    }
+    std::unique_lock<std::mutex> lock(d_mutex);
+    return d_room.wait_for(lock, std::chrono::milliseconds(100), [this] {
+        return d_waiting < d_most_waiting;
+    });
+}
+
 void burst_demodulator_impl::report_silence(std::uint64_t until)
 {
     while (d_idle_samples && d_active + d_idle_samples <= until) {
         d_active += d_idle_samples;
-        const auto message = pmt::dict_add(
+        auto message = pmt::dict_add(
             pmt::make_dict(), pmt::mp("samples"), pmt::from_uint64(d_active));
+        message =
+            pmt::dict_add(message, pmt::mp("bursts"), pmt::from_uint64(d_published));
         message_port_pub(pmt::mp("idle"), message);
     }
 }
@@ -57,6 +97,9 @@ int burst_demodulator_impl::work(int noutput_items,
                                  gr_vector_const_void_star& input_items,
                                  gr_vector_void_star&)
 {
+    if (!has_room()) {
+        return 0;
+    }
     d_received.clear();
     d_receiver.work(
         static_cast<const gr_complex*>(input_items[0]), noutput_items, d_received);
@@ -66,7 +109,14 @@ int burst_demodulator_impl::work(int noutput_items,
         report_silence(start);
         d_active = std::max(
             d_active, start + d_receiver.frame().burst_samples(burst.header.n_symbols));
+        // counted only where it is limited, for nobody else takes them away again; and
+        // counted first, for the consumer may be quicker than the next line
+        if (d_most_waiting) {
+            const std::lock_guard<std::mutex> lock(d_mutex);
+            d_waiting++;
+        }
         message_port_pub(pmt::mp("symbols"), pdu_of_burst(burst, d_sample_rate));
+        d_published++;
     }
     // A burst that began before the silence ran out may still be on its way: waiting for
     // the longest keeps the order of messages independent of how the stream was cut.

@@ -7,7 +7,9 @@
 #include <gnuradio/semcom/burst_demodulator.h>
 #include <gnuradio/semcom/burst_receiver.h>
 
+#include <condition_variable>
 #include <atomic>
+#include <mutex>
 #include <vector>
 
 namespace gr {
@@ -18,9 +20,14 @@ class burst_demodulator_impl : public burst_demodulator
 public:
     burst_demodulator_impl(const ofdm_params& params,
                            double sample_rate,
-                           std::uint64_t idle_samples);
+                           std::uint64_t idle_samples,
+                           std::uint64_t most_waiting);
 
     void set_sample_rate(double sample_rate) override;
+    void taken(std::uint64_t n) override;
+    void put(std::uint64_t n) override;
+    std::uint64_t waiting() override;
+    std::uint64_t samples() const override { return d_seen; }
     std::uint64_t preambles() const override { return d_preambles; }
     std::uint64_t bursts() const override { return d_bursts; }
 
@@ -29,15 +36,21 @@ public:
              gr_vector_void_star& output_items) override;
 
 private:
+    bool has_room();
     void report_silence(std::uint64_t until);
 
     burst_receiver d_receiver;
     std::atomic<double> d_sample_rate;
     std::vector<received_burst> d_received;
     const std::uint64_t d_idle_samples;
+    const std::uint64_t d_most_waiting;
     const std::uint64_t d_longest_burst;
-    std::uint64_t d_seen = 0;   // samples taken
+    std::atomic<std::uint64_t> d_seen{ 0 }; // samples taken
+    std::uint64_t d_published = 0;          // bursts
     std::uint64_t d_active = 0; // end of the last burst, or of the last silence reported
+    std::mutex d_mutex;
+    std::condition_variable d_room;
+    std::uint64_t d_waiting = 0; // PDUs at the consumer, guarded by the mutex
     std::atomic<std::uint64_t> d_preambles{ 0 }, d_bursts{ 0 };
 };
 

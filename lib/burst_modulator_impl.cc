@@ -12,6 +12,23 @@
 namespace gr {
 namespace semcom {
 
+namespace {
+
+// Whether a PDU that cannot be sent says of itself that no other of its image follows.
+bool is_last(const pmt::pmt_t& pdu)
+{
+    if (!pmt::is_pair(pdu) || !pmt::is_dict(pmt::car(pdu))) {
+        return false;
+    }
+    const auto fragment = pmt::dict_ref(pmt::car(pdu), pmt::mp("fragment"), pmt::PMT_NIL);
+    const auto fragments =
+        pmt::dict_ref(pmt::car(pdu), pmt::mp("fragments"), pmt::PMT_NIL);
+    return pmt::is_integer(fragment) && pmt::is_integer(fragments) &&
+           pmt::to_long(fragment) == pmt::to_long(fragments) - 1;
+}
+
+} // namespace
+
 burst_modulator::sptr burst_modulator::make(
     const ofdm_params& params, float amplitude, int gap, bool continuous, int trailer)
 {
@@ -34,6 +51,7 @@ burst_modulator_impl::burst_modulator_impl(
     set_amplitude(amplitude);
     set_gap(gap);
     message_port_register_in(pmt::mp("symbols"));
+    message_port_register_out(pmt::mp("sent"));
     set_msg_handler(pmt::mp("symbols"), [this](const pmt::pmt_t& pdu) { receive(pdu); });
 }
 
@@ -57,6 +75,12 @@ void burst_modulator_impl::forecast(int, gr_vector_int&) {}
 
 void burst_modulator_impl::receive(const pmt::pmt_t& pdu) { d_waiting.push_back(pdu); }
 
+void burst_modulator_impl::report_sent()
+{
+    message_port_pub(pmt::mp("sent"), d_last);
+    d_last.reset();
+}
+
 bool burst_modulator_impl::next_burst()
 {
     while (!d_waiting.empty()) {
@@ -67,6 +91,10 @@ bool burst_modulator_impl::next_burst()
         if (!problem.empty()) {
             d_dropped++;
             d_logger->warn("Dropped a PDU: {}", problem);
+            if (is_last(pdu)) {
+                d_last = pmt::car(pdu);
+                report_sent();
+            }
             continue;
         }
         std::size_t length = 0;
@@ -76,6 +104,13 @@ bool burst_modulator_impl::next_burst()
         d_transmitter.set_amplitude(d_amplitude);
         d_transmitter.modulate(header, symbols, d_burst);
         const bool last = header.fragment + 1 == header.fragments;
+        d_first = before;
+        d_header = pmt::dict_add(metadata_of_header(header),
+                                 pmt::mp("samples"),
+                                 pmt::from_long(d_burst.size() - before));
+        if (last) {
+            d_last = pmt::car(pdu);
+        }
         d_burst.resize(d_burst.size() + after + (last ? d_trailer : 0), gr_complex(0, 0));
         d_at = 0;
         d_sent++;
@@ -98,6 +133,12 @@ int burst_modulator_impl::general_work(int noutput_items,
         const auto length =
             std::min<std::size_t>(d_burst.size() - d_at, noutput_items - made);
         std::copy_n(d_burst.begin() + d_at, length, out + made);
+        if (d_at <= d_first && d_first < d_at + length) {
+            add_item_tag(0,
+                         nitems_written(0) + made + d_first - d_at,
+                         pmt::mp("tx_burst"),
+                         d_header);
+        }
         if (!d_continuous && d_at == 0) {
             add_item_tag(0, nitems_written(0) + made, pmt::mp("tx_sob"), pmt::PMT_T);
         }
@@ -105,6 +146,9 @@ int burst_modulator_impl::general_work(int noutput_items,
         made += length;
         if (!d_continuous && d_at == d_burst.size()) {
             add_item_tag(0, nitems_written(0) + made - 1, pmt::mp("tx_eob"), pmt::PMT_T);
+        }
+        if (d_at == d_burst.size() && d_last) {
+            report_sent();
         }
     }
     if (d_continuous && made < noutput_items && !(made == 0 && finished())) {

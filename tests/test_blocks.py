@@ -430,6 +430,34 @@ def test_an_image_that_cannot_be_decoded_costs_only_itself(fragments, monkeypatc
     assert [(m["image_id"], m["error"]) for m in given_up] == [(1, "no"), (2, "no")]
 
 
+def test_a_flush_ends_only_what_came_before_it(fragments):
+    """GNU Radio may hand over a flush before bursts that were received earlier, or after later ones."""
+    first, second = ([relabelled(m, image_id=number) for m in fragments] for number in (1, 2))
+    decoder, out = decoder_alone([])
+
+    def flush(bursts: int) -> None:
+        decoder._take("flush", pdus.message({"bursts": bursts, "samples": 1000 * bursts}))
+
+    def delivered() -> list[tuple[int, int]]:
+        metas = [pdus.meta_of(m) for m in out if pmt.is_pair(m) and not pmt.is_dict(m)]
+        return [(m["image_id"], m["lost"]) for m in metas]
+
+    flush(15)
+    for message in first[:-2]:
+        decoder._take("symbols", message)
+    assert delivered() == []
+    decoder._take("symbols", first[-2])
+    assert delivered() == [(1, 1)]
+    for message in second[:3]:
+        decoder._take("symbols", message)
+    flush(15)
+    assert delivered() == [(1, 1)]
+    flush(18)
+    assert delivered()[1:] in ([], [(2, 13)])
+    idle = [pdus.dictionary(m) for m in out if pmt.is_dict(m)]
+    assert [m.get("samples") for m in idle if "samples" in m] == [15000]
+
+
 def test_symbols_that_are_no_numbers_cost_only_their_patch(fragments, astronaut):
     meta, symbols = pmt.car(fragments[3]), pdus.to_symbols(fragments[3])
     symbols[:4] = [np.nan, np.inf, 1e30, 1e19j]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -481,9 +482,56 @@ def test_burst_mode_marks_its_bursts() -> None:
     tb.run()
     ends = np.cumsum([semcom.ofdm_frame().burst_samples(n) + 101 for n in lengths])
     tags = sorted((t.offset, pmt.symbol_to_string(t.key)) for t in sink.tags())
-    assert tags == [(0, "tx_sob"), (ends[0] - 1, "tx_eob"), (ends[0], "tx_sob"), (ends[1] - 1, "tx_eob")]
+    assert tags == [
+        *((0, "tx_sob"), (50, "tx_burst"), (ends[0] - 1, "tx_eob")),
+        *((ends[0], "tx_sob"), (ends[0] + 50, "tx_burst"), (ends[1] - 1, "tx_eob")),
+    ]
+    bursts = [pmt.to_python(t.value) for t in sink.tags() if pmt.symbol_to_string(t.key) == "tx_burst"]
+    assert [(b["samples"], b["n_symbols"]) for b in bursts] == [
+        (semcom.ofdm_frame().burst_samples(n), n) for n in lengths
+    ]
     assert len(sink.data()) == ends[1]
     assert not np.any(sink.data()[:50]) and not np.any(sink.data()[-51:])
+
+
+def test_modulator_tells_when_an_image_has_left() -> None:
+    """Once for each image, after its last fragment or what was to be that, with the metadata of its PDU."""
+    modulator, sink = semcom.burst_modulator(trailer=1000), blocks.null_sink(gr.sizeof_gr_complex)
+    debug = blocks.message_debug(False)
+    tb = gr.top_block()
+    tb.connect(modulator, sink)
+    tb.msg_connect(modulator, "sent", debug, "store")
+    one = np.ones(1, np.complex64)
+    for image, fragment, symbols in ((7, 0, one), (7, 1, one), (8, 1, np.ones(5000, np.complex64)), (9, 0, one)):
+        post(modulator, "symbols", symbols_pdu(symbols, image_id=image, fragment=fragment, fragments=2))
+    post(modulator, "system", pmt.cons(pmt.intern("done"), pmt.from_long(1)))
+    tb.run()
+    told = [pmt.to_python(debug.get_message(i)) for i in range(debug.num_messages())]
+    assert [(t["image_id"], t["fragment"]) for t in told] == [(7, 1), (8, 1)]
+
+
+def test_demodulator_holds_back_while_its_consumer_is_busy() -> None:
+    """With two bursts at the consumer no third comes, and the samples wait; each one taken lets one more through."""
+    bursts, length = 6, semcom.ofdm_frame().burst_samples(4096)
+    modulator = semcom.burst_modulator(gap=256)
+    demodulator = semcom.burst_demodulator(most_waiting=2)
+    debug = blocks.message_debug(False)
+    tb = gr.top_block()
+    tb.connect(modulator, demodulator)
+    tb.msg_connect(demodulator, "symbols", debug, "store")
+    for i in range(bursts):
+        post(modulator, "symbols", symbols_pdu(np.ones(4096, np.complex64), fragment=i, fragments=bursts + 1))
+    post(modulator, "system", pmt.cons(pmt.intern("done"), pmt.from_long(1)))
+    tb.start()
+    over = threading.Thread(target=tb.wait)
+    over.start()
+    over.join(1.0)
+    assert over.is_alive() and demodulator.waiting() == demodulator.bursts() == 2
+    assert demodulator.samples() < 5 * (length + 256)
+    while over.is_alive():
+        demodulator.taken()
+        over.join(0.02)
+    assert demodulator.bursts() == bursts and demodulator.samples() == bursts * (length + 256)
 
 
 def test_modulator_drops_what_it_cannot_send() -> None:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import importlib.util
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,12 @@ import pytest
 SPEC = importlib.util.spec_from_file_location("reassembly", Path(__file__).parents[1] / "fuzz" / "reassembly.py")
 reassembly = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(reassembly)
+# the script of the recordings adds its target to those of the other
+sys.modules["reassembly"] = reassembly
+runpy.run_path(str(Path(__file__).parents[1] / "fuzz" / "recordings.py"))
 
 
-@pytest.mark.parametrize("target", ["decoder", "decoder_digital", "join", "sink", "flowgraph", "codec"])
+@pytest.mark.parametrize("target", ["decoder", "decoder_digital", "join", "sink", "flowgraph", "codec", "sigmf"])
 def test_a_moment_of_fuzzing(target):
     assert reassembly.run(target, seconds=0.5, seed=1)["iterations"] > 0
 

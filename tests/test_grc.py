@@ -6,6 +6,8 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -16,13 +18,17 @@ import pytest
 import yaml
 from conftest import ROOT
 from gnuradio import semcom
+from gnuradio.semcom.links import ends
 from PIL import Image
 
 EXAMPLES = sorted((ROOT / "examples").rglob("*.grc"))
 DEFINITIONS = sorted((ROOT / "grc").glob("*.block.yml"))
 PARTS = ROOT / "examples" / "headless" / "ofdm_parts.grc"
-HEADLESS = [e for e in EXAMPLES if e.parent.name == "headless" and e != PARTS]
-GUI = [e for e in EXAMPLES if e.parent.name == "gui"]
+# examples of which two run together, or that need a recording
+ENDS = {f"headless/{name}" for name in ("two_process_tx", "two_process_rx", "sigmf_replay")} | {"gui/tx", "gui/rx"}
+HEADLESS = [e for e in EXAMPLES if e.parent.name == "headless" and e != PARTS and f"headless/{e.stem}" not in ENDS]
+GUI = [e for e in EXAMPLES if e.parent.name == "gui" and f"gui/{e.stem}" not in ENDS]
+HARDWARE = [e for e in EXAMPLES if e.parent.name == "hardware"]
 ENV = os.environ | {
     "GRC_BLOCKS_PATH": str(Path(sys.prefix) / "share/gnuradio/grc/blocks"),
     "PYTHONPATH": sysconfig.get_path("purelib"),
@@ -121,6 +127,92 @@ assert len(tb.sink.results) == 2 and not any("error" in r for r in tb.sink.resul
     )
     done = subprocess.run([sys.executable, driver], capture_output=True, text=True, timeout=200, env=ENV, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("example", HARDWARE, ids=lambda p: p.stem)
+def test_hardware_example_compiles(example, tmp_path):
+    assert "radio_" in compiled(example, tmp_path).read_text()
+
+
+def free_address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"zmq:tcp://127.0.0.1:{probe.getsockname()[1]}"
+
+
+def script_of(name: str, tmp_path: Path) -> Path:
+    out = tmp_path / name.replace("/", "_")
+    out.mkdir()
+    return compiled(ROOT / "examples" / f"{name}.grc", out)
+
+
+def test_two_process_examples_and_a_replay(tmp_path):
+    """What one script sends the other writes; the receiver ends at Ctrl-C, a replay by itself."""
+    transmitter, receiver = (script_of(f"headless/two_process_{end}", tmp_path) for end in ("tx", "rx"))
+    via, small = ("--via", free_address()), tmp_path / "small.png"
+    Image.open(semcom.sample_image()).resize((96, 64)).save(small)
+    run = {"env": ENV, "cwd": tmp_path, "text": True, "stderr": subprocess.PIPE}
+    listening = subprocess.Popen([sys.executable, "-u", receiver, *via], stdout=subprocess.PIPE, **run)
+    done = subprocess.run([sys.executable, transmitter, *via, "--image", small], timeout=100, **run)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert any("received" in line for line in listening.stdout)
+    listening.send_signal(signal.SIGINT)
+    _, err = listening.communicate(timeout=100)
+    assert listening.returncode == 0 and "Traceback" not in err, err
+    assert Image.open(tmp_path / "received" / "00000_received.png").size == (96, 64)
+
+    end = ends.transmitting_end([small], ends.FrontEnd(f"sigmf:{tmp_path / 'recording'}"), ends.Coding())
+    assert len(list(end.run_and_tell())) == 1
+    replay = [sys.executable, script_of("headless/sigmf_replay", tmp_path), "--out", "replayed"]
+    done = subprocess.run(replay, timeout=100, **run)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    pictures = [tmp_path / folder / "00000_received.png" for folder in ("received", "replayed")]
+    assert np.array_equal(*(np.asarray(Image.open(picture)) for picture in pictures))
+
+
+def test_two_windows_show_what_one_sends_the_other(tmp_path):
+    """The transmitter's sliders move while it runs; two pictures after that the receiver closes its window."""
+    scripts = {end: script_of(f"gui/{end}", tmp_path) for end in ("tx", "rx")}
+    via, processes = free_address(), {}
+    for end, script in scripts.items():
+        driver = tmp_path / f"drive_{end}.py"
+        driver.write_text(
+            f"""
+import sys
+sys.path.insert(0, {str(script.parent)!r})
+from PyQt5 import Qt
+import {script.stem} as flow
+app = Qt.QApplication(sys.argv)
+tb = flow.{script.stem}(via={via!r})
+tb.start()
+tb.show()
+timer = Qt.QTimer()
+if {end!r} == "tx":
+    tb.set_snr_db(7.0)
+    tb.set_amplitude(0.2)
+    tb.set_rate(1 / 24)
+    # closed when the test says so
+    told = Qt.QSocketNotifier(0, Qt.QSocketNotifier.Read)
+    told.activated.connect(app.quit)
+else:
+    timer.timeout.connect(lambda: len(tb.sink.results) >= 2 and app.quit())
+    timer.start(20)
+Qt.QTimer.singleShot(100_000, app.quit)
+app.exec_()
+tb.stop()
+tb.wait()
+if {end!r} == "rx":
+    assert len(tb.sink.results) >= 2 and not any("error" in r for r in tb.sink.results)
+    print(tb.sink.results[-1]["snr_db"])
+"""
+        )
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        processes[end] = subprocess.Popen([sys.executable, driver], text=True, env=ENV, cwd=tmp_path, **pipes)
+    out, err = processes["rx"].communicate(timeout=150)
+    assert processes["rx"].returncode == 0, err
+    assert abs(float(out.split()[-1]) - 7.0) < 1.5
+    _, err = processes["tx"].communicate("stop\n", timeout=150)
+    assert processes["tx"].returncode == 0, err
 
 
 @pytest.fixture(scope="module")

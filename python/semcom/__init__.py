@@ -32,6 +32,8 @@ _EXPORTS = {
     "waveform_channel": ".links.waveform_channel",
     "jscc_transmitter": ".links.jscc_transceiver",
     "jscc_receiver": ".links.jscc_transceiver",
+    "radio_sink": ".links.radio",
+    "radio_source": ".links.radio",
     "burst_demodulator": ".semcom_python",
     "burst_detector": ".semcom_python",
     "burst_detector_cc": ".semcom_python",

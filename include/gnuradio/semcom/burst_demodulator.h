@@ -32,7 +32,13 @@ namespace semcom {
  *
  * Output: message port "idle", a dictionary with \p samples, whenever idle_samples have
  * passed without a burst: time, measured by the channel and not by a clock, for what
- * waits for missing fragments.
+ * waits for missing fragments. GNU Radio keeps the order of messages on one port only;
+ * \p bursts, the number of PDUs that went before, puts both into order again.
+ *
+ * Message ports have no back-pressure. With most_waiting above 0 the block takes no more
+ * samples while so many PDUs wait at a consumer that calls taken() for each: what feeds
+ * it then holds back (a recording, ZeroMQ) or drops and says so (a radio), and memory
+ * stays bounded whatever the consumer's speed.
  */
 class SEMCOM_API burst_demodulator : virtual public gr::sync_block
 {
@@ -44,12 +50,23 @@ public:
      * \param sample_rate in samples per second; it scales cfo_hz and nothing else
      * \param idle_samples without a burst after which the channel counts as idle; 0:
      * never
+     * \param most_waiting PDUs that may wait at the consumer; 0: any number
      */
     static sptr make(const ofdm_params& params = ofdm_params(),
                      double sample_rate = 1e6,
-                     std::uint64_t idle_samples = 0);
+                     std::uint64_t idle_samples = 0,
+                     std::uint64_t most_waiting = 0);
 
     virtual void set_sample_rate(double sample_rate) = 0;
+    //! The consumer has dealt with \p n PDUs; to be called from any thread.
+    virtual void taken(std::uint64_t n = 1) = 0;
+    //! What the consumer made of PDUs waits further on, and counts as \p n of them until
+    //! it is taken(); to be called from any thread.
+    virtual void put(std::uint64_t n) = 0;
+    //! PDUs that wait at the consumer; 0 where their number is not limited.
+    virtual std::uint64_t waiting() = 0;
+    //! Samples taken so far.
+    virtual std::uint64_t samples() const = 0;
     //! Preambles that the receiver believed.
     virtual std::uint64_t preambles() const = 0;
     //! Bursts delivered.

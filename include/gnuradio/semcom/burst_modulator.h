@@ -26,13 +26,19 @@ namespace semcom {
  * be sent is dropped with one line in the log, and counted by dropped().
  *
  * Output: complex samples. Half of the gap's zeros come before and half after every
- * burst.
+ * burst. Tag "tx_burst" on the first sample of the burst itself: a dictionary of its
+ * header with \p samples, the length of the burst.
  * - Burst mode: output only while there is something to send; tag "tx_sob" on the first
  * and "tx_eob" on the last of these samples.
- * - Continuous mode: zeros whenever there is nothing to send, and no tags.
+ * - Continuous mode: zeros whenever there is nothing to send, and neither of these tags.
  *
  * After the last fragment of an image come \p trailer further zeros: a receiver learns
  * from them, in its own measure of time, that nothing more of the image will come.
+ *
+ * Output: message port "sent", the metadata of the last fragment's PDU once the last of
+ * these samples has left the block: connected to the \p ack of an Image Source that has
+ * no receiver in its flowgraph, it lets the next image go. It is also sent when that PDU
+ * had to be dropped.
  *
  * When its source is done the block sends what it holds and is done itself.
  */

@@ -321,7 +321,20 @@ void bind_blocks(py::module& m)
         .def(py::init(&burst_demodulator::make),
              py::arg("params") = ofdm_params(),
              py::arg("sample_rate") = 1e6,
-             py::arg("idle_samples") = 0)
+             py::arg("idle_samples") = 0,
+             py::arg("most_waiting") = 0)
+        .def("taken",
+             &burst_demodulator::taken,
+             py::arg("n") = 1,
+             "The consumer of the symbols PDUs has dealt with n; from any thread.")
+        .def("put",
+             &burst_demodulator::put,
+             py::arg("n"),
+             "What was made of PDUs waits further on, and counts as n of them.")
+        .def("waiting",
+             &burst_demodulator::waiting,
+             "PDUs at the consumer; 0 where their number is not limited.")
+        .def("samples", &burst_demodulator::samples, "Samples taken so far.")
         .def("set_sample_rate",
              &burst_demodulator::set_sample_rate,
              py::arg("sample_rate"))

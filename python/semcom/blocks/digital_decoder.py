@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 import pmt
 
@@ -25,6 +26,7 @@ class digital_decoder(reassembler):
     scheme : "digital", or another that carries bytes ("esisc").
     snr_db : Es/N0 in dB that is assumed for PDUs that bring no ``noise_var``.
     timeout : bursts of other messages after which an incomplete one is delivered.
+    taken : as of the JSCC Decoder.
 
     Ports: in ``symbols``, ``flush``; out ``bytes``, ``status``, ``idle`` (as of the JSCC Decoder). Keys added:
     ``intact`` (leading bytes without loss), ``blocks`` and ``blocks_lost`` (code blocks), ``bytes``, ``mcs``, and
@@ -35,8 +37,14 @@ class digital_decoder(reassembler):
     BadInput : a scheme that carries no bytes, an SNR that cannot be, or a timeout below 1.
     """
 
-    def __init__(self, scheme: str = "digital", snr_db: float = 10.0, timeout: int = 4096):
-        reassembler.__init__(self, "Digital Decoder", "bytes", snr_db, timeout)
+    def __init__(
+        self,
+        scheme: str = "digital",
+        snr_db: float = 10.0,
+        timeout: int = 4096,
+        taken: Callable[[], None] | None = None,
+    ):
+        reassembler.__init__(self, "Digital Decoder", "bytes", snr_db, timeout, taken)
         if scheme not in ("digital", "esisc"):
             raise BadInput(f"scheme {scheme} carries no bytes; choose digital or esisc")
         self._scheme = scheme

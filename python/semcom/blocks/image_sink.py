@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,9 @@ class image_sink(worker_block):
     After the run ``results`` lists, per image, its metadata with ``images`` (title -> file), and with ``error`` where
     it was given up.
 
+    keep : a picture never replaces a file that is there; its name then ends in ``_2``, ``_3``, ... A receiver needs it
+        whose transmitter may be started again, and count from 0 again.
+
     What a file name cannot hold in the ``name`` of an image is replaced by underscores. Pictures that wait for their
     counterparts are given up, oldest first, beyond the limits of :mod:`.held`.
 
@@ -44,13 +49,14 @@ class image_sink(worker_block):
     BadInput : the folder cannot be made, or titles that are empty or not different.
     """
 
-    def __init__(self, folder: str = "received", titles: tuple[str, ...] = ("received",)):
+    def __init__(self, folder: str = "received", titles: tuple[str, ...] = ("received",), keep: bool = False):
         titles = tuple(titles)
         if not titles or len(set(titles)) != len(titles):
             raise BadInput("an Image Sink needs one or more titles, all different")
         ports = ["in"] if len(titles) == 1 else [f"in{i}" for i in range(len(titles))]
         worker_block.__init__(self, "Image Sink", ports, [])
         self.message_port_register_out(pmt.intern("ack"))
+        self._keep = keep
         self._titles = dict(zip(ports, titles, strict=True))
         self._folder = Path(folder).expanduser() if folder else None
         if self._folder:
@@ -98,6 +104,8 @@ class image_sink(worker_block):
         # the name comes from whoever sent the image: it is a name, and no path
         name = re.sub(r"[^\w .()+-]", "_", str(meta.get("name") or "")).lstrip(".")[:LONGEST_NAME]
         stem = name or f"{pdu.number_of(meta):05d}"
+        if self._keep:
+            stem = next(s for s in self._numbered(stem) if not (self._folder / f"{s}.json").exists())
         text = {k: f"{v:.6g}" if isinstance(v, float) else str(v) for k, v in meta.items() if np.isscalar(v)}
         files = {}
         for port, title in self._titles.items():
@@ -112,6 +120,11 @@ class image_sink(worker_block):
         record = {k: v for k, v in meta.items() if np.isscalar(v)} | {"images": files}
         (self._folder / f"{stem}.json").write_text(json.dumps(record, indent=2) + "\n")
         return files
+
+    @staticmethod
+    def _numbered(stem: str) -> Iterator[str]:
+        yield stem
+        yield from (f"{stem}_{number}" for number in count(2))
 
     def _close(self, number: int, result: dict) -> None:
         self.results.append(result)

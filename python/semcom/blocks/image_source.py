@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from os import PathLike
 from pathlib import Path
 
 import pmt
@@ -26,13 +27,14 @@ class image_source(message_block):
 
     Parameters
     ----------
-    path : file or folder.
+    path : file or folder, or several of them.
     repeat : how many times everything is sent; 0 for without end.
     window : images under way at most.
 
     Over a real channel all of an image can be lost, and nobody acknowledges what nobody saw: in a loopback of bursts
     connect ``idle`` to the ``idle`` output of the JSCC Decoder and use a window of 1. What is under way when the
-    channel stayed silent for a whole period is given up; if some of it comes later it is still delivered.
+    channel stayed silent for a whole period is given up; if some of it comes later it is still delivered. Where the
+    receiver is elsewhere, connect the ``sent`` output of the modulator to ``ack``.
 
     Ports: out ``image`` (keys ``image_id`` 0..65535, ``name`` file stem), out ``status``; in ``ack``, ``idle``.
 
@@ -41,11 +43,14 @@ class image_source(message_block):
     BadInput : no such file, or a folder without images, or a repeat or window out of range.
     """
 
-    def __init__(self, path: str, repeat: int = 1, window: int = 2):
+    def __init__(self, path: str | Sequence[str], repeat: int = 1, window: int = 2):
         message_block.__init__(self, "Image Source")
         if repeat < 0 or window < 1:
             raise BadInput(f"repeat must be 0 or more and window 1 or more, not {repeat} and {window}")
-        self._files = io.listed(path)
+        paths = [path] if isinstance(path, str | PathLike) else path
+        self._files = [file for each in paths for file in io.listed(each)]
+        if not self._files:
+            raise BadInput("an Image Source needs a photograph or a folder of them")
         self._repeat, self._window = repeat, window
         self._outstanding: set[int] = set()
         self._changed = threading.Condition()

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pmt
 
 from .. import jscc
@@ -24,9 +26,10 @@ class jscc_decoder(reassembler):
         say).
     variant : of the weights, as at the encoder.
     timeout : bursts of other images after which an incomplete image is delivered.
+    taken : called when a symbols PDU has been dealt with; a Burst Demodulator counts them.
 
     Ports: in ``symbols``, ``flush``; out ``image``, ``status``, and ``idle``, sent when no burst at all came
-    between two flushes. Keys added: ``snr_db`` (over the whole image, where the channel reported its energies),
+    between two flushes, with the ``samples`` that the flush named. Keys added: ``snr_db`` (over the whole image, where the channel reported its energies),
     ``lost`` fragments, ``fragments``, ``payload_uses`` and ``air_uses`` (with pilots), complex channel uses.
 
     Raises
@@ -34,8 +37,15 @@ class jscc_decoder(reassembler):
     BadInput : a scheme or SNR that cannot be, or a timeout below 1.
     """
 
-    def __init__(self, scheme: str = "softcast", snr_db: float = 10.0, variant: str = "original", timeout: int = 4096):
-        reassembler.__init__(self, "JSCC Decoder", "image", snr_db, timeout)
+    def __init__(
+        self,
+        scheme: str = "softcast",
+        snr_db: float = 10.0,
+        variant: str = "original",
+        timeout: int = 4096,
+        taken: Callable[[], None] | None = None,
+    ):
+        reassembler.__init__(self, "JSCC Decoder", "image", snr_db, timeout, taken)
         jscc.check_scheme(scheme)
         self._scheme, self._variant = scheme, variant
 

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections import deque
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,7 @@ MEASURED_RANGES = {"signal_energy": (0, 1e30), "noise_energy": (0, 1e30), "pilot
 # Bounds of what waits: symbols take 12 bytes each, and the largest image has half as many.
 MOST_SYMBOLS = 2**25
 MOST_PENDING = 1024
+MOST_FLUSHES = 64
 # With less than this share of its fragments there is no picture to see, only memory that one burst could make us spend.
 LEAST_SHARE = 1 / 16
 
@@ -94,7 +96,7 @@ class reassembler(worker_block):
     symbols); beyond that the image that has waited longest is delivered.
 
     Ports: in ``symbols``, ``flush``; out ``output``, ``status``, and ``idle``, sent when no burst at all came between
-    two flushes.
+    two flushes, with the ``samples`` that the flush named.
 
     Parameters
     ----------
@@ -103,11 +105,12 @@ class reassembler(worker_block):
     snr_db : Es/N0 in dB that is assumed for PDUs that bring no ``noise_var`` (from GNU Radio's own channel blocks,
         say).
     timeout : bursts of other images after which an incomplete image is delivered.
+    taken : called when a symbols PDU has been dealt with; a Burst Demodulator counts them.
     """
 
     signal_ports = ("flush",)
 
-    def __init__(self, name: str, output: str, snr_db: float, timeout: int):
+    def __init__(self, name: str, output: str, snr_db: float, timeout: int, taken: Callable[[], None] | None = None):
         worker_block.__init__(self, name, ["symbols", "flush"], [output])
         self.message_port_register_out(pmt.intern("idle"))
         if timeout < 1:
@@ -118,6 +121,8 @@ class reassembler(worker_block):
         self._symbols = 0  # held in them
         self._bursts = 0
         self._bursts_at_flush = -1
+        self._flushes: deque[tuple[int, int | None]] = deque()  # that came before their bursts
+        self._taken = taken or (lambda: None)
 
     def place(self, meta: pdu.Meta) -> Place:
         """Where the burst with this header belongs, its fields in range; BadInput when it cannot be. To be overridden.
@@ -139,14 +144,20 @@ class reassembler(worker_block):
         jscc.snr_field(snr_db)
         self._snr_db = snr_db
 
+    def _take(self, port: str, msg: pmt.pmt_base) -> None:
+        try:
+            worker_block._take(self, port, msg)
+        finally:
+            if port == "symbols":
+                self._taken()
+
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One fragment, or a flush."""
         if port == "flush":
-            self.finish()
-            # the silence after a burst is only the end of its image; a whole period of silence is news
-            if self._bursts == self._bursts_at_flush:
-                self.publish("idle", pdu.message({"bursts": self._bursts}))
-            self._bursts_at_flush = self._bursts
+            self._flushes.append(self._flush_of(msg))
+            if len(self._flushes) > MOST_FLUSHES:
+                self._flush(*self._flushes.popleft())
+            self._flush_due()
             return
         self._bursts += 1
         try:
@@ -155,8 +166,36 @@ class reassembler(worker_block):
             self.report("", f"a fragment was dropped: {error}", error)
         else:
             self._add(fragment, meta)
+        self._flush_due()
         while self._pending and self._overdue():
             self._deliver(next(iter(self._pending)))
+
+    def _flush_of(self, msg: pmt.pmt_base) -> tuple[int, int | None]:
+        """(symbols PDUs that went before a flush, samples that had passed), as a burst receiver says.
+
+        GNU Radio hands over the messages of one port in order, but those of another port before or after them.
+        """
+        said = pdu.dictionary(msg) if pmt.is_dict(msg) else {}
+        bursts, samples = (
+            value if type(value) is int and 0 <= value < 2**62 else None
+            for value in (said.get("bursts"), said.get("samples"))
+        )
+        return self._bursts if bursts is None else bursts, samples
+
+    def _flush_due(self) -> None:
+        while self._flushes and self._flushes[0][0] <= self._bursts:
+            self._flush(*self._flushes.popleft())
+
+    def _flush(self, bursts: int, samples: int | None) -> None:
+        """Deliver what of the first so many ``bursts`` still waits."""
+        for key in [key for key, pending in self._pending.items() if pending.last_burst <= bursts]:
+            self._deliver(key)
+        # the silence after a burst is only the end of its image; a whole period of silence is news
+        if bursts == self._bursts_at_flush:
+            # whoever hears of it can tell an old silence apart
+            known = {} if samples is None else {"samples": samples}
+            self.publish("idle", pdu.message({"bursts": bursts} | known))
+        self._bursts_at_flush = bursts
 
     def _read(self, msg: pmt.pmt_base, meta: pdu.Meta) -> _Fragment:
         """The PDU as a fragment; ValueError when it cannot be one. Allocates nothing by what the header says."""

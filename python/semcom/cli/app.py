@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import importlib
 import json
-import math
 import sys
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -16,8 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ..digital.coder import parse_mcs
-from ..errors import BadInput, Missing
+from ..errors import BadInput
 from . import sweep as sweep_commands
+from .common import SCHEMES, finite, one_of, parse_rate, require, strict
+from .ends import rx, tx
 from .train import train
 
 app = typer.Typer(
@@ -28,8 +28,9 @@ app.add_typer(models, name="models")
 app.command("train")(train)
 app.command("sweep")(sweep_commands.sweep)
 app.command("plot")(sweep_commands.plot)
+app.command("tx")(tx)
+app.command("rx")(rx)
 
-SCHEMES = "softcast, samsc, deepjscc, witt, semcom, digital"
 SYMBOL_CHANNELS = ("awgn", "rayleigh", "rician")
 WAVEFORM_CHANNELS = ("epa", "eva", "etu")
 CSI = ("ideal", "pilot", "none")
@@ -39,33 +40,6 @@ def click_exceptions() -> type[Exception]:
     """The base class of usage errors of whichever click typer brings along."""
     module = importlib.import_module(typer.BadParameter.__mro__[1].__module__)
     return module.ClickException
-
-
-def parse_rate(text: str | None) -> float | None:
-    """``1/12`` or ``0.083`` -> float."""
-    if text is None:
-        return None
-    try:
-        rate = float(Fraction(text))
-    except (ValueError, ZeroDivisionError):
-        raise BadInput(f"--rate {text} is no ratio; write it as K/N, such as 1/12") from None
-    if rate <= 0:
-        raise BadInput(f"--rate {text} must be above 0; write it as K/N, such as 1/12")
-    return rate
-
-
-def finite(option: str, value: float) -> float:
-    """A number of decibels that means something."""
-    if not math.isfinite(value) or abs(value) > 100:
-        raise BadInput(f"{option} {value} makes no sense; give decibels between -100 and 100")
-    return value
-
-
-def one_of(option: str, value: str, known: tuple[str, ...]) -> str:
-    """A choice, with a sentence when it is none."""
-    if value not in known:
-        raise BadInput(f"{option} {value} is not known; choose {', '.join(known)}")
-    return value
 
 
 @app.command()
@@ -151,11 +125,6 @@ def loopback(
     return 0
 
 
-def strict(report: dict) -> dict:
-    """JSON has no infinity: the PSNR of a perfect picture becomes null."""
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in report.items()}
-
-
 ROWS = (
     ("SNR set", "snr_set_db", "{:.2f} dB"),
     ("SNR measured", "snr_measured_db", "{:.2f} dB"),
@@ -199,16 +168,6 @@ def report(files: Annotated[list[Path], typer.Argument(help="JSON files that an 
             raise BadInput(f"{file} is no report of an Image Sink: {error}") from None
         show_figures(file.stem, figures)
     return 0
-
-
-def require(module: str):
-    """Import a part that needs GNU Radio, with a sentence when it is not here."""
-    try:
-        return importlib.import_module(module, __package__)
-    except ModuleNotFoundError as error:
-        if error.name and error.name.split(".")[0] in ("gnuradio", "pmt"):
-            raise Missing("GNU Radio is not installed for this Python; run ./bootstrap build") from None
-        raise
 
 
 @models.command("list")

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gnuradio import gr
 
 from .. import semcom_python as native
 from ..blocks.jscc_decoder import jscc_decoder
 from ..blocks.jscc_encoder import jscc_encoder
+from ..blocks.reassembler import reassembler
 
+MOST_WAITING = 32  # bursts at the decoder; beyond that the receiver takes no more samples
 IDLE_BURSTS = 16  # an image is given up when so many of the longest bursts would have fitted into the silence
 
 
@@ -35,8 +39,9 @@ class jscc_transmitter(gr.hier_block2):
     as much
         silence as makes the receiver deliver what it has.
 
-    Ports: in messages ``image`` and ``mask``; out complex samples, messages ``symbols`` (what is sent) and ``failed``
-    (as of the JSCC Encoder; connect it to the ``ack`` of the Image Source).
+    Ports: in messages ``image`` and ``mask``; out complex samples, messages ``symbols`` (what is sent), ``failed``
+    (as of the JSCC Encoder) and ``sent`` (as of the Burst Modulator). Connect ``failed`` to the ``ack`` of the Image
+    Source, and ``sent`` as well where no receiver is in the flowgraph.
     """
 
     def __init__(
@@ -58,13 +63,14 @@ class jscc_transmitter(gr.hier_block2):
         self.modulator = native.burst_modulator(params, amplitude, 256, continuous, trailer_samples(params))
         for port in ("image", "mask"):
             self.message_port_register_hier_in(port)
-        for port in ("symbols", "failed"):
+        for port in ("symbols", "failed", "sent"):
             self.message_port_register_hier_out(port)
         self.msg_connect(self, "image", self.encoder, "image")
         self.msg_connect(self, "mask", self.encoder, "mask")
         self.msg_connect(self.encoder, "symbols", self.modulator, "symbols")
         self.msg_connect(self.encoder, "symbols", self, "symbols")
         self.msg_connect(self.encoder, "failed", self, "failed")
+        self.msg_connect(self.modulator, "sent", self, "sent")
         self.connect(self.modulator, self)
 
     def set_snr_db(self, snr_db: float) -> None:
@@ -84,7 +90,62 @@ class jscc_transmitter(gr.hier_block2):
         self.modulator.set_amplitude(amplitude)
 
 
-class jscc_receiver(gr.hier_block2):
+class burst_decoder(gr.hier_block2):
+    """Burst Demodulator and what decodes its bursts: the base of the receivers.
+
+    While many bursts wait at the decoder no more samples are taken: what feeds the receiver holds back, or drops.
+
+    Parameters
+    ----------
+    name : of the block.
+    output : port of the decoder that is passed on.
+    make : takes what the decoder must call for each burst it has dealt with, and returns the decoder.
+    params : ``semcom.ofdm_params`` of the waveform.
+    samp_rate : samples a second; scales the reported carrier offset.
+
+    Ports: in complex samples; out messages ``output``, ``symbols`` and ``idle``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        output: str,
+        make: Callable[[Callable[[], None]], reassembler],
+        params: native.ofdm_params | None,
+        samp_rate: float,
+    ):
+        none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
+        gr.hier_block2.__init__(self, name, one, none)
+        params = params or native.ofdm_params()
+        self.demodulator = native.burst_demodulator(params, samp_rate, idle_samples(params), MOST_WAITING)
+        self.decoder = make(self.demodulator.taken)
+        for port in (output, "symbols", "idle"):
+            self.message_port_register_hier_out(port)
+        self.connect(self, self.demodulator)
+        self.msg_connect(self.demodulator, "symbols", self.decoder, "symbols")
+        self.msg_connect(self.demodulator, "symbols", self, "symbols")
+        self.msg_connect(self.demodulator, "idle", self.decoder, "flush")
+        self.msg_connect(self.decoder, output, self, output)
+        self.msg_connect(self.decoder, "idle", self, "idle")
+
+    def put(self, bursts: int) -> None:
+        """A picture that waits further on counts as so many bursts at the decoder until it is taken."""
+        self.demodulator.put(bursts)
+
+    def taken(self, bursts: int) -> None:
+        """It has been dealt with."""
+        self.demodulator.taken(bursts)
+
+    def samples(self) -> int:
+        """Samples taken so far."""
+        return self.demodulator.samples()
+
+    def waiting(self) -> int:
+        """Bursts that the decoder has not dealt with yet."""
+        return self.demodulator.waiting()
+
+
+class jscc_receiver(burst_decoder):
     """Burst Demodulator and JSCC Decoder.
 
     Parameters
@@ -94,8 +155,7 @@ class jscc_receiver(gr.hier_block2):
     samp_rate : samples a second; scales the reported carrier offset.
 
     Ports: in complex samples; out messages ``image``, ``symbols`` (equalised, for a constellation), ``idle`` (for the
-    Image Source of a
-    loopback).
+    Image Source of a loopback).
     """
 
     def __init__(
@@ -105,16 +165,11 @@ class jscc_receiver(gr.hier_block2):
         params: native.ofdm_params | None = None,
         samp_rate: float = 1e6,
     ):
-        none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
-        gr.hier_block2.__init__(self, "JSCC Receiver", one, none)
-        params = params or native.ofdm_params()
-        self.demodulator = native.burst_demodulator(params, samp_rate, idle_samples(params))
-        self.decoder = jscc_decoder(scheme, 10.0, variant)
-        for port in ("image", "symbols", "idle"):
-            self.message_port_register_hier_out(port)
-        self.connect(self, self.demodulator)
-        self.msg_connect(self.demodulator, "symbols", self.decoder, "symbols")
-        self.msg_connect(self.demodulator, "symbols", self, "symbols")
-        self.msg_connect(self.demodulator, "idle", self.decoder, "flush")
-        self.msg_connect(self.decoder, "image", self, "image")
-        self.msg_connect(self.decoder, "idle", self, "idle")
+        burst_decoder.__init__(
+            self,
+            "JSCC Receiver",
+            "image",
+            lambda taken: jscc_decoder(scheme, 10.0, variant, taken=taken),
+            params,
+            samp_rate,
+        )

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Samples into a SigMF recording and out of one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import numpy as np
+import pmt
+from gnuradio import gr
+
+from .. import recording
+from ..errors import BadInput
+from . import pdu
+from .base import kept_block
+
+BURST = pmt.intern("tx_burst")
+IDLE = pmt.intern("idle")
+
+
+class recording_sink(kept_block, gr.sync_block):
+    """Writes complex samples into ``NAME.sigmf-data`` and, at the end, their metadata into ``NAME.sigmf-meta``.
+
+    Every burst that a Burst Modulator has tagged becomes an annotation with its header; the first
+    ``recording.MOST_BURSTS`` of them. A recording that was cut off has metadata without annotations.
+
+    Parameters
+    ----------
+    name : of the recording, with or without the suffix; files that are there are replaced.
+    sample_rate : a second. frequency : of the carrier, Hz; None where there is none.
+
+    After the run ``error`` holds the sentence for what could not be written; samples that come after that are
+    discarded, so that the flowgraph ends.
+
+    Raises
+    ------
+    BadInput : the files cannot be made.
+    Missing : the ``sigmf`` package is not here.
+    """
+
+    def __init__(self, name: str, sample_rate: float, frequency: float | None = None):
+        gr.sync_block.__init__(self, name="Recording Sink", in_sig=[np.complex64], out_sig=None)
+        recording.check_package()
+        self._meta, path = recording.paths(name)
+        self._rate, self._frequency = sample_rate, frequency
+        self._bursts: list[recording.Burst] = []
+        self._hash = hashlib.sha512()
+        self.error: BadInput | None = None
+        try:
+            self._file = path.open("wb")
+        except OSError as error:
+            raise BadInput(f"the recording {path} cannot be written: {error.strerror}") from None
+        recording.write_metadata(self._meta, recording.metadata(sample_rate, (), frequency))
+
+    def work(self, input_items: list, output_items: list) -> int:
+        """Samples into the file, tags into the list."""
+        samples = input_items[0]
+        if self.error is None:
+            try:
+                self._file.write(samples)
+            except OSError as error:
+                self._give_up(BadInput(f"the recording {self._file.name} cannot be written: {error.strerror}"))
+                return len(samples)
+            self._hash.update(samples)
+            for tag in self.get_tags_in_window(0, 0, len(samples), BURST):
+                header = pdu.dictionary(tag.value)
+                length = header.pop("samples")
+                if len(self._bursts) < recording.MOST_BURSTS:
+                    self._bursts.append(recording.Burst(tag.offset, length, header))
+        return len(samples)
+
+    def stop(self) -> bool:
+        """Called by the scheduler; the metadata are written."""
+        try:
+            self._file.close()
+            if self.error is None:
+                content = recording.metadata(self._rate, self._bursts, self._frequency, self._hash.hexdigest())
+                recording.write_metadata(self._meta, content)
+        except OSError as error:  # what was buffered found no room
+            self._give_up(BadInput(f"the recording {self._file.name} cannot be written: {error.strerror}"))
+        except BadInput as error:
+            self._give_up(error)
+        return kept_block.stop(self)
+
+    def _give_up(self, error: BadInput) -> None:
+        self.error = error
+        self.logger.error(str(error))
+
+
+class recording_source(kept_block, gr.sync_block):
+    """The samples of a SigMF recording, once.
+
+    Parameters
+    ----------
+    name : of the recording, with or without the suffix.
+    hold : after the last sample, send silence and wait for a receiver to say on ``idle`` that it has heard that
+        silence, and so has passed on all that was before it; then end the flowgraph. Without it the flowgraph ends
+        with the last sample, and what a decoder is still working on may be lost.
+    silence : samples of silence; at least as long as the receiver needs to call the channel idle.
+
+    Ports: in ``idle`` (as of a JSCC Receiver); out complex samples.
+
+    ``recording`` is what the metadata say. A file that shrinks while it is read just ends earlier.
+
+    Raises
+    ------
+    BadInput, Missing : as :func:`..recording.read`.
+    """
+
+    def __init__(self, name: str, hold: bool = False, silence: int = 0):
+        gr.sync_block.__init__(self, name="Recording Source", in_sig=None, out_sig=[np.complex64])
+        self.recording = recording.read(name)
+        self._left = self.recording.samples
+        self._hold, self._silence = hold, silence
+        self._owed = silence if hold else 0
+        self._sent = 0  # samples of the recording
+        self._over = not hold
+        self.message_port_register_in(IDLE)
+        self.set_msg_handler(IDLE, self._idle)
+        try:
+            self._file = self.recording.data.open("rb", buffering=0)
+        except OSError as error:
+            raise BadInput(f"{self.recording.data} cannot be read: {error.strerror}") from None
+        if self.recording.promised > self.recording.samples:
+            self.logger.warn(
+                f"{self.recording.data} holds {self.recording.samples} samples where its metadata speak of "
+                f"{self.recording.promised}: the end is missing"
+            )
+
+    def _idle(self, msg: pmt.pmt_base) -> None:
+        when = pdu.dictionary(msg).get("samples") if pmt.is_dict(msg) else None
+        # a silence in the middle of the recording may be reported after its last sample was sent
+        self._over |= self._left == 0 and (type(when) is not int or when >= self._sent)
+        if self._left == 0 and self._owed == 0:
+            # the channel in between may hold samples back: more of them will come through
+            self._owed = self._silence
+
+    def work(self, input_items: list, output_items: list) -> int:
+        """As much as fits."""
+        out = output_items[0]
+        if self._left:
+            wanted = min(len(out), self._left) * recording.SAMPLE_BYTES
+            try:
+                got = self._file.readinto(memoryview(out).cast("B")[:wanted]) // recording.SAMPLE_BYTES
+            except OSError as error:
+                self.logger.error(f"{self.recording.data} cannot be read any further: {os.strerror(error.errno)}")
+                got = 0
+            self._left = self._left - got if got else 0
+            self._sent += got
+            if got:
+                return got
+        if self._over:
+            return -1
+        quiet = min(len(out), self._owed)
+        out[:quiet] = 0
+        self._owed -= quiet
+        return quiet
+
+    def stop(self) -> bool:
+        """Called by the scheduler."""
+        self._file.close()
+        return kept_block.stop(self)

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What several sub-commands need to read their options and to print what came of them."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+from fractions import Fraction
+
+from ..errors import BadInput, Missing
+
+SCHEMES = "softcast, samsc, deepjscc, witt, semcom, digital"
+
+
+def parse_rate(text: str | None) -> float | None:
+    """``1/12`` or ``0.083`` -> float."""
+    if text is None:
+        return None
+    try:
+        rate = float(Fraction(text))
+    except (ValueError, ZeroDivisionError):
+        raise BadInput(f"--rate {text} is no ratio; write it as K/N, such as 1/12") from None
+    if rate <= 0:
+        raise BadInput(f"--rate {text} must be above 0; write it as K/N, such as 1/12")
+    return rate
+
+
+def finite(option: str, value: float) -> float:
+    """A number of decibels that means something."""
+    if not math.isfinite(value) or abs(value) > 100:
+        raise BadInput(f"{option} {value} makes no sense; give decibels between -100 and 100")
+    return value
+
+
+def one_of(option: str, value: str, known: tuple[str, ...]) -> str:
+    """A choice, with a sentence when it is none."""
+    if value not in known:
+        raise BadInput(f"{option} {value} is not known; choose {', '.join(known)}")
+    return value
+
+
+def strict(report: dict) -> dict:
+    """JSON has no infinity: the PSNR of a perfect picture becomes null."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in report.items()}
+
+
+def require(module: str):
+    """Import a part that needs GNU Radio, with a sentence when it is not here."""
+    # standard output is for figures, also where GNU Radio has something to say
+    os.environ.setdefault("GR_CONF_LOG_LOG_FILE", "stderr")
+    try:
+        return importlib.import_module(module, __package__)
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] in ("gnuradio", "pmt"):
+            raise Missing("GNU Radio is not installed for this Python; run ./bootstrap build") from None
+        raise

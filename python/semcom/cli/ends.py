@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``semcom tx`` and ``semcom rx``."""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..digital.coder import parse_mcs
+from ..errors import BadInput
+from .common import SCHEMES, finite, parse_rate, require, strict
+
+Via = Annotated[str, typer.Option(help="zmq:ADDRESS, sigmf:FILE, soapy:ARGS, uhd:ARGS or pluto:URI")]
+Scheme = Annotated[str, typer.Option(help=SCHEMES)]
+Variant = Annotated[str, typer.Option(help="of the weights; the same at both ends")]
+SampRate = Annotated[
+    float | None, typer.Option(help="samples a second; a recording's own when receiving one, else 1e6")
+]
+Freq = Annotated[float, typer.Option(help="centre frequency, Hz")]
+Gain = Annotated[float, typer.Option(help="of the radio, dB")]
+Bandwidth = Annotated[float, typer.Option(help="of the radio, Hz; 0: the sample rate")]
+Antenna = Annotated[str, typer.Option(help="of the radio, by its name there")]
+FftLen = Annotated[int, typer.Option(help="64, 128, 256 or 512; the same at both ends")]
+Oversampling = Annotated[int, typer.Option(help="1, 2, 4 or 8; the same at both ends")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object a line and nothing else")]
+
+
+def tx(
+    images: Annotated[list[Path], typer.Argument(help="photographs and folders of them")],
+    via: Via,
+    scheme: Scheme = "softcast",
+    variant: Variant = "original",
+    rate: Annotated[str | None, typer.Option(help="K/N, complex channel uses per real source value")] = None,
+    snr: Annotated[float, typer.Option(help="Es/N0 that the encoder or link adapter is told, dB")] = 10.0,
+    codec: Annotated[str, typer.Option(help="of --scheme digital: avif, jpeg2000 or jpeg")] = "avif",
+    mcs: Annotated[str, typer.Option(help="of --scheme digital: an index or auto")] = "auto",
+    amplitude: Annotated[float | None, typer.Option(help="root mean square of a burst; 0.1 on a radio, else 1")] = None,
+    repeat: Annotated[int, typer.Option(help="how many times everything is sent; 0: until Ctrl-C")] = 1,
+    samp_rate: SampRate = None,
+    freq: Freq = 2.45e9,
+    gain: Gain = 0.0,
+    bandwidth: Bandwidth = 0.0,
+    antenna: Antenna = "",
+    fft_len: FftLen = 64,
+    oversampling: Oversampling = 1,
+    as_json: AsJson = False,
+) -> int:
+    """Send photographs; a semcom rx elsewhere receives them."""
+    ends = require("..links.ends")
+    finite("--snr", snr)
+    if repeat < 0:
+        raise BadInput(f"--repeat {repeat} makes no sense; give a number of times, or 0 for without end")
+    front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna)
+    coding = ends.Coding(scheme, variant, waveform(fft_len, oversampling), codec, parse_mcs(mcs))
+    end = ends.transmitting_end(images, front, coding, parse_rate(rate), snr, amplitude, repeat)
+    sent = 0
+    with notices(signal.SIGTERM, signal.default_int_handler):
+        for image in end.run_and_tell():
+            if "error" in image:
+                sys.stderr.write(f"semcom: not sent: {image['error']}\n")
+                continue
+            sent += 1
+            say(as_json, image, f"{image.get('name', image['image_id'])}: sent in {image['fragments']} bursts")
+    # ZeroMQ sends what it still holds while it is destroyed, and nothing but the system's own Ctrl-C gets through to it
+    with notices(signal.SIGINT, signal.SIG_DFL):
+        del end
+        gc.collect()
+    return 0 if sent else 1
+
+
+def rx(
+    via: Via,
+    scheme: Scheme = "softcast",
+    variant: Variant = "original",
+    out: Annotated[Path, typer.Option(help="folder for the pictures and what was measured of them")] = Path("received"),
+    count: Annotated[int | None, typer.Option(help="end after so many pictures")] = None,
+    idle: Annotated[
+        float | None,
+        typer.Option(help="end after so many seconds of signal without a burst; without any samples, by the clock"),
+    ] = None,
+    samp_rate: SampRate = None,
+    freq: Freq = 2.45e9,
+    gain: Gain = 0.0,
+    bandwidth: Bandwidth = 0.0,
+    antenna: Antenna = "",
+    fft_len: FftLen = 64,
+    oversampling: Oversampling = 1,
+    as_json: AsJson = False,
+) -> int:
+    """Receive what a semcom tx sends, until Ctrl-C, the end of a recording, --count or --idle."""
+    ends = require("..links.ends")
+    if count is not None and count < 1:
+        raise BadInput(f"--count {count} makes no sense; give 1 or more pictures")
+    if idle is not None and not (math.isfinite(idle) and idle > 0):
+        raise BadInput(f"--idle {idle:g} makes no sense; give seconds above 0")
+    front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna)
+    end = ends.receiving_end(front, ends.Coding(scheme, variant, waveform(fft_len, oversampling)), out)
+    delivered = 0
+    with notices(signal.SIGTERM, signal.default_int_handler):
+        for picture in end.pictures(count, idle):
+            if "error" in picture:
+                sys.stderr.write(f"semcom: image {picture.get('image_id')} was not received: {picture['error']}\n")
+                continue
+            delivered += 1
+            snr = f"{picture['snr_db']:.1f} dB, " if "snr_db" in picture else ""
+            lost = f"{picture['lost']} of {picture['fragments']} fragments lost"
+            where = picture["images"]["received"]
+            say(as_json, picture, f"{where}: {picture['width']}x{picture['height']}, {snr}{lost}")
+    if not delivered:
+        sys.stderr.write("semcom: no picture was received\n")
+    return 0 if delivered else 1
+
+
+@contextmanager
+def notices(number: int, handler: Any) -> Iterator[None]:
+    """A signal is handled in another way: being told to quit ends a run as Ctrl-C does."""
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+def say(as_json: bool, figures: Mapping[str, Any], line: str) -> None:
+    """One line, at once: whoever reads it may be waiting for it."""
+    if as_json:
+        simple = {k: v for k, v in figures.items() if isinstance(v, str | int | float | dict)}
+        line = json.dumps(strict(simple))
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def rate_of_samples(value: float | None) -> float | None:
+    """The value of ``--samp-rate``."""
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise BadInput(f"--samp-rate {value:g} makes no sense; give samples a second")
+    return value
+
+
+def waveform(fft_len: int, oversampling: int) -> Any:
+    """The waveform of the bursts."""
+    if fft_len not in (64, 128, 256, 512) or oversampling not in (1, 2, 4, 8):
+        raise BadInput("--fft-len is 64, 128, 256 or 512, and --oversampling 1, 2, 4 or 8")
+    return require("..semcom_python").ofdm_params(fft_len=fft_len, oversampling=oversampling)

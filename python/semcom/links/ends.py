@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two ends of a link in processes, or on hosts, of their own."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pmt
+from gnuradio import gr
+
+from .. import jscc
+from .. import semcom_python as native
+from ..blocks import pdu
+from ..blocks.base import message_block
+from ..blocks.image_sink import image_sink
+from ..blocks.image_source import image_source
+from ..digital import Link
+from ..digital.coder import USUAL_RATE
+from ..errors import BadInput
+from .digital_transceiver import picture_receiver, picture_transmitter
+from .jscc_transceiver import idle_samples, jscc_receiver, jscc_transmitter
+from .radio import is_radio, parse_via, radio_sink, radio_source
+
+OUT = pmt.intern("out")
+SAMPLE_RATE = 1e6
+WINDOW = 2  # one image is encoded while another is sent
+PICTURE = 8  # bursts as which a picture counts that is not written yet: writing may be slower than decoding
+RADIO_AMPLITUDE = 0.1  # OFDM has peaks some 10 dB above its mean, and a radio clips at 1
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """Where the samples go or come from, as of :class:`.radio.radio_sink`.
+
+    samp_rate : samples a second; None for that of the recording, or 1e6.
+    """
+
+    via: str
+    samp_rate: float | None = None
+    frequency: float = 2.45e9
+    gain: float = 0.0
+    bandwidth: float = 0.0
+    antenna: str = ""
+
+
+@dataclass(frozen=True)
+class Coding:
+    """What transmitter and receiver must agree on: scheme, its weights, and the waveform.
+
+    codec, mcs : of scheme "digital", for the transmitter alone: a key of ``semcom.codec.CODECS``, and the index of an
+        MCS or None for the one that the link adapter chooses.
+    """
+
+    scheme: str = "softcast"
+    variant: str = "original"
+    params: native.ofdm_params = field(default_factory=native.ofdm_params)
+    codec: str = "avif"
+    mcs: int | None = None
+
+    def check(self) -> None:
+        """Say what is wrong, or which weights are missing, before anything runs."""
+        if self.scheme != "digital":
+            jscc.coder(self.scheme, self.variant)
+
+
+def make_transmitter(
+    coding: Coding, rate: float | None, snr_db: float, amplitude: float, continuous: bool
+) -> gr.hier_block2:
+    """The coder and modulator of a scheme: message ``image`` in; samples, messages ``failed`` and ``sent`` out."""
+    if coding.scheme == "digital":
+        link = Link(rate or USUAL_RATE, coding.mcs)
+        return picture_transmitter(link, coding.codec, snr_db, coding.params, amplitude, continuous)
+    return jscc_transmitter(coding.scheme, rate or 0.0, snr_db, coding.variant, coding.params, amplitude, continuous)
+
+
+def make_receiver(coding: Coding, samp_rate: float) -> gr.hier_block2:
+    """The demodulator and decoder of a scheme: samples in; messages ``image``, ``symbols`` and ``idle`` out; methods
+    ``samples``, ``waiting``, ``put`` and ``taken``."""
+    if coding.scheme == "digital":
+        return picture_receiver(coding.params, samp_rate)
+    return jscc_receiver(coding.scheme, coding.variant, coding.params, samp_rate)
+
+
+class _listener(message_block):
+    """Puts (port, metadata) of every message into ``events``, for the thread that waits for them, and passes it on.
+
+    The end of the flowgraph overtakes messages: what ends it must hear of them here, on ``out``, and not before.
+    """
+
+    def __init__(self, *ports: str):
+        message_block.__init__(self, "Listener")
+        self.events: queue.SimpleQueue[tuple[str, pdu.Meta]] = queue.SimpleQueue()
+        self.message_port_register_out(OUT)
+        for port in ports:
+            self.message_port_register_in(pmt.intern(port))
+            handler = self._handler_for(port)
+            self.set_msg_handler(pmt.intern(port), handler)
+
+    def _handler_for(self, port: str):
+        def handle(msg: pmt.pmt_base) -> None:
+            head = pmt.car(msg) if pmt.is_pair(msg) and not pmt.is_dict(msg) else msg
+            self.events.put((port, pdu.dictionary(head) if pmt.is_dict(head) else {}))
+            self.message_port_pub(OUT, msg)
+
+        # GNU Radio finds a handler by its name
+        handle.__name__ = f"_handle_{port}"
+        setattr(self, handle.__name__, handle)
+        return handle
+
+
+class _end(gr.top_block):
+    """A flowgraph that a thread waits for, while another one reads its events."""
+
+    def __init__(self, name: str, *ports: str):
+        gr.top_block.__init__(self, name, catch_exceptions=True)
+        self._listener = _listener(*ports)
+
+    def _events(self, patience: float | None = None) -> Iterator[tuple[str, pdu.Meta]]:
+        """Run; what the listener hears, and ("", {}) when it heard nothing for ``patience`` seconds.
+
+        Ends with the flowgraph, which stops when the reader does, or at Ctrl-C.
+        """
+        events = self._listener.events
+        self.start()
+        waiter = threading.Thread(target=self._wait_and_tell, name="flowgraph", daemon=True)
+        waiter.start()
+        try:
+            while True:
+                try:
+                    event = events.get(timeout=patience)
+                except queue.Empty:
+                    event = ("", {})
+                if event[0] == "over":
+                    return
+                yield event
+        except KeyboardInterrupt:
+            return
+        finally:
+            self.stop()
+            waiter.join()
+
+    def _wait_and_tell(self) -> None:
+        # gr.top_block.wait polls, and takes Ctrl-C for itself
+        gr.top_block_wait_unlocked(self._impl)
+        self._listener.events.put(("over", {}))
+
+
+class transmitting_end(_end):
+    """Image Source -> coder and modulator -> Radio Sink.
+
+    An image counts as sent when its last sample has gone to the Radio Sink; the next but one is encoded then. ZeroMQ, a
+    file or a radio takes the samples at its own speed, and the rest waits.
+
+    Parameters
+    ----------
+    images : files and folders.
+    front : where to; coding : how.
+    rate : k/n; None for the scheme's own. snr_db : Es/N0 that the encoder is told, dB.
+    amplitude : root mean square of a burst; None for 0.1 on a radio and 1 elsewhere.
+    repeat : how many times; 0 without end.
+
+    Raises
+    ------
+    BadInput, Missing : what cannot be, in a sentence.
+    """
+
+    def __init__(
+        self,
+        images: list[Path],
+        front: FrontEnd,
+        coding: Coding,
+        rate: float | None = None,
+        snr_db: float = 10.0,
+        amplitude: float | None = None,
+        repeat: int = 1,
+    ):
+        _end.__init__(self, "Transmitting end", "sent", "failed")
+        coding.check()
+        radio = is_radio(front.via)
+        source = image_source(images, repeat, WINDOW)
+        if amplitude is None:
+            amplitude = RADIO_AMPLITUDE if radio else 1.0
+        if not 0 < amplitude < float("inf"):
+            raise BadInput(f"an amplitude of {amplitude:g} makes no sense; give a number above 0")
+        # a radio wants samples all the time
+        transmitter = make_transmitter(coding, rate, snr_db, amplitude, radio)
+        self.radio = radio_sink(
+            front.via, front.samp_rate or SAMPLE_RATE, front.frequency, front.gain, front.bandwidth, front.antenna
+        )
+        self.connect(transmitter, self.radio)
+        self.msg_connect(source, "image", transmitter, "image")
+        for port in ("sent", "failed"):
+            self.msg_connect(transmitter, port, self._listener, port)
+        self.msg_connect(self._listener, "out", source, "ack")
+
+    def run_and_tell(self) -> Iterator[dict]:
+        """Run to the end; yields ``image_id``, ``name``, ``fragments``... of each image as it has left, with ``error``
+        where it was not sent.
+
+        Raises
+        ------
+        BadInput : the recording cannot be written.
+        """
+        for port, meta in self._events():
+            if port:
+                yield meta
+            if self.radio.error is not None:
+                break
+        if self.radio.error is not None:
+            raise self.radio.error
+
+
+class receiving_end(_end):
+    """Radio Source -> demodulator and decoder -> Image Sink.
+
+    Parameters
+    ----------
+    front : where from; coding : how.
+    out : folder for the pictures; none that is there is replaced.
+
+    Raises
+    ------
+    BadInput, Missing : what cannot be, in a sentence.
+    """
+
+    def __init__(self, front: FrontEnd, coding: Coding, out: Path):
+        _end.__init__(self, "Receiving end", "image", "symbols", "idle", "ack")
+        coding.check()
+        self._recording = parse_via(front.via)[0] == "sigmf"
+        rate = front.samp_rate or (0.0 if self._recording else SAMPLE_RATE)
+        source = radio_source(front.via, rate, front.frequency, front.gain, front.bandwidth, front.antenna, hold=True)
+        self._receiver = make_receiver(coding, source.samp_rate)
+        self._idle_seconds = idle_samples(coding.params) / source.samp_rate
+        self._sink = image_sink(str(out), keep=True)
+        self.connect(source, self._receiver)
+        self.msg_connect(self._receiver, "image", self._sink, "in")
+        self.msg_connect(self._receiver, "idle", source, "idle")
+        for port in ("image", "symbols", "idle"):
+            self.msg_connect(self._receiver, port, self._listener, port)
+        self.msg_connect(self._sink, "ack", self._listener, "ack")
+
+    def pictures(self, count: int | None = None, idle: float | None = None) -> Iterator[dict]:
+        """Run; yields what the Image Sink wrote of each picture, with ``error`` where it could not be received.
+
+        Parameters
+        ----------
+        count : end after so many pictures.
+        idle : end after so many seconds of signal in which no burst came. They are counted in samples, in steps of 16
+            of the longest bursts; where no samples come at all, as over ZeroMQ without a transmitter, by the clock.
+
+        A recording ends by itself, everything else goes on until Ctrl-C.
+        """
+        delivered, on_their_way = 0, 0
+        silence = 0.0  # seconds of signal
+        samples, since = 0, time.monotonic()
+        for port, _ in self._events(None if idle is None else max(idle / 8, 0.01)):
+            if port == "image":
+                on_their_way += 1
+                self._receiver.put(PICTURE)
+            elif port == "symbols":
+                silence = 0.0
+            elif port == "idle":
+                silence += self._idle_seconds
+            elif port == "ack":
+                on_their_way -= 1
+                self._receiver.taken(PICTURE)
+                for result in self._results():
+                    delivered += "error" not in result
+                    yield result
+            if idle is not None:
+                if self._receiver.samples() != samples or self._receiver.waiting():
+                    samples, since = self._receiver.samples(), time.monotonic()
+                dead = not self._recording and time.monotonic() - since >= idle
+                if on_their_way == 0 and (silence >= idle or dead):
+                    break
+            if count is not None and delivered >= count:
+                break
+        yield from self._results()
+
+    def _results(self) -> Iterator[dict]:
+        """Take out what the sink has finished."""
+        while self._sink.results:
+            yield self._sink.results.pop(0)

@@ -29,8 +29,9 @@ class jscc_decoder(reassembler):
     taken : called when a symbols PDU has been dealt with; a Burst Demodulator counts them.
 
     Ports: in ``symbols``, ``flush``; out ``image``, ``status``, and ``idle``, sent when no burst at all came
-    between two flushes, with the ``samples`` that the flush named. Keys added: ``snr_db`` (over the whole image, where the channel reported its energies),
-    ``lost`` fragments, ``fragments``, ``payload_uses`` and ``air_uses`` (with pilots), complex channel uses.
+    between two flushes, with the ``samples`` that the flush named. Keys added: ``snr_db`` (over the whole image, where
+    the channel reported its energies), ``lost`` fragments, ``fragments``, ``payload_uses`` and ``air_uses`` (with
+    pilots), complex channel uses.
 
     Raises
     ------

@@ -35,7 +35,8 @@ struct SEMCOM_API burst_header {
     std::uint16_t width = 0;     //!< 15 bits, columns of the image
     //! 8 bits, rate prefix; of bursts that carry bytes: bursts of the group, less one
     std::uint8_t rate = 0;
-    //! 16 bits, logarithmic power scale; of bytes: the fragment that the group begins with
+    //! 16 bits, logarithmic power scale; of bytes: the fragment that the group begins
+    //! with
     std::uint16_t scale = 0;
     std::int8_t snr_enc = 0;     //!< 8 bits, SNR in dB that the encoder assumed
     std::uint8_t mcs = 0;        //!< 6 bits, modulation and coding scheme

@@ -19,14 +19,21 @@ class image_codec_decoder(worker_block):
     be decoded the failure is passed on, so that the sink acknowledges the image.
 
     Ports: in ``bytes`` (u8vector PDUs with ``height`` and ``width``, and ``intact``, the number of leading bytes that
-    are sound, unless all are); out ``image`` (with the metadata of the bytes and ``complete``, 1 or 0), ``status``.
+    are sound, unless all are), ``idle``; out ``image`` (with the metadata of the bytes and ``complete``, 1 or 0),
+    ``idle`` (what came there, after the images of all bytes that came before it), ``status``.
     """
 
+    signal_ports = ("idle",)
+
     def __init__(self):
-        worker_block.__init__(self, "Image Codec Decoder", ["bytes"], ["image"])
+        worker_block.__init__(self, "Image Codec Decoder", ["bytes", "idle"], ["image"])
+        self.message_port_register_out(pmt.intern("idle"))
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
-        """The bytes of one image -> the image."""
+        """The bytes of one image -> the image; or word that no more is to be expected."""
+        if port == "idle":
+            self.publish("idle", msg)
+            return
         for name in ("height", "width"):
             if type(meta.get(name)) is not int:
                 raise BadInput(f"a bytes PDU came without the integer key {name}; feed it from an Image Codec Encoder")

@@ -148,6 +148,8 @@ class picture_receiver(gr.hier_block2):
         self.msg_connect(self.receiver, "bytes", self.codec, "bytes")
         self.msg_connect(self.codec, "image", self, "image")
         self.msg_connect(self.receiver, "symbols", self, "symbols")
-        self.msg_connect(self.receiver, "idle", self, "idle")
+        # through the codec, so that nobody hears of silence before the picture that came ahead of it
+        self.msg_connect(self.receiver, "idle", self.codec, "idle")
+        self.msg_connect(self.codec, "idle", self, "idle")
         self.put, self.taken = self.receiver.put, self.receiver.taken
         self.samples, self.waiting = self.receiver.samples, self.receiver.waiting

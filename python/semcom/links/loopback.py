@@ -27,7 +27,7 @@ from ..errors import BadInput
 from ..image import io
 from ..segment import parse_prompt, validate
 from . import waveform_channel
-from .digital_transceiver import digital_receiver, digital_transmitter
+from .digital_transceiver import picture_receiver, picture_transmitter
 from .jscc_transceiver import jscc_receiver, jscc_transmitter
 
 ROI = ("whole", "masked", "power")
@@ -111,9 +111,6 @@ class loopback(gr.top_block):
         if settings.level == "waveform":
             self.msg_connect(receiver, "idle", source, "idle")
             self.msg_connect(transmitter, "failed", source, "ack")
-        entry, exit_ = transmitter, receiver
-        if settings.scheme == "digital":
-            entry, exit_ = self._image_codec(source, transmitter, receiver)
         self.quality = image_quality(bool(settings.prompts), True, settings.st_lpips)
         titles = ["original", "overlay", "received"] if settings.prompts else ["original", "received"]
         self.sink = image_sink(str(settings.out), tuple(titles))
@@ -132,39 +129,36 @@ class loopback(gr.top_block):
                 coder_input = (segmenter, "roi")
             elif settings.roi == "power":
                 self.msg_connect(segmenter, "mask", transmitter, "mask")
-        self.msg_connect(*coder_input, entry, "image")
+        self.msg_connect(*coder_input, transmitter, "image")
         self.msg_connect(*coder_input, self.quality, "reference")
-        self.msg_connect(exit_, "image", self.quality, "received")
+        self.msg_connect(receiver, "image", self.quality, "received")
         self.msg_connect(self.quality, "image", self.sink, f"in{len(titles) - 1}")
         self.msg_connect(self.sink, "ack", source, "ack")
         if settings.st_lpips:
             self.weights |= {weights.find("stlpips_alex").name: weights.sha256("stlpips_alex")}
 
-    def _image_codec(
-        self, source: image_source, transmitter: gr.basic_block, receiver: gr.basic_block
-    ) -> tuple[worker_block, worker_block]:
-        """What makes bytes of images, and images of bytes."""
+    def _link(self) -> digital.Link:
+        """What the link adapter of scheme ``digital`` reckons with."""
         settings = self.settings
         # over multipath the fades of a burst are averaged by its subcarriers
         fading = settings.channel if settings.channel in digital.CHANNELS else "awgn"
-        adapter = link_adapter(
-            settings.rate or USUAL_RATE, -1 if settings.mcs is None else settings.mcs, settings.snr_db, fading
-        )
-        coder, decoder = image_codec_encoder(settings.codec), image_codec_decoder()
-        self.workers |= {"compress": coder, "decompress": decoder}
-        self.msg_connect(adapter, "image", coder, "image")
-        self.msg_connect(coder, "bytes", transmitter, "bytes")
-        self.msg_connect(receiver, "bytes", decoder, "bytes")
-        if settings.level == "waveform":
-            self.msg_connect(coder, "failed", source, "ack")
-        return adapter, decoder
+        return digital.Link(settings.rate or USUAL_RATE, settings.mcs, fading)
 
     def _symbol_link(self, variant: str) -> tuple[gr.basic_block, gr.basic_block]:
         settings = self.settings
         if settings.scheme == "digital":
             encoder, decoder = digital_encoder(), digital_decoder("digital", settings.snr_db)
+            link, compress, decompress = self._link(), image_codec_encoder(settings.codec), image_codec_decoder()
+            first = link_adapter(
+                link.rate, -1 if link.mcs is None else link.mcs, settings.snr_db, link.channel, link.loss
+            )
+            last = decompress
+            self.workers |= {"compress": compress, "decompress": decompress}
+            self.msg_connect(first, "image", compress, "image")
+            self.msg_connect(compress, "bytes", encoder, "bytes")
+            self.msg_connect(decoder, "bytes", decompress, "bytes")
         else:
-            encoder = jscc_encoder(
+            encoder = first = jscc_encoder(
                 settings.scheme,
                 settings.rate or 0.0,
                 settings.snr_db,
@@ -172,7 +166,7 @@ class loopback(gr.top_block):
                 settings.roi == "power",
                 settings.background,
             )
-            decoder = jscc_decoder(settings.scheme, settings.snr_db, variant)
+            decoder = last = jscc_decoder(settings.scheme, settings.snr_db, variant)
         channel = semcom_python.symbol_channel(
             model=settings.channel,
             snr_db=settings.snr_db,
@@ -183,7 +177,7 @@ class loopback(gr.top_block):
         self.workers |= {"encode": encoder, "decode": decoder}
         self.msg_connect(encoder, "symbols", channel, "symbols")
         self.msg_connect(channel, "symbols", decoder, "symbols")
-        return encoder, decoder
+        return first, last
 
     def _waveform_link(self, variant: str) -> tuple[gr.basic_block, gr.basic_block]:
         settings = self.settings
@@ -193,8 +187,9 @@ class loopback(gr.top_block):
         samp_rate = MULTIPATH_RATE if multipath else SAMPLE_RATE
         self.frame = semcom_python.ofdm_frame(params)
         if settings.scheme == "digital":
-            transmitter = digital_transmitter(params=params)
-            receiver = digital_receiver("digital", params, samp_rate)
+            transmitter = picture_transmitter(self._link(), settings.codec, settings.snr_db, params)
+            receiver = picture_receiver(params, samp_rate)
+            self.workers |= {"compress": transmitter.codec, "decompress": receiver.codec}
         else:
             transmitter = jscc_transmitter(
                 settings.scheme,

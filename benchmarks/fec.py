@@ -107,22 +107,32 @@ def solved(f: Callable[[float], float], low: float, high: float) -> float:
 
 
 def crossing(curve: list[list[float]], target: float) -> float | None:
-    """dB at which a curve of [dB, BER, ...] passes ``target``: log-linear between its points, None beyond them."""
-    for (x0, y0, *_), (x1, y1, *_) in pairwise(curve):
-        if y0 >= target >= y1 > 0:
+    """dB at which a curve of [dB, BER, errors, bits] passes ``target``, log-linear between its points; None beyond.
+
+    A point without errors counts as one of three, the most that is likely (95 %).
+    """
+    for (x0, y0, _, _), (x1, y1, _, bits) in pairwise(curve):
+        if y0 >= target >= y1:
+            y1 = min(max(y1, 3 / bits), target)
             return round(x0 + (x1 - x0) * math.log(y0 / target) / math.log(y0 / y1), 3)
     return None
 
 
+def beyond(curve: list[list[float]], target: float, reference: float) -> float | None:
+    """dB by which a curve passes ``target`` later than ``reference``."""
+    at = crossing(curve, target)
+    return None if at is None else round(at - reference, 3)
+
+
 def sweep(measure: Callable[[float, int], tuple[int, int]], points: list[float], target: float, errors: int) -> list:
-    """[dB, BER, bit errors, bits] at rising dB until below ``target``; each with at least so many errors.
+    """[dB, BER, bit errors, bits] at rising dB until below ``target``; to so many errors or 3,000 / target bits each.
 
     measure : (dB, round) -> bit errors and bits of one batch.
     """
     curve = []
     for point in points:
         wrong = bits = batch = 0
-        while wrong < errors and bits < 3 * errors / target:
+        while wrong < errors and bits < 3000 / target:
             w, n = measure(point, batch)
             wrong, bits, batch = wrong + w, bits + n, batch + 1
         curve.append([round(point, 3), wrong / bits, wrong, bits])
@@ -130,6 +140,10 @@ def sweep(measure: Callable[[float, int], tuple[int, int]], points: list[float],
         if wrong / bits < target:
             break
     return curve
+
+
+# Bit errors of LDPC codes come hundreds in a block: this is what it takes to see some tens of blocks.
+BURSTY = 20_000
 
 
 def span(start: float, stop: float, step: float) -> list[float]:
@@ -168,7 +182,7 @@ def uncoded(target: float = 1e-3) -> dict:
         theory = solved(lambda snr, b=bits: gray_ber(b, snr) - target, -10, 40)
 
         def batch(snr_db: float, number: int, bits=bits, modulation=modulation) -> tuple[int, int]:
-            rng = np.random.default_rng([bits, number, round(1000 * snr_db)])
+            rng = np.random.default_rng([bits, number, round(1000 * (snr_db + 100))])
             n, variance = 100_000, 10 ** (-snr_db / 10)
             sent = rng.integers(0, 2, n * bits, np.uint8)
             received = modulation.map(sent) + gaussian(rng, n, variance)
@@ -179,7 +193,7 @@ def uncoded(target: float = 1e-3) -> dict:
         rows[name] = {
             "theory_db": round(theory, 3),
             "measured_db": crossing(curve, target),
-            "distance_db": round(crossing(curve, target) - theory, 3),
+            "distance_db": beyond(curve, target, theory),
             "curve": curve,
         }
     return {"ber": target, "snr": "Es/N0", "by_modulation": rows}
@@ -258,7 +272,7 @@ def convolutional(target: float = 1e-5, info_bits: int = 8192) -> dict:
         bound = solved(lambda snr, p=puncturing: union_bound(p, snr) - target, 2, 12)
 
         def batch(ebn0_db: float, number: int, code=code, puncturing=puncturing) -> tuple[int, int]:
-            rng = np.random.default_rng([puncturing, number, round(1000 * ebn0_db)])
+            rng = np.random.default_rng([puncturing, number, round(1000 * (ebn0_db + 100))])
             info, llr = antipodal(code, rng, ebn0_db + 10 * math.log10(RATE[puncturing]), 64)
             return int(np.sum(code.decode(llr) != info)), info.size
 
@@ -267,7 +281,7 @@ def convolutional(target: float = 1e-5, info_bits: int = 8192) -> dict:
             "spectrum": {str(d): round(c, 3) for d, c in list(spectra(puncturing).items())[:7]},
             "union_bound_db": round(bound, 3),
             "measured_db": crossing(curve, target),
-            "distance_db": round(crossing(curve, target) - bound, 3),
+            "distance_db": beyond(curve, target, bound),
             "curve": curve,
         }
     return {"ber": target, "snr": "Eb/N0", "info_bits": info_bits, "by_rate": rows}
@@ -292,17 +306,17 @@ def ldpc(target: float = 1e-4) -> dict:
         limit = solved(lambda snr, r=rate: r - binary_capacity(snr), -20, 15) - 10 * math.log10(rate)
 
         def batch(ebn0_db: float, number: int, code=code, rate=rate) -> tuple[int, int]:
-            rng = np.random.default_rng([code.coded_bits, number, round(1000 * ebn0_db)])
+            rng = np.random.default_rng([code.coded_bits, number, round(1000 * (ebn0_db + 100))])
             sent, llr = antipodal(code, rng, ebn0_db + 10 * math.log10(rate), 50)
             return int(np.sum(code.decode(llr)[0] != sent)), sent.size
 
-        curve = sweep(batch, span(limit + 0.5, limit + 2.5, 0.1), target, 1000)
+        curve = sweep(batch, span(limit + 0.7, limit + 2.5, 0.1), target, BURSTY)
         rows[name] = {
             "info_bits": info,
             "coded_bits": coded,
             "limit_db": round(limit, 3),
             "measured_db": crossing(curve, target),
-            "distance_db": round(crossing(curve, target) - limit, 3),
+            "distance_db": beyond(curve, target, limit),
             "curve": curve,
         }
     return {"ber": target, "snr": "Eb/N0", "by_rate": rows}
@@ -342,7 +356,7 @@ def flowgraph_batch(coder, decoder, frames: int, scale_llr: bool = False):
     k, n = fec.get_encoder_input_size(coder), fec.get_encoder_output_size(coder)
 
     def batch(ebn0_db: float, number: int) -> tuple[int, int]:
-        rng = np.random.default_rng([k, n, number, round(1000 * ebn0_db)])
+        rng = np.random.default_rng([k, n, number, round(1000 * (ebn0_db + 100))])
         info = rng.integers(0, 2, (frames, k), np.uint8)
         coded = through_coder(coder, info)
         variance = 10 ** (-ebn0_db / 10) / (2 * k / n)
@@ -364,7 +378,7 @@ def gnuradio_ldpc(target: float = 1e-4) -> dict:
     true_sigma = math.sqrt(10**-0.22 / (2 * k / n))
     wrong, bits = flowgraph_batch(coder, fec.ldpc_decoder.make(file, true_sigma, 50), 100)(2.2, 0)
     ours = sweep(flowgraph_batch(semcom.nr_ldpc_encoder(k, n), semcom.nr_ldpc_decoder(k, n), 400), points, target, 1000)
-    distance = crossing(stock, target) and round(crossing(stock, target) - limit, 3)
+    distance = beyond(stock, target, limit)
     return {
         "ber": target,
         "snr": "Eb/N0",
@@ -489,14 +503,14 @@ def waveform() -> dict:
     frame = semcom.ofdm_frame()
     modulation = kernels.modulation(2)
     rows = {}
-    for name, code, target, points in (
-        ("ldpc", kernels.nr_ldpc(n, 2 * n, 2), 1e-4, span(0.9, 2.5, 0.1)),
-        ("k7", kernels.conv_code(n - 8, 2 * n, 2), 1e-5, span(3.9, 5.4, 0.25)),
+    for name, code, target, errors, points in (
+        ("ldpc", kernels.nr_ldpc(n, 2 * n, 2), 1e-4, BURSTY // 2, span(0.9, 2.5, 0.1)),
+        ("k7", kernels.conv_code(n - 8, 2 * n, 2), 1e-5, 1000, span(3.9, 5.4, 0.25)),
     ):
         lost = {}
 
         def symbol_level(snr_db: float, number: int, code=code) -> tuple[int, int]:
-            rng = np.random.default_rng([1, number, round(1000 * snr_db)])
+            rng = np.random.default_rng([1, number, round(1000 * (snr_db + 100))])
             variance = 10 ** (-snr_db / 10)
             info = rng.integers(0, 2, (20, code.info_bits), np.uint8)
             y = modulation.map(code.encode(info).ravel()) + gaussian(rng, 20 * n, variance)
@@ -507,7 +521,7 @@ def waveform() -> dict:
         transmitter, receiver = semcom.burst_transmitter(frame), semcom.burst_receiver(frame)
 
         def burst_level(snr_db: float, number: int, code=code, tx=transmitter, rx=receiver, lost=lost):
-            rng = np.random.default_rng([2, number, round(1000 * snr_db)])
+            rng = np.random.default_rng([2, number, round(1000 * (snr_db + 100))])
             wrong = bits = 0
             for i in range(20):
                 info = rng.integers(0, 2, code.info_bits, np.uint8)
@@ -525,8 +539,8 @@ def waveform() -> dict:
             return wrong, bits
 
         curves = {
-            "symbol": sweep(symbol_level, points, target, 1000),
-            "waveform": sweep(burst_level, points, target, 1000),
+            "symbol": sweep(symbol_level, points, target, errors),
+            "waveform": sweep(burst_level, points, target, errors),
         }
         at = {level: crossing(curve, target) for level, curve in curves.items()}
         rows[name] = {
@@ -534,7 +548,7 @@ def waveform() -> dict:
             "info_bits": code.info_bits,
             "symbol_level_db": at["symbol"],
             "waveform_db": at["waveform"],
-            "further_loss_db": round(at["waveform"] - at["symbol"], 3),
+            "further_loss_db": beyond(curves["waveform"], target, at["symbol"]),
             "bursts_without_header": sum(lost.values()),
             "curves": curves,
         }

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from gnuradio import blocks, digital, fec, gr, semcom
+from gnuradio.fec import polar
 from gnuradio.semcom import semcom_kernels as kernels
 from gnuradio.semcom.digital import group, mcs
 
@@ -411,7 +412,7 @@ def gnuradio_polar(target: float = 1e-4) -> dict:
     """GNU Radio's polar code (1024, 512) as its example builds it, list of 8, beside NR LDPC of the same size."""
     n, k = 1024, 512
     with contextlib.redirect_stdout(None):
-        frozen = fec.polar.load_frozen_bits_info(False, fec.polar.CHANNEL_TYPE_BEC, n, k, 0.0, 32)
+        frozen = polar.load_frozen_bits_info(False, polar.CHANNEL_TYPE_BEC, n, k, 0.0, 32)
     positions, values = frozen["positions"].tolist(), frozen["values"]
     coder = fec.polar_encoder.make(n, k, positions, values, False)
     points = span(1.0, 5.0, 0.5)

@@ -22,8 +22,8 @@ namespace semcom {
  * interleaving by 5.4.2.2. No CRC is attached and nothing is segmented.
  *
  * The decoder is layered normalised min-sum (Chen et al., IEEE Trans. Commun. 53(8),
- * 2005; layers: Hocevar, SiPS 2004), normalised by the code rate. It stops as soon as the
- * hard decisions are a codeword.
+ * 2005; layers: Hocevar, SiPS 2004), normalised by the code rate for BPSK and QPSK. It
+ * stops as soon as the hard decisions are a codeword.
  *
  * Objects hold no state that changes: one may be used by several threads.
  */

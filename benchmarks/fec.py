@@ -415,7 +415,7 @@ def gnuradio_polar(target: float = 1e-4) -> dict:
         frozen = polar.load_frozen_bits_info(False, polar.CHANNEL_TYPE_BEC, n, k, 0.0, 32)
     positions, values = frozen["positions"].tolist(), frozen["values"]
     coder = fec.polar_encoder.make(n, k, positions, values, False)
-    points = span(1.0, 5.0, 0.5)
+    points = span(1.5, 4.5, 0.25)
     curves = {}
     for name, decoder in (
         ("sc", fec.polar_decoder_sc.make(n, k, positions, values)),

@@ -22,8 +22,8 @@ namespace semcom {
  * interleaving by 5.4.2.2. No CRC is attached and nothing is segmented.
  *
  * The decoder is layered normalised min-sum (Chen et al., IEEE Trans. Commun. 53(8),
- * 2005; layers: Hocevar, SiPS 2004). It stops as soon as the hard decisions are a
- * codeword.
+ * 2005; layers: Hocevar, SiPS 2004), normalised by the code rate for BPSK and QPSK. It
+ * stops as soon as the hard decisions are a codeword.
  *
  * Objects hold no state that changes: one may be used by several threads.
  */
@@ -71,6 +71,7 @@ private:
     int d_info, d_graph, d_z;
     int d_systematic; // columns of information bits
     std::vector<std::vector<edge>> d_rows;
+    float d_normalisation;     // of min-sum
     int d_rows_used;           // rows whose parity bits are sent
     std::vector<int> d_source; // of each coded bit: where it is in the codeword
 };

@@ -16,7 +16,7 @@ import pytest
 import sigmf
 import zmq
 from gnuradio import blocks, gr, semcom
-from gnuradio.semcom import recording
+from gnuradio.semcom import codec, digital, recording
 from gnuradio.semcom.cli import main
 from gnuradio.semcom.errors import BadInput, Missing
 from PIL import Image
@@ -101,6 +101,26 @@ def test_a_network_scheme_travels_alike(astronaut, tmp_path, command):
     args = ("--via", via, "--scheme", "semcom", "--out", tmp_path, "--json")
     status, out, err = command("rx", *args)
     assert (status, err) == (0, "") and psnr(json.loads(out)["images"]["received"], astronaut) > 24
+
+
+@pytest.mark.parametrize("coding", [("jpeg", 34), ("avif", "auto"), ("jpeg2000", 8)])
+def test_digital_pictures_of_a_recording_are_those_that_were_coded(coding, photographs, tmp_path, command):
+    """The payload comes back bit for bit: each picture is the one that the codec makes of the bytes sent."""
+    name, mcs = coding
+    via = f"sigmf:{tmp_path / 'air'}"
+    # a rate at which JPEG's tables fit as well
+    arguments = ("--scheme", "digital", "--codec", name, "--mcs", mcs, "--rate", "1/6", "--snr", 12)
+    assert command("tx", photographs, "--via", via, *arguments)[0] == 0
+    status, out, err = command("rx", "--via", via, "--scheme", "digital", "--out", tmp_path / "rx", "--json")
+    assert (status, err) == (0, "")
+    reports = [json.loads(line) for line in out.splitlines()]
+    link = digital.Link(1 / 6, None if mcs == "auto" else mcs)
+    for report, sent in zip(reports, sorted(photographs.iterdir()), strict=True):
+        image = np.asarray(Image.open(sent))
+        coded = codec.encode(image, name, link.plan(image.size, 12.0)[1]).data
+        assert (report["bytes"], report["blocks_lost"]) == (len(coded), 0)
+        expected = codec.decode(coded, *image.shape[:2]).image
+        assert np.array_equal(np.asarray(Image.open(report["images"]["received"])), expected)
 
 
 def test_a_transmitter_ends_only_when_everything_is_out(via, photographs, recorded):

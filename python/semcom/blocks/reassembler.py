@@ -54,7 +54,7 @@ class Place:
 
 @dataclass
 class Pending:
-    """An image whose fragments are still coming; ``bursts`` and ``parts`` by fragment."""
+    """An image whose fragments still come: ``bursts`` and ``parts`` by fragment; ``decoded`` is the block's own."""
 
     number: int
     image: Any
@@ -64,6 +64,7 @@ class Pending:
     bursts: dict[int, Any] = field(default_factory=dict)
     energies: np.ndarray = field(default_factory=lambda: np.zeros(3))  # signal, noise, pilots
     last_burst: int = 0
+    decoded: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class reassembler(worker_block):
     """
 
     signal_ports = ("flush",)
+    least_share = LEAST_SHARE
 
     def __init__(self, name: str, output: str, snr_db: float, timeout: int, taken: Callable[[], None] | None = None):
         worker_block.__init__(self, name, ["symbols", "flush"], [output])
@@ -120,7 +122,7 @@ class reassembler(worker_block):
         self._pending: dict[tuple, Pending] = {}  # in the order of their last bursts
         self._symbols = 0  # held in them
         self._bursts = 0
-        self._bursts_at_flush = -1
+        self._bursts_at_flush = 0
         self._flushes: deque[tuple[int, int | None]] = deque()  # that came before their bursts
         self._taken = taken or (lambda: None)
 
@@ -250,8 +252,12 @@ class reassembler(worker_block):
         if len(fragment.symbols):
             pending.parts[fragment.index] = (fragment.symbols, fragment.noise_var)
             self._symbols += len(fragment.symbols)
+        self.arrived(pending, fragment.index)
         if len(pending.bursts) == pending.fragments:
             self._deliver(fragment.key)
+
+    def arrived(self, pending: Pending, index: int) -> None:
+        """Fragment ``index`` has come, or was reported lost; what can be used before the image is whole may go out."""
 
     def _overdue(self) -> bool:
         """Whether the image that has waited longest must go."""
@@ -276,7 +282,7 @@ class reassembler(worker_block):
         if lost == pending.fragments:
             self.fail(meta, f"all {lost} fragments of the image were lost")
             return
-        if len(pending.parts) < LEAST_SHARE * pending.fragments:
+        if len(pending.parts) < self.least_share * pending.fragments:
             self.fail(meta, f"{lost} of {pending.fragments} fragments of the image were lost, too many for a picture")
             return
         try:

@@ -6,7 +6,19 @@ from __future__ import annotations
 from .adapter import CHANNELS, block_error_rate, choose, effective_snr_db, message_loss
 from .link import Link
 from .mcs import ADAPTIVE, TABLE, Mcs, mcs_of
-from .message import Span, budget, bursts, received, span_for, span_within, spans
+from .message import (
+    Part,
+    Span,
+    budget,
+    bursts,
+    part_bursts,
+    plan_text,
+    planned,
+    received,
+    span_for,
+    span_within,
+    spans,
+)
 
 __all__ = [
     "ADAPTIVE",
@@ -14,6 +26,7 @@ __all__ = [
     "TABLE",
     "Link",
     "Mcs",
+    "Part",
     "Span",
     "block_error_rate",
     "budget",
@@ -22,6 +35,9 @@ __all__ = [
     "effective_snr_db",
     "mcs_of",
     "message_loss",
+    "part_bursts",
+    "plan_text",
+    "planned",
     "received",
     "span_for",
     "span_within",

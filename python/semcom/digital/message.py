@@ -8,6 +8,8 @@ two. All bursts of a group are equally long, so any one of them tells how the gr
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +17,11 @@ import numpy as np
 from ..errors import BadInput
 from ..jscc.symbols import MAX_FRAGMENT, MAX_FRAGMENTS, join, split
 from . import group
-from .mcs import Mcs
+from .mcs import Mcs, mcs_of
 
 MOST_BURSTS = 256  # of one group
 _SEED_BITS = 15
+_PIECE = re.compile(r"(\d{1,9})@(\d{1,3})x(\d{1,4})")
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,40 @@ class Span:
         return image_id << _SEED_BITS | self.first
 
 
-def span_for(size: int, mcs: Mcs, first: int = 0) -> Span:
-    """The least group that carries ``size`` bytes; BadInput when one group cannot."""
+@dataclass(frozen=True)
+class Part:
+    """Bytes that are protected alike: ``data`` at ``mcs``, spread over ``bursts`` bursts at least."""
+
+    data: bytes
+    mcs: Mcs
+    bursts: int = 1
+
+
+def plan_text(parts: Sequence[Part]) -> str:
+    """How a message is shared out, in one line: ``BYTES@MCSxBURSTS``, separated by commas."""
+    return ",".join(f"{len(part.data)}@{part.mcs.index}x{part.bursts}" for part in parts)
+
+
+def planned(message: bytes, text: str) -> list[Part]:
+    """The parts of ``message`` that a line of :func:`plan_text` tells; BadInput when it is none, or does not fit."""
+    out, at = [], 0
+    for piece in text.split(","):
+        found = _PIECE.fullmatch(piece)
+        if not found:
+            raise BadInput(f"a plan of parts {text!r} is not understood; write BYTES@MCSxBURSTS, separated by commas")
+        size, mcs, bursts = map(int, found.groups())
+        out.append(Part(message[at : at + size], mcs_of(mcs), bursts))
+        at += size
+    if at != len(message):
+        raise BadInput(f"a plan of parts {text!r} is of {at} bytes, and the message has {len(message)}")
+    return out
+
+
+def span_for(size: int, mcs: Mcs, first: int = 0, least: int = 1) -> Span:
+    """The least group that carries ``size`` bytes in at least ``least`` bursts; BadInput when one group cannot."""
     symbols = group.symbols_for(size, mcs)
     while True:
-        depth = -(-symbols // MAX_FRAGMENT)
+        depth = max(least, -(-symbols // MAX_FRAGMENT))
         length = -(-symbols // depth)
         if group.capacity(depth * length, mcs) >= size:
             break
@@ -69,12 +101,13 @@ def budget(symbols: int, mcs: Mcs) -> int:
     return whole * full + (group.capacity(span_within(rest, mcs).symbols, mcs) if rest else 0)
 
 
-def spans(size: int, mcs: Mcs) -> list[Span]:
-    """How a message of ``size`` bytes is grouped: one group where that is enough, several of equal shares if not."""
+def spans(size: int, mcs: Mcs, first: int = 0, least: int = 1) -> list[Span]:
+    """How ``size`` bytes are grouped from burst ``first`` on: one group where that is enough, several of equal shares
+    if not, of at least ``least`` bursts each."""
     count = -(-max(size, 1) // group.capacity(MOST_BURSTS * MAX_FRAGMENT, mcs))
-    out, first = [], 0
+    out = []
     for i in range(count):
-        out.append(span_for(share(size, count, i), mcs, first))
+        out.append(span_for(share(size, count, i), mcs, first, least))
         first += out[-1].depth
     if first > MAX_FRAGMENTS:
         raise BadInput(f"{size} bytes need {first} bursts at MCS {mcs.index}, more than the {MAX_FRAGMENTS} that the "
@@ -92,13 +125,28 @@ def bursts(message: bytes, mcs: Mcs, image_id: int = 0) -> list[tuple[Span, np.n
 
     image_id : 16 bits; scrambles, so the receiver must know it (the burst header says it).
     """
-    groups = spans(len(message), mcs)
-    out, at = [], 0
-    for i, span in enumerate(groups):
-        size = share(len(message), len(groups), i)
-        symbols = group.encode(message[at : at + size], mcs, span.symbols, span.seed(image_id))
-        out += [(span, part) for part in split(symbols)]
-        at += size
+    return part_bursts([Part(message, mcs)], image_id)
+
+
+def part_bursts(parts: Sequence[Part], image_id: int = 0) -> list[tuple[Span, np.ndarray]]:
+    """As :func:`bursts`, of parts that are protected unequally; each part is decoded without the others.
+
+    Raises
+    ------
+    BadInput : no parts, or more bursts than the header counts.
+    """
+    if not parts:
+        raise BadInput("a message of no parts cannot be sent; give at least one")
+    out: list[tuple[Span, np.ndarray]] = []
+    for part in parts:
+        if not 1 <= part.bursts <= MOST_BURSTS:
+            raise BadInput(f"a part cannot be spread over {part.bursts} bursts; choose 1 to {MOST_BURSTS}")
+        groups, at = spans(len(part.data), part.mcs, len(out), part.bursts), 0
+        for i, span in enumerate(groups):
+            size = share(len(part.data), len(groups), i)
+            symbols = group.encode(part.data[at : at + size], part.mcs, span.symbols, span.seed(image_id))
+            out += [(span, burst) for burst in split(symbols, span.depth)]
+            at += size
     return out
 
 

@@ -153,9 +153,12 @@ def interleaver(total: int) -> np.ndarray:
     return order
 
 
-def split(symbols: np.ndarray) -> list[np.ndarray]:
-    """Deal the interleaved symbols out to the fragments one by one, so that a lost burst thins the image evenly."""
-    count = fragments_needed(len(symbols))
+def split(symbols: np.ndarray, count: int | None = None) -> list[np.ndarray]:
+    """Deal the interleaved symbols out to the fragments one by one, so that a lost burst thins the image evenly.
+
+    count : of fragments; the least that there can be unless told.
+    """
+    count = count or fragments_needed(len(symbols))
     shuffled = symbols[interleaver(len(symbols))]
     return [np.ascontiguousarray(shuffled[i::count]) for i in range(count)]
 

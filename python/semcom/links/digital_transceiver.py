@@ -71,8 +71,8 @@ class digital_receiver(burst_decoder):
     params : as the transmitter's.
     samp_rate : samples a second; scales the reported carrier offset.
 
-    Ports: in complex samples; out messages ``bytes``, ``symbols`` (equalised, for a constellation), ``idle`` (for the
-    Image Source of a loopback).
+    Ports: in complex samples; out messages ``bytes``, ``part`` (as of the Digital Decoder), ``symbols`` (equalised, for
+    a constellation), ``idle`` (for the Image Source of a loopback).
     """
 
     def __init__(self, scheme: str = "digital", params: native.ofdm_params | None = None, samp_rate: float = 1e6):
@@ -84,6 +84,8 @@ class digital_receiver(burst_decoder):
             params,
             samp_rate,
         )
+        self.message_port_register_hier_out("part")
+        self.msg_connect(self.decoder, "part", self, "part")
 
 
 class picture_transmitter(gr.hier_block2):

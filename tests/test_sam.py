@@ -90,6 +90,24 @@ def test_same_image_same_mask(sam, portrait):
     assert first.score == second.score
 
 
+def test_a_class_is_its_map_redrawn(sam, portrait):
+    # the person as a coarse segmenter may draw it: the right place, the wrong outline
+    whole = sam.segment(portrait, [Point(220, 150), Point(220, 400)]).mask
+    coarse = np.kron(whole[8::16, 8::16], np.ones((16, 16), bool))
+    labels = np.where(coarse, np.uint8(15), np.uint8(0))
+    labels[470:480, 470:480] = 12  # too small to ask for
+    found = sam.segment(portrait, [ClassName("person")], labels).mask
+
+    def alike(a, b):
+        return (a & b).sum() / (a | b).sum()
+
+    assert alike(found, whole) > 0.97 > alike(coarse, whole)
+    np.testing.assert_array_equal(sam.segment(portrait, [ClassName("dog")], labels).mask, labels == 12)
+    assert not sam.segment(portrait, [ClassName("cat")], labels).mask.any()
+    with pytest.raises(BadInput, match="class map"):
+        sam.segment(portrait, [ClassName("dog")], labels[1:])
+
+
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 2500), (2500, 1), (5, 7)])
 def test_tiny_and_thin_images(sam, height, width):
     image = np.random.default_rng(3).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -130,9 +148,9 @@ def test_what_is_asked_together():
 @pytest.mark.parametrize(
     ("prompts", "sentence"),
     [
-        ([], "There is no prompt; give a point, a box or a mask file."),
-        ([ClassName("dog")], "Prompt 'class:dog' needs the class segmenter of a later version"),
-        ([Point(1, 1), Everything()], "Prompt 'everything' needs the class segmenter of a later version"),
+        ([], "There is no prompt; give a point, a box, a mask file, a class or everything."),
+        ([ClassName("dog")], "A class prompt needs the image's class map"),
+        ([Everything(), ClassName("unicorn")], "There is no class 'unicorn'; choose from background, aeroplane"),
         ([Point(40, 1)], "'point:40,1,1' lies outside the image, which is 40 wide and 30 high"),
         ([Point(1, 1, 0)], "Negative points need something to take away from"),
     ],

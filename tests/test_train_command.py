@@ -94,6 +94,8 @@ def test_tensorboard_holds_what_the_table_holds(folder, tmp_path):
         ("jpeg", [], "jpeg is not a trainable scheme; choose softcast, samsc"),
         ("samsc", ["--snr", "10"], "--snr means nothing to samsc, only to deepjscc, witt, semcom"),
         ("softcast", ["--export", "x"], "--export means nothing to softcast"),
+        ("samsc", ["--teacher", "x.tflite"], "--teacher means nothing to samsc, only to aseg"),
+        ("aseg", ["--crop", "96"], "--crop 96 must be a multiple of 64"),
         ("witt", ["--variant", "gdn"], "--variant means nothing to witt, only to deepjscc"),
         ("deepjscc", ["--variant", "relu"], "deepjscc has no variant relu; choose prelu, gdn"),
         ("deepjscc", ["--channels", "64"], "--channels means nothing to deepjscc, only to semcom"),

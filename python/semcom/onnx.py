@@ -27,7 +27,9 @@ def limit_threads(most: int | None) -> None:
     _most_threads = most
 
 
-def session(path: str | Path, threads: int = 2, provider: str = "cpu") -> onnxruntime.InferenceSession:
+def session(
+    path: str | Path, threads: int = 2, provider: str = "cpu", inner: tuple[str, ...] = ()
+) -> onnxruntime.InferenceSession:
     """The session of one model file; asking again for the same file and settings returns the same session.
 
     ``run`` of a session may be called from several threads at once, and releases the GIL.
@@ -37,10 +39,11 @@ def session(path: str | Path, threads: int = 2, provider: str = "cpu") -> onnxru
     path : file name of an ONNX model
     threads : threads that one ``run`` may use, at least 1; see ``limit_threads``
     provider : ``cpu`` or ``cuda``
+    inner : tensors within the graph that can be fetched as its outputs can
 
     Raises
     ------
-    BadInput : an unknown provider, a thread count below 1, or a file that is not a model.
+    BadInput : an unknown provider, a thread count below 1, a file that is not a model or has no such inner tensor.
     Missing : ONNX Runtime or the model file is not there, or CUDA was asked for and cannot be had.
     """
     if provider not in _PROVIDERS:
@@ -54,11 +57,13 @@ def session(path: str | Path, threads: int = 2, provider: str = "cpu") -> onnxru
         stat = path.stat()
     except OSError:
         raise Missing(f"The model {path} is not here; run `semcom models fetch`.") from None
-    return _session(path, stat.st_size, stat.st_mtime_ns, threads, provider)
+    return _session(path, stat.st_size, stat.st_mtime_ns, threads, provider, inner)
 
 
 @lru_cache(maxsize=16)
-def _session(path: Path, size: int, mtime_ns: int, threads: int, provider: str) -> onnxruntime.InferenceSession:
+def _session(
+    path: Path, size: int, mtime_ns: int, threads: int, provider: str, inner: tuple[str, ...]
+) -> onnxruntime.InferenceSession:
     # size and time are part of the key: a file that was replaced is loaded again
     try:
         import onnxruntime
@@ -75,10 +80,30 @@ def _session(path: Path, size: int, mtime_ns: int, threads: int, provider: str) 
     # idle worker threads would otherwise spin and starve the flowgraph's blocks
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        made = onnxruntime.InferenceSession(str(path), options, providers=[wanted])
+        model = path.read_bytes() + _outputs(inner) if inner else str(path)
+        made = onnxruntime.InferenceSession(model, options, providers=[wanted])
     except Exception as error:  # the runtime's own exception classes are private to its C++ binding
         raise BadInput(f"{path.name} is not a model that ONNX Runtime can load; run `semcom models fetch`.") from error
     # a CUDA library that fails to load makes the runtime fall back to the CPU without an error
     if made.get_providers()[0] != wanted:
         raise Missing(f"{provider.upper()} was asked for, but ONNX Runtime fell back to the CPU; use provider cpu.")
     return made
+
+
+def _outputs(names: tuple[str, ...]) -> bytes:
+    """What makes inner tensors outputs when it is appended to a model file.
+
+    Protocol Buffers join a message that comes in parts, so this is a piece of ModelProto.graph (field 7) with nothing
+    but GraphProto.output (12), each a ValueInfoProto with a name (1). The ``onnx`` package is not needed for it.
+    """
+    return _field(7, b"".join(_field(12, _field(1, name.encode())) for name in names))
+
+
+def _field(number: int, value: bytes) -> bytes:
+    """A length-delimited field of Protocol Buffers' wire format."""
+    return bytes([number << 3 | 2]) + _varint(len(value)) + value
+
+
+def _varint(value: int) -> bytes:
+    """Seven bits a byte, the lowest first, the top bit set in all but the last."""
+    return (bytes([value & 127 | 128]) + _varint(value >> 7)) if value > 127 else bytes([value])

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from ..errors import BadInput, Missing
 
-SCHEMES = "softcast, samsc, deepjscc, witt, semcom, digital"
+SCHEMES = "softcast, samsc, deepjscc, witt, semcom, digital, esisc"
 
 
 def parse_rate(text: str | None) -> float | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ..errors import BadInput
 from ..image.io import load_mask
+from .classes import VOC
 
 _FORMS = "point:X,Y[,0|1], box:X0,Y0,X1,Y1, mask:FILE, class:NAME or everything"
 
@@ -56,7 +57,7 @@ class MaskFile:
 
 @dataclass(frozen=True)
 class ClassName:
-    """All objects of a class, by its English name."""
+    """All objects of a class, by its name in PASCAL VOC (see ``classes.VOC``)."""
 
     name: str
 
@@ -104,7 +105,7 @@ def validate(prompts: Iterable[Prompt], height: int, width: int) -> None:
     """Raise ``BadInput`` unless every prompt can be applied to an image of this size.
 
     A point must lie on the image and have label 0 or 1, a box must lie within the image and have an area, the file of
-    a mask must be readable, of the image's size, and not black all over.
+    a mask must be readable, of the image's size, and not black all over, and a class one of PASCAL VOC's.
     """
     for prompt in prompts:
         match prompt:
@@ -114,6 +115,9 @@ def validate(prompts: Iterable[Prompt], height: int, width: int) -> None:
                 _check_box(prompt, height, width)
             case MaskFile():
                 load_mask(prompt.path, height, width)
+            case ClassName():
+                if prompt.name not in VOC:
+                    raise BadInput(f"There is no class {prompt.name!r}; choose from {', '.join(VOC)}.")
 
 
 def _numbers(text: str, rest: str, form: str, counts: tuple[int, ...]) -> list[float]:

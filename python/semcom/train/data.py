@@ -14,7 +14,7 @@ from ..errors import BadInput
 from .files import image_files
 
 
-def _fit_square(classes: Image.Image, size: tuple[int, int]) -> np.ndarray:
+def fit_square(classes: Image.Image, size: tuple[int, int]) -> np.ndarray:
     """The class map of an original photograph, cut to its central square as the training photographs were."""
     side = min(classes.size)
     left, top = (classes.width - side) // 2, (classes.height - side) // 2
@@ -51,7 +51,7 @@ class Photographs:
                     key = stem.removeprefix("voc2012_").removesuffix("_full")
                     if key not in labels:
                         continue
-                    self.maps.append(_fit_square(Image.open(io.BytesIO(labels[key])), picture.size))
+                    self.maps.append(fit_square(Image.open(io.BytesIO(labels[key])), picture.size))
                 self.images.append(np.asarray(picture, np.uint8))
         if not self.images:
             raise BadInput(f"no image of at least {crop}x{crop} pixels in {', '.join(map(str, paths))}")

@@ -61,7 +61,7 @@ def parts(net: torch.nn.Module) -> list[Part]:
     return [Part("encoder", "encode", {"x": x}, "y"), Part("decoder", "decode", {"y": net.encode(x)}, "x_hat")]
 
 
-def _store_half_precision(model: onnx.ModelProto) -> None:
+def store_half_precision(model: onnx.ModelProto) -> None:
     """Keep the weights as float16, widened when the session loads: half the size, the arithmetic stays float32."""
     graph = model.graph
     casts = []
@@ -117,7 +117,7 @@ def export(checkpoint: Path, variant: str, out: Path, card: dict) -> list[Path]:
             dynamo=False,
         )
         model = onnx.load(path)
-        _store_half_precision(model)
+        store_half_precision(model)
         if hasattr(net, "metadata"):
             onnx.helper.set_model_props(model, net.metadata())
         onnx.checker.check_model(model)

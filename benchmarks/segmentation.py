@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The class segmenter against ground truth: intersection over union of each class, and seconds per image.
+
+    python benchmarks/segmentation.py --voc DIR --coco DIR [--teacher FILE.tflite] --out results/aseg.json
+
+Images and maps are resized to 512x512. ``--voc`` holds ``images`` and ``masks`` (VOC labels, 255 void). ``--coco``
+holds ``images``, ``semantic`` (panoptic category ids, 0 unlabelled) and ``panoptic_val2017.json`` (their names):
+categories become VOC classes by ``COCO_TO_VOC``, those that have none are background, unlabelled pixels are void and
+count for nothing. The mean IoU is over the classes that the truth of a set shows, over all its pixels together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from gnuradio.semcom.segment import ClassSegmenter
+from gnuradio.semcom.segment.classes import COCO_TO_VOC, VOC, VOID
+from PIL import Image
+
+SIDE = 512
+PEOPLE_AND_ANIMALS = ("bird", "cat", "cow", "dog", "horse", "person", "sheep")
+
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+def pairs(images: Path, maps: Path, relabel: np.ndarray) -> Iterator[Pair]:
+    """Image and true labels, both 512x512."""
+    for file in sorted(images.iterdir()):
+        picture = Image.open(file).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        truth = Image.open(maps / f"{file.stem}.png").resize((SIDE, SIDE), Image.Resampling.NEAREST)
+        yield np.asarray(picture), relabel[np.asarray(truth)]
+
+
+def coco_labels(panoptic: Path) -> np.ndarray:
+    """uint8 [256]: category id -> VOC label."""
+    relabel = np.full(256, VOID, np.uint8)
+    for category in json.loads(panoptic.read_text())["categories"]:
+        relabel[category["id"]] = VOC.index(COCO_TO_VOC.get(category["name"], "background"))
+    return relabel
+
+
+def teacher(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """The TFLite network that the segmenter learnt from."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    network = Interpreter(str(path), num_threads=2)
+    network.allocate_tensors()
+    put, got = network.get_input_details()[0], network.get_output_details()[0]
+    side = int(put["shape"][1])
+
+    def segment(image: np.ndarray) -> np.ndarray:
+        scaled = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
+        network.set_tensor(put["index"], np.asarray(scaled)[None])
+        network.invoke()
+        labels = network.get_tensor(got["index"])[0].astype(np.uint8)
+        return np.asarray(Image.fromarray(labels).resize(image.shape[1::-1], Image.Resampling.NEAREST))
+
+    return segment
+
+
+def measured(segment: Callable[[np.ndarray], np.ndarray], images: list[Pair]) -> dict:
+    """Figures over one set."""
+    counts = np.zeros((len(VOC), len(VOC)), np.int64)
+    seconds = []
+    segment(images[0][0])  # loads the network
+    for image, truth in images:
+        begun = time.perf_counter()
+        labels = segment(image)
+        seconds.append(time.perf_counter() - begun)
+        known = truth != VOID
+        codes = truth[known].astype(np.int64) * len(VOC) + labels[known]
+        counts += np.bincount(codes, minlength=counts.size).reshape(counts.shape)
+    true = counts.sum(axis=1)
+    iou = np.diag(counts) / np.maximum(1, true + counts.sum(axis=0) - np.diag(counts))
+    each = {name: round(float(iou[i]), 4) for i, name in enumerate(VOC) if true[i]}
+    lively = [value for name, value in each.items() if name in PEOPLE_AND_ANIMALS]
+    return {
+        "images": len(images),
+        "miou": round(sum(each.values()) / len(each), 4),
+        "miou_people_and_animals": round(sum(lively) / len(lively), 4),
+        "pixel_accuracy": round(float(np.diag(counts).sum() / counts.sum()), 4),
+        "iou": each,
+        "seconds": round(float(np.median(seconds)), 4),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--voc", type=Path, required=True)
+    parser.add_argument("--coco", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, help="TFLite network to stand beside")
+    parser.add_argument("--weights", type=Path, help="ONNX file instead of the one that ships")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+
+    sets = {
+        "voc_test": list(pairs(options.voc / "images", options.voc / "masks", np.arange(256, dtype=np.uint8))),
+        "coco_val": list(
+            pairs(
+                options.coco / "images", options.coco / "semantic", coco_labels(options.coco / "panoptic_val2017.json")
+            )
+        ),
+    }
+    ours = ClassSegmenter(options.weights)
+    networks = {"aseg": ours.segment}
+    if options.teacher:
+        networks["teacher"] = teacher(options.teacher)
+    figures = {
+        "command": " ".join(["python", *sys.argv]),
+        "weights": {options.weights.name: None} if options.weights else ours.weights,
+        "teacher": options.teacher.name if options.teacher else None,
+        "side": SIDE,
+        "coco_to_voc": COCO_TO_VOC,
+        "without_voc_class": "background",
+        "unlabelled": "void",
+        "seconds": "median per image, two threads",
+        "sets": {
+            name: {network: measured(segment, images) for network, segment in networks.items()}
+            for name, images in sets.items()
+        },
+    }
+    options.out.write_text(json.dumps(figures, indent=2) + "\n")
+    for name, found in figures["sets"].items():
+        for network, f in found.items():
+            print(
+                f"{name:9} {network:8} mIoU {f['miou']:.3f}  people and animals {f['miou_people_and_animals']:.3f}  "
+                f"pixels {f['pixel_accuracy']:.3f}  {f['seconds']:.3f} s"
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A-seg: which class each pixel belongs to, and which objects that makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from .. import onnx, weights
+from ..errors import BadInput
+from .classes import VOC, VOID
+from .components import components, without_islands
+
+SIDE = 384
+"""Longest side of what the network sees, in pixels."""
+
+STRIDE = 32
+"""The network takes sides that are multiples of this."""
+
+ISLAND = 0.0004
+"""Pieces of a class map below this share of the image are taken for noise."""
+
+
+class SemanticSegmenter(Protocol):
+    """What finds the class of each pixel; anything of this shape can take :class:`ClassSegmenter`'s place.
+
+    classes : names by label; label 0 is the background.
+    weights : file name -> sha256 of what it runs on.
+    """
+
+    @property
+    def classes(self) -> Sequence[str]: ...
+
+    @property
+    def weights(self) -> dict[str, str]: ...
+
+    def segment(self, image: np.ndarray) -> np.ndarray:
+        """uint8 [H, W, 3] -> uint8 [H, W], labels."""
+        ...
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """One connected piece of one class.
+
+    label : index into the segmenter's classes, never 0.
+    box : x0, y0, x1, y1 in pixels, x1 and y1 exclusive.
+    area : pixels.
+    """
+
+    label: int
+    box: tuple[int, int, int, int]
+    area: int
+
+
+class ClassSegmenter:
+    """PASCAL VOC's 21 classes by a network of our own, through ONNX Runtime.
+
+    Parameters
+    ----------
+    path : ONNX file; by default the store's ``aseg``
+    threads : threads that one run may use
+    provider : ``cpu`` or ``cuda``
+
+    Raises
+    ------
+    Missing : the weights are not here. The network itself is loaded when it is used first.
+    """
+
+    def __init__(self, path: str | Path | None = None, threads: int = 2, provider: str = "cpu") -> None:
+        self._path = Path(path) if path else weights.find("aseg")
+        self._settings = {"threads": threads, "provider": provider}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names by label."""
+        return VOC
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """File name -> sha256 of the default network."""
+        return {weights.find("aseg").name: weights.sha256("aseg")}
+
+    def segment(self, image: np.ndarray) -> np.ndarray:
+        """The label of each pixel of ``image``, uint8 [H, W, 3] of any size: uint8 [H, W], never void.
+
+        Pieces too small to be anything take the label around them.
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+            raise BadInput(
+                f"The class segmenter takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}."
+            )
+        (scores,) = onnx.session(self._path, **self._settings).run(None, {"image": _frame(image)})
+        labels = _enlarged(scores[0], *image.shape[:2])
+        return without_islands(labels, round(ISLAND * labels.size))
+
+
+def objects(labels: np.ndarray, least: float = 0.002) -> list[SceneObject]:
+    """The connected pieces of each class, the largest first; background and void are none.
+
+    Parameters
+    ----------
+    labels : uint8 [H, W]
+    least : share of the image below which a piece is left out, 0 to 1
+    """
+    _check_map(labels)
+    found = components(labels)
+    order = np.argsort(-found.areas, kind="stable")
+    return [
+        SceneObject(int(found.labels[i]), tuple(found.boxes[i].tolist()), int(found.areas[i]))
+        for i in order
+        if found.labels[i] not in (0, VOID) and found.areas[i] >= least * labels.size
+    ]
+
+
+def class_mask(labels: np.ndarray, names: Iterable[str], classes: Sequence[str] = VOC) -> np.ndarray:
+    """bool [H, W], true where ``labels``, uint8 [H, W], has one of these classes.
+
+    ``BadInput`` for a name that is not among ``classes``.
+    """
+    _check_map(labels)
+    wanted = []
+    for name in names:
+        if name not in classes:
+            raise BadInput(f"There is no class {name!r}; choose from {', '.join(classes)}.")
+        wanted.append(list(classes).index(name))
+    return np.isin(labels, wanted)
+
+
+def _check_map(labels: np.ndarray) -> None:
+    if labels.dtype != np.uint8 or labels.ndim != 2 or labels.size == 0:
+        raise BadInput(f"A class map is uint8 [H, W], not {labels.dtype} {list(labels.shape)}.")
+
+
+def _frame(image: np.ndarray) -> np.ndarray:
+    """The network's input, float32 [1, 3, h, w]: the longest side is ``SIDE``, the other about in proportion."""
+    longest = max(image.shape[:2])
+    height, width = (max(1, round(SIDE * side / longest / STRIDE)) * STRIDE for side in image.shape[:2])
+    small = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(small, np.float32).transpose(2, 0, 1)[None]
+
+
+def _enlarged(scores: np.ndarray, height: int, width: int) -> np.ndarray:
+    """uint8 [height, width]: the best class after each score, float32 [classes, h, w], was enlarged bilinearly.
+
+    Classes that are nowhere the best before are left out: they would hardly be afterwards.
+    """
+    candidates = np.unique(scores.argmax(axis=0))
+    best = np.full((height, width), candidates[0], np.uint8)
+    highest = None
+    for label in candidates:
+        score = np.asarray(Image.fromarray(scores[label]).resize((width, height), Image.Resampling.BILINEAR))
+        if highest is None:
+            highest = score.copy()
+            continue
+        better = score > highest
+        best[better] = label
+        np.maximum(highest, score, out=highest)
+    return best

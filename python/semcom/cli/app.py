@@ -18,6 +18,7 @@ from ..errors import BadInput
 from . import sweep as sweep_commands
 from .common import SCHEMES, finite, one_of, parse_rate, require, strict
 from .ends import rx, tx
+from .scene import scene
 from .train import train
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 models = typer.Typer(help="The weights that the blocks load.", no_args_is_help=True)
 app.add_typer(models, name="models")
+app.add_typer(scene, name="scene")
 app.command("train")(train)
 app.command("sweep")(sweep_commands.sweep)
 app.command("plot")(sweep_commands.plot)
@@ -57,7 +59,7 @@ def loopback(
     k_factor: Annotated[float, typer.Option(help="Rician K factor, dB")] = 10.0,
     prompt: Annotated[
         list[str] | None,
-        typer.Option(help="point:X,Y[,0|1], box:X0,Y0,X1,Y1 or mask:FILE; repeatable; the ROI"),
+        typer.Option(help="point:X,Y[,0|1], box:X0,Y0,X1,Y1, mask:FILE, class:NAME or everything; repeatable; the ROI"),
     ] = None,
     roi: Annotated[
         str, typer.Option(help="what is done with the ROI: whole (only measured), masked, or power (semcom)")
@@ -70,6 +72,9 @@ def loopback(
     mcs: Annotated[
         str, typer.Option(help="of --scheme digital: 0 to 27 LDPC, 32 to 39 K=7, 48 to 52 uncoded, or auto")
     ] = "auto",
+    budget: Annotated[int, typer.Option(help="of --scheme esisc: bytes of the whole scene")] = 5000,
+    boundaries: Annotated[bool, typer.Option(help="of --scheme esisc: send B-seg, the outlines that SAM finds")] = True,
+    captioner: Annotated[str, typer.Option(help="of --scheme esisc: composed, blip, git or vit-gpt2")] = "composed",
     seed: Annotated[int, typer.Option(help="of fading and noise")] = 0,
     out: Annotated[Path, typer.Option(help="folder for the pictures")] = Path("received"),
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")] = False,
@@ -106,6 +111,9 @@ def loopback(
         variant=variant,
         codec=codec,
         mcs=parse_mcs(mcs),
+        budget=budget,
+        boundaries=boundaries,
+        captioner=captioner,
         seed=seed,
         level=level,
         doppler=doppler,
@@ -129,6 +137,7 @@ ROWS = (
     ("SNR set", "snr_set_db", "{:.2f} dB"),
     ("SNR measured", "snr_measured_db", "{:.2f} dB"),
     ("SNR measured", "snr_db", "{:.2f} dB"),
+    ("caption", "caption", "{}"),
     ("predicted IoU of the mask", "score", "{:.3f}"),
     ("PSNR", "psnr_db", "{:.2f} dB"),
     ("ROI-PSNR", "roi_psnr_db", "{:.2f} dB"),

@@ -43,6 +43,11 @@ def tx(
     snr: Annotated[float, typer.Option(help="Es/N0 that the encoder or link adapter is told, dB")] = 10.0,
     codec: Annotated[str, typer.Option(help="of --scheme digital: avif, jpeg2000 or jpeg")] = "avif",
     mcs: Annotated[str, typer.Option(help="of --scheme digital: an index or auto")] = "auto",
+    budget: Annotated[int, typer.Option(help="of --scheme esisc: bytes of the whole scene")] = 5000,
+    boundaries: Annotated[bool, typer.Option(help="of --scheme esisc: send B-seg, the outlines that SAM finds")] = True,
+    prompt: Annotated[
+        list[str] | None, typer.Option(help="of --scheme esisc: what the sub-images show, such as class:dog")
+    ] = None,
     amplitude: Annotated[float | None, typer.Option(help="root mean square of a burst; 0.1 on a radio, else 1")] = None,
     repeat: Annotated[int, typer.Option(help="how many times everything is sent; 0: until Ctrl-C")] = 1,
     samp_rate: SampRate = None,
@@ -60,7 +65,8 @@ def tx(
     if repeat < 0:
         raise BadInput(f"--repeat {repeat} makes no sense; give a number of times, or 0 for without end")
     front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna)
-    coding = ends.Coding(scheme, variant, waveform(fft_len, oversampling), codec, parse_mcs(mcs))
+    scene = {"budget": budget, "boundaries": boundaries, "prompts": ";".join(prompt or ())}
+    coding = ends.Coding(scheme, variant, waveform(fft_len, oversampling), codec, parse_mcs(mcs), scene)
     end = ends.transmitting_end(images, front, coding, parse_rate(rate), snr, amplitude, repeat)
     sent = 0
     with notices(signal.SIGTERM, signal.default_int_handler):

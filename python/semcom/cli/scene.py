@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``semcom scene``: scenes in files, with no radio."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import BadInput
+from ..image import io
+
+scene = typer.Typer(help="Explainable semantics of an image in a file: encode, show, decode.", no_args_is_help=True)
+
+
+@scene.command("encode")
+def encode(
+    image: Annotated[Path, typer.Argument(help="photograph")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="scene file")],
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option(help="what the sub-images show: class:NAME, box:X0,Y0,X1,Y1, point:X,Y or mask:FILE; repeatable"),
+    ] = None,
+    budget: Annotated[int, typer.Option(help="bytes of the whole scene")] = 5000,
+    boundaries: Annotated[bool, typer.Option(help="send B-seg, the outlines that SAM finds")] = True,
+    sub_images: Annotated[int, typer.Option(help="sub-images at most; 0 for none")] = 3,
+    captioner: Annotated[str, typer.Option(help="composed, blip, git or vit-gpt2")] = "composed",
+    codec: Annotated[str, typer.Option(help="of the sub-images: avif, jpeg2000 or jpeg")] = "avif",
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")] = False,
+) -> int:
+    """Caption, class map, boxes, boundaries and sub-images of a photograph."""
+    from ..scene import EncoderSettings, SemanticEncoder, decode_scene, describe_scene, encode_scene
+
+    settings = EncoderSettings(
+        budget=budget,
+        prompts=tuple(prompt or ()),
+        captioner=captioner,
+        boundaries=boundaries,
+        sub_images=sub_images,
+        codec=codec,
+    )
+    picture = io.load(image)
+    encoder = SemanticEncoder(settings)
+    data = encode_scene(encoder.encode(picture))
+    try:
+        out.write_bytes(data)
+    except OSError as error:
+        raise BadInput(
+            f"{out} cannot be written ({error.strerror}); name a file in a folder you may write to"
+        ) from None
+    decoded = decode_scene(data)
+    if as_json:
+        seconds = {stage: round(value, 4) for stage, value in encoder.seconds.items()}
+        sys.stdout.write(json.dumps(_record(data, decoded) | {"seconds": seconds, "weights": encoder.weights}) + "\n")
+    else:
+        sys.stdout.write(describe_scene(data, decoded) + f"\nwritten  {out}\n")
+    return 0
+
+
+@scene.command("show")
+def show(
+    file: Annotated[Path, typer.Argument(help="scene file")],
+    drawing: Annotated[
+        Path | None, typer.Option("--map", help="draw the class map, with legend, into this PNG")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")] = False,
+) -> int:
+    """What a person can read in a scene, and its map."""
+    from ..scene import decode_scene, describe_scene, draw, terminal_map
+
+    data = _read(file)
+    decoded = decode_scene(data)
+    found = decoded.scene
+    if as_json:
+        sys.stdout.write(json.dumps(_record(data, decoded)) + "\n")
+    else:
+        sys.stdout.write(describe_scene(data, decoded) + "\n")
+        if found.labels is not None and sys.stdout.isatty():
+            sys.stdout.write(terminal_map(found.labels) + "\n")
+    if drawing is not None:
+        if found.labels is None:
+            raise BadInput(f"{file} has no class map to draw")
+        drawn = draw.class_map(found.labels, found.objects or (), found.classes, found.height, found.width)
+        io.save_png(drawing, drawn)
+    return 0 if decoded.sections else 1
+
+
+@scene.command("decode")
+def decode(
+    file: Annotated[Path, typer.Argument(help="scene file")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="picture, PNG")],
+    seed: Annotated[int, typer.Option(help="of the synthetic texture")] = 0,
+) -> int:
+    """The picture that is rebuilt from a scene."""
+    from ..scene import decode_scene, reconstruct
+
+    decoded = decode_scene(_read(file))
+    for sentence in decoded.problems:
+        sys.stderr.write(f"semcom: {sentence}\n")
+    if not decoded.sections or not decoded.scene.height:
+        sys.stderr.write(f"semcom: {file} holds nothing of a scene; was it written by semcom scene encode?\n")
+        return 1
+    io.save_png(out, reconstruct(decoded.scene, seed))
+    sys.stdout.write(f"{out}\n")
+    return 0
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read ({error.strerror}); name a scene file") from None
+
+
+def _record(data: bytes, decoded) -> dict:
+    found = decoded.scene
+    sizes: dict[str, int] = {}
+    for section in decoded.sections:
+        sizes[section.name] = sizes.get(section.name, 0) + len(section.data)
+    return {
+        "height": found.height,
+        "width": found.width,
+        "bytes": len(data),
+        "compression": round(3 * found.height * found.width / max(1, len(data)), 1),
+        "sections": sizes,
+        "caption": found.caption,
+        "objects": [{"class": found.classes[o.label], "box": list(o.box)} for o in found.objects or ()],
+        "segments": None if found.segments is None else int(found.segments.max()),
+        "sub_images": [{"box": list(sub.box), "bytes": len(sub.data)} for sub in found.sub_images],
+        "problems": list(decoded.problems),
+    }

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Captions: a sentence composed from the class map, or a captioning network's through ``transformers``.
+
+The networks are public checkpoints, each at one stated revision. Nobody here can vouch for the sha256 of files that do
+not ship with gr-semcom; so what is downloaded first is written down, and every later load must find the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from ..errors import BadInput, Missing
+from ..segment.semantic import SceneObject
+from ..weights import cache_folder
+from .text import describe
+
+INSTALL = "pip install '.[caption]'"
+LONGEST = 24
+"""Tokens that a network may say: about a hundred characters."""
+
+_SEEN = "captioners.json"
+
+
+class Captioner(Protocol):
+    """What says in one sentence what an image shows; anything of this shape can take another's place."""
+
+    def caption(self, image: np.ndarray, labels: np.ndarray, objects: Sequence[SceneObject]) -> str:
+        """``image`` uint8 [H, W, 3], ``labels`` uint8 [H, W] and the objects in it -> a sentence."""
+        ...
+
+
+class ComposedCaptioner:
+    """The sentence of :func:`text.describe`: no weights, milliseconds, only the segmenter's classes."""
+
+    def caption(self, image: np.ndarray, labels: np.ndarray, objects: Sequence[SceneObject]) -> str:
+        """See :class:`Captioner`."""
+        return describe(image, labels, objects)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A public captioning network.
+
+    repository : owner/name on the Hugging Face hub.
+    revision : commit of that repository, 40 hexadecimal digits.
+    network : class of ``transformers`` that loads it.
+    licence : as its owner states it.
+    """
+
+    repository: str
+    revision: str
+    network: str
+    licence: str
+
+
+CHECKPOINTS = {
+    "blip": Checkpoint(
+        "Salesforce/blip-image-captioning-base",
+        "82a37760796d32b1411fe092ab5d4e227313294b",
+        "BlipForConditionalGeneration",
+        "BSD-3-Clause",
+    ),
+    "git": Checkpoint(
+        "microsoft/git-base-coco",
+        "a13141da42abd4a8cbf283601a8104265f537cee",
+        "GitForCausalLM",
+        "MIT",
+    ),
+    "vit-gpt2": Checkpoint(
+        "nlpconnect/vit-gpt2-image-captioning",
+        "dc68f91c06a1ba6f15268e5b9c13ae7a7c514084",
+        "VisionEncoderDecoderModel",
+        "Apache-2.0",
+    ),
+}
+"""BLIP (Li et al., ICML 2022), GIT (Wang et al., TMLR 2022), and ViT with GPT-2 on top."""
+
+Download = Callable[[Checkpoint], Path]
+
+
+class TransformersCaptioner:
+    """A captioning network; the class map and the objects are not looked at.
+
+    Parameters
+    ----------
+    model : a key of ``CHECKPOINTS``
+    threads : threads that torch may use
+    download : finds the folder of a checkpoint's files; by default the hub's cache, filled from the network
+
+    Raises
+    ------
+    BadInput : no such model.
+
+    ``caption`` raises ``Missing`` when ``transformers`` is not installed, the checkpoint cannot be had, or its files
+    are not those of the first time. The network is loaded when it is used first.
+    """
+
+    def __init__(self, model: str, threads: int = 2, download: Download | None = None) -> None:
+        if model not in CHECKPOINTS:
+            raise BadInput(f"There is no captioning network {model!r}; choose from {', '.join(CHECKPOINTS)}.")
+        self.checkpoint = CHECKPOINTS[model]
+        self._threads = threads
+        self._download = download or _from_hub
+        self._loaded: tuple[Any, Any, Any] | None = None
+
+    def caption(self, image: np.ndarray, labels: np.ndarray, objects: Sequence[SceneObject]) -> str:
+        """See :class:`Captioner`."""
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+            raise BadInput(f"A captioner takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}.")
+        torch, _ = _libraries()
+        network, processor, tokenizer = self._load()
+        torch.set_num_threads(self._threads)
+        pixels = processor(images=Image.fromarray(image), return_tensors="pt").pixel_values
+        with torch.inference_mode():
+            tokens = network.generate(pixel_values=pixels, max_new_tokens=LONGEST, num_beams=3, do_sample=False)
+        said = " ".join(tokenizer.decode(tokens[0], skip_special_tokens=True).split())
+        return _sentence(said)
+
+    def _load(self) -> tuple[Any, Any, Any]:
+        """Network, image processor and tokenizer."""
+        if self._loaded is None:
+            _, transformers = _libraries()
+            transformers.utils.logging.disable_progress_bar()
+            folder = self._download(self.checkpoint)
+            _check_seen(self.checkpoint, folder)
+            try:
+                network = getattr(transformers, self.checkpoint.network).from_pretrained(folder, local_files_only=True)
+                # Pillow's image processor: the other one needs torchvision, whose wheels clash with the pinned torch
+                processor = transformers.AutoImageProcessor.from_pretrained(
+                    folder, local_files_only=True, backend="pil"
+                )
+                tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            except Exception as error:  # of the library, of its tokenizers and of safetensors, each its own
+                raise Missing(
+                    f"{self.checkpoint.repository} in {folder} cannot be loaded ({_first_line(error)}); "
+                    "remove that folder to have it downloaded again."
+                ) from error
+            self._loaded = network.eval(), processor, tokenizer
+        return self._loaded
+
+
+CAPTIONERS = ("composed", *CHECKPOINTS)
+
+
+def captioner(name: str, threads: int = 2) -> Captioner:
+    """The captioner of that name, one of ``CAPTIONERS``; ``BadInput`` when there is none."""
+    if name == "composed":
+        return ComposedCaptioner()
+    if name not in CHECKPOINTS:
+        raise BadInput(f"There is no captioner {name!r}; choose from {', '.join(CAPTIONERS)}.")
+    return TransformersCaptioner(name, threads)
+
+
+def _libraries() -> tuple[Any, Any]:
+    """torch and transformers."""
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        raise Missing(f"This captioner needs {error.name or error}; install it with {INSTALL}.") from None
+    return torch, transformers
+
+
+def _from_hub(checkpoint: Checkpoint) -> Path:
+    """The folder of a checkpoint in the hub's cache, downloaded when it is not there."""
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise Missing(f"This captioner needs {error.name or error}; install it with {INSTALL}.") from None
+    try:
+        return Path(
+            snapshot_download(
+                checkpoint.repository,
+                revision=checkpoint.revision,
+                allow_patterns=["*.json", "*.txt", "*.safetensors", "pytorch_model.bin"],
+            )
+        )
+    except Exception as error:  # the hub's own exceptions, those of its HTTP library, and of the disk
+        raise Missing(
+            f"{checkpoint.repository} cannot be downloaded ({_first_line(error)}); connect to the network once, "
+            "or choose the captioner composed."
+        ) from error
+
+
+def _check_seen(checkpoint: Checkpoint, folder: Path) -> None:
+    """Hold every file against its sha256 of the first time, which is written down if this is the first time."""
+    now = {file.relative_to(folder).as_posix(): _sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()}
+    record = cache_folder() / _SEEN
+    try:
+        seen = json.loads(record.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        seen = {}
+    except (OSError, ValueError) as error:
+        raise Missing(f"{record} cannot be read ({error}); remove it to trust what is downloaded now.") from error
+    key = f"{checkpoint.repository}@{checkpoint.revision}"
+    if key not in seen:
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps({**seen, key: now}, indent=1), encoding="utf-8")
+        return
+    changed = sorted(name for name in seen[key].keys() | now.keys() if seen[key].get(name) != now.get(name))
+    if changed:
+        raise Missing(
+            f"{changed[0]} of {checkpoint.repository} is not the file that was downloaded first; remove {folder} to "
+            f"have it downloaded again, or its entry in {record} to trust it."
+        )
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _sentence(said: str) -> str:
+    """With a capital letter and a full stop, as captions are written."""
+    if not said:
+        return ""
+    return said[0].upper() + said[1:] + ("" if said[-1] in ".!?" else ".")

@@ -1,0 +1,373 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The scene container, version 1: sections in order of importance, each sound or damaged by itself.
+
+::
+
+    header   "SCN" | version 1 | height u16 | width u16 | CRC-16 of all this
+    section  0xA7 | type u8 | length (LEB128) | CRC-16 of type, length and payload | payload
+
+    1 text     the caption, by .captioncode
+    2 A-seg    vocabulary u8 | label map, by .labelmap
+    3 boxes    vocabulary u8 | height u16 | width u16 | objects, by the range coder
+    4 colours  of the regions of A-seg, by the range coder
+    5 B-seg    length of the map (LEB128) | label map | colours of its segments, by the range coder
+    6 S-img    x0 u16 | y0 u16 | x1 u16 | y1 u16 | picture, as of semcom.codec; any number of sections
+
+Numbers are big-endian, the CRC is that of CCITT (x^16 + x^12 + x^5 + 1, from 0), vocabulary 0 is VOC's 21 classes.
+Every section can be read without the others; that of the colours has its use together with A-seg. A reader skips
+sections of types that it does not know, and finds the next sound section behind a damaged one.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .. import codec
+from ..codec.picture import MAX_PIXELS
+from ..errors import BadInput
+from ..segment.classes import VOC
+from ..segment.semantic import SceneObject
+from . import captioncode, colours, labelmap
+from .entropy import Decoder, Encoder
+from .model import Scene, SubImage
+
+MAGIC = b"SCN"
+VERSION = 1
+HEADER_BYTES = 10
+SYNC = 0xA7
+TEXT, A_SEG, BOXES, COLOURS, B_SEG, S_IMG = range(1, 7)
+NAMES = {TEXT: "text", A_SEG: "A-seg", BOXES: "boxes", COLOURS: "colours", B_SEG: "B-seg", S_IMG: "S-img"}
+VOCABULARIES = (VOC,)
+MOST_OBJECTS = 255
+MOST_SUB_IMAGES = 64
+MOST_BYTES = 2**24
+MOST_SIDE = labelmap.MOST_SIDE
+SUB_IMAGE_BYTES = 15
+"""What a sub-image takes beside its picture: frame of the section and box."""
+_SEARCH = 16  # times its length that a damaged container may be read in search of sound sections
+
+
+@dataclass(frozen=True)
+class Section:
+    """``data`` is the section as it is sent, ``payload`` what is in it."""
+
+    type: int
+    data: bytes
+    payload: bytes
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        return NAMES.get(self.type, f"type {self.type}")
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """``scene``: as far as it is sound; ``problems``: a sentence for each thing that is not."""
+
+    scene: Scene
+    sections: tuple[Section, ...]
+    problems: tuple[str, ...]
+
+
+def header(height: int, width: int) -> bytes:
+    """What a container begins with."""
+    if not _is_size(height, width):
+        raise BadInput(
+            f"a scene of {width}x{height} cannot be sent; each side must be 1 to {MOST_SIDE} pixels, and all of it "
+            f"{MAX_PIXELS} at most"
+        )
+    head = MAGIC + bytes([VERSION]) + height.to_bytes(2, "big") + width.to_bytes(2, "big")
+    return head + _crc(head)
+
+
+def sections(scene: Scene) -> list[Section]:
+    """The parts of ``scene`` that there are, in order of importance."""
+    out = []
+    if scene.caption:
+        out.append(_section(TEXT, captioncode.encode(scene.caption)))
+    if scene.labels is not None:
+        out.append(_section(A_SEG, _vocabulary(scene) + labelmap.encode(scene.labels)))
+    if scene.objects is not None:
+        size = scene.height.to_bytes(2, "big") + scene.width.to_bytes(2, "big")
+        out.append(_section(BOXES, _vocabulary(scene) + size + _boxes(scene)))
+    if scene.colours is not None:
+        out.append(_section(COLOURS, colours.encode(scene.colours)))
+    if scene.segments is not None:
+        segments = labelmap.encode(scene.segments)
+        details = b"" if scene.details is None else colours.encode(scene.details)
+        out.append(_section(B_SEG, _leb128(len(segments)) + segments + details))
+    if len(scene.sub_images) > MOST_SUB_IMAGES:
+        raise BadInput(f"a scene of {len(scene.sub_images)} sub-images is too many; at most {MOST_SUB_IMAGES} are sent")
+    for sub in scene.sub_images:
+        out.append(_section(S_IMG, b"".join(side.to_bytes(2, "big") for side in sub.box) + sub.data))
+    return out
+
+
+def encode(scene: Scene) -> bytes:
+    """A scene -> bytes.
+
+    Raises
+    ------
+    BadInput : a part that the format has no room for.
+    """
+    return header(scene.height, scene.width) + b"".join(section.data for section in sections(scene))
+
+
+def decode(data: bytes) -> Decoded:
+    """Bytes -> the scene, as far as it is sound. Never fails; what is wrong is said in ``problems``."""
+    problems: list[str] = []
+    scene = Scene()
+    if len(data) > MOST_BYTES:
+        problems.append(f"A scene of {len(data)} bytes is too long; only the first {MOST_BYTES} are read.")
+        data = data[:MOST_BYTES]
+    at = 0
+    size = _size(data)
+    if size is None:
+        problems.append("The header of the scene is missing or damaged; the size of the picture is that of its maps.")
+        at = HEADER_BYTES if len(data) > HEADER_BYTES and _section_at(data, HEADER_BYTES)[0] else 0
+    else:
+        scene = replace(scene, height=size[0], width=size[1])
+        at = HEADER_BYTES
+    found, damaged = _split(data, at)
+    problems += damaged
+    for section in found:
+        read = _READERS.get(section.type)
+        if read is None:
+            problems.append(f"A section of type {section.type} is not known here and was skipped.")
+            continue
+        try:
+            scene = read(scene, section.payload)
+        except BadInput as error:
+            problems.append(f"The section {section.name} cannot be used: {error}.")
+    if size is None:
+        scene = _sized(scene)
+    return Decoded(scene, tuple(found), tuple(problems))
+
+
+def _size(data: bytes) -> tuple[int, int] | None:
+    head = data[: HEADER_BYTES - 2]
+    if head[:4] != MAGIC + bytes([VERSION]) or data[len(head) : HEADER_BYTES] != _crc(head):
+        return None
+    height, width = int.from_bytes(head[4:6], "big"), int.from_bytes(head[6:8], "big")
+    return (height, width) if _is_size(height, width) else None
+
+
+def _is_size(height: int, width: int) -> bool:
+    return 1 <= height <= MOST_SIDE and 1 <= width <= MOST_SIDE and height * width <= MAX_PIXELS
+
+
+def _sized(scene: Scene) -> Scene:
+    """The size of a scene without a header: the largest that something in it speaks of."""
+    shapes = [part.shape for part in (scene.labels, scene.segments) if part is not None]
+    corners = [(box[3], box[2]) for box in (*(sub.box for sub in scene.sub_images),
+                                            *(thing.box for thing in scene.objects or ()))]  # fmt: skip
+    sizes = shapes + corners + [(scene.height, scene.width)]
+    return replace(scene, height=max(h for h, _ in sizes), width=max(w for _, w in sizes))
+
+
+def _split(data: bytes, at: int) -> tuple[list[Section], list[str]]:
+    """The sound sections from ``at`` on, and sentences about what lies between them."""
+    found, problems = [], []
+    allowance = _SEARCH * len(data) + 4096
+    lost_from = None
+    while at < len(data):
+        section, cost = _section_at(data, at)
+        allowance -= cost
+        if section is None:
+            lost_from = at if lost_from is None else lost_from
+            if allowance < 0:
+                problems.append("Too much of the scene is damaged; the search for more sections was given up.")
+                break
+            at = data.find(SYNC, at + 1)
+            if at < 0:
+                break
+            continue
+        if lost_from is not None:
+            problems.append(
+                f"{at - lost_from} bytes from byte {lost_from} on are damaged or missing; they were left out."
+            )
+            lost_from = None
+        found.append(section)
+        at += len(section.data)
+    if lost_from is not None:
+        problems.append(f"{len(data) - lost_from} bytes from byte {lost_from} to the end are cut short or damaged.")
+    return found, problems
+
+
+def _section_at(data: bytes, at: int) -> tuple[Section | None, int]:
+    """The section that begins at ``at`` if it is sound, and the number of bytes that had to be looked at."""
+    if data[at] != SYNC or at + 2 > len(data):
+        return None, 1
+    length, body = _read_leb128(data, at + 2)
+    if length is None or body + 2 + length > len(data):
+        return None, 8
+    end = body + 2 + length
+    payload = data[body + 2 : end]
+    if data[body : body + 2] != _crc(data[at + 1 : body] + payload):
+        return None, length + 8
+    return Section(data[at + 1], data[at:end], payload), length + 8
+
+
+def _section(kind: int, payload: bytes) -> Section:
+    head = bytes([kind]) + _leb128(len(payload))
+    return Section(kind, bytes([SYNC]) + head + _crc(head + payload) + payload, payload)
+
+
+def _crc(data: bytes) -> bytes:
+    return binascii.crc_hqx(data, 0).to_bytes(2, "big")
+
+
+def _leb128(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes(out) + bytes([value])
+
+
+def _read_leb128(data: bytes, at: int) -> tuple[int | None, int]:
+    """The number and where it ends; None if it does not, or is beyond any length."""
+    value = 0
+    for i, byte in enumerate(data[at : at + 4]):
+        value |= (byte & 127) << 7 * i
+        if byte < 128:
+            return value, at + i + 1
+    return None, at
+
+
+def _vocabulary(scene: Scene) -> bytes:
+    if scene.classes not in VOCABULARIES:
+        raise BadInput("a scene names classes that the format has no number for; use VOC's")
+    return bytes([VOCABULARIES.index(scene.classes)])
+
+
+def _boxes(scene: Scene) -> bytes:
+    things = scene.objects or ()
+    if len(things) > MOST_OBJECTS:
+        raise BadInput(f"a scene of {len(things)} objects is too many; at most {MOST_OBJECTS} are sent")
+    for thing in things:
+        x0, y0, x1, y1 = thing.box
+        if not (0 <= x0 < x1 <= scene.width and 0 <= y0 < y1 <= scene.height and thing.label < len(scene.classes)):
+            raise BadInput(f"the box {thing.box} of an object of class {thing.label} does not lie in the image")
+    coder = Encoder()
+    _code_boxes(coder, scene.height, scene.width, len(scene.classes), list(things))
+    return coder.finish()
+
+
+def _code_boxes(
+    coder: Encoder | Decoder, height: int, width: int, classes: int, things: list[SceneObject] | None
+) -> list[SceneObject]:
+    count = coder.uniform(None if things is None else len(things), MOST_OBJECTS + 1)
+    out = []
+    for i in range(count):
+        thing = None if things is None else things[i]
+        x0, y0, x1, y1 = (None,) * 4 if thing is None else thing.box
+        label = coder.uniform(thing and thing.label, classes)
+        x0 = coder.uniform(x0, width)
+        y0 = coder.uniform(y0, height)
+        x1 = x0 + 1 + coder.uniform(None if x1 is None else x1 - x0 - 1, width - x0)
+        y1 = y0 + 1 + coder.uniform(None if y1 is None else y1 - y0 - 1, height - y0)
+        share = coder.uniform(None if thing is None else _share(thing, (x1 - x0) * (y1 - y0)), _SHARES)
+        out.append(SceneObject(label, (x0, y0, x1, y1), round((share + 0.5) / _SHARES * (x1 - x0) * (y1 - y0))))
+    return out
+
+
+_SHARES = 16  # steps in which it is told how much of its box an object fills
+
+
+def _share(thing: SceneObject, area: int) -> int:
+    return min(_SHARES - 1, thing.area * _SHARES // area)
+
+
+def _read_text(scene: Scene, payload: bytes) -> Scene:
+    if scene.caption is not None:
+        raise BadInput("there is a caption already")
+    return replace(scene, caption=captioncode.decode(payload))
+
+
+def _read_vocabulary(payload: bytes) -> tuple[str, ...]:
+    if not payload or payload[0] >= len(VOCABULARIES):
+        raise BadInput("its vocabulary of classes is not known here")
+    return VOCABULARIES[payload[0]]
+
+
+def _read_a_seg(scene: Scene, payload: bytes) -> Scene:
+    if scene.labels is not None:
+        raise BadInput("there is a class map already")
+    classes = _read_vocabulary(payload)
+    labels = labelmap.decode(payload[1:])
+    if int(labels.max()) >= len(classes):
+        raise BadInput(f"it has the class {labels.max()}, and there are {len(classes)}")
+    return replace(scene, labels=labels, classes=classes)
+
+
+def _read_boxes(scene: Scene, payload: bytes) -> Scene:
+    if scene.objects is not None:
+        raise BadInput("there are boxes already")
+    classes = _read_vocabulary(payload)
+    height, width = int.from_bytes(payload[1:3], "big"), int.from_bytes(payload[3:5], "big")
+    if len(payload) < 5 or not _is_size(height, width):
+        raise BadInput("it does not say the size of the picture")
+    things = _code_boxes(Decoder(payload[5:]), height, width, len(classes), None)
+    if not scene.height:
+        scene = replace(scene, height=height, width=width)
+    elif (height, width) != (scene.height, scene.width):
+        raise BadInput(f"it is of a picture of {width}x{height}")
+    return replace(scene, objects=tuple(things), classes=classes)
+
+
+def _read_colours(scene: Scene, payload: bytes) -> Scene:
+    if scene.colours is not None:
+        raise BadInput("there are colours already")
+    return replace(scene, colours=colours.decode(payload))
+
+
+def _read_b_seg(scene: Scene, payload: bytes) -> Scene:
+    if scene.segments is not None:
+        raise BadInput("there are boundaries already")
+    length, at = _read_leb128(payload, 0)
+    if length is None or at + length > len(payload):
+        raise BadInput("it is cut short")
+    segments = labelmap.decode(payload[at : at + length])
+    details = payload[at + length :]
+    scene = replace(scene, segments=segments)
+    return replace(scene, details=colours.decode(details)) if details else scene
+
+
+def _read_s_img(scene: Scene, payload: bytes) -> Scene:
+    if len(payload) < 9:
+        raise BadInput("it is cut short")
+    x0, y0, x1, y1 = (int.from_bytes(payload[i : i + 2], "big") for i in range(0, 8, 2))
+    if not (x0 < x1 <= MOST_SIDE and y0 < y1 <= MOST_SIDE) or (
+        scene.height and not (x1 <= scene.width and y1 <= scene.height)
+    ):
+        raise BadInput(f"its box {x0},{y0},{x1},{y1} does not lie in the picture")
+    if len(scene.sub_images) >= MOST_SUB_IMAGES:
+        raise BadInput(f"there are {MOST_SUB_IMAGES} sub-images already")
+    taken = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (sub.box for sub in scene.sub_images))
+    if taken + (x1 - x0) * (y1 - y0) > MAX_PIXELS:
+        raise BadInput("the sub-images have more pixels than any picture")
+    sub = SubImage((x0, y0, x1, y1), payload[8:])
+    picture(sub)
+    return replace(scene, sub_images=(*scene.sub_images, sub))
+
+
+def picture(sub: SubImage) -> np.ndarray:
+    """The sub-image, uint8 RGB of its box's size; BadInput when it cannot be decoded."""
+    x0, y0, x1, y1 = sub.box
+    return codec.decode(sub.data, y1 - y0, x1 - x0).image
+
+
+_READERS: dict[int, Callable[[Scene, bytes], Scene]] = {
+    TEXT: _read_text,
+    A_SEG: _read_a_seg,
+    BOXES: _read_boxes,
+    COLOURS: _read_colours,
+    B_SEG: _read_b_seg,
+    S_IMG: _read_s_img,
+}

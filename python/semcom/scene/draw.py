@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures of a scene's parts, for people."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ..segment.boundaries import boundaries
+from ..segment.classes import PALETTE, VOC
+from ..segment.semantic import SceneObject
+
+_INK, _PAPER, _GREY = (20, 20, 20), (255, 255, 255), (150, 150, 150)
+_TEXT = 15  # height of letters, in pixels of a picture of 512
+_MISSING = "did not come"
+
+
+def class_map(
+    labels: np.ndarray,
+    objects: Sequence[SceneObject] = (),
+    classes: Sequence[str] = VOC,
+    height: int = 0,
+    width: int = 0,
+    legend: bool = True,
+) -> np.ndarray:
+    """The class map in VOC's colours, boxes with names upon it, and a legend below.
+
+    Parameters
+    ----------
+    labels : uint8 [h, w]
+    objects : boxes in pixels of the image
+    classes : names of the labels
+    height, width : of the picture, those of ``labels`` unless given
+    legend : whether the colours are told below; the picture is then higher
+
+    Returns
+    -------
+    uint8 [H, W, 3]
+    """
+    height, width = height or labels.shape[0], width or labels.shape[1]
+    picture = Image.fromarray(PALETTE[np.minimum(labels, len(PALETTE) - 1)]).resize((width, height), 0)
+    draw, font = ImageDraw.Draw(picture), _font(max(height, width))
+    for thing in objects:
+        x0, y0, x1, y1 = thing.box
+        colour = tuple(int(c) for c in PALETTE[thing.label])
+        draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline=_PAPER, width=max(1, max(height, width) // 256))
+        name = classes[thing.label]
+        left, top, right, bottom = draw.textbbox((x0 + 3, y0 + 2), name, font=font)
+        draw.rectangle((left - 2, top - 1, right + 2, bottom + 1), fill=_INK, outline=colour)
+        draw.text((x0 + 3, y0 + 2), name, fill=_PAPER, font=font)
+    return _with_legend(picture, labels, classes, font) if legend else np.asarray(picture)
+
+
+def _with_legend(picture: Image.Image, labels: np.ndarray, classes: Sequence[str], font) -> np.ndarray:
+    counts = np.bincount(labels.ravel(), minlength=len(classes))
+    line = round(font.size * 1.5)
+    entries, x, y = [], line // 2, 0
+    for label in np.argsort(-counts, kind="stable"):
+        if not counts[label]:
+            break
+        text = f"{classes[label]} {100 * counts[label] / labels.size:.0f} %"
+        length = round(font.getlength(text)) + 2 * line
+        if entries and x + length > picture.width:
+            x, y = line // 2, y + line
+        entries.append((x, y, int(label), text))
+        x += length
+    canvas = Image.new("RGB", (picture.width, picture.height + y + line + line // 2), _PAPER)
+    canvas.paste(picture)
+    draw = ImageDraw.Draw(canvas)
+    for x, row, label, text in entries:
+        top = picture.height + row + line // 4
+        side = line * 2 // 3
+        draw.rectangle((x, top, x + side, top + side), fill=tuple(int(c) for c in PALETTE[label]), outline=_INK)
+        draw.text((x + line, top + side // 2), text, fill=_INK, font=font, anchor="lm")
+    return np.asarray(canvas)
+
+
+def outlines(segments: np.ndarray, height: int = 0, width: int = 0) -> np.ndarray:
+    """B-seg: the boundaries of uint8 [h, w], dark on white: uint8 [H, W, 3]."""
+    height, width = height or segments.shape[0], width or segments.shape[1]
+    full = np.asarray(Image.fromarray(segments).resize((width, height), 0))
+    drawn = np.full((height, width, 3), 255, np.uint8)
+    drawn[boundaries(full)] = _INK
+    return drawn
+
+
+def card(text: str | None, height: int, width: int) -> np.ndarray:
+    """A text as a picture, uint8 [height, width, 3], as large as there is room for; None: that it did not come."""
+    canvas = Image.new("RGB", (width, height), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    for size in range(max(12, width // 12), 9, -1):
+        font = ImageFont.load_default(size)
+        columns = max(8, int(width * 0.86 / font.getlength("n")))
+        block = "\n".join(textwrap.wrap(text or _MISSING, columns))
+        left, top, right, bottom = draw.multiline_textbbox((0, 0), block, font=font, spacing=size // 3)
+        if right - left <= 0.9 * width and bottom - top <= 0.9 * height:
+            break
+    draw.multiline_text((width / 2, height / 2), block, _INK if text else _GREY, font, "mm", size // 3, "center")
+    return np.asarray(canvas)
+
+
+def _font(side: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(max(10, round(_TEXT * side / 512)))

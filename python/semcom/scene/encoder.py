@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The image semantic encoder: an image becomes a scene.
+
+A-seg, B-seg, caption and sub-images are each made by a part of its own, and any of them can be another: what segments
+classes is a :class:`~..segment.semantic.SemanticSegmenter`, what writes the text a :class:`~.captioners.Captioner`, and
+what finds outlines is :class:`~..segment.sam.Sam` or any ``Cut``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from .. import codec
+from ..errors import BadInput
+from ..segment.boundaries import partition, snap
+from ..segment.everything import everything
+from ..segment.prompts import ClassName, Prompt, parse_prompt, validate
+from ..segment.regions import merged
+from ..segment.sam import Embedding, Sam
+from ..segment.semantic import ClassSegmenter, SceneObject, SemanticSegmenter, class_mask, objects
+from . import colours, container, labelmap
+from .captioners import Captioner, captioner
+from .model import Scene, SubImage
+from .rebuild import Appearance
+
+_LEAST_SEGMENT = 1 / 2000  # of the image's area; smaller pieces of B-seg go to their neighbours
+_MOST_REGIONS = 255
+_MOST_SEGMENTS = 96
+_OUTLINES = 0.55  # of the bytes of B-seg that its map may take
+_MARGIN = 1 / 32  # of its sides that a sub-image shows around its object
+_LEAST_PICTURE = 96  # bytes; less is no picture
+_MOST_SIDE = 1024  # of the maps that are sent
+
+Cut = Callable[[np.ndarray], np.ndarray]
+"""uint8 RGB [H, W, 3] -> its segments, uint8 [H, W], as :func:`~..segment.boundaries.partition` makes them."""
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """What is sent of an image.
+
+    budget : bytes of the whole scene; sub-images take what the rest leaves.
+    prompts : text forms of prompts that say what the sub-images show; none: the objects of A-seg, the largest first,
+        and the whole image where A-seg has none.
+    captioner : "composed", or one of ``captioners.NAMES``.
+    colour_budget : bytes of the colours of A-seg's regions.
+    boundaries : whether B-seg is sent, which takes SAM.
+    boundary_budget : bytes of B-seg, map and colours.
+    boundary_side : pixels on the longer side that its map has at most: outlines at half the size take half the bytes,
+        and twice as many segments look better than sharper ones.
+    sub_images : how many sub-images are sent at most; 0 for none.
+    codec : of the sub-images, a key of ``semcom.codec.CODECS``.
+    """
+
+    budget: int = 5000
+    prompts: tuple[str, ...] = ()
+    captioner: str = "composed"
+    colour_budget: int = 80
+    boundaries: bool = True
+    boundary_budget: int = 900
+    boundary_side: int = 256
+    sub_images: int = 3
+    codec: str = "avif"
+
+    def __post_init__(self) -> None:
+        codec.check_codec(self.codec)
+        for text in self.prompts:
+            parse_prompt(text)
+        for name, least in (
+            ("budget", 64),
+            ("boundary_budget", 64),
+            ("sub_images", 0),
+            ("colour_budget", 8),
+            ("boundary_side", 8),
+        ):
+            if getattr(self, name) < least:
+                raise BadInput(
+                    f"a {name.replace('_', ' ')} of {getattr(self, name)} is too little; give {least} or more"
+                )
+        if self.sub_images > container.MOST_SUB_IMAGES:
+            raise BadInput(f"{self.sub_images} sub-images are too many; at most {container.MOST_SUB_IMAGES} are sent")
+
+
+class SemanticEncoder:
+    """Images to scenes.
+
+    Parameters
+    ----------
+    settings : what is sent.
+    segmenter : of A-seg; the project's own unless given.
+    sam : of B-seg and of prompts; fetched weights unless given, and not needed for ``boundaries`` False and no prompts
+        but classes.
+    writer : of the caption; as the settings say unless given.
+    cut : of B-seg, in place of SAM's everything mode; segments that are too small or too many are merged.
+
+    ``seconds`` maps the stages of the last image to the time they took.
+
+    Raises
+    ------
+    Missing : weights or packages that the settings need are not here.
+    """
+
+    def __init__(
+        self,
+        settings: EncoderSettings | None = None,
+        segmenter: SemanticSegmenter | None = None,
+        sam: Sam | None = None,
+        writer: Captioner | None = None,
+        cut: Cut | None = None,
+    ):
+        self.settings = settings or EncoderSettings()
+        self._segmenter = segmenter or ClassSegmenter()
+        self._writer = writer or captioner(self.settings.captioner)
+        self._prompts: list[Prompt] = [parse_prompt(text) for text in self.settings.prompts]
+        self._cut = cut
+        needed = (self.settings.boundaries and cut is None) or any(
+            not isinstance(prompt, ClassName) for prompt in self._prompts
+        )
+        self._sam = sam or (Sam() if needed else None)
+        self.seconds: dict[str, float] = {}
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """File name -> sha256 of the networks in use."""
+        return dict(self._segmenter.weights) | (self._sam.weights if self._sam else {})
+
+    def encode(self, image: np.ndarray) -> Scene:
+        """uint8 RGB [H, W, 3] -> its scene.
+
+        Raises
+        ------
+        BadInput : no such image, or prompts that do not fit it.
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+            raise BadInput(f"a scene is made of an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
+        height, width = image.shape[:2]
+        container.header(height, width)
+        validate(self._prompts, height, width)
+        self.seconds = {}
+        clock = _Clock(self.seconds)
+        labels = self._segmenter.segment(image)
+        clock("A-seg")
+        embedding = segments = None
+        if self._sam:
+            embedding = self._sam.embed(image)
+            clock("SAM encoder")
+        if self.settings.boundaries:
+            segments = self._segments(image, embedding)
+            clock("B-seg")
+            labels = snap(labels, segments)
+        labels = _plain(labels)
+        things = objects(labels)
+        caption = self._writer.caption(image, labels, things)
+        clock("text")
+        small_labels = _fitted(labels, _MOST_SIDE)
+        scene = Scene(
+            height,
+            width,
+            caption,
+            small_labels,
+            tuple(things[: container.MOST_OBJECTS]),
+            classes=self._segmenter.classes,
+        )
+        regions = regions_of(small_labels)
+        small = _picture_of(image, regions)
+        found = colours.fitting(Appearance(small, regions), self.settings.colour_budget)
+        scene = replace(scene, colours=found and found[0])
+        clock("colours")
+        if segments is not None:
+            scene = self._with_boundaries(scene, image, segments)
+            clock("B-seg")
+        if self.settings.sub_images:
+            room = self.settings.budget - len(container.encode(scene))
+            scene = replace(scene, sub_images=self._sub_images(image, labels, things, embedding, room))
+            clock("S-img")
+        return scene
+
+    def _segments(self, image: np.ndarray, embedding: Embedding | None) -> np.ndarray:
+        height, width = image.shape[:2]
+        least = max(16, round(_LEAST_SEGMENT * height * width))
+        if self._cut is None:
+            masks = [found.mask for found in everything(self._sam, embedding)]
+            return partition(masks, height, width, least, _MOST_SEGMENTS)
+        segments = self._cut(image)
+        if segments.dtype != np.uint8 or segments.shape != (height, width):
+            raise BadInput(
+                f"the segments of a {width}x{height} image are uint8 [{height}, {width}], not "
+                f"{segments.dtype} {list(segments.shape)}"
+            )
+        return (merged(segments, least, _MOST_SEGMENTS)[0] + 1).astype(np.uint8)
+
+    def _with_boundaries(self, scene: Scene, image: np.ndarray, segments: np.ndarray) -> Scene:
+        """The largest segments, as many as half of the budget has room for; the rest goes to how they look."""
+        segments = _fitted(segments, self.settings.boundary_side)
+        small = _picture_of(image, segments)
+        low, high, best = 1, int(segments.max()) + 1, None
+        while low < high:
+            middle = (low + high) // 2
+            fewer = (merged(segments, 1, middle)[0] + 1).astype(np.uint8)
+            taken = len(labelmap.encode(fewer))
+            if taken <= _OUTLINES * self.settings.boundary_budget:
+                best, low = (fewer, taken), middle + 1
+            else:
+                high = middle
+        if best is None:
+            return scene
+        fewer, taken = best
+        found = colours.fitting(Appearance(small, fewer), self.settings.boundary_budget - taken)
+        return scene if found is None else replace(scene, segments=fewer, details=found[0])
+
+    def _sub_images(
+        self,
+        image: np.ndarray,
+        labels: np.ndarray,
+        things: Sequence[SceneObject],
+        embedding: Embedding | None,
+        room: int,
+    ) -> tuple[SubImage, ...]:
+        """The boxes that matter most, each with bytes by its area."""
+        boxes = self._boxes(image.shape[:2], labels, things, embedding)[: self.settings.sub_images]
+        out: list[SubImage] = []
+        while boxes:
+            areas = [_area(box) for box in boxes]
+            overhead = container.SUB_IMAGE_BYTES * len(boxes)
+            shares = [(room - overhead) * area // sum(areas) for area in areas]
+            if min(shares) >= _LEAST_PICTURE or len(boxes) == 1:
+                break
+            boxes = boxes[:-1]
+        left = room
+        for i, box in enumerate(boxes):
+            rest = sum(_area(other) for other in boxes[i:])
+            share = (left - container.SUB_IMAGE_BYTES * (len(boxes) - i)) * _area(box) // rest
+            if share < _LEAST_PICTURE:
+                break
+            x0, y0, x1, y1 = box
+            try:
+                data = codec.encode(np.ascontiguousarray(image[y0:y1, x0:x1]), self.settings.codec, share).data
+            except BadInput:  # even the smallest picture of it is too large
+                continue
+            out.append(SubImage(box, data))
+            left -= len(data) + container.SUB_IMAGE_BYTES
+        return tuple(out)
+
+    def _boxes(
+        self, size: tuple[int, int], labels: np.ndarray, things: Sequence[SceneObject], embedding: Embedding | None
+    ) -> list[tuple[int, int, int, int]]:
+        """What the sub-images show, the largest first."""
+        height, width = size
+        if self._prompts:
+            wanted = [p for p in self._prompts if not isinstance(p, ClassName)]
+            names = [p.name for p in self._prompts if isinstance(p, ClassName)]
+            mask = class_mask(labels, names) if names else np.zeros(size, bool)
+            if wanted:
+                mask = mask | self._sam.segment(embedding, wanted).mask
+            things = objects(mask.astype(np.uint8))
+        elif not things:
+            return [(0, 0, width, height)]
+        boxes = []
+        for thing in sorted(things, key=lambda thing: -thing.area):
+            x0, y0, x1, y1 = thing.box
+            dx, dy = round((x1 - x0) * _MARGIN), round((y1 - y0) * _MARGIN)
+            boxes.append((max(0, x0 - dx), max(0, y0 - dy), min(width, x1 + dx), min(height, y1 + dy)))
+        return boxes
+
+
+def regions_of(labels: np.ndarray) -> np.ndarray:
+    """The regions of a class map that have colours of their own: uint8 [h, w], 1 to N, the 255 largest at most.
+
+    Transmitter and receiver find the same, so they need not be sent.
+    """
+    regions, _ = merged(labels, 1, _MOST_REGIONS)
+    return (regions + 1).astype(np.uint8)
+
+
+def _plain(labels: np.ndarray) -> np.ndarray:
+    """A class map without islands too small to be an object, which would cost more than they say."""
+    kept, _ = merged(labels, max(16, round(_LEAST_SEGMENT * labels.size)))
+    # a merged region takes the class that most of it had
+    pairs = np.bincount(kept.ravel() * np.intp(256) + labels.ravel(), minlength=256)
+    pairs = np.pad(pairs, (0, -len(pairs) % 256)).reshape(-1, 256)
+    return pairs.argmax(axis=1).astype(np.uint8)[kept]
+
+
+def _fitted(labels: np.ndarray, most: int) -> np.ndarray:
+    """A map of at most ``most`` pixels on a side, by leaving out rows and columns."""
+    step = -(-max(labels.shape) // most)
+    if step == 1:
+        return labels
+    small = Image.fromarray(labels).resize((-(-labels.shape[1] // step), -(-labels.shape[0] // step)), 0)
+    return np.asarray(small)
+
+
+def _picture_of(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The image at the size of a map."""
+    if image.shape[:2] == labels.shape:
+        return image
+    return np.asarray(Image.fromarray(image).resize(labels.shape[::-1], Image.Resampling.BOX))
+
+
+def _area(box: tuple[int, int, int, int]) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+class _Clock:
+    """Adds the time since the last call to a stage."""
+
+    def __init__(self, seconds: dict[str, float]):
+        self._seconds, self._last = seconds, time.perf_counter()
+
+    def __call__(self, stage: str) -> None:
+        now = time.perf_counter()
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + now - self._last
+        self._last = now

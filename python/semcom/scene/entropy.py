@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Adaptive binary contexts in front of a range coder.
+
+The range coder is that of ``constriction`` (Bamler, "Understanding Entropy Coding With Asymmetric Numeral Systems: a
+Statistician's Perspective", 2022). Encoder, decoder and meter have one face, so that a format is written once, as a
+function that is told the symbols or finds them out: ``bit`` and ``uniform`` take what is to be sent, or None, and
+return what it was.
+
+Probabilities are quotients of small integers in IEEE double precision, the same on every machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from ..errors import BadInput, Missing
+
+_WORD = 4  # bytes of the coder's words
+_MOST_COUNT = 1024  # of a context before it is halved, so that it follows what changes
+_SLACK_BITS = 64  # that a stream may seem to hold beyond its length: two words of the coder's state
+
+
+def _constriction():
+    try:
+        import constriction
+    except ImportError as error:
+        raise Missing(
+            f"The scene format needs the entropy coder constriction ({error}); run ./bootstrap build, or python -m pip "
+            "install 'constriction==0.5.0'."
+        ) from None
+    return constriction.stream
+
+
+class Contexts:
+    """Counts of ones and zeros in numbered contexts.
+
+    Parameters
+    ----------
+    start : integers [n, 2], counts of 0 and of 1 that each context begins with, all at least 1.
+    step : what one symbol adds to a count.
+    """
+
+    def __init__(self, start: np.ndarray, step: int):
+        self.zeros, self.ones = (column.tolist() for column in np.asarray(start, np.int64).T)
+        self._step = step
+
+    def probability(self, context: int) -> float:
+        """Of a one."""
+        ones = self.ones[context]
+        return ones / (ones + self.zeros[context])
+
+    def learn(self, context: int, bit: int) -> None:
+        """``bit`` came in ``context``."""
+        counts = self.ones if bit else self.zeros
+        counts[context] += self._step
+        if counts[context] > _MOST_COUNT:
+            self.ones[context] = (self.ones[context] + 1) >> 1
+            self.zeros[context] = (self.zeros[context] + 1) >> 1
+
+
+class Meter:
+    """Adds up the ideal length, -log2 of each probability, and sends nothing."""
+
+    def __init__(self) -> None:
+        self.bits = 0.0
+
+    def bit(self, value: int, context: int, contexts: Contexts) -> int:
+        """A bit in a context, which learns from it."""
+        p = contexts.probability(context)
+        self.bits -= math.log2(p if value else 1 - p)
+        contexts.learn(context, value)
+        return value
+
+    def uniform(self, value: int, count: int) -> int:
+        """An integer from 0 to ``count`` - 1, all equally likely."""
+        self.bits += math.log2(count)
+        return value
+
+    def categorical(self, value: int, probabilities: np.ndarray) -> int:
+        """An index into ``probabilities``, float64 of sum 1, each above 0."""
+        self.bits -= math.log2(probabilities[value])
+        return value
+
+
+class Encoder:
+    """Symbols -> bytes; ``bits`` is their ideal length."""
+
+    def __init__(self) -> None:
+        self._stream = _constriction()
+        self._coder = self._stream.queue.RangeEncoder()
+        self._meter = Meter()
+
+    @property
+    def bits(self) -> float:
+        """Ideal length so far."""
+        return self._meter.bits
+
+    def bit(self, value: int, context: int, contexts: Contexts) -> int:
+        """As of :class:`Meter`."""
+        p = contexts.probability(context)
+        self._coder.encode(int(value), self._stream.model.Bernoulli(p, perfect=False))
+        return self._meter.bit(value, context, contexts)
+
+    def uniform(self, value: int, count: int) -> int:
+        """As of :class:`Meter`."""
+        if count > 1:
+            self._coder.encode(int(value), self._stream.model.Uniform(count))
+        return self._meter.uniform(value, count)
+
+    def categorical(self, value: int, probabilities: np.ndarray) -> int:
+        """As of :class:`Meter`."""
+        self._coder.encode(int(value), self._stream.model.Categorical(probabilities, perfect=False))
+        return self._meter.categorical(value, probabilities)
+
+    def finish(self, sound: Callable[[bytes], bool] | None = None) -> bytes:
+        """The bytes, without those at the end that the decoder can do without.
+
+        sound : whether these bytes decode to what was encoded; without it only zeros go, which a decoder reads beyond
+            the end anyway.
+        """
+        data = self._coder.get_compressed().astype(">u4").tobytes().rstrip(b"\0")
+        while sound and data:
+            # the coder names one number of its last interval to 32 bits; often a shorter one lies in it too
+            shorter = [cut for cut in (data[:-1], _raised(data[:-1])) if cut is not None and sound(cut)]
+            if not shorter:
+                break
+            data = shorter[0]
+        return data
+
+
+def _raised(data: bytes) -> bytes | None:
+    """The next larger number of as many bytes, if the last byte has room."""
+    if not data or data[-1] == 0xFF:
+        return None
+    return data[:-1] + bytes([data[-1] + 1])
+
+
+class Decoder:
+    """Bytes -> symbols.
+
+    Raises
+    ------
+    BadInput : from any method, when more was asked for than the bytes can hold, which is how damaged or invented data
+        shows; what is decoded is thereby bounded by the length of the data.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._stream = _constriction()
+        padded = data + bytes(-len(data) % _WORD)
+        self._coder = self._stream.queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
+        self._meter = Meter()
+        self._most_bits = 8 * len(data) + _SLACK_BITS
+
+    def _decode(self, model) -> int:
+        if self._meter.bits > self._most_bits:
+            raise BadInput("the data ends before what it describes does")
+        try:
+            return int(self._coder.decode(model))
+        except AssertionError:
+            raise BadInput("the data is not what an encoder makes") from None
+
+    def bit(self, value: None, context: int, contexts: Contexts) -> int:
+        """As of :class:`Meter`."""
+        found = self._decode(self._stream.model.Bernoulli(contexts.probability(context), perfect=False))
+        return self._meter.bit(found, context, contexts)
+
+    def uniform(self, value: None, count: int) -> int:
+        """As of :class:`Meter`."""
+        found = self._decode(self._stream.model.Uniform(count)) if count > 1 else 0
+        return self._meter.uniform(found, count)
+
+    def categorical(self, value: None, probabilities: np.ndarray) -> int:
+        """As of :class:`Meter`."""
+        found = self._decode(self._stream.model.Categorical(probabilities, perfect=False))
+        return self._meter.categorical(found, probabilities)

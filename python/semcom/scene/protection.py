@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Unequal protection: what a scene cannot do without goes out at the most robust MCS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..digital import Part, mcs_of
+from ..errors import BadInput
+from . import container
+from .model import Scene
+
+_LEVELS = (
+    (container.TEXT, container.A_SEG, container.BOXES),
+    (container.COLOURS, container.B_SEG),
+    (container.S_IMG,),
+)
+
+
+@dataclass(frozen=True)
+class Protection:
+    """MCS indices of text, A-seg and boxes; of colours and B-seg; of S-img; and over how many bursts the first two
+    are spread at least, so that one fade does not take them."""
+
+    semantics: int = 0
+    detail: int = 2
+    sub_images: int = 4
+    bursts: int = 4
+
+    def __post_init__(self) -> None:
+        for index in (self.semantics, self.detail, self.sub_images):
+            mcs_of(index)
+        if not 1 <= self.bursts <= 64:
+            raise BadInput(f"a scene cannot be spread over {self.bursts} bursts; choose 1 to 64")
+
+
+def parts(scene: Scene, protection: Protection | None = None) -> list[Part]:
+    """What a container of ``scene`` consists of, from its header on, by how well it is protected.
+
+    Each part holds whole sections, so that what comes of it can be used while others are missing.
+    """
+    protection = protection or Protection()
+    plan = zip(_LEVELS, (protection.semantics, protection.detail, protection.sub_images), strict=True)
+    found = container.sections(scene)
+    head, out = container.header(scene.height, scene.width), []
+    for level, (kinds, mcs) in enumerate(plan):
+        data = head + b"".join(section.data for section in found if section.type in kinds)
+        head = b""
+        if data:
+            out.append(Part(data, mcs_of(mcs), protection.bursts if level < 2 else 1))
+    return out

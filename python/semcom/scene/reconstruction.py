@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The picture of a scene, from whatever of it is there."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import container, rebuild
+from .encoder import regions_of
+from .model import Scene
+
+
+def reconstruct(scene: Scene, seed: int = 0, texture: float = rebuild.USUAL_TEXTURE) -> np.ndarray:
+    """uint8 RGB [H, W, 3]: B-seg in its colours, or A-seg where B-seg did not come, with the sub-images on it.
+
+    Parameters
+    ----------
+    scene : of a known size.
+    seed : of the synthetic texture.
+    texture : how much of the measured texture is drawn, 0 to 1; it looks sharper and costs PSNR.
+    """
+    segments, colours = scene.segments, scene.details
+    if (segments is None or colours is None) and scene.labels is not None:
+        segments, colours = regions_of(scene.labels), scene.colours
+    if segments is None:
+        colours = None
+    elif colours is not None and len(colours.values) != int(segments.max()):
+        colours = None  # they are of other segments
+    height, width = scene.height, scene.width
+    if segments is not None:
+        rows = np.arange(height) * segments.shape[0] // height
+        columns = np.arange(width) * segments.shape[1] // width
+        segments = np.ascontiguousarray(segments[rows[:, None], columns])
+    pieces = [rebuild.SubImage(sub.box, container.picture(sub)) for sub in scene.sub_images]
+    return rebuild.rebuild(segments, colours, pieces, height, width, seed, texture)

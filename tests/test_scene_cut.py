@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A semantic encoder whose parts are others than the project's own: neither A-seg's network nor SAM."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from gnuradio.semcom.errors import BadInput
+from gnuradio.semcom.scene import EncoderSettings, SemanticEncoder, decode_scene, encode_scene
+from gnuradio.semcom.segment.classes import VOC
+
+
+class halves:
+    """Finds a dog in the left half of everything."""
+
+    classes = VOC
+
+    def __init__(self):
+        self.weights = {}
+
+    def segment(self, image):
+        labels = np.zeros(image.shape[:2], np.uint8)
+        labels[:, : labels.shape[1] // 2] = VOC.index("dog")
+        return labels
+
+
+def encoded(cut):
+    image = np.full((96, 128, 3), 90, np.uint8)
+    image[:, :64] = (200, 40, 30)
+    image[32:64, 80:112] = (20, 60, 220)
+    settings = EncoderSettings(sub_images=0, boundary_side=128)
+    return SemanticEncoder(settings, segmenter=halves(), cut=cut).encode(image)
+
+
+def squares(image):
+    """Three segments, and one pixel of a fourth."""
+    segments = np.full(image.shape[:2], 2, np.uint8)
+    segments[:, :64] = 1
+    segments[32:64, 80:112] = 3
+    segments[90, 120] = 4
+    return segments
+
+
+def test_b_seg_is_what_the_given_part_cuts_without_what_is_too_small():
+    made = encoded(squares)
+    wanted = squares(np.zeros((96, 128, 3), np.uint8))
+    wanted[wanted == 4] = 2
+    assert np.array_equal(made.segments, wanted)
+    came = decode_scene(encode_scene(made)).scene
+    assert np.array_equal(came.segments, wanted)
+    assert [VOC[thing.label] for thing in came.objects] == ["dog"]
+
+
+def test_segments_of_another_image_are_refused():
+    with pytest.raises(BadInput, match="128x96"):
+        encoded(lambda image: squares(image)[:50])

@@ -18,6 +18,8 @@ from gnuradio.semcom.blocks import pdu as pdus
 from gnuradio.semcom.blocks.worker import worker_block
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
+from gnuradio.semcom.segment import Embedding, Sam
+from gnuradio.semcom.segment.sam import Candidates
 from PIL import Image
 
 
@@ -233,6 +235,52 @@ def test_snr_can_be_changed_while_running(small):
     segmenter.set_prompts("box:0,0,5,5; point:2,2,0")
     with pytest.raises(BadInput, match="circle:1,2"):
         segmenter.set_prompts("circle:1,2")
+
+
+def test_segmenter_gives_out_everything_and_classes(smooth_image):
+    """Networks that know their answers; messages posted by hand."""
+    image = smooth_image(48, 64, 1)
+    left = np.zeros((48, 64), bool)
+    left[:, :30] = True
+    block = semcom.sam_segmenter("everything")
+    published = {}
+    block.publish = lambda port, msg: published.update({port: msg})
+
+    class Known(Sam):
+        weights = {}  # noqa: RUF012
+
+        def __init__(self):
+            pass
+
+        def embed(self, image):
+            return Embedding(np.zeros((1, 256, 64, 64), np.float32), *image.shape[:2])
+
+        def candidates(self, embedding, point):
+            logits = np.full((3, 192, 256), -9, np.float32)
+            logits[0, :, :120] = 9
+            return Candidates(logits, np.array([0.9 if point.x < 30 else 0, 0, 0], np.float32))
+
+        def _ask(self, embedding, points, box):
+            return left, 0.8
+
+    class KnownClasses:
+        weights = {}  # noqa: RUF012
+
+        def segment(self, image):
+            return np.where(left, np.uint8(12), np.uint8(0))
+
+    block._sam, block._classes = Known(), KnownClasses()
+    msg = pdus.from_image(image, {"image_id": 3})
+    block.work_on("image", msg, pdus.meta_of(msg))
+    meta = pdus.meta_of(published["segments"])
+    assert meta["segments"] == 2 and meta["image_id"] == 3 and meta["score"] == pytest.approx(0.9)
+    np.testing.assert_array_equal(pdus.to_image(published["segments"]), np.where(left, 1, 2))
+    np.testing.assert_array_equal(pdus.to_image(published["mask"]), np.where(left, 255, 0))
+    published.clear()
+    block.set_prompts("class:dog")
+    block.work_on("image", msg, pdus.meta_of(msg))
+    np.testing.assert_array_equal(pdus.to_image(published["mask"]), np.where(left, 255, 0))
+    assert "segments" not in published
 
 
 def test_quality_measures_roi_and_passes_figures_on(smooth_image):

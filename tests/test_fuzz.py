@@ -13,12 +13,15 @@ import pytest
 SPEC = importlib.util.spec_from_file_location("reassembly", Path(__file__).parents[1] / "fuzz" / "reassembly.py")
 reassembly = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(reassembly)
-# the script of the recordings adds its target to those of the other
+# the scripts of recordings and scenes add their targets to those of the other
 sys.modules["reassembly"] = reassembly
-runpy.run_path(str(Path(__file__).parents[1] / "fuzz" / "recordings.py"))
+for script in ("recordings.py", "scenes.py"):
+    runpy.run_path(str(Path(__file__).parents[1] / "fuzz" / script))
 
 
-@pytest.mark.parametrize("target", ["decoder", "decoder_digital", "join", "sink", "flowgraph", "codec", "sigmf"])
+@pytest.mark.parametrize(
+    "target", ["decoder", "decoder_digital", "join", "sink", "flowgraph", "codec", "sigmf", "scene"]
+)
 def test_a_moment_of_fuzzing(target):
     assert reassembly.run(target, seconds=0.5, seed=1)["iterations"] > 0
 

@@ -25,7 +25,8 @@ EXAMPLES = sorted((ROOT / "examples").rglob("*.grc"))
 DEFINITIONS = sorted((ROOT / "grc").glob("*.block.yml"))
 PARTS = ROOT / "examples" / "headless" / "ofdm_parts.grc"
 # examples of which two run together, or that need a recording
-ENDS = {f"headless/{name}" for name in ("two_process_tx", "two_process_rx", "sigmf_replay")} | {"gui/tx", "gui/rx"}
+ENDS = {f"headless/{name}" for name in ("two_process_tx", "two_process_rx", "sigmf_replay")}
+ENDS |= {f"gui/{name}" for name in ("tx", "rx", "esisc_tx", "esisc_rx")}
 HEADLESS = [e for e in EXAMPLES if e.parent.name == "headless" and e != PARTS and f"headless/{e.stem}" not in ENDS]
 GUI = [e for e in EXAMPLES if e.parent.name == "gui" and f"gui/{e.stem}" not in ENDS]
 HARDWARE = [e for e in EXAMPLES if e.parent.name == "hardware"]
@@ -170,9 +171,12 @@ def test_two_process_examples_and_a_replay(tmp_path):
     assert np.array_equal(*(np.asarray(Image.open(picture)) for picture in pictures))
 
 
-def test_two_windows_show_what_one_sends_the_other(tmp_path):
+@pytest.mark.parametrize(
+    ("prefix", "options", "move"), [("", "", "set_rate(1 / 24)"), ("esisc_", ", boundaries=0", "set_budget(2000)")]
+)
+def test_two_windows_show_what_one_sends_the_other(tmp_path, prefix, options, move):
     """The transmitter's sliders move while it runs; two pictures after that the receiver closes its window."""
-    scripts = {end: script_of(f"gui/{end}", tmp_path) for end in ("tx", "rx")}
+    scripts = {end: script_of(f"gui/{prefix}{end}", tmp_path) for end in ("tx", "rx")}
     via, processes = free_address(), {}
     for end, script in scripts.items():
         driver = tmp_path / f"drive_{end}.py"
@@ -183,14 +187,14 @@ sys.path.insert(0, {str(script.parent)!r})
 from PyQt5 import Qt
 import {script.stem} as flow
 app = Qt.QApplication(sys.argv)
-tb = flow.{script.stem}(via={via!r})
+tb = flow.{script.stem}(via={via!r}{options if end == "tx" else ""})
 tb.start()
 tb.show()
 timer = Qt.QTimer()
 if {end!r} == "tx":
     tb.set_snr_db(7.0)
     tb.set_amplitude(0.2)
-    tb.set_rate(1 / 24)
+    tb.{move}
     # closed when the test says so
     told = Qt.QSocketNotifier(0, Qt.QSocketNotifier.Read)
     told.activated.connect(app.quit)
@@ -203,6 +207,7 @@ tb.stop()
 tb.wait()
 if {end!r} == "rx":
     assert len(tb.sink.results) >= 2 and not any("error" in r for r in tb.sink.results)
+    print()
     print(tb.sink.results[-1]["snr_db"])
 """
         )

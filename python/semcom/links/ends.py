@@ -25,6 +25,7 @@ from ..errors import BadInput
 from .digital_transceiver import picture_receiver, picture_transmitter
 from .jscc_transceiver import idle_samples, jscc_receiver, jscc_transmitter
 from .radio import is_radio, parse_via, radio_sink, radio_source
+from .scene_transceiver import scene_receiver, scene_transmitter
 
 OUT = pmt.intern("out")
 SAMPLE_RATE = 1e6
@@ -54,6 +55,7 @@ class Coding:
 
     codec, mcs : of scheme "digital", for the transmitter alone: a key of ``semcom.codec.CODECS``, and the index of an
         MCS or None for the one that the link adapter chooses.
+    scene : of scheme "esisc", for the transmitter alone: settings of the ES-ISC Encoder, by name.
     """
 
     scheme: str = "softcast"
@@ -61,10 +63,11 @@ class Coding:
     params: native.ofdm_params = field(default_factory=native.ofdm_params)
     codec: str = "avif"
     mcs: int | None = None
+    scene: dict = field(default_factory=dict)
 
     def check(self) -> None:
         """Say what is wrong, or which weights are missing, before anything runs."""
-        if self.scheme != "digital":
+        if self.scheme not in ("digital", "esisc"):
             jscc.coder(self.scheme, self.variant)
 
 
@@ -75,6 +78,8 @@ def make_transmitter(
     if coding.scheme == "digital":
         link = Link(rate or USUAL_RATE, coding.mcs)
         return picture_transmitter(link, coding.codec, snr_db, coding.params, amplitude, continuous)
+    if coding.scheme == "esisc":
+        return scene_transmitter(coding.scene, coding.params, amplitude, continuous)
     return jscc_transmitter(coding.scheme, rate or 0.0, snr_db, coding.variant, coding.params, amplitude, continuous)
 
 
@@ -83,6 +88,8 @@ def make_receiver(coding: Coding, samp_rate: float) -> gr.hier_block2:
     ``samples``, ``waiting``, ``put`` and ``taken``."""
     if coding.scheme == "digital":
         return picture_receiver(coding.params, samp_rate)
+    if coding.scheme == "esisc":
+        return scene_receiver(coding.params, samp_rate)
     return jscc_receiver(coding.scheme, coding.variant, coding.params, samp_rate)
 
 

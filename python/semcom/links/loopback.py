@@ -12,6 +12,8 @@ from gnuradio import gr
 from .. import digital, jscc, semcom_python, weights
 from ..blocks.digital_decoder import digital_decoder
 from ..blocks.digital_encoder import digital_encoder
+from ..blocks.esisc_decoder import esisc_decoder
+from ..blocks.esisc_encoder import esisc_encoder
 from ..blocks.image_codec_decoder import image_codec_decoder
 from ..blocks.image_codec_encoder import image_codec_encoder
 from ..blocks.image_quality import image_quality
@@ -29,6 +31,7 @@ from ..segment import parse_prompt, validate
 from . import waveform_channel
 from .digital_transceiver import picture_receiver, picture_transmitter
 from .jscc_transceiver import jscc_receiver, jscc_transmitter
+from .scene_transceiver import scene_receiver, scene_transmitter
 
 ROI = ("whole", "masked", "power")
 SAMPLE_RATE = 1e6  # samples a second at the waveform level
@@ -45,6 +48,8 @@ class LoopbackSettings:
     background : importance of what is outside the ROI, 0 to 1, with ``roi`` "power".
     codec, mcs : of scheme "digital": a key of ``semcom.codec.CODECS``, and the index of an MCS or None for the one that
         the link adapter chooses for the SNR and the channel.
+    budget, boundaries, captioner : of scheme "esisc", as of the ES-ISC Encoder; the prompts say what its sub-images
+        show.
     variant : of the weights; None takes "original", and "masked" for samsc with ``roi`` "masked".
     k_factor_db : Rician K.
     """
@@ -63,6 +68,9 @@ class LoopbackSettings:
     variant: str | None = None
     codec: str = "avif"
     mcs: int | None = None
+    budget: int = 5000
+    boundaries: bool = True
+    captioner: str = "composed"
     seed: int = 0
     st_lpips: bool = True
     level: str = "symbol"
@@ -91,6 +99,8 @@ class loopback(gr.top_block):
             raise BadInput(f"--roi {settings.roi} needs a --prompt that says what matters, such as point:220,150")
         if settings.roi == "power" and settings.scheme != "semcom":
             raise BadInput(f"--roi power is of scheme semcom; {settings.scheme} treats all pixels alike")
+        if settings.roi != "whole" and settings.scheme == "esisc":
+            raise BadInput("--roi is not of scheme esisc, whose sub-images are what the prompts say; leave it out")
         # what is wrong with the photograph or the prompts is said before anything runs
         height, width = io.load(settings.image).shape[:2]
         jscc.check_size(height, width, settings.scheme)
@@ -103,7 +113,7 @@ class loopback(gr.top_block):
         source = image_source(str(settings.image), 1, 1)
         self.workers: dict[str, worker_block] = {}
         self.weights: dict[str, str] = {}
-        if settings.scheme != "digital":
+        if settings.scheme not in ("digital", "esisc"):
             # loaded here, so that what is missing is said before anything runs and no stage's time includes it
             self.weights = dict(jscc.coder(settings.scheme, variant).weights)
         link = self._symbol_link if settings.level == "symbol" else self._waveform_link
@@ -113,6 +123,8 @@ class loopback(gr.top_block):
             self.msg_connect(transmitter, "failed", source, "ack")
         self.quality = image_quality(bool(settings.prompts), True, settings.st_lpips)
         titles = ["original", "overlay", "received"] if settings.prompts else ["original", "received"]
+        if settings.scheme == "esisc":
+            self.weights |= self.workers["describe"].load()
         self.sink = image_sink(str(settings.out), tuple(titles))
         self.workers |= {"assess": self.quality, "write": self.sink}
 
@@ -144,9 +156,26 @@ class loopback(gr.top_block):
         fading = settings.channel if settings.channel in digital.CHANNELS else "awgn"
         return digital.Link(settings.rate or USUAL_RATE, settings.mcs, fading)
 
+    def _scene(self) -> dict:
+        """Settings of the ES-ISC Encoder."""
+        settings = self.settings
+        return {
+            "prompts": ";".join(settings.prompts),
+            "budget": settings.budget,
+            "boundaries": settings.boundaries,
+            "captioner": settings.captioner,
+        }
+
     def _symbol_link(self, variant: str) -> tuple[gr.basic_block, gr.basic_block]:
         settings = self.settings
-        if settings.scheme == "digital":
+        if settings.scheme == "esisc":
+            encoder, decoder = digital_encoder(), digital_decoder("esisc", settings.snr_db)
+            first, last = esisc_encoder(**self._scene()), esisc_decoder()
+            self.workers |= {"describe": first, "rebuild": last}
+            self.msg_connect(first, "bytes", encoder, "bytes")
+            self.msg_connect(decoder, "part", last, "bytes")
+            self.msg_connect(decoder, "bytes", last, "bytes")
+        elif settings.scheme == "digital":
             encoder, decoder = digital_encoder(), digital_decoder("digital", settings.snr_db)
             link, compress, decompress = self._link(), image_codec_encoder(settings.codec), image_codec_decoder()
             first = link_adapter(
@@ -186,7 +215,11 @@ class loopback(gr.top_block):
         params = semcom_python.ofdm_params(fft_len=512) if multipath else semcom_python.ofdm_params()
         samp_rate = MULTIPATH_RATE if multipath else SAMPLE_RATE
         self.frame = semcom_python.ofdm_frame(params)
-        if settings.scheme == "digital":
+        if settings.scheme == "esisc":
+            transmitter = scene_transmitter(self._scene(), params)
+            receiver = scene_receiver(params, samp_rate)
+            self.workers |= {"describe": transmitter.codec, "rebuild": receiver.codec}
+        elif settings.scheme == "digital":
             transmitter = picture_transmitter(self._link(), settings.codec, settings.snr_db, params)
             receiver = picture_receiver(params, samp_rate)
             self.workers |= {"compress": transmitter.codec, "decompress": receiver.codec}
@@ -219,6 +252,9 @@ class loopback(gr.top_block):
         """Channel uses on the air: at waveform level with preambles, headers, pilots and prefixes."""
         if self.settings.level == "symbol" or "payload_uses" not in result:
             return result.get("air_uses")
+        if "groups" in result:
+            sizes = [tuple(map(int, group.split("x"))) for group in result["groups"].split(",")]
+            return round(sum(count * self.frame.air_uses(length) for count, length in sizes))
         total, count = result["payload_uses"], result["fragments"]
         # the bursts of a digital message are equally long, those of an analogue image to within one symbol
         return round(sum(self.frame.air_uses(jscc.fragment_length(total, count, i)) for i in range(count)))
@@ -249,6 +285,7 @@ class loopback(gr.top_block):
             "air_uses": air,
             "payload_kn": uses / values if uses and values else None,
             "air_kn": air / values if air and values else None,
+            "caption": result.get("caption"),
             "bytes": result.get("bytes"),
             "fragments": result.get("fragments"),
             "lost": result.get("lost"),

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Label Map Sink: received class maps as pictures with a legend."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pmt
+from PIL import Image
+
+from ..errors import BadInput
+from ..image import io
+from ..scene import draw
+from ..segment.classes import VOC
+from ..segment.semantic import SceneObject
+from . import pdu
+from .image_sink import LONGEST_NAME
+from .worker import worker_block
+
+_OBJECT = re.compile(r"(\S+) (\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})")
+
+
+class label_map_sink(worker_block):
+    """Draws each class map in VOC's colours, with the objects' boxes and a legend.
+
+    Parameters
+    ----------
+    folder : gets ``NAME_labels.png`` (the drawing), ``NAME_map.png`` (the labels themselves, one byte a pixel, with
+        VOC's palette) and ``NAME_objects.json``. Empty: nothing is written.
+    legend : whether the colours are told below the map.
+
+    Ports: in ``in`` (labels PDU; keys ``classes``, names separated by spaces, and ``objects``, as of the ES-ISC
+    Decoder); out ``image`` (the drawing, for a Qt Image View), ``status``.
+
+    Raises
+    ------
+    BadInput : the folder cannot be made.
+    """
+
+    def __init__(self, folder: str = "received", legend: bool = True):
+        worker_block.__init__(self, "Label Map Sink", ["in"], ["image"])
+        self._legend = legend
+        self._folder = Path(folder).expanduser() if folder else None
+        if self._folder:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise BadInput(f"the folder {self._folder} cannot be made: {error.strerror}") from None
+        self.results: list[dict] = []
+
+    def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
+        """One map."""
+        labels = pdu.to_image(msg)
+        if labels.ndim != 2:
+            raise BadInput(f"a picture of {list(labels.shape)} came where a label map belongs, one byte for each pixel")
+        classes = tuple(str(meta.get("classes") or " ".join(VOC)).split())
+        if int(labels.max()) >= len(classes):
+            raise BadInput(f"a map came with label {labels.max()}, and its metadata name {len(classes)} classes")
+        objects = _objects(str(meta.get("objects", "")), classes, labels)
+        drawn = np.ascontiguousarray(draw.class_map(labels, objects, classes, legend=self._legend))
+        record = {"classes": {classes[i]: int(n) for i, n in enumerate(np.bincount(labels.ravel())) if n}}
+        record["objects"] = [{"class": classes[thing.label], "box": list(thing.box)} for thing in objects]
+        if self._folder:
+            record["images"] = self._write(labels, drawn, record, meta)
+        self.results.append({"image_id": pdu.number_of(meta)} | record)
+        del self.results[:-_MOST_RESULTS]
+        self.publish("image", pdu.from_image(drawn, meta))
+
+    def _write(self, labels: np.ndarray, drawn: np.ndarray, record: dict, meta: pdu.Meta) -> dict[str, str]:
+        name = re.sub(r"[^\w .()+-]", "_", str(meta.get("name") or "")).lstrip(".")[:LONGEST_NAME]
+        stem = name or f"{pdu.number_of(meta):05d}"
+        paths = {key: self._folder / f"{stem}_{key}.png" for key in ("labels", "map")}
+        io.save_png(paths["labels"], drawn)
+        indexed = Image.fromarray(labels, mode="P")
+        indexed.putpalette(draw.PALETTE.tobytes())
+        indexed.save(paths["map"])
+        (self._folder / f"{stem}_objects.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        return {key: str(path) for key, path in paths.items()}
+
+
+_MOST_RESULTS = 4096
+
+
+def _objects(text: str, classes: tuple[str, ...], labels: np.ndarray) -> list[SceneObject]:
+    """What the ``objects`` key says, as far as it can be true."""
+    out = []
+    for line in text.splitlines():
+        found = _OBJECT.fullmatch(line)
+        if not found or found[1] not in classes:
+            raise BadInput(f"a map came whose objects say {line!r}, which is no NAME X0,Y0,X1,Y1")
+        x0, y0, x1, y1 = map(int, found.groups()[1:])
+        if not (x0 < x1 <= labels.shape[1] and y0 < y1 <= labels.shape[0]):
+            raise BadInput(f"a map came with an object outside of it, {line!r}")
+        out.append(SceneObject(classes.index(found[1]), (x0, y0, x1, y1), (x1 - x0) * (y1 - y0)))
+    return out

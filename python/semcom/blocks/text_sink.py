@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Text Sink: received captions, one line each."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pmt
+
+from ..errors import BadInput
+from . import pdu
+from .worker import worker_block
+
+_MOST_TEXTS = 65536
+
+
+class text_sink(worker_block):
+    """Writes each text as a line ``NAME<tab>TEXT`` to a file, and to standard output.
+
+    Parameters
+    ----------
+    file : lines are added at its end; empty: no file.
+    show : whether the text goes to standard output as well.
+
+    Ports: in ``in`` (u8vector, UTF-8); out ``status``. After the run ``texts`` maps ``image_id`` to the text that came
+    last.
+
+    Raises
+    ------
+    BadInput : the file cannot be written.
+    """
+
+    def __init__(self, file: str = "", show: bool = True):
+        worker_block.__init__(self, "Text Sink", ["in"], [])
+        self._show = show
+        self._file = Path(file).expanduser() if file else None
+        self.texts: dict[int, str] = {}
+        if self._file:
+            try:
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+                self._file.touch()
+            except OSError as error:
+                raise BadInput(f"the file {self._file} cannot be written: {error.strerror}") from None
+
+    def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
+        """One text."""
+        number = pdu.number_of(meta)
+        # it came over the air: no line of it may look like another's
+        text = re.sub(r"[\x00-\x1f\x7f]+", " ", pdu.to_bytes(msg).decode("utf-8", "replace"))
+        self.texts.pop(number, None)
+        self.texts[number] = text
+        if len(self.texts) > _MOST_TEXTS:
+            del self.texts[next(iter(self.texts))]
+        name = re.sub(r"[\x00-\x1f\x7f]+", " ", str(meta.get("name") or f"{number:05d}"))
+        line = f"{name}\t{text}\n"
+        if self._show:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+        if self._file:
+            with self._file.open("a", encoding="utf-8") as lines:
+                lines.write(line)

@@ -36,8 +36,9 @@ PYTHON = {
     "flowgraph": 2,
     "codec": 2,
     "sigmf": 1,
+    "scene": 3,
 }
-SCRIPTS = {"sigmf": "recordings.py"}  # where it is not reassembly.py
+SCRIPTS = {"sigmf": "recordings.py", "scene": "scenes.py"}  # where it is not reassembly.py
 
 # A small quarantine keeps the growth of memory that is reported that of the product.
 ASAN = "abort_on_error=1:quarantine_size_mb=16:detect_leaks={leaks}:detect_stack_use_after_return=0"

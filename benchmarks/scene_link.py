@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scenes of ES-ISC over the waveform: how many of their sections come through fading and noise, and what is seen then.
+
+    python benchmarks/scene_link.py --images DIR --out results/scene_link.json
+
+The first ``COUNT`` images of the folder, stretched to 512x512, are encoded once. Each run is a flowgraph of its own:
+Digital Transmitter, Waveform Channel (AWGN; or Rayleigh, flat, of ``DOPPLER``) and Digital Receiver. ``--cache`` is a
+folder of partitions, as of ``boundaries.py``; without it SAM makes them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter, defaultdict
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pmt
+from boundaries import SIDE, cut
+from gnuradio import gr, semcom
+from gnuradio.semcom import digital, jscc, scene, weights
+from gnuradio.semcom.blocks import pdu
+from gnuradio.semcom.blocks.worker import worker_block
+from gnuradio.semcom.image import io, metrics
+from gnuradio.semcom.links.jscc_transceiver import trailer_samples
+from gnuradio.semcom.links.loopback import SAMPLE_RATE
+from gnuradio.semcom.scene import container
+from gnuradio.semcom.segment import Sam
+from PIL import Image
+
+COUNT = 20
+SNRS_DB = (0.0, 5.0, 10.0)
+CHANNELS = ("awgn", "rayleigh")
+SEEDS = (1, 2)
+DOPPLER = 20.0  # Hz
+GAP = 256  # samples between two bursts, as the Digital Transmitter has them
+PATIENCE = 300  # seconds for a run
+LEVELS = ("text, A-seg, boxes", "colours, B-seg", "S-img")
+
+
+class Sent:
+    """An image and its scene, ready to be sent."""
+
+    def __init__(self, path: Path, cache_folder: Path, sam):
+        pixels = Image.fromarray(io.load(path)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        self.name, self.pixels = path.stem, np.asarray(pixels)
+        kept = cache_folder / f"{path.stem}.png"
+        segments, _ = cut(None if kept.exists() else sam(), path, kept)
+        made = scene.SemanticEncoder(cut=lambda _: segments).encode(self.pixels)
+        self.parts = scene.parts(made)
+        self.data = b"".join(part.data for part in self.parts)
+        self.names = Counter(section.name for section in scene.sections(made))
+        # the burst lengths are those of the encoder, at whatever number the scene is sent
+        self.bursts = [span for span, _ in digital.part_bursts(self.parts)]
+        self.part_of = self._parts_of_bursts()
+        self._psnr = cache(self._psnr_of)
+
+    def _parts_of_bursts(self) -> list[int]:
+        out, first = [], 0
+        for number, part in enumerate(self.parts):
+            groups = digital.spans(len(part.data), part.mcs, first, part.bursts)
+            depth = sum(span.depth for span in groups)
+            out += [number] * depth
+            first += depth
+        return out
+
+    def pdu(self, number: int) -> pmt.pmt_base:
+        """As the ES-ISC Encoder publishes it."""
+        keys = {"image_id": number, "name": self.name, "scheme": jscc.SCHEMES["esisc"], "height": SIDE, "width": SIDE}
+        return pdu.from_bytes(self.data, keys | {"parts": digital.plan_text(self.parts)})
+
+    def psnr(self, data: bytes) -> float | None:
+        """Of the picture that a receiver makes of so much of the scene, dB; None when it has no size."""
+        return self._psnr(data)
+
+    def _psnr_of(self, data: bytes) -> float | None:
+        came = scene.decode_scene(data).scene
+        if (came.height, came.width) != self.pixels.shape[:2]:
+            return None
+        return metrics.psnr(self.pixels, scene.reconstruct(came))
+
+    def stages(self) -> dict[str, float]:
+        """PSNR of the picture as one part after the other comes, dB."""
+        came = scene.decode_scene(self.data).scene
+        pictures = {
+            "text, A-seg, boxes": replace(came, colours=None, segments=None, details=None, sub_images=()),
+            "and colours": replace(came, segments=None, details=None, sub_images=()),
+            "and B-seg (S-img lost)": replace(came, sub_images=()),
+            "everything": came,
+        }
+        return {name: metrics.psnr(self.pixels, scene.reconstruct(part)) for name, part in pictures.items()}
+
+
+class feeder(worker_block):
+    """Publishes bytes PDUs, the next when the one before has left the modulator; ``done`` is set after the last."""
+
+    signal_ports = ("sent",)
+
+    def __init__(self, messages: list[pmt.pmt_base]):
+        worker_block.__init__(self, "feeder", ["sent"], [])
+        self.message_port_register_out(pmt.intern("bytes"))
+        self._messages = iter(messages)
+        self.done = threading.Event()
+
+    def start(self) -> bool:
+        """Called by the scheduler."""
+        worker_block.start(self)
+        self._queue.put(("sent", pmt.PMT_NIL))
+        return True
+
+    def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
+        """One scene has been sent."""
+        following = next(self._messages, None)
+        if following is None:
+            self.done.set()
+        else:
+            self.publish("bytes", following)
+
+
+def run(scenes: list[Sent], channel: str, snr_db: float, seed: int) -> dict[int, tuple[bytes, dict]]:
+    """All scenes over one channel: number of each of which something came -> bytes and metadata."""
+    params = semcom.ofdm_params()
+    frame = semcom.ofdm_frame(params)
+    feed = feeder([sent.pdu(number) for number, sent in enumerate(scenes)])
+    transmitter = semcom.digital_transmitter(params=params)
+    receiver = semcom.digital_receiver("esisc", params, SAMPLE_RATE)
+    fading = "none" if channel == "awgn" else channel
+    noise = frame.noise_voltage(snr_db, 1.0)
+    air = semcom.waveform_channel(SAMPLE_RATE, noise, fading, DOPPLER, seed=100 * seed)
+    got = {}
+
+    def keep(port: str, msg: pmt.pmt_base) -> None:
+        meta = pdu.meta_of(msg)
+        if port == "bytes" and "error" not in meta:
+            got[meta["image_id"]] = (pdu.to_bytes(msg), meta)
+
+    # what is delivered as the flowgraph stops would not reach another block
+    receiver.decoder.publish = keep
+    tb = gr.top_block()
+    tb.connect(transmitter, air, receiver)
+    tb.msg_connect(feed, "bytes", transmitter, "bytes")
+    tb.msg_connect(transmitter, "sent", feed, "sent")
+    longest = frame.burst_samples(4096)
+    bursts = sum(frame.burst_samples(span.length) + GAP for sent in scenes for span in sent.bursts)
+    samples = bursts + len(scenes) * trailer_samples(params)
+    tb.start()
+    deadline = time.monotonic() + PATIENCE
+    try:
+        feed.done.wait(PATIENCE)
+        # the silence at the end is longer than what the receiver looks ahead
+        while receiver.samples() < samples - 4 * longest or receiver.waiting():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{receiver.samples()} of {samples} samples after {PATIENCE} s")
+            time.sleep(0.02)
+    finally:
+        tb.stop()
+        tb.wait()
+    return got
+
+
+def tallied(scenes: list[Sent], runs: list[dict[int, tuple[bytes, dict]]]) -> dict:
+    """What came in some runs of one channel."""
+    sent_sections, came_sections = Counter(), Counter()
+    outcomes, psnr = Counter(), defaultdict(list)
+    lost_bursts, measured = 0, []
+    for got in runs:
+        for number, sent in enumerate(scenes):
+            data, meta = got.get(number, (b"", {}))
+            lost_bursts += meta.get("lost", len(sent.bursts))
+            measured += [meta["snr_db"]] if "snr_db" in meta else []
+            found = Counter(section.name for section in scene.decode_scene(data).sections)
+            sent_sections += sent.names
+            came_sections += found
+            outcome = outcome_of(sent.names, found)
+            outcomes[outcome] += 1
+            if found:
+                psnr[outcome].append(sent.psnr(data))
+    total = len(runs) * len(scenes)
+    return {
+        "scenes": total,
+        "delivered": {
+            name: {"sent": sent_sections[name], "rate": round(came_sections[name] / sent_sections[name], 4)}
+            for name in container.NAMES.values()
+            if sent_sections[name]
+        },
+        "outcomes": {name: outcomes[name] for name in OUTCOMES},
+        "psnr_db": {name: rounded(psnr[name]) for name in OUTCOMES[:-1]},
+        "bursts_lost": round(lost_bursts / (len(runs) * sum(len(sent.bursts) for sent in scenes)), 4),
+        "snr_measured_db": round(float(np.mean(measured)), 2) if measured else None,
+    }
+
+
+OUTCOMES = ("everything", "all but S-img", "all but some of S-img", "S-img without B-seg", "semantics alone",
+            "other", "nothing")  # fmt: skip
+SEMANTICS = ("text", "A-seg", "boxes")
+
+
+def outcome_of(sent: Counter, found: Counter) -> str:
+    """In words, which of ``OUTCOMES`` it is."""
+    missing = sent - found
+    if not found:
+        return "nothing"
+    if not missing:
+        return "everything"
+    if set(missing) == {"S-img"}:
+        return "all but some of S-img" if found["S-img"] else "all but S-img"
+    if any(name in missing for name in SEMANTICS):
+        return "other"
+    return "S-img without B-seg" if found["S-img"] else "semantics alone"
+
+
+def rounded(values: list[float | None]) -> float | None:
+    """The mean of those that there are."""
+    known = [value for value in values if value is not None]
+    return round(float(np.mean(known)), 2) if known else None
+
+
+def air_uses(scenes: list[Sent]) -> dict:
+    """Mean channel uses of a scene, with preambles, headers, pilots and prefixes, by part."""
+    frame = semcom.ofdm_frame(semcom.ofdm_params())
+    uses = np.zeros(len(LEVELS))
+    seconds = 0.0
+    for sent in scenes:
+        for part, span in zip(sent.part_of, sent.bursts, strict=True):
+            uses[part] += frame.air_uses(span.length) / len(scenes)
+            seconds += (frame.burst_samples(span.length) + GAP) / SAMPLE_RATE / len(scenes)
+    return {
+        "by_part": dict(zip(LEVELS, uses.round().astype(int).tolist(), strict=True)),
+        "all": round(float(uses.sum())),
+        "per_source_value": round(float(uses.sum()) / (3 * SIDE * SIDE), 4),
+        "bursts": round(float(np.mean([len(sent.bursts) for sent in scenes])), 1),
+        "seconds_on_the_air": round(seconds, 4),
+        "fades_in_them": round(seconds * DOPPLER, 2),
+    }
+
+
+def main() -> None:
+    """Run, print and write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, help="folder of the images' partitions")
+    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    begun = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        sam = cache(Sam)
+        scenes = [Sent(path, args.cache or Path(folder), sam) for path in io.listed(args.images)[: args.count]]
+    sys.stderr.write(f"{len(scenes)} scenes encoded in {time.perf_counter() - begun:.0f} s\n")
+    stages = [sent.stages() for sent in scenes]
+    protection = scene.Protection()
+    rows = []
+    for channel in CHANNELS:
+        for snr_db in SNRS_DB:
+            row = tallied(scenes, [run(scenes, channel, snr_db, seed) for seed in SEEDS])
+            rows.append({"channel": channel, "snr_db": snr_db} | row)
+            sys.stderr.write(f"{time.perf_counter() - begun:.0f} s: {rows[-1]}\n")
+    report = {
+        "command": "python benchmarks/scene_link.py --images DIR --out results/scene_link.json",
+        "images": len(scenes),
+        "size": [SIDE, SIDE],
+        "runs_of_each": len(SEEDS),
+        "settings": asdict(scene.EncoderSettings()),
+        "weights": {weights.find("aseg").name: weights.sha256("aseg")} | Sam().weights,
+        "protection": asdict(protection),
+        "mcs": {level: digital.mcs_of(index).name for level, index in zip(LEVELS, levels(protection), strict=True)},
+        "channels": f"AWGN, and flat Rayleigh fading of {DOPPLER:g} Hz at {SAMPLE_RATE / 1e6:g} Msps; snr_db is Es/N0",
+        "bytes": round(float(np.mean([len(sent.data) for sent in scenes])), 1),
+        "air_uses": air_uses(scenes),
+        "psnr_db_as_parts_come": {name: rounded([stage[name] for stage in stages]) for name in stages[0]},
+        "rows": rows,
+    }
+    text = json.dumps(report, indent=1) + "\n"
+    sys.stdout.write(text)
+    if args.out:
+        args.out.write_text(text)
+
+
+def levels(protection: scene.Protection) -> tuple[int, int, int]:
+    """The MCS of ``LEVELS``."""
+    return protection.semantics, protection.detail, protection.sub_images
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import numpy as np
 import pmt
@@ -58,12 +57,7 @@ class image_sink(worker_block):
         self.message_port_register_out(pmt.intern("ack"))
         self._keep = keep
         self._titles = dict(zip(ports, titles, strict=True))
-        self._folder = Path(folder).expanduser() if folder else None
-        if self._folder:
-            try:
-                self._folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise BadInput(f"the folder {self._folder} cannot be made: {error.strerror}") from None
+        self._folder = io.made_folder(folder)
         self._held: Held = {}
         self.results: list[dict] = []
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pmt
@@ -43,12 +42,7 @@ class label_map_sink(worker_block):
     def __init__(self, folder: str = "received", legend: bool = True):
         worker_block.__init__(self, "Label Map Sink", ["in"], ["image"])
         self._legend = legend
-        self._folder = Path(folder).expanduser() if folder else None
-        if self._folder:
-            try:
-                self._folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise BadInput(f"the folder {self._folder} cannot be made: {error.strerror}") from None
+        self._folder = io.made_folder(folder)
         self.results: list[dict] = []
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:

@@ -27,6 +27,23 @@ _LOWEST_PANEL = 96
 _WIDEST_PANEL = 4096
 
 
+def made_folder(path: str) -> Path | None:
+    """The folder, made if it is not there; None for an empty name.
+
+    Raises
+    ------
+    BadInput : it cannot be made.
+    """
+    if not path:
+        return None
+    folder = Path(path).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"the folder {folder} cannot be made: {error.strerror}") from None
+    return folder
+
+
 def listed(path: str | os.PathLike[str]) -> list[Path]:
     """The picture files of a folder in name order, or the one file that is named; nothing is opened.
 

@@ -285,7 +285,6 @@ class loopback(gr.top_block):
             "air_uses": air,
             "payload_kn": uses / values if uses and values else None,
             "air_kn": air / values if air and values else None,
-            "caption": result.get("caption"),
             "bytes": result.get("bytes"),
             "fragments": result.get("fragments"),
             "lost": result.get("lost"),
@@ -293,4 +292,4 @@ class loopback(gr.top_block):
             "weights": self.weights,
             "images": result.get("images", {}),
         }
-        return report | ({"error": result["error"]} if "error" in result else {})
+        return report | {key: result[key] for key in ("caption", "error") if key in result}

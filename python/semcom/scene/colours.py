@@ -7,14 +7,10 @@ that is not 0, then the coefficients up to it.
 
 from __future__ import annotations
 
-import json
-from functools import lru_cache
-from pathlib import Path
-
 import numpy as np
 
 from ..errors import BadInput
-from .entropy import Contexts, Decoder, Encoder, Meter
+from .entropy import Contexts, Decoder, Encoder, Meter, measured_counts
 from .rebuild import COLUMNS, DEGREES, MEAN_STEP, MOST_LEVEL, MOST_TEXTURE, Appearance, Colours
 
 MOST_SEGMENTS = 255
@@ -51,18 +47,9 @@ def size(colours: Colours) -> int:
     return 1 + int(np.ceil(meter.bits / 8))
 
 
-@lru_cache(maxsize=1)
-def _start() -> np.ndarray:
-    """int [CONTEXTS, 2], counts that adaptation begins with."""
-    table = Path(__file__).with_name("colour_contexts.json")
-    if not table.exists():  # only while it is being measured
-        return np.ones((CONTEXTS, 2), np.int64)
-    return np.array(json.loads(table.read_text(encoding="utf-8"))["counts"], np.int64)
-
-
 def scan(coder: Meter | Encoder | Decoder, known: Colours | None) -> Colours:
     """Code ``known``, or find it out when there is none."""
-    contexts = Contexts(_start(), _STEP)
+    contexts = Contexts(measured_counts("colour_contexts.json", CONTEXTS), _STEP)
     count = coder.uniform(None if known is None else len(known.values), MOST_SEGMENTS + 1)
     step = coder.uniform(None if known is None else known.step - 1, 255) + 1
     values = np.zeros((count, COLUMNS), np.uint8)

@@ -11,8 +11,11 @@ Probabilities are quotients of small integers in IEEE double precision, the same
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -32,6 +35,15 @@ def _constriction():
             "install 'constriction==0.5.0'."
         ) from None
     return constriction.stream
+
+
+@lru_cache
+def measured_counts(name: str, contexts: int) -> np.ndarray:
+    """int [contexts, 2], counts that adaptation begins with, from a file beside this one (``tools/contexts.py``)."""
+    table = Path(__file__).with_name(name)
+    if not table.exists():  # only while it is being measured
+        return np.ones((contexts, 2), np.int64)
+    return np.array(json.loads(table.read_text(encoding="utf-8"))["counts"], np.int64)
 
 
 class Contexts:

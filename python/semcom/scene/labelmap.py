@@ -18,14 +18,10 @@ The tables that adaptation begins with are measured on training maps by ``tools/
 
 from __future__ import annotations
 
-import json
-from functools import lru_cache
-from pathlib import Path
-
 import numpy as np
 
 from ..errors import BadInput
-from .entropy import Contexts, Decoder, Encoder, Meter
+from .entropy import Contexts, Decoder, Encoder, Meter, measured_counts
 
 MOST_PIXELS = 2**20
 """Of a coded map; a larger image sends its maps at a fraction of its size."""
@@ -111,15 +107,6 @@ def _indexed(labels: np.ndarray) -> tuple[np.ndarray, list[int], list[list[int]]
     return labels, order, table[labels].tolist()
 
 
-@lru_cache(maxsize=1)
-def _start() -> np.ndarray:
-    """int [CONTEXTS, 2], counts that adaptation begins with."""
-    table = Path(__file__).with_name("labelmap_contexts.json")
-    if not table.exists():  # only while it is being measured
-        return np.ones((CONTEXTS, 2), np.int64)
-    return np.array(json.loads(table.read_text(encoding="utf-8"))["counts"], np.int64)
-
-
 def _scan(
     coder: Meter | Encoder | Decoder,
     height: int,
@@ -128,7 +115,7 @@ def _scan(
     known: list[list[int]] | None,
 ) -> list[list[int]]:
     """Code the rows ``known``, or find them out when there are none."""
-    contexts = Contexts(_start(), _STEP)
+    contexts = Contexts(measured_counts("labelmap_contexts.json", CONTEXTS), _STEP)
     seen = 1  # labels are numbered as they come, so the first pixel needs no word
     above2 = above = [0] * width
     rows: list[list[int]] = []

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from gnuradio.semcom.errors import BadInput
@@ -54,3 +56,21 @@ def test_b_seg_is_what_the_given_part_cuts_without_what_is_too_small():
 def test_segments_of_another_image_are_refused():
     with pytest.raises(BadInput, match="128x96"):
         encoded(lambda image: squares(image)[:50])
+
+
+def tiles(image):
+    """Eighty segments."""
+    rows, columns = np.indices(image.shape[:2])
+    return (rows // 16 * 10 + columns // 16 + 1).astype(np.uint8)
+
+
+def test_a_small_budget_leaves_b_seg_fewer_segments_and_then_none():
+    image = np.random.default_rng(1).integers(0, 256, (128, 160, 3), np.uint8)
+    found = []
+    for budget in (64, 200, 300, 2000):
+        settings = EncoderSettings(budget=budget, boundary_side=160)
+        made = SemanticEncoder(settings, segmenter=halves(), cut=tiles).encode(image)
+        text_and_map = encode_scene(replace(made, segments=None, details=None, sub_images=()))
+        assert len(encode_scene(made)) <= max(budget, len(text_and_map))
+        found.append(0 if made.segments is None else int(made.segments.max()))
+    assert found[0] == 0 and found == sorted(found) and 1 < found[2] < found[3] == 80

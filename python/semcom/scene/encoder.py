@@ -33,6 +33,7 @@ _MOST_REGIONS = 255
 _MOST_SEGMENTS = 96
 _OUTLINES = 0.55  # of the bytes of B-seg that its map may take
 _MARGIN = 1 / 32  # of its sides that a sub-image shows around its object
+_FRAME = 10  # bytes that the section of B-seg takes beside its map and colours, at most
 _LEAST_PICTURE = 96  # bytes; less is no picture
 _MOST_SIDE = 1024  # of the maps that are sent
 
@@ -44,13 +45,14 @@ Cut = Callable[[np.ndarray], np.ndarray]
 class EncoderSettings:
     """What is sent of an image.
 
-    budget : bytes of the whole scene; sub-images take what the rest leaves.
+    budget : bytes of the whole scene; B-seg and sub-images take what the rest leaves, and text and class map what they
+        need.
     prompts : text forms of prompts that say what the sub-images show; none: the objects of A-seg, the largest first,
         and the whole image where A-seg has none.
     captioner : "composed", or one of ``captioners.NAMES``.
     colour_budget : bytes of the colours of A-seg's regions.
     boundaries : whether B-seg is sent, which takes SAM.
-    boundary_budget : bytes of B-seg, map and colours.
+    boundary_budget : bytes of B-seg, map and colours, if so many are left.
     boundary_side : pixels on the longer side that its map has at most: outlines at half the size take half the bytes,
         and twice as many segments look better than sharper ones.
     sub_images : how many sub-images are sent at most; 0 for none.
@@ -172,7 +174,8 @@ class SemanticEncoder:
         scene = replace(scene, colours=found and found[0])
         clock("colours")
         if segments is not None:
-            scene = self._with_boundaries(scene, image, segments)
+            room = self.settings.budget - len(container.encode(scene)) - _FRAME
+            scene = self._with_boundaries(scene, image, segments, min(self.settings.boundary_budget, room))
             clock("B-seg")
         if self.settings.sub_images:
             room = self.settings.budget - len(container.encode(scene))
@@ -194,8 +197,8 @@ class SemanticEncoder:
             )
         return (merged(segments, least, _MOST_SEGMENTS)[0] + 1).astype(np.uint8)
 
-    def _with_boundaries(self, scene: Scene, image: np.ndarray, segments: np.ndarray) -> Scene:
-        """The largest segments, as many as half of the budget has room for; the rest goes to how they look."""
+    def _with_boundaries(self, scene: Scene, image: np.ndarray, segments: np.ndarray, budget: int) -> Scene:
+        """The largest segments, as many as half of the bytes have room for; the rest goes to how they look."""
         segments = _fitted(segments, self.settings.boundary_side)
         small = _picture_of(image, segments)
         low, high, best = 1, int(segments.max()) + 1, None
@@ -203,14 +206,14 @@ class SemanticEncoder:
             middle = (low + high) // 2
             fewer = (merged(segments, 1, middle)[0] + 1).astype(np.uint8)
             taken = len(labelmap.encode(fewer))
-            if taken <= _OUTLINES * self.settings.boundary_budget:
+            if taken <= _OUTLINES * budget:
                 best, low = (fewer, taken), middle + 1
             else:
                 high = middle
         if best is None:
             return scene
         fewer, taken = best
-        found = colours.fitting(Appearance(small, fewer), self.settings.boundary_budget - taken)
+        found = colours.fitting(Appearance(small, fewer), budget - taken)
         return scene if found is None else replace(scene, segments=fewer, details=found[0])
 
     def _sub_images(

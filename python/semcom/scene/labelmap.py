@@ -13,7 +13,7 @@ say by their equalities, not by their labels, what is likely, so one table serve
 of areas, where W = NW = N = NE = NEE, the stretch up to the next change in the row above is coded at once: whether
 anything begins in it, and where. Time goes with the length of the boundaries, not with the area.
 
-The tables that adaptation begins with are measured on training maps by ``tools/labelmap_contexts.py``.
+The tables that adaptation begins with are measured on training maps by ``tools/contexts.py``.
 """
 
 from __future__ import annotations

@@ -40,6 +40,12 @@ def test_a_flower_has_no_person(segmenter):
     assert not class_mask(labels, ["person", "dog", "car"]).any()
 
 
+def test_a_mirrored_picture_has_the_mirrored_map(segmenter):
+    image = load(PHOTOGRAPHS / "skimage_chelsea.png")
+    mirrored = segmenter.segment(np.ascontiguousarray(image[:, ::-1]))
+    assert (mirrored[:, ::-1] == segmenter.segment(image)).mean() > 0.995
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (3, 700), (90, 40)])
 def test_any_size_is_segmented(segmenter, shape):
     labels = segmenter.segment(np.full((*shape, 3), 120, np.uint8))

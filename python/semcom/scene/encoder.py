@@ -64,7 +64,7 @@ class EncoderSettings:
     captioner: str = "composed"
     colour_budget: int = 80
     boundaries: bool = True
-    boundary_budget: int = 900
+    boundary_budget: int = 1400
     boundary_side: int = 256
     sub_images: int = 3
     codec: str = "avif"

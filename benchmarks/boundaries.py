@@ -3,18 +3,21 @@
 """B-seg: how well the outlines of SAM's everything mode agree with those that people drew, and how long it takes.
 
     python benchmarks/boundaries.py --data ../shared/data --cache DIR --out results/bseg.json
+    python benchmarks/boundaries.py --data ../shared/data --time 12 --out results/bseg_seconds.json
 
 All images and maps are stretched to 512x512. For COCO the truth is the panoptic map, unlabelled pixels counting as one
 region more; for VOC, whose maps know 20 classes alone, what is measured is the recall of their outlines and the mIoU
 that a class map could reach whose outlines are B-seg's: each segment takes the class that most of it has. ``snap`` is
 tried on the true class map drawn in blocks of 16x16 pixels. ``--cache`` keeps each partition as PNG, so that SAM runs
-once. Needs no GNU Radio.
+once. ``--time`` takes the wall time of so many COCO images and no more: for a machine that does nothing else.
+Needs no GNU Radio.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from pathlib import Path
 
@@ -78,14 +81,42 @@ def class_maps(segments: np.ndarray, truth: np.ndarray) -> tuple[dict, np.ndarra
     return {"recall": recall}, np.stack([confusion(labels, truth, CLASSES) for labels in maps])
 
 
+def wall_times(sam: Sam, folder: Path, count: int) -> dict:
+    """Seconds of images evenly spread over a folder; one goes before, for what happens but once."""
+    files = io.listed(folder)
+    chosen = [files[i * len(files) // count] for i in range(count)]
+    with tempfile.TemporaryDirectory() as empty:
+        spent = [cut(sam, path, Path(empty) / f"{i}.png")[1] for i, path in enumerate([chosen[0], *chosen])][1:]
+    rows = [[seconds[stage][0] for stage in STAGES] for seconds in spent]
+    return {
+        "images": count,
+        "size": [SIDE, SIDE],
+        "threads": 2,
+        "weights": sam.weights,
+        "seconds_are": "wall time, mean over the images",
+        "seconds": dict(zip(STAGES, np.mean(rows, axis=0).round(3).tolist(), strict=True)),
+        "all_stages": {"mean": round(float(np.sum(rows, axis=1).mean()), 2), "most": round(max(map(sum, rows)), 2)},
+    }
+
+
 def main() -> None:
     """Measure, print and write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with coco_val and voc_test")
-    parser.add_argument("--cache", type=Path, required=True, help="folder for the partitions")
+    parser.add_argument("--cache", type=Path, help="folder for the partitions")
+    parser.add_argument("--time", type=int, metavar="N", help="time N images instead")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     sam = Sam(threads=2)
+    if args.time:
+        command = f"python benchmarks/boundaries.py --data ../shared/data --time {args.time}"
+        report = {"command": command} | wall_times(sam, args.data / "coco_val" / "images", args.time)
+        print(json.dumps(report, indent=2))
+        if args.out:
+            args.out.write_text(json.dumps(report, indent=2) + "\n")
+        return
+    if not args.cache:
+        parser.error("name a folder for the partitions with --cache")
     report = {
         "command": "python benchmarks/boundaries.py --data ../shared/data --cache DIR --out results/bseg.json",
         "size": [SIDE, SIDE],

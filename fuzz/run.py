@@ -131,6 +131,7 @@ def main() -> int:
     build()
     FINDINGS.mkdir(exist_ok=True)
     shares = {t: s for t, s in (CPP | PYTHON).items() if not args.only or t in args.only}
+    only = "".join(f" --only {target}" for target in args.only or ())
     results: dict[str, dict] = {}
     done = 0
     if args.add and args.out.exists():
@@ -144,7 +145,7 @@ def main() -> int:
         figures = list(results.values())
         report = {
             "command": f"python fuzz/run.py --seconds {(seed + 1 - args.seed) * args.round:g} "
-            f"--round {args.round:g} --seed {args.seed} --out results/fuzz.json",
+            f"--round {args.round:g} --seed {args.seed}{only} --out results/{args.out.name}",
             "sanitizers": "AddressSanitizer, UndefinedBehaviorSanitizer, float-cast-overflow (GCC)",
             "seconds_are": "processor time",
             "rounds": seed + 1 - args.seed,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import hashlib
 import json
 import sys
 import tempfile
@@ -217,7 +218,8 @@ class Tools:
 
     def __init__(self, relabel: dict[str, np.ndarray]):
         self.segmenter = ClassSegmenter()
-        self.state = weights.sha256("aseg")[:12]
+        made_by = weights.sha256("aseg") + repr(scene.EncoderSettings())
+        self.state = hashlib.sha256(made_by.encode()).hexdigest()[:12]
         self.relabel = relabel
         self.st_lpips = StLpips()
         self._sam = cache(Sam)

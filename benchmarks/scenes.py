@@ -205,7 +205,7 @@ class Measurement:
             truth = np.where(truth == 255, 0, truth)
         drawn, rows = boundaries(truth), {}
         for name, found in partitions.items():
-            outlines = np.zeros(drawn.shape, bool) if found is None else boundaries(enlarged(found))
+            outlines = np.zeros(drawn.shape, bool) if found is None else boundaries(scene.at_size(found, SIDE, SIDE))
             precision, recall = boundary_match(outlines, drawn)
             rows[name] = {"segments": 0 if found is None else int(found.max()), "recall": recall}
             if self.name == "coco_val":
@@ -237,13 +237,6 @@ def picture(path: Path) -> np.ndarray:
 def as_encoder(segments: np.ndarray) -> np.ndarray:
     """The partition as the encoder snaps A-seg on it."""
     return (merged(segments, round(segments.size / 2000), 96)[0] + 1).astype(np.uint8)
-
-
-def enlarged(labels: np.ndarray) -> np.ndarray:
-    """A map at 512x512, as the receiver draws it."""
-    rows = np.arange(SIDE) * labels.shape[0] // SIDE
-    columns = np.arange(SIDE) * labels.shape[1] // SIDE
-    return labels[rows[:, None], columns]
 
 
 def map_bytes(labels: np.ndarray) -> dict:

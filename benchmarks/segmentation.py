@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from gnuradio.semcom.segment import ClassSegmenter
 from gnuradio.semcom.segment.classes import COCO_TO_VOC, VOC, VOID
+from gnuradio.semcom.segment.measures import confusion, iou
 from PIL import Image
 
 SIDE = 512
@@ -74,12 +75,9 @@ def measured(segment: Callable[[np.ndarray], np.ndarray], images: list[Pair]) ->
         begun = time.perf_counter()
         labels = segment(image)
         seconds.append(time.perf_counter() - begun)
-        known = truth != VOID
-        codes = truth[known].astype(np.int64) * len(VOC) + labels[known]
-        counts += np.bincount(codes, minlength=counts.size).reshape(counts.shape)
-    true = counts.sum(axis=1)
-    iou = np.diag(counts) / np.maximum(1, true + counts.sum(axis=0) - np.diag(counts))
-    each = {name: round(float(iou[i]), 4) for i, name in enumerate(VOC) if true[i]}
+        counts += confusion(labels, truth, len(VOC))
+    values, shown = iou(counts), counts.any(axis=1)
+    each = {name: round(float(values[i]), 4) for i, name in enumerate(VOC) if shown[i]}
     lively = [value for name, value in each.items() if name in PEOPLE_AND_ANIMALS]
     return {
         "images": len(images),

@@ -18,6 +18,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from gnuradio.semcom.cli import main  # noqa: E402
 from gnuradio.semcom.errors import BadInput, Missing  # noqa: E402
 from gnuradio.semcom.segment import VOC, ClassSegmenter  # noqa: E402
+from gnuradio.semcom.segment.measures import confusion  # noqa: E402
 from gnuradio.semcom.train import segmenter  # noqa: E402
 from gnuradio.semcom.train.models import aseg  # noqa: E402
 from torch.nn import functional as F  # noqa: E402, N812
@@ -97,7 +98,7 @@ def test_a_crop_shows_photograph_and_map_alike(folders, tmp_path):
 def test_mean_iou_counts_the_classes_that_are_there():
     truth = np.array([[0, 0, 1, 1], [2, 2, 255, 255]], np.uint8)
     labels = np.array([[0, 1, 1, 1], [2, 5, 5, 5]], np.uint8)
-    assert segmenter.mean_iou(segmenter.confusion(truth, labels)) == pytest.approx((1 / 2 + 2 / 3 + 1 / 2) / 3)
+    assert segmenter.mean_iou(confusion(labels, truth, len(VOC))) == pytest.approx((1 / 2 + 2 / 3 + 1 / 2) / 3)
 
 
 def test_imagenet_features_are_folded_as_they_were(monkeypatch):

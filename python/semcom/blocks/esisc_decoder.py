@@ -10,7 +10,7 @@ import pmt
 
 from .. import jscc
 from ..errors import BadInput
-from ..scene import Decoded, Scene, decode_scene, draw, reconstruct
+from ..scene import Decoded, Scene, at_size, decode_scene, draw, reconstruct
 from . import pdu
 from .worker import worker_block
 
@@ -132,8 +132,6 @@ class esisc_decoder(worker_block):
 
 
 def _sized(labels: np.ndarray, scene: Scene) -> np.ndarray:
-    """A map at the size of the picture, each pixel that of the map which lies under it."""
+    """A map at the size of the picture, its own if that is not known."""
     height, width = scene.height or labels.shape[0], scene.width or labels.shape[1]
-    rows = np.arange(height) * labels.shape[0] // height
-    columns = np.arange(width) * labels.shape[1] // width
-    return np.ascontiguousarray(labels[rows[:, None], columns])
+    return at_size(labels, height, width)

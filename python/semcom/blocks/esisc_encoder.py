@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pmt
 
 from .. import digital, jscc
-from ..scene import EncoderSettings, Protection, SemanticEncoder, parts, sections
+from ..scene import EncoderSettings, Protection, SemanticEncoder, parts, sections, sizes
 from . import pdu
 from .worker import sending_block
 
@@ -48,41 +50,33 @@ class esisc_encoder(sending_block):
         bursts: int = 4,
     ):
         sending_block.__init__(self, "ES-ISC Encoder", ["image"], ["bytes"])
-        self._fixed = {"boundaries": boundaries, "sub_images": sub_images, "captioner": captioner, "codec": codec}
         self._protection = Protection(mcs_semantics, mcs_detail, mcs_sub_images, bursts)
         self._encoder: SemanticEncoder | None = None
-        self._prompts, self._budget = _split(prompts), budget
-        self._settings()
-
-    def _settings(self) -> EncoderSettings:
-        return EncoderSettings(budget=self._budget, prompts=self._prompts, **self._fixed)
+        self._settings = EncoderSettings(
+            budget=budget,
+            prompts=_split(prompts),
+            captioner=captioner,
+            boundaries=boundaries,
+            sub_images=sub_images,
+            codec=codec,
+        )
 
     def set_prompts(self, prompts: str) -> None:
         """Change the prompts while running; they hold from the next image on."""
-        before = self._prompts
-        self._prompts = _split(prompts)
-        try:
-            self._settings()
-        except ValueError:
-            self._prompts = before
-            raise
-        self._encoder = None
+        self._change(prompts=_split(prompts))
 
     def set_budget(self, budget: int) -> None:
         """Change the bytes of a scene while running."""
-        before = self._budget
-        self._budget = budget
-        try:
-            self._settings()
-        except ValueError:
-            self._budget = before
-            raise
+        self._change(budget=budget)
+
+    def _change(self, **settings) -> None:
+        self._settings = replace(self._settings, **settings)  # what cannot be is refused, and the old ones stay
         self._encoder = None
 
     def load(self) -> dict[str, str]:
         """Find the weights now instead of with the first image; their file names and sha256."""
         if self._encoder is None:
-            self._encoder = SemanticEncoder(self._settings())
+            self._encoder = SemanticEncoder(self._settings)
         return self._encoder.weights
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
@@ -93,9 +87,7 @@ class esisc_encoder(sending_block):
         data = b"".join(part.data for part in plan)
         keys = {"scheme": jscc.SCHEMES["esisc"], "height": scene.height, "width": scene.width, "bytes": len(data)}
         keys |= {"parts": digital.plan_text(plan), "caption": scene.caption or ""}
-        for section in sections(scene):
-            name = f"bytes_{section.name}"
-            keys[name] = keys.get(name, 0) + len(section.data)
+        keys |= {f"bytes_{name}": size for name, size in sizes(sections(scene)).items()}
         meta.pop("channels", None)
         self.publish("bytes", pdu.from_bytes(data, meta | keys))
 

@@ -20,6 +20,13 @@ from .worker import worker_block
 LONGEST_NAME = 100  # characters; file systems take 255 bytes, titles and suffix included
 
 
+def stem_of(meta: pdu.Meta) -> str:
+    """What the files of an image are called, without a suffix: its name, or its number where it has none."""
+    # the name comes from whoever sent the image: it is a name, and no path
+    name = re.sub(r"[^\w .()+-]", "_", str(meta.get("name") or "")).lstrip(".")[:LONGEST_NAME]
+    return name or f"{pdu.number_of(meta):05d}"
+
+
 class image_sink(worker_block):
     """Writes each image as ``NAME_TITLE.png`` with what was measured as PNG text and in ``NAME.json``, and
     acknowledges it.
@@ -95,9 +102,7 @@ class image_sink(worker_block):
         self._close(number, result)
 
     def _write(self, held: dict, meta: pdu.Meta) -> dict[str, str]:
-        # the name comes from whoever sent the image: it is a name, and no path
-        name = re.sub(r"[^\w .()+-]", "_", str(meta.get("name") or "")).lstrip(".")[:LONGEST_NAME]
-        stem = name or f"{pdu.number_of(meta):05d}"
+        stem = stem_of(meta)
         if self._keep:
             stem = next(s for s in self._numbered(stem) if not (self._folder / f"{s}.json").exists())
         text = {k: f"{v:.6g}" if isinstance(v, float) else str(v) for k, v in meta.items() if np.isscalar(v)}

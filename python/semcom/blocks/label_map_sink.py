@@ -16,7 +16,7 @@ from ..scene import draw
 from ..segment.classes import VOC
 from ..segment.semantic import SceneObject
 from . import pdu
-from .image_sink import LONGEST_NAME
+from .image_sink import stem_of
 from .worker import worker_block
 
 _OBJECT = re.compile(r"(\S+) (\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})")
@@ -64,8 +64,7 @@ class label_map_sink(worker_block):
         self.publish("image", pdu.from_image(drawn, meta))
 
     def _write(self, labels: np.ndarray, drawn: np.ndarray, record: dict, meta: pdu.Meta) -> dict[str, str]:
-        name = re.sub(r"[^\w .()+-]", "_", str(meta.get("name") or "")).lstrip(".")[:LONGEST_NAME]
-        stem = name or f"{pdu.number_of(meta):05d}"
+        stem = stem_of(meta)
         paths = {key: self._folder / f"{stem}_{key}.png" for key in ("labels", "map")}
         io.save_png(paths["labels"], drawn)
         indexed = Image.fromarray(labels, mode="P")

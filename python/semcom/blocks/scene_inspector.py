@@ -7,7 +7,7 @@ import sys
 
 import pmt
 
-from ..scene import decode_scene, describe_scene
+from ..scene import decode_scene, describe_scene, sizes
 from . import pdu
 from .worker import worker_block
 
@@ -37,7 +37,7 @@ class scene_inspector(worker_block):
         record = {
             "image_id": pdu.number_of(meta),
             "text": text,
-            "sections": {section.name: len(section.data) for section in decoded.sections},
+            "sections": sizes(decoded.sections),
             "problems": list(decoded.problems),
         }
         self.results.append(record)

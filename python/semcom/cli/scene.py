@@ -117,15 +117,14 @@ def _read(file: Path) -> bytes:
 
 def _record(data: bytes, decoded) -> dict:
     found = decoded.scene
-    sizes: dict[str, int] = {}
-    for section in decoded.sections:
-        sizes[section.name] = sizes.get(section.name, 0) + len(section.data)
+    from ..scene import sizes
+
     return {
         "height": found.height,
         "width": found.width,
         "bytes": len(data),
         "compression": round(3 * found.height * found.width / max(1, len(data)), 1),
-        "sections": sizes,
+        "sections": sizes(decoded.sections),
         "caption": found.caption,
         "objects": [{"class": found.classes[o.label], "box": list(o.box)} for o in found.objects or ()],
         "segments": None if found.segments is None else int(found.segments.max()),

@@ -8,11 +8,11 @@ transmission.
 from __future__ import annotations
 
 from . import draw
-from .container import NAMES, Decoded, Section, sections
+from .container import NAMES, Decoded, Section, sections, sizes
 from .container import decode as decode_scene
 from .container import encode as encode_scene
 from .encoder import EncoderSettings, SemanticEncoder
-from .model import Scene, SubImage
+from .model import Scene, SubImage, at_size
 from .protection import Protection, parts
 from .reconstruction import reconstruct
 from .show import describe_scene, terminal_map
@@ -26,6 +26,7 @@ __all__ = [
     "Section",
     "SemanticEncoder",
     "SubImage",
+    "at_size",
     "decode_scene",
     "describe_scene",
     "draw",
@@ -33,5 +34,6 @@ __all__ = [
     "parts",
     "reconstruct",
     "sections",
+    "sizes",
     "terminal_map",
 ]

@@ -21,7 +21,7 @@ sections of types that it does not know, and finds the next sound section behind
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -72,6 +72,14 @@ class Decoded:
     scene: Scene
     sections: tuple[Section, ...]
     problems: tuple[str, ...]
+
+
+def sizes(found: Iterable[Section]) -> dict[str, int]:
+    """Bytes of sections by name; those of all sub-images together."""
+    out: dict[str, int] = {}
+    for section in found:
+        out[section.name] = out.get(section.name, 0) + len(section.data)
+    return out
 
 
 def header(height: int, width: int) -> bytes:

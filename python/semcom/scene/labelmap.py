@@ -18,6 +18,8 @@ The tables that adaptation begins with are measured on training maps by ``tools/
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from ..errors import BadInput
@@ -59,8 +61,15 @@ def encode(labels: np.ndarray) -> bytes:
 
 def encode_with_ideal(labels: np.ndarray) -> tuple[bytes, float]:
     """As :func:`encode`, with the ideal length of the map in bits: the sum of -log2 p of all that was coded."""
-    labels, order, indices = _indexed(labels)
-    height, width = labels.shape
+    labels = _checked(labels)
+    return _encoded(labels.tobytes(), labels.shape)
+
+
+@lru_cache(maxsize=16)
+def _encoded(pixels: bytes, shape: tuple[int, int]) -> tuple[bytes, float]:
+    # an encoder asks for one map again and again: for the room it leaves, for its part of the scene, for the whole
+    order, indices = _indexed(np.frombuffer(pixels, np.uint8).reshape(shape))
+    height, width = shape
     coder = Encoder()
     _scan(coder, height, width, len(order), indices)
     head = height.to_bytes(2, "big") + width.to_bytes(2, "big") + bytes([len(order) - 1]) + bytes(order)
@@ -89,22 +98,28 @@ def decode(data: bytes) -> np.ndarray:
 
 def scan(coder: Meter | Encoder, labels: np.ndarray) -> None:
     """Tell ``coder`` what there is to code of uint8 [H, W], in order, without the size and the names of the labels."""
-    labels, order, rows = _indexed(labels)
+    labels = _checked(labels)
+    order, rows = _indexed(labels)
     _scan(coder, *labels.shape, len(order), rows)
 
 
-def _indexed(labels: np.ndarray) -> tuple[np.ndarray, list[int], list[list[int]]]:
-    """Labels numbered by first appearance: the map, the labels in that order, the rows of numbers."""
+def _checked(labels: np.ndarray) -> np.ndarray:
+    """What can be coded as a label map."""
     labels = np.asarray(labels)
     if labels.dtype != np.uint8 or labels.ndim != 2 or labels.size == 0 or max(labels.shape) > MOST_SIDE:
         raise BadInput(f"a label map must be uint8 [H, W], not {labels.dtype} {list(labels.shape)}")
     if labels.size > MOST_PIXELS:
         raise BadInput(f"a label map of {labels.shape[1]}x{labels.shape[0]} is too large; send it at half the size")
+    return labels
+
+
+def _indexed(labels: np.ndarray) -> tuple[list[int], list[list[int]]]:
+    """Labels numbered by first appearance: the labels in that order, the rows of numbers."""
     values, first = np.unique(labels, return_index=True)
     order = values[np.argsort(first)].tolist()
     table = np.zeros(256, np.uint8)
     table[order] = range(len(order))
-    return labels, order, table[labels].tolist()
+    return order, table[labels].tolist()
 
 
 def _scan(

@@ -12,6 +12,13 @@ from ..segment.semantic import SceneObject
 from .rebuild import Colours
 
 
+def at_size(labels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A map [h, w] at the size of the picture, each pixel that of the map which lies under it."""
+    rows = np.arange(height) * labels.shape[0] // height
+    columns = np.arange(width) * labels.shape[1] // width
+    return np.ascontiguousarray(labels[rows[:, None], columns])
+
+
 @dataclass(frozen=True)
 class SubImage:
     """S-img: a part of the image as a picture.

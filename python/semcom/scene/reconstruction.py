@@ -7,7 +7,7 @@ import numpy as np
 
 from . import container, rebuild
 from .encoder import regions_of
-from .model import Scene
+from .model import Scene, at_size
 
 
 def reconstruct(scene: Scene, seed: int = 0, texture: float = rebuild.USUAL_TEXTURE) -> np.ndarray:
@@ -28,8 +28,6 @@ def reconstruct(scene: Scene, seed: int = 0, texture: float = rebuild.USUAL_TEXT
         colours = None  # they are of other segments
     height, width = scene.height, scene.width
     if segments is not None:
-        rows = np.arange(height) * segments.shape[0] // height
-        columns = np.arange(width) * segments.shape[1] // width
-        segments = np.ascontiguousarray(segments[rows[:, None], columns])
+        segments = at_size(segments, height, width)
     pieces = [rebuild.SubImage(sub.box, container.picture(sub)) for sub in scene.sub_images]
     return rebuild.rebuild(segments, colours, pieces, height, width, seed, texture)

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..segment.classes import PALETTE
 from .container import HEADER_BYTES, Decoded
+from .model import at_size
 
 _COLUMNS = 64
 
@@ -43,9 +44,7 @@ def terminal_map(labels: np.ndarray, columns: int = _COLUMNS) -> str:
     """A class map as coloured blocks for a terminal, two pixels a character, in ANSI's 24-bit colours."""
     columns = min(columns, labels.shape[1])
     rows = max(2, round(columns * labels.shape[0] / labels.shape[1] / 2) * 2)
-    y = np.arange(rows) * labels.shape[0] // rows
-    x = np.arange(columns) * labels.shape[1] // columns
-    small = PALETTE[np.minimum(labels[y[:, None], x], len(PALETTE) - 1)]
+    small = PALETTE[np.minimum(at_size(labels, rows, columns), len(PALETTE) - 1)]
     lines = []
     for upper, lower in zip(small[::2], small[1::2], strict=True):
         cells = (

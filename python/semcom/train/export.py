@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from .files import write_card
 from .models import NETWORKS
 
 
@@ -122,17 +122,11 @@ def export(checkpoint: Path, variant: str, out: Path, card: dict) -> list[Path]:
             onnx.helper.set_model_props(model, net.metadata())
         onnx.checker.check_model(model)
         onnx.save(model, path)
-        data = path.read_bytes()
-        entry = {
-            "name": name,
-            "file": path.name,
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "bytes": len(data),
-            "licence": "GPL-3.0-or-later",
+        about = {
             "description": (type(net).__doc__ or recipe["scheme"]).strip().splitlines()[0],
             "parameters": sum(math.prod(tensor.dims) for tensor in model.graph.initializer),
             "recipe": recipe,
         }
-        path.with_suffix(".json").write_text(json.dumps(entry | card, indent=2) + "\n")
+        write_card(path, name, about | card)
         written.append(path)
     return written

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Image files in folders and tars."""
+"""Image files in folders and tars, and the cards of trained files."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,3 +27,16 @@ def image_files(path: Path) -> Iterator[tuple[str, bytes]]:
                     yield Path(member.name).stem, tar.extractfile(member).read()
     else:
         raise BadInput(f"{path} is neither a folder nor a tar of images")
+
+
+def write_card(path: Path, name: str, about: dict) -> None:
+    """Write beside a trained file the JSON that names it, its sha256 and what is to be told ``about`` it."""
+    data = path.read_bytes()
+    card = {
+        "name": name,
+        "file": path.name,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+        "licence": "GPL-3.0-or-later",
+    }
+    path.with_suffix(".json").write_text(json.dumps(card | about, indent=2) + "\n")

@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from ..jscc.softcast import fit
-from .files import image_files
+from .files import image_files, write_card
 
 
 def fit_klt(data: list[Path], out: Path) -> Path:
@@ -30,15 +28,9 @@ def fit_klt(data: list[Path], out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     path = out / "softcast_klt.npz"
     np.savez_compressed(path, **transform)
-    raw = path.read_bytes()
-    card = {
-        "name": "softcast_klt",
-        "file": path.name,
-        "sha256": hashlib.sha256(raw).hexdigest(),
-        "bytes": len(raw),
-        "licence": "GPL-3.0-or-later",
+    about = {
         "description": "Karhunen-Loeve transform of 16x16x3 patches and its variances, fitted in closed form",
         "recipe": {"data": [p.name for p in data], "images": count, "components": int(transform["variance"].size)},
     }
-    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
+    write_card(path, "softcast_klt", about)
     return path

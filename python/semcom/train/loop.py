@@ -18,6 +18,7 @@ from accelerate.utils import broadcast, parse_flag_from_env
 
 from ..errors import BadInput
 from .channels import Conditions
+from .checkpoint import save_checkpoint
 from .data import Photographs
 from .models import NETWORKS
 
@@ -230,8 +231,7 @@ def train(
             "step": step,
             "seconds": spent,
         }
-        torch.save(parts, checkpoint.with_suffix(".part"))
-        checkpoint.with_suffix(".part").replace(checkpoint)  # a killed run never leaves half a file
+        save_checkpoint(parts, checkpoint)
 
     log = _Log(out, step, report) if main else None
     try:

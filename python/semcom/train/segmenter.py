@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import math
@@ -20,9 +19,11 @@ from torch.nn import functional as F  # noqa: N812
 
 from ..errors import BadInput, Missing
 from ..segment.classes import VOC, VOID
+from ..segment.measures import confusion, iou
+from .checkpoint import save_checkpoint
 from .data import fit_square
 from .export import store_half_precision
-from .files import image_files
+from .files import image_files, write_card
 from .models.aseg import ClassMap
 
 CHECKPOINT = "last.pt"
@@ -170,19 +171,9 @@ def _taught(untold: list[tuple[str, np.ndarray]], teacher: Path, cache: Path) ->
     return [(image, known[name]) for name, image in untold]
 
 
-def confusion(truth: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """int64 [21,21], pixels by true (rows) and found label; void pixels are left out."""
-    counted = truth != VOID
-    pairs = truth[counted].astype(np.int64) * len(VOC) + labels[counted]
-    return np.bincount(pairs, minlength=len(VOC) ** 2).reshape(len(VOC), len(VOC))
-
-
 def mean_iou(counts: np.ndarray) -> float:
-    """Mean intersection over union of the classes that the truth shows."""
-    true = counts.sum(axis=1)
-    union = true + counts.sum(axis=0) - np.diag(counts)
-    present = true > 0
-    return float((np.diag(counts)[present] / union[present]).mean())
+    """Mean intersection over union of the classes that the truth of a ``confusion`` shows."""
+    return float(iou(counts)[counts.any(axis=1)].mean())
 
 
 @torch.no_grad()
@@ -194,7 +185,7 @@ def validate(net: torch.nn.Module, pairs: list[tuple[np.ndarray, np.ndarray]], s
         picture = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
         x = torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)[None].float()
         scores = F.interpolate(net(x), truth.shape, mode="bilinear", align_corners=False)
-        counts += confusion(truth, scores.argmax(dim=1)[0].numpy())
+        counts += confusion(scores.argmax(dim=1)[0].numpy(), truth, len(VOC))
     net.train()
     return mean_iou(counts)
 
@@ -233,7 +224,7 @@ def train(
     seconds : training time by the clock on the wall, all runs of this ``out`` together, start-up not counted.
     crop : side of the crops, a multiple of 64.
     batch : crops a step.
-    rate : peak learning rate of the pyramid; the features get a quarter of it.
+    rate : peak learning rate of the pyramid; the features get ``FEATURE_RATE`` of it.
     validate_every : seconds between two rows of ``log.csv`` with the mean IoU on photographs held out.
     report : takes a line of what happened.
     progress : takes the seconds spent and the state of the last step, after every step.
@@ -287,8 +278,7 @@ def train(
 
     def save() -> None:
         parts = {"net": net.state_dict(), "ema": ema.state_dict(), "optimizer": optimizer.state_dict()}
-        torch.save(parts | {"step": step, "seconds": spent}, checkpoint.with_suffix(".part"))
-        checkpoint.with_suffix(".part").replace(checkpoint)  # a killed run never leaves half a file
+        save_checkpoint(parts | {"step": step, "seconds": spent}, checkpoint)
 
     validated = saved = spent
     with (out / "log.csv").open("a", newline="") as file:
@@ -319,10 +309,10 @@ def train(
                 report(f"step {step}  {spent:.0f}/{seconds:.0f} s  loss {np.mean(losses[-50:]):.3f}")
             if spent - validated >= validate_every or spent >= seconds:
                 begun = time.monotonic()
-                iou = validate(ema.module, photographs.held_out)
-                log.writerow([step, round(spent), round(float(np.mean(losses)), 4), round(iou, 4)])
+                found = validate(ema.module, photographs.held_out)
+                log.writerow([step, round(spent), round(float(np.mean(losses)), 4), round(found, 4)])
                 file.flush()
-                report(f"held out: mean IoU {iou:.4f}")
+                report(f"held out: mean IoU {found:.4f}")
                 losses.clear()
                 spent += time.monotonic() - begun
                 validated = spent
@@ -366,16 +356,10 @@ def export(checkpoint: Path, out: Path, card: dict) -> Path:
     store_half_precision(model)
     onnx.checker.check_model(model)
     onnx.save(model, path)
-    data = path.read_bytes()
-    entry = {
-        "name": "aseg",
-        "file": path.name,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "bytes": len(data),
-        "licence": "GPL-3.0-or-later",
+    about = {
         "description": (ClassMap.__doc__ or "").strip().splitlines()[0],
         "parameters": sum(math.prod(tensor.dims) for tensor in model.graph.initializer),
         "recipe": recipe,
     }
-    path.with_suffix(".json").write_text(json.dumps(entry | card, indent=2) + "\n")
+    write_card(path, "aseg", about | card)
     return path

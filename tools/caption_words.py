@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import hashlib
-import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -23,6 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
 from semcom.scene import captioncode as code
+from semcom.train.files import write_card
 
 SCALE = 2**16  # the single words' weights sum to about so much
 
@@ -84,12 +83,7 @@ def main() -> None:
         counts=counts.astype(np.uint16),
         letters=spelled.astype(np.uint8),
     )
-    card = {
-        "name": "caption_words",
-        "file": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "bytes": path.stat().st_size,
-        "licence": "GPL-3.0-or-later",
+    about = {
         "description": "words of captions and their pairs, for the caption code of the scene format",
         "recipe": {
             "command": "python tools/caption_words.py --captions " + " ".join(p.name for p in arguments.captions),
@@ -98,7 +92,7 @@ def main() -> None:
             "pairs": len(kept),
         },
     }
-    (arguments.out / "caption_words.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    write_card(path, path.stem, about)
     print(f"{len(words)} words, {len(kept)} pairs, {path.stat().st_size} bytes")
 
 

@@ -26,7 +26,7 @@ import numpy as np
 import pmt
 from boundaries import SIDE, cut
 from gnuradio import gr, semcom
-from gnuradio.semcom import digital, jscc, scene, weights
+from gnuradio.semcom import digital, jscc, scene
 from gnuradio.semcom.blocks import pdu
 from gnuradio.semcom.blocks.worker import worker_block
 from gnuradio.semcom.image import io, metrics
@@ -34,6 +34,7 @@ from gnuradio.semcom.links.jscc_transceiver import trailer_samples
 from gnuradio.semcom.links.loopback import SAMPLE_RATE
 from gnuradio.semcom.scene import container
 from gnuradio.semcom.segment import Sam
+from gnuradio.semcom.zoo import weights
 from PIL import Image
 
 COUNT = 20

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 from boundaries import SIDE, cut, label_map
-from gnuradio.semcom import codec, scene, weights
+from gnuradio.semcom import codec, scene
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
 from gnuradio.semcom.image.stlpips import StLpips
@@ -35,6 +35,7 @@ from gnuradio.semcom.segment import ClassSegmenter, Sam, boundaries, snap
 from gnuradio.semcom.segment.classes import COCO_TO_VOC, VOC
 from gnuradio.semcom.segment.measures import boundary_f, boundary_match, confusion
 from gnuradio.semcom.segment.regions import merged
+from gnuradio.semcom.zoo import weights
 from PIL import Image
 from segmentation import coco_labels
 

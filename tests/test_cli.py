@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gnuradio.semcom import weights
+from gnuradio.semcom.zoo import weights
 from PIL import Image
 
 KEYS = [

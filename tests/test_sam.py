@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gnuradio.semcom import weights
 from gnuradio.semcom.errors import BadInput, Missing
 from gnuradio.semcom.image.io import load, save_png
 from gnuradio.semcom.segment import Box, ClassName, Embedding, Everything, MaskFile, Point, Sam
 from gnuradio.semcom.segment.sam import _frame, _questions
+from gnuradio.semcom.zoo import weights
 
 IMAGES = Path(__file__).parents[1] / "examples" / "images"
 NOWHERE = Embedding(np.zeros((1, 256, 64, 64), np.float32), 30, 40)

@@ -8,11 +8,11 @@ from collections import deque
 import numpy as np
 import pytest
 from conftest import ROOT
-from gnuradio.semcom import weights
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image.io import load
 from gnuradio.semcom.segment import COCO_TO_VOC, PALETTE, VOC, ClassSegmenter, class_mask, objects
 from gnuradio.semcom.segment.components import components, without_islands
+from gnuradio.semcom.zoo import weights
 
 PHOTOGRAPHS = ROOT / "examples" / "images"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gnuradio.semcom import weights
 from gnuradio.semcom.errors import BadInput, Missing
 from gnuradio.semcom.image import stlpips
 from gnuradio.semcom.image.io import load
 from gnuradio.semcom.image.stlpips import MIN_SIDE, StLpips
+from gnuradio.semcom.zoo import weights
 from PIL import Image
 
 IMAGES = Path(__file__).parents[1] / "examples" / "images"

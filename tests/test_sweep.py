@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gnuradio.semcom import jscc, onnx, weights
+from gnuradio.semcom import jscc
 from gnuradio.semcom.cli import main
 from gnuradio.semcom.errors import BadInput, Missing
 from gnuradio.semcom.image import io
@@ -30,6 +30,7 @@ from gnuradio.semcom.sweep import (
 from gnuradio.semcom.sweep.journal import Journal
 from gnuradio.semcom.sweep.report import outage
 from gnuradio.semcom.sweep.run import journal_path
+from gnuradio.semcom.zoo import onnx, weights
 
 SEMCOM = Path(sys.prefix) / "bin" / "semcom"
 

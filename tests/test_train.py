@@ -15,12 +15,12 @@ torch = pytest.importorskip("torch")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from conftest import ROOT  # noqa: E402
-from gnuradio.semcom import weights  # noqa: E402
 from gnuradio.semcom.errors import BadInput  # noqa: E402
 from gnuradio.semcom.train import klt, loop  # noqa: E402
 from gnuradio.semcom.train.data import Photographs  # noqa: E402
 from gnuradio.semcom.train.export import export, load_network  # noqa: E402
 from gnuradio.semcom.train.models import SAMSC  # noqa: E402
+from gnuradio.semcom.zoo import weights  # noqa: E402
 
 
 @pytest.fixture

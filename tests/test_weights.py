@@ -9,8 +9,8 @@ import stat
 import tarfile
 
 import pytest
-from gnuradio.semcom import onnx, weights
 from gnuradio.semcom.errors import BadInput, Missing
+from gnuradio.semcom.zoo import onnx, weights
 
 CONTENT = b"sixteen bytes ok"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

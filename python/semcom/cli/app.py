@@ -182,7 +182,7 @@ def report(files: Annotated[list[Path], typer.Argument(help="JSON files that an 
 @models.command("list")
 def models_list() -> int:
     """Every weights file, where it comes from and whether it is here."""
-    from .. import weights
+    from ..zoo import weights
 
     table = Table("name", "file", "MB", "licence", "source", "here", box=None)
     for entry, path in weights.inventory():
@@ -200,7 +200,7 @@ def models_fetch(
     missing: Annotated[bool, typer.Option("--missing", help="only what is not here yet")] = False,
 ) -> int:
     """Fetch the weights that are not shipped, checked against their sha256."""
-    from .. import weights
+    from ..zoo import weights
 
     if missing:
         names = [entry.name for entry, path in weights.inventory() if entry.package and path is None]
@@ -214,7 +214,7 @@ def models_fetch(
 @models.command("verify")
 def models_verify() -> int:
     """Hash every file that is here."""
-    from .. import weights
+    from ..zoo import weights
 
     bad = 0
     for name, status in weights.verify():

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .. import weights
+from ..zoo import weights
 
 Finding = tuple[str, bool, str]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import onnx, weights
 from ..errors import BadInput
+from ..zoo import onnx, weights
 
 MIN_SIDE = 21
 """Shortest side that the network's layers leave anything of, in pixels."""

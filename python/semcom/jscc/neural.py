@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import onnx, weights
 from ..errors import BadInput, Missing
+from ..zoo import onnx, weights
 from .coder import (
     channels_for,
     check_source,

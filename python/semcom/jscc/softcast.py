@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .. import weights
+from ..zoo import weights
 from .coder import (
     SOURCE_VALUES,
     STRIDE,

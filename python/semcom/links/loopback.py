@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gnuradio import gr
 
-from .. import digital, jscc, semcom_python, weights
+from .. import digital, jscc, semcom_python
 from ..blocks.digital_decoder import digital_decoder
 from ..blocks.digital_encoder import digital_encoder
 from ..blocks.esisc_decoder import esisc_decoder
@@ -28,6 +28,7 @@ from ..digital.coder import USUAL_RATE
 from ..errors import BadInput
 from ..image import io
 from ..segment import parse_prompt, validate
+from ..zoo import weights
 from . import waveform_channel
 from .digital_transceiver import picture_receiver, picture_transmitter
 from .jscc_transceiver import jscc_receiver, jscc_transmitter

@@ -15,8 +15,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from .. import weights
 from ..errors import BadInput
+from ..zoo import weights
 from .entropy import Contexts, Decoder, Encoder
 
 MOST_CHARACTERS = 2000

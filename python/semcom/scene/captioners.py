@@ -19,7 +19,7 @@ from PIL import Image
 
 from ..errors import BadInput, Missing
 from ..segment.semantic import SceneObject
-from ..weights import cache_folder
+from ..zoo.weights import cache_folder
 from .text import describe
 
 INSTALL = "pip install '.[caption]'"

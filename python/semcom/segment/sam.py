@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .. import onnx, weights
 from ..errors import BadInput
 from ..image.io import load_mask
+from ..zoo import onnx, weights
 from .components import components
 from .prompts import Box, ClassName, Everything, MaskFile, Point, Prompt, validate
 from .semantic import class_mask

@@ -11,8 +11,8 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from .. import onnx, weights
 from ..errors import BadInput
+from ..zoo import onnx, weights
 from .classes import VOC, VOID
 from .components import components, without_islands
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import onnx
 from ..errors import BadInput, Missing
+from ..zoo import onnx
 from .tasks import Condition, Encoding, Figures, encode, measure
 
 if TYPE_CHECKING:

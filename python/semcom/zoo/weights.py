@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from .errors import BadInput, Missing
+from ..errors import BadInput, Missing
 
 Progress = Callable[[str, int, int], None]
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import BadInput, Missing
+from ..errors import BadInput, Missing
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -14,7 +14,7 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from gnuradio.semcom.errors import BadInput  # noqa: E402
-from gnuradio.semcom.jscc.semcom import LEAST_POWER, power_allocation  # noqa: E402
+from gnuradio.semcom.jscc.semcom import MIN_POWER, power_allocation  # noqa: E402
 from gnuradio.semcom.jscc.softcast import softcast  # noqa: E402
 from gnuradio.semcom.train.channels import Conditions, Fading, normalised  # noqa: E402
 from gnuradio.semcom.train.complexity import complexity  # noqa: E402
@@ -221,8 +221,8 @@ def test_power_allocation_is_the_best_a_linear_coder_can_do(snr_db, channels):
     variance = softcast()._variance.astype(float)
     noise = 10 ** (-snr_db / 10)
     power = power_allocation(variance, snr_db, channels)[:channels] ** 2 * variance[:channels]
-    free = power > LEAST_POWER * 1.01
-    assert power.mean() == pytest.approx(1, rel=1e-4) if free.all() else 1 < power.mean() < 1 + LEAST_POWER
+    free = power > MIN_POWER * 1.01
+    assert power.mean() == pytest.approx(1, rel=1e-4) if free.all() else 1 < power.mean() < 1 + MIN_POWER
     if snr_db == 20:
         assert power.mean() == pytest.approx(1, rel=1e-4)
         root = np.sqrt(variance[:channels])

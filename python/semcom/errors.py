@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The errors a user can cause or mend. Their text is one sentence: what is wrong and what to do."""
 
+from __future__ import annotations
+
 
 class SemcomError(Exception):
     """Base class; ``exit_status`` is what the command line returns for it."""
@@ -9,13 +11,31 @@ class SemcomError(Exception):
 
 
 class BadInput(SemcomError, ValueError):
-    """An argument, file or PDU that cannot be used as it is (exit status 2)."""
+    """An argument, file or PDU that cannot be used as it is (exit status 2).
+
+    Parameters
+    ----------
+    sentence : str
+        What is wrong and what to do. With ``field`` it continues the field's name: "must be 0 or more, got -1".
+    field : str
+        Name of the setting that is wrong; whoever offered it under another name, as the command does, replaces it.
+    """
 
     exit_status = 2
 
+    def __init__(self, sentence: str, field: str = ""):
+        super().__init__(sentence)
+        self.sentence, self.field = sentence, field
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.sentence}" if self.field else self.sentence
+
+    def __reduce__(self):  # a worker process hands it over with its field
+        return type(self), (self.sentence, self.field)
+
 
 class Undecodable(BadInput):
-    """What came over the channel holds no picture; nobody's mistake but the channel's."""
+    """What was received holds no picture; nobody's mistake but the channel's."""
 
     exit_status = 1
 

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import secrets
+
 import pmt
 
-from .. import digital, jscc
+from .. import digital, schemes
+from ..burst import ImageHeader
+from ..errors import BadInput
+from ..schemes import Part, Transmission
 from . import pdu
 from .worker import sending_block
 
@@ -15,21 +20,26 @@ class digital_encoder(sending_block):
 
     Parameters
     ----------
-    mcs : modulation and coding scheme of messages that do not say one themselves (key ``mcs``): 0 to 27 LDPC of 5G NR
+    mcs : int
+        Modulation and coding scheme of messages that do not say one themselves (key ``mcs``): 0 to 27 LDPC of 5G NR
         (3GPP TS 38.214, Table 5.1.3.1-2), 32 to 39 K = 7 convolutional (802.11), 48 to 52 uncoded.
 
+    Notes
+    -----
     Ports: in ``bytes`` (u8vector; keys ``image_id``, ``height``, ``width`` and, if at hand, ``scheme``, ``mcs`` and
-    ``snr_enc`` go into the burst header; ``parts``, a line such as "420@0x4,900@2x2,3600@4x1", has the first 420 bytes
+    ``snr_enc`` go into the burst header; ``plan``, a line such as "420@0x4,900@2x2,3600@4x1", has the first 420 bytes
     sent at MCS 0 in at least 4 bursts and so on, each part to be decoded without the others); out ``symbols``,
     ``failed`` (``image_id`` and ``error`` of what will not be sent), ``status``.
 
     Raises
     ------
-    BadInput : there is no such MCS.
+    BadInput
+        There is no such MCS.
     """
 
     def __init__(self, mcs: int = 4):
         sending_block.__init__(self, "Digital Encoder", ["bytes"], ["symbols"])
+        self._transmission = secrets.randbelow(256)
         self.set_mcs(mcs)
 
     def set_mcs(self, mcs: int) -> None:
@@ -39,19 +49,23 @@ class digital_encoder(sending_block):
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One message -> its bursts."""
         message = pdu.to_bytes(msg)
-        if "parts" in meta:
-            parts = digital.planned(message, str(meta.pop("parts")))
+        if "plan" in meta:
+            planned = digital.planned(message, str(meta.pop("plan")))
         else:
-            parts = [digital.Part(message, digital.mcs_of(meta["mcs"]) if "mcs" in meta else self._mcs)]
-        sent = digital.part_bursts(parts, pdu.number_of(meta))
-        header = {
-            "scheme": jscc.SCHEMES["digital"],
-            "height": 1,
-            "width": 1,
-            "snr_enc": 0,
-        } | meta  # fmt: skip
-        header |= {"fragments": len(sent)}
-        for index, (span, symbols) in enumerate(sent):
-            burst = {"fragment": index, "n_symbols": len(symbols), "rate": span.depth - 1, "scale": span.first}
-            burst |= {"mcs": span.mcs.index}
-            self.publish("symbols", pdu.from_symbols(symbols, header | burst))
+            planned = [digital.ProtectedBytes(message, digital.mcs_of(meta["mcs"]) if "mcs" in meta else self._mcs)]
+        parts = tuple(Part(part.data, index, part.mcs.index, part.bursts) for index, part in enumerate(planned))
+        scheme = schemes.get(str(meta.get("scheme", "digital")))
+        header = ImageHeader(*(_whole(meta, name, 1) for name in ("height", "width")), scheme.name)
+        header = ImageHeader(header.height, header.width, scheme.name, snr_enc=_whole(meta, "snr_enc", 0))
+        sent = Transmission(parts, header)
+        name = str(meta.get("name", ""))
+        for burst, symbols in schemes.bursts(sent, scheme, name, pdu.number_of(meta), self._transmission):
+            self.publish("symbols", pdu.from_symbols(symbols, meta | burst.fields()))
+
+
+def _whole(meta: pdu.Meta, name: str, absent: int) -> int:
+    """A key that goes into the burst header."""
+    value = meta.get(name, absent)
+    if type(value) is not int:
+        raise BadInput(f"a bytes PDU arrived whose {name} is not an integer")
+    return value

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pmt
 
-from .. import digital, jscc
-from ..scene import EncoderSettings, Protection, SemanticEncoder, parts, sections, sizes
+from .. import digital, schemes
+from ..schemes import Conditions
 from . import pdu
 from .worker import sending_block
 
@@ -18,22 +16,33 @@ class esisc_encoder(sending_block):
 
     Parameters
     ----------
-    prompts : what the sub-images show, prompts separated by semicolons: ``class:NAME``, ``box:X0,Y0,X1,Y1``,
-        ``point:X,Y``, ``mask:FILE``; none: the objects that the segmenter finds.
-    budget : bytes of the whole scene.
-    boundaries : whether B-seg is sent, which needs the weights of SAM.
-    sub_images : how many at most.
-    captioner : "composed", or one of :mod:`semcom.scene.captioners`.
-    codec : of the sub-images: "avif", "jpeg2000" or "jpeg".
-    mcs_semantics, mcs_detail, mcs_sub_images : MCS of text, A-seg and boxes; of colours and B-seg; of S-img.
-    bursts : over how many bursts the first two parts are spread at least.
+    prompts : str
+        What the sub-images show, prompts separated by semicolons: ``class:NAME``, ``box:X0,Y0,X1,Y1``, ``point:X,Y``,
+        ``mask:FILE``; none: the objects that the segmenter finds.
+    budget : int
+        Bytes of the whole scene.
+    boundaries : bool
+        Whether B-seg is sent, which needs the weights of SAM.
+    sub_images : int
+        How many at most.
+    captioner : str
+        "composed", or one of :mod:`semcom.scene.captioners`.
+    codec : str
+        Of the sub-images: "avif", "jpeg2000" or "jpeg".
+    mcs_semantics, mcs_detail, mcs_sub_images : int
+        MCS of text, A-seg and boxes; of colours and B-seg; of S-img.
+    bursts : int
+        Over how many bursts the first two parts are spread at least.
 
-    Ports: in ``image``; out ``bytes`` (with the key ``parts`` for the Digital Encoder, ``scheme``, ``caption`` and
+    Notes
+    -----
+    Ports: in ``image``; out ``bytes`` (with the key ``plan`` for the Digital Encoder, ``scheme``, ``caption`` and
     ``bytes_NAME`` for each section), ``failed`` and ``status``.
 
     Raises
     ------
-    BadInput : settings that cannot be.
+    BadInput
+        Settings that cannot be.
     """
 
     def __init__(
@@ -50,47 +59,39 @@ class esisc_encoder(sending_block):
         bursts: int = 4,
     ):
         sending_block.__init__(self, "ES-ISC Encoder", ["image"], ["bytes"])
-        self._protection = Protection(mcs_semantics, mcs_detail, mcs_sub_images, bursts)
-        self._encoder: SemanticEncoder | None = None
-        self._settings = EncoderSettings(
-            budget=budget,
-            prompts=_split(prompts),
-            captioner=captioner,
-            boundaries=boundaries,
-            sub_images=sub_images,
-            codec=codec,
+        self._scheme = schemes.get("esisc")
+        self._options = self._scheme.options(
+            {
+                "prompts": prompts,
+                "budget": budget,
+                "boundaries": boundaries,
+                "sub_images": sub_images,
+                "captioner": captioner,
+                "codec": codec,
+                "mcs_semantics": mcs_semantics,
+                "mcs_detail": mcs_detail,
+                "mcs_sub_images": mcs_sub_images,
+                "bursts": bursts,
+            }
         )
 
     def set_prompts(self, prompts: str) -> None:
         """Change the prompts while running; they hold from the next image on."""
-        self._change(prompts=_split(prompts))
+        self._options = self._scheme.options({**vars(self._options), "prompts": prompts})
 
     def set_budget(self, budget: int) -> None:
         """Change the bytes of a scene while running."""
-        self._change(budget=budget)
-
-    def _change(self, **settings) -> None:
-        self._settings = replace(self._settings, **settings)  # what cannot be is refused, and the old ones stay
-        self._encoder = None
+        self._options = self._scheme.options({**vars(self._options), "budget": budget})
 
     def load(self) -> dict[str, str]:
         """Find the weights now instead of with the first image; their file names and sha256."""
-        if self._encoder is None:
-            self._encoder = SemanticEncoder(self._settings)
-        return self._encoder.weights
+        return self._scheme.load(self._options)
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One image -> its scene."""
-        self.load()
-        scene = self._encoder.encode(pdu.to_image(msg))
-        plan = parts(scene, self._protection)
-        data = b"".join(part.data for part in plan)
-        keys = {"scheme": jscc.SCHEMES["esisc"], "height": scene.height, "width": scene.width, "bytes": len(data)}
-        keys |= {"parts": digital.plan_text(plan), "caption": scene.caption or ""}
-        keys |= {f"bytes_{name}": size for name, size in sizes(sections(scene)).items()}
+        sent = self._scheme.encode(pdu.to_image(msg), Conditions(), self._options)
+        plan = [digital.ProtectedBytes(part.payload, digital.mcs_of(part.mcs), part.bursts) for part in sent.parts]
+        keys = {"scheme": self._scheme.name, "height": sent.header.height, "width": sent.header.width}
+        keys |= {"plan": digital.plan_text(plan)} | sent.about
         meta.pop("channels", None)
-        self.publish("bytes", pdu.from_bytes(data, meta | keys))
-
-
-def _split(prompts: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in prompts.split(";") if part.strip())
+        self.publish("bytes", pdu.from_bytes(b"".join(part.data for part in plan), meta | keys))

@@ -6,7 +6,6 @@ from __future__ import annotations
 import pmt
 
 from .. import codec as codecs
-from .. import jscc
 from ..errors import BadInput
 from . import pdu
 from .worker import worker_block
@@ -36,10 +35,12 @@ class image_codec_decoder(worker_block):
             return
         for name in ("height", "width"):
             if type(meta.get(name)) is not int:
-                raise BadInput(f"a bytes PDU came without the integer key {name}; feed it from an Image Codec Encoder")
+                raise BadInput(
+                    f"a bytes PDU arrived without the integer key {name}; feed it from an Image Codec Encoder"
+                )
         if type(meta.get("intact", 0)) is not int:
-            raise BadInput("a bytes PDU came whose intact is no integer")
-        if meta.get("scheme", jscc.SCHEMES["digital"]) != jscc.SCHEMES["digital"]:
-            raise BadInput("a bytes PDU came whose scheme is not digital; it belongs to another decoder")
+            raise BadInput("a bytes PDU arrived whose intact is no integer")
+        if meta.get("scheme", "digital") != "digital":
+            raise BadInput("a bytes PDU arrived whose scheme is not digital; it belongs to another decoder")
         decoded = codecs.decode(pdu.to_bytes(msg), meta["height"], meta["width"], meta.get("intact"))
         self.publish("image", pdu.from_image(decoded.image, meta | {"complete": int(decoded.complete)}))

@@ -6,7 +6,6 @@ from __future__ import annotations
 import pmt
 
 from .. import codec as codecs
-from .. import jscc
 from ..errors import BadInput
 from . import pdu
 from .worker import sending_block
@@ -49,14 +48,14 @@ class image_codec_encoder(sending_block):
         """One image -> its bytes."""
         budget = self._budget or meta.get("budget")
         if type(budget) is not int:
-            raise BadInput("an image came without the integer key budget; set the budget at the Image Codec Encoder")
+            raise BadInput("an image arrived without the integer key budget; set the budget at the Image Codec Encoder")
         image = pdu.to_image(msg)
         coded = codecs.encode(image, self._codec, budget)
         meta = {k: v for k, v in meta.items() if k != "channels"}
         meta |= {
             "height": image.shape[0],
             "width": image.shape[1],
-            "scheme": jscc.SCHEMES["digital"],
+            "scheme": "digital",
             "bytes": len(coded.data),
         }
         self.publish("bytes", pdu.from_bytes(coded.data, meta))

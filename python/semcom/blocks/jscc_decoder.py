@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JSCC Decoder: channel symbols back into an image."""
+"""JSCC Decoder: channel symbols back into an image, of whatever scheme they are."""
 
 from __future__ import annotations
 
@@ -7,68 +7,75 @@ from collections.abc import Callable
 
 import pmt
 
-from .. import jscc
-from ..errors import BadInput
+from ..burst import USUAL_TIMEOUT
+from ..schemes import AUTO, News, PartRead, Reception, Scheme
 from . import pdu
-from .reassembler import Pending, Place, reassembler
+from .decoded import PORTS, VIEWS, publish_decoded
+from .receiving import receiving_block
 
 
-class jscc_decoder(reassembler):
-    """Reassembles fragments and decodes; the mirror of :class:`jscc_encoder`.
+class jscc_decoder(receiving_block):
+    """Reassembles bursts and decodes them; the mirror of :class:`jscc_encoder`.
 
-    Every symbol is weighted by its noise variance; what is missing of an image counts as infinitely noisy. When an
-    image is delivered, and what is dropped, is told at :class:`~.reassembler.reassembler`.
+    The header of each burst says what it is: scheme, part, rate, MCS, and an identifier of the weights. When an image
+    is delivered, and what is dropped, is told at :class:`~..burst.Reassembly`. An image of a scheme or of weights that
+    are not here, or not the ones asked for, is given up with one sentence.
 
     Parameters
     ----------
-    scheme : as at the encoder.
-    snr_db : Es/N0 in dB that is assumed for PDUs that bring no ``noise_var`` (from GNU Radio's own channel blocks,
-        say).
-    variant : of the weights, as at the encoder.
-    timeout : bursts of other images after which an incomplete image is delivered.
-    taken : called when a symbols PDU has been dealt with; a Burst Demodulator counts them.
+    scheme : str or Scheme
+        "auto", or the only one that is decoded.
+    snr_db : float
+        Es/N0 in dB that is assumed for PDUs without ``noise_var`` (from GNU Radio's own channel blocks, say).
+    variant : str
+        "auto", or the only weights that are used.
+    timeout : int
+        Bursts of other images after which an incomplete image is delivered.
+    taken : callable, optional
+        Called when a symbols PDU has been dealt with; a Burst Demodulator counts them.
 
-    Ports: in ``symbols``, ``flush``; out ``image``, ``status``, and ``idle``, sent when no burst at all came
-    between two flushes, with the ``samples`` that the flush named. Keys added: ``snr_db`` (over the whole image, where
-    the channel reported its energies), ``lost`` fragments, ``fragments``, ``payload_uses`` and ``air_uses`` (with
-    pilots), complex channel uses.
+    Notes
+    -----
+    Ports: in ``symbols``, ``flush``; out ``image``, ``text`` (u8vector, UTF-8), ``labels`` (labels PDU with ``classes``
+    and ``objects``, a line "NAME X0,Y0,X1,Y1" for each), ``segments``, ``part`` (bytes of each part that carries bits,
+    as soon as it is here, with ``part``, ``parts`` and ``intact``), ``text_view``, ``labels_view`` and
+    ``segments_view`` (text and maps as pictures), ``status``, and ``idle``, sent when no burst at all arrived between
+    two flushes, with the ``samples`` that the flush named. Keys added: ``scheme``, ``snr_db`` (over the whole image,
+    where the channel reported its energies), ``lost`` fragments, ``fragments``, ``payload_uses`` and ``air_uses`` (with
+    pilots) in complex channel uses, and ``name`` where it crossed the air.
 
     Raises
     ------
-    BadInput : a scheme or SNR that cannot be, or a timeout below 1.
+    BadInput
+        A scheme or SNR that cannot be, or a timeout below 1.
     """
 
     def __init__(
         self,
-        scheme: str = "softcast",
+        scheme: str | Scheme = AUTO,
         snr_db: float = 10.0,
-        variant: str = "original",
-        timeout: int = 4096,
+        variant: str = AUTO,
+        timeout: int = USUAL_TIMEOUT,
         taken: Callable[[], None] | None = None,
     ):
-        reassembler.__init__(self, "JSCC Decoder", "image", snr_db, timeout, taken)
-        jscc.check_scheme(scheme)
-        self._scheme, self._variant = scheme, variant
+        receiving_block.__init__(self, "JSCC Decoder", ["image"], Reception(scheme, variant, timeout, snr_db), taken)
+        for port in (*PORTS, *VIEWS, "part"):
+            self.message_port_register_out(pmt.intern(port))
 
-    def place(self, meta: pdu.Meta) -> Place:
-        """By the header alone: all fragments of an image say the same but for their own number."""
-        scheme = jscc.SCHEME_NAMES.get(meta["scheme"])
-        if scheme != self._scheme:
-            raise BadInput(f"a fragment of scheme {scheme} came to a decoder set to {self._scheme}")
-        header = jscc.ImageHeader(meta["height"], meta["width"], scheme, meta["rate"], meta["scale"], meta["snr_enc"])
-        jscc.check_header(header)
-        total, index, fragments = jscc.symbol_count(header), meta["fragment"], meta["fragments"]
-        if fragments != jscc.fragments_needed(total):
-            raise BadInput(f"a fragment {index} of {fragments} does not fit a {header.width}x{header.height} image")
-        return Place(header, None, jscc.fragment_length(total, fragments, index))
-
-    def payload_uses(self, pending: Pending) -> int:
-        """Known from the header."""
-        return jscc.symbol_count(pending.image)
-
-    def rebuild(self, pending: Pending, meta: pdu.Meta) -> pmt.pmt_base:
-        """The picture."""
-        header = pending.image
-        symbols, noise_var, _ = jscc.join(pending.parts, pending.fragments, jscc.symbol_count(header))
-        image = jscc.coder(self._scheme, self._variant).decode(symbols, noise_var, header)
-        return pdu.from_image(image, meta | {"scheme": jscc.SCHEMES[self._scheme]})
+    def deliver(self, report: object) -> None:
+        """A part, news of an image, or the image."""
+        if isinstance(report, PartRead):
+            self.publish("part", pdu.from_bytes(report.data, report.meta))
+            return
+        name = str(report.meta.get("name", ""))
+        if isinstance(report, News):
+            publish_decoded(self, report.decoded, report.meta)
+        elif report.decoded is None:
+            if report.failure is not None:
+                self.report(name, report.error, report.failure)
+            failure = pdu.failure(report.meta, report.error)
+            for port in ("image", *report.views):
+                self.publish(port, failure)
+        else:
+            publish_decoded(self, report.decoded, report.meta)
+            self.publish("image", pdu.from_image(report.decoded.image, report.meta))

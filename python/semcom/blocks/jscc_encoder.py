@@ -1,53 +1,82 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JSCC Encoder: an image straight into channel symbols."""
+"""JSCC Encoder: an image straight into channel symbols, by any scheme."""
 
 from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pmt
 
-from .. import jscc
+from .. import schemes
+from ..burst import snr_field
 from ..errors import BadInput
+from ..schemes import Conditions, Scheme
 from . import pdu
 from .held import Gathering
 from .worker import sending_block
 
 
 class jscc_encoder(sending_block):
-    """Joint source-channel encoder; each image becomes fragments of at most 4,096 symbols of average power 1.
+    """Source and channel coding in one: each image becomes bursts of at most 4,096 symbols of average power 1.
 
     Parameters
     ----------
-    scheme : a key of ``semcom.jscc.AVAILABLE``, such as "softcast", "samsc" or "semcom".
-    rate : k/n, complex channel uses per real source value, for schemes that can choose; 0 for the scheme's own (1/12).
-    snr_db : Es/N0 that the encoder is told, in dB.
-    variant : of the weights: "original", of ``samsc`` also "masked", or one's own; the decoder must use the same.
-    use_mask : the mask of each image comes in as well, and says what matters ("semcom" only).
-    background : importance of the pixels outside the mask, from 0 (nothing) to 1 (as much as inside).
+    scheme : str or Scheme
+        A name of the registry, ``onnx:ENC.onnx,DEC.onnx``, or a scheme of your own.
+    rate : float
+        k/n, complex channel uses per real source value, for schemes that can choose; 0 for the scheme's own.
+    snr_db : float
+        Es/N0 that the encoder is told, in dB.
+    variant : str
+        Of the weights, where the scheme has several; empty for the usual one.
+    use_mask : bool
+        The mask of each image arrives as well, and says what matters (for schemes that take importance).
+    background : float
+        Importance of the pixels outside the mask, from 0 (nothing) to 1 (as much as inside).
+    options : mapping, optional
+        Further options of the scheme, by name.
+    channel : str
+        "awgn", "rayleigh" or "rician": fading of each burst that a choice of MCS reckons with.
 
+    Notes
+    -----
     Ports: in ``image``, ``mask``; out ``symbols`` (PDUs with the keys of ``gnuradio/semcom/pdu.h``), ``failed``
     (``image_id`` and ``error`` of an image that will not be sent: over a modem, connect it to the source's ``ack``),
     ``status``.
 
     Raises
     ------
-    BadInput : a scheme, rate, SNR or importance that cannot be.
+    BadInput
+        A scheme, option, rate, SNR or importance that cannot be.
     """
 
     def __init__(
         self,
-        scheme: str = "softcast",
+        scheme: str | Scheme = "softcast",
         rate: float = 0.0,
         snr_db: float = 10.0,
-        variant: str = "original",
+        variant: str = "",
         use_mask: bool = False,
         background: float = 0.1,
+        options: Mapping[str, Any] | None = None,
+        channel: str = "awgn",
     ):
         sending_block.__init__(self, "JSCC Encoder", ["image", "mask"], ["symbols"])
-        jscc.check_scheme(scheme)
-        if use_mask and scheme != "semcom":
-            raise BadInput(f"{scheme} treats all pixels alike; choose scheme semcom to weigh a region of interest")
-        self._scheme, self._variant = scheme, variant
+        self._scheme = schemes.get(scheme)
+        if use_mask and not self._scheme.takes_importance:
+            able = ", ".join(s.name for s in schemes.schemes().values() if s.takes_importance)
+            raise BadInput(
+                f"{self._scheme.name} treats all pixels alike; choose scheme {able} to weigh a region of interest"
+            )
+        given = dict(options or {}) | ({"variant": variant} if variant else {})
+        self._options = self._scheme.options(given)
+        self._conditions = Conditions(channel=channel)
+        # tells two senders apart that use the same numbers
+        self._transmission = secrets.randbelow(256)
         self._gathering = Gathering({"image", "mask"} if use_mask else {"image"})
         self.set_rate(rate)
         self.set_snr_db(snr_db)
@@ -61,14 +90,28 @@ class jscc_encoder(sending_block):
 
     def set_rate(self, rate: float) -> None:
         """Change k/n while running; 0 for the scheme's own."""
-        if rate:
-            jscc.channels_for(rate)
-        self._rate = rate or None
+        if rate and not 0 < rate <= 1:
+            raise BadInput(f"a rate of {rate:g} is out of range; choose k/n above 0 and up to 1, such as 1/12")
+        self._conditions = replace(self._conditions, rate=rate or None)
 
     def set_snr_db(self, snr_db: float) -> None:
         """Change the Es/N0 the encoder is told, in dB, while running."""
-        jscc.snr_field(snr_db)
-        self._snr_db = snr_db
+        snr_field(snr_db)
+        self._conditions = replace(self._conditions, snr_db=snr_db)
+
+    def set_options(self, **options: Any) -> None:
+        """Change options of the scheme while running; they hold from the next image on.
+
+        Raises
+        ------
+        BadInput
+            An option or value that cannot be; the last good ones stay.
+        """
+        self._options = self._scheme.options({**vars(self._options), **options})
+
+    def load(self) -> dict[str, str]:
+        """Load the weights now instead of with the first image; their file names and sha256."""
+        return self._scheme.load(self._options)
 
     def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
         """Given up upstream."""
@@ -77,31 +120,21 @@ class jscc_encoder(sending_block):
             sending_block.pass_failure(self, port, msg)
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
-        """One image, with its mask where it needs one -> its fragments."""
+        """One image, with its mask where it needs one -> its bursts."""
         if port not in self._gathering.needed:
             return
         held = self._gathering.add(pdu.number_of(meta), port, (pdu.to_image(msg), meta))
         for _, known in self._gathering.overdue():
-            self.report(known.get("name", ""), "given up: its mask never came")
-            self.fail(known, "its mask never came")
+            self.report(known.get("name", ""), "given up: its mask never arrived")
+            self.fail(known, "its mask never arrived")
         if held is None:
             return
         (image, meta), importance = held["image"], None
         if "mask" in held:
             importance = np.where(held["mask"][0] > 0, 1.0, self._background)
-        coder = jscc.coder(self._scheme, self._variant)
-        sent = coder.encode(image, rate=self._rate, snr_db=self._snr_db, importance=importance)
-        header = sent.header
-        parts = jscc.split(sent.symbols)
-        meta = {k: v for k, v in meta.items() if k != "channels"}
-        meta |= {
-            "scheme": jscc.SCHEMES[header.scheme],
-            "height": header.height,
-            "width": header.width,
-            "rate": header.rate,
-            "scale": header.scale,
-            "snr_enc": header.snr_enc,
-            "fragments": len(parts),
-        }
-        for index, part in enumerate(parts):
-            self.publish("symbols", pdu.from_symbols(part, meta | {"fragment": index, "n_symbols": len(part)}))
+        sent = self._scheme.encode(image, self._conditions, self._options, importance)
+        name = str(meta.get("name", ""))
+        bursts = schemes.bursts(sent, self._scheme, name, pdu.number_of(meta), self._transmission)
+        passed = {k: v for k, v in meta.items() if k != "channels"} | sent.about | {"bursts": len(bursts)}
+        for header, symbols in bursts:
+            self.publish("symbols", pdu.from_symbols(symbols, passed | header.fields()))

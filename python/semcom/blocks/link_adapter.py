@@ -7,7 +7,8 @@ import math
 
 import pmt
 
-from .. import digital, jscc
+from .. import digital
+from ..burst import snr_field
 from ..errors import BadInput
 from . import pdu
 from .worker import worker_block
@@ -46,7 +47,7 @@ class link_adapter(worker_block):
 
     def set_snr_db(self, snr_db: float) -> None:
         """Change the Es/N0 that is expected, dB, while running."""
-        jscc.snr_field(snr_db)
+        snr_field(snr_db)
         self._snr_db = snr_db
 
     def set_rate(self, rate: float) -> None:
@@ -65,5 +66,5 @@ class link_adapter(worker_block):
         """One image."""
         values = math.prod(pdu.to_image(msg).shape)
         mcs, budget = self._link.plan(values, self._snr_db)
-        known = meta | {"mcs": mcs.index, "budget": budget, "snr_enc": jscc.snr_field(self._snr_db)}
+        known = meta | {"mcs": mcs.index, "budget": budget, "snr_enc": snr_field(self._snr_db)}
         self.publish("image", pmt.cons(pdu.message(known), pmt.cdr(msg)))

@@ -5,20 +5,31 @@ from __future__ import annotations
 
 import sys
 
-from ..errors import SemcomError
+from ..errors import BadInput, SemcomError
 
 
 def main(argv: list[str] | None = None, program: str | None = None) -> int:
-    """Run the command; the exit status (0 delivered, 1 not, 2 bad argument, 3 something missing).
+    """Run the command.
 
-    program : what the help calls the command, by default what was started.
+    Parameters
+    ----------
+    argv : list of str, optional
+        Arguments; those of the process by default.
+    program : str, optional
+        What the help calls the command, by default what was started.
+
+    Returns
+    -------
+    int
+        Exit status: 0 delivered, 1 not, 2 bad argument, 3 something missing.
     """
     from .app import app, click_exceptions
 
     try:
-        status = app(args=argv, prog_name=program, standalone_mode=False)
+        # made anew: a scheme may have been registered since
+        status = app()(args=argv, prog_name=program, standalone_mode=False)
     except SemcomError as error:
-        sys.stderr.write(f"semcom: {error}\n")
+        sys.stderr.write(f"semcom: {sentence(error)}\n")
         return error.exit_status
     except click_exceptions() as error:
         return show(error)
@@ -26,6 +37,22 @@ def main(argv: list[str] | None = None, program: str | None = None) -> int:
         sys.stderr.write("semcom: interrupted\n")
         return 130
     return status if isinstance(status, int) else 0
+
+
+def sentence(error: SemcomError) -> str:
+    """What went wrong, a setting by the name of its option."""
+    if isinstance(error, BadInput) and error.field:
+        return f"{option_of(error.field)} {error.sentence}"
+    return str(error)
+
+
+def option_of(field: str) -> str:
+    """The option that sets a field."""
+    return "--" + _OPTIONS.get(field, field).replace("_", "-")
+
+
+# fields whose options have names of their own
+_OPTIONS = {"prompts": "prompt"}
 
 
 def show(error: Exception) -> int:

@@ -13,25 +13,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ..digital.coder import parse_mcs
+from .. import schemes
 from ..errors import BadInput
 from . import sweep as sweep_commands
-from .common import SCHEMES, finite, one_of, parse_rate, require, strict
+from .common import SchemeOption, finite, one_of, parse_rate, require, strict
 from .ends import rx, tx
 from .scene import scene
+from .scheme_options import check_used, with_scheme_options
 from .train import train
-
-app = typer.Typer(
-    name="semcom", help="Semantic communication over GNU Radio.", no_args_is_help=True, add_completion=False
-)
-models = typer.Typer(help="The weights that the blocks load.", no_args_is_help=True)
-app.add_typer(models, name="models")
-app.add_typer(scene, name="scene")
-app.command("train")(train)
-app.command("sweep")(sweep_commands.sweep)
-app.command("plot")(sweep_commands.plot)
-app.command("tx")(tx)
-app.command("rx")(rx)
 
 SYMBOL_CHANNELS = ("awgn", "rayleigh", "rician")
 WAVEFORM_CHANNELS = ("epa", "eva", "etu")
@@ -44,10 +33,30 @@ def click_exceptions() -> type[Exception]:
     return module.ClickException
 
 
-@app.command()
+def app() -> typer.Typer:
+    """The command, with the options of every scheme that is known now."""
+    made = typer.Typer(
+        name="semcom", help="Semantic communication over GNU Radio.", no_args_is_help=True, add_completion=False
+    )
+    models = typer.Typer(help="The weights that the blocks load.", no_args_is_help=True)
+    for name, command in (("list", models_list), ("fetch", models_fetch), ("verify", models_verify)):
+        models.command(name)(command)
+    made.add_typer(models, name="models")
+    made.add_typer(scene, name="scene")
+    made.command("loopback")(with_scheme_options(loopback))
+    made.command("tx")(with_scheme_options(tx))
+    made.command("rx")(rx)
+    made.command("sweep")(with_scheme_options(sweep_commands.sweep, several=True))
+    made.command("plot")(sweep_commands.plot)
+    made.command("train")(train)
+    made.command("report")(report)
+    made.command("doctor")(doctor)
+    return made
+
+
 def loopback(
     image: Annotated[Path, typer.Argument(help="photograph to send")],
-    scheme: Annotated[str, typer.Option(help=SCHEMES)] = "softcast",
+    scheme: SchemeOption = "softcast",
     level: Annotated[str, typer.Option(help="symbol or waveform")] = "symbol",
     snr: Annotated[float, typer.Option(help="Es/N0 per complex symbol, dB")] = 10.0,
     csi: Annotated[str, typer.Option(help="channel knowledge at the receiver: ideal, pilot, none")] = "default",
@@ -62,24 +71,17 @@ def loopback(
         typer.Option(help="point:X,Y[,0|1], box:X0,Y0,X1,Y1, mask:FILE, class:NAME or everything; repeatable; the ROI"),
     ] = None,
     roi: Annotated[
-        str, typer.Option(help="what is done with the ROI: whole (only measured), masked, or power (semcom)")
+        str, typer.Option(help="what is done with the ROI: whole (only measured), masked, or power (weighed; semcom)")
     ] = "whole",
     background: Annotated[float, typer.Option(help="importance outside the ROI, 0 to 1, with --roi power")] = 0.1,
-    variant: Annotated[
-        str | None, typer.Option(help="of the weights; original, or masked for samsc with --roi masked")
-    ] = None,
-    codec: Annotated[str, typer.Option(help="of --scheme digital: avif, jpeg2000 or jpeg")] = "avif",
-    mcs: Annotated[
-        str, typer.Option(help="of --scheme digital: 0 to 27 LDPC, 32 to 39 K=7, 48 to 52 uncoded, or auto")
-    ] = "auto",
-    budget: Annotated[int, typer.Option(help="of --scheme esisc: bytes of the whole scene")] = 5000,
-    boundaries: Annotated[bool, typer.Option(help="of --scheme esisc: send B-seg, the outlines that SAM finds")] = True,
-    captioner: Annotated[str, typer.Option(help="of --scheme esisc: composed, blip, git or vit-gpt2")] = "composed",
     seed: Annotated[int, typer.Option(help="of fading and noise")] = 0,
     out: Annotated[Path, typer.Option(help="folder for the pictures")] = Path("received"),
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")] = False,
+    *,
+    scheme_options: dict,
 ) -> int:
     """Send one photograph through a GNU Radio flowgraph and measure what arrives."""
+    check_used([schemes.get(scheme)], scheme_options)
     one_of("--level", level, ("symbol", "waveform"))
     if level == "symbol":
         if channel in WAVEFORM_CHANNELS:
@@ -90,7 +92,7 @@ def loopback(
     else:
         one_of("--channel", channel, SYMBOL_CHANNELS + WAVEFORM_CHANNELS)
         if csi not in ("pilot", "default"):
-            raise BadInput(f"--csi {csi} is not to be had over the waveform, where pilots tell; leave it out")
+            raise BadInput(f"--csi {csi} is not available over the waveform, where pilots tell; leave it out")
     csi = {"symbol": "ideal", "waveform": "pilot"}[level] if csi == "default" else csi
     one_of("--csi", csi, CSI)
     if not 0 <= background <= 1:
@@ -108,12 +110,7 @@ def loopback(
         prompts=tuple(prompt or ()),
         roi=roi,
         background=background,
-        variant=variant,
-        codec=codec,
-        mcs=parse_mcs(mcs),
-        budget=budget,
-        boundaries=boundaries,
-        captioner=captioner,
+        options=scheme_options,
         seed=seed,
         level=level,
         doppler=doppler,
@@ -125,7 +122,7 @@ def loopback(
     if as_json:
         sys.stdout.write(json.dumps(strict(measured)) + "\n")
     elif error is None:
-        title = f"{scheme} over {channel}, {csi} CSI, ROI {roi}"
+        title = f"{measured['scheme']} over {channel}, {csi} CSI, ROI {roi}"
         show_figures(title, measured | {"snr_set_db": snr, "snr_db": None})
     if error is not None:
         sys.stderr.write(f"semcom: no picture was received: {error}\n")
@@ -167,7 +164,6 @@ def show_figures(title: str, figures: dict) -> None:
         console.print(f"{name}: {path}", soft_wrap=True)
 
 
-@app.command()
 def report(files: Annotated[list[Path], typer.Argument(help="JSON files that an Image Sink wrote")]) -> int:
     """Show what was measured of received images."""
     for file in files:
@@ -179,7 +175,6 @@ def report(files: Annotated[list[Path], typer.Argument(help="JSON files that an 
     return 0
 
 
-@models.command("list")
 def models_list() -> int:
     """Every weights file, where it comes from and whether it is here."""
     from ..zoo import weights
@@ -194,7 +189,6 @@ def models_list() -> int:
     return 0
 
 
-@models.command("fetch")
 def models_fetch(
     names: Annotated[list[str] | None, typer.Argument(help="all that can be fetched, if left out")] = None,
     missing: Annotated[bool, typer.Option("--missing", help="only what is not here yet")] = False,
@@ -211,7 +205,6 @@ def models_fetch(
     return 0
 
 
-@models.command("verify")
 def models_verify() -> int:
     """Hash every file that is here."""
     from ..zoo import weights
@@ -223,7 +216,6 @@ def models_verify() -> int:
     return 3 if bad else 0
 
 
-@app.command()
 def doctor() -> int:
     """What this installation has and what it lacks."""
     from .doctor import examine

@@ -7,10 +7,16 @@ import importlib
 import math
 import os
 from fractions import Fraction
+from typing import Annotated
 
+import typer
+
+from .. import schemes
 from ..errors import BadInput, Missing
 
-SCHEMES = "softcast, samsc, deepjscc, witt, semcom, digital, esisc"
+SchemeOption = Annotated[
+    str, typer.Option(help=f"{', '.join(schemes.names())}, or onnx:ENCODER.onnx,DECODER.onnx for a coder of your own")
+]
 
 
 def parse_rate(text: str | None) -> float | None:

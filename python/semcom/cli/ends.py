@@ -15,13 +15,13 @@ from typing import Annotated, Any
 
 import typer
 
-from ..digital.coder import parse_mcs
+from .. import schemes
 from ..errors import BadInput
-from .common import SCHEMES, finite, parse_rate, require, strict
+from ..schemes import AUTO
+from .common import SchemeOption, finite, parse_rate, require, strict
+from .scheme_options import check_used
 
 Via = Annotated[str, typer.Option(help="zmq:ADDRESS, sigmf:FILE, soapy:ARGS, uhd:ARGS or pluto:URI")]
-Scheme = Annotated[str, typer.Option(help=SCHEMES)]
-Variant = Annotated[str, typer.Option(help="of the weights; the same at both ends")]
 SampRate = Annotated[
     float | None, typer.Option(help="samples a second; a recording's own when receiving one, else 1e6")
 ]
@@ -37,16 +37,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object a li
 def tx(
     images: Annotated[list[Path], typer.Argument(help="photographs and folders of them")],
     via: Via,
-    scheme: Scheme = "softcast",
-    variant: Variant = "original",
+    scheme: SchemeOption = "softcast",
     rate: Annotated[str | None, typer.Option(help="K/N, complex channel uses per real source value")] = None,
     snr: Annotated[float, typer.Option(help="Es/N0 that the encoder or link adapter is told, dB")] = 10.0,
-    codec: Annotated[str, typer.Option(help="of --scheme digital: avif, jpeg2000 or jpeg")] = "avif",
-    mcs: Annotated[str, typer.Option(help="of --scheme digital: an index or auto")] = "auto",
-    budget: Annotated[int, typer.Option(help="of --scheme esisc: bytes of the whole scene")] = 5000,
-    boundaries: Annotated[bool, typer.Option(help="of --scheme esisc: send B-seg, the outlines that SAM finds")] = True,
     prompt: Annotated[
-        list[str] | None, typer.Option(help="of --scheme esisc: what the sub-images show, such as class:dog")
+        list[str] | None, typer.Option(help="esisc: what the sub-images show, such as class:dog; repeatable")
     ] = None,
     amplitude: Annotated[float | None, typer.Option(help="root mean square of a burst; 0.1 on a radio, else 1")] = None,
     repeat: Annotated[int, typer.Option(help="how many times everything is sent; 0: until Ctrl-C")] = 1,
@@ -58,15 +53,18 @@ def tx(
     fft_len: FftLen = 64,
     oversampling: Oversampling = 1,
     as_json: AsJson = False,
+    *,
+    scheme_options: dict,
 ) -> int:
     """Send photographs; a semcom rx elsewhere receives them."""
     ends = require("..links.ends")
+    options = scheme_options | ({"prompts": ";".join(prompt)} if prompt else {})
+    check_used([schemes.get(scheme)], options)
     finite("--snr", snr)
     if repeat < 0:
         raise BadInput(f"--repeat {repeat} makes no sense; give a number of times, or 0 for without end")
     front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna)
-    scene = {"budget": budget, "boundaries": boundaries, "prompts": ";".join(prompt or ())}
-    coding = ends.Coding(scheme, variant, waveform(fft_len, oversampling), codec, parse_mcs(mcs), scene)
+    coding = ends.Coding(scheme, options, waveform(fft_len, oversampling))
     end = ends.transmitting_end(images, front, coding, parse_rate(rate), snr, amplitude, repeat)
     sent = 0
     with notices(signal.SIGTERM, signal.default_int_handler):
@@ -75,7 +73,7 @@ def tx(
                 sys.stderr.write(f"semcom: not sent: {image['error']}\n")
                 continue
             sent += 1
-            say(as_json, image, f"{image.get('name', image['image_id'])}: sent in {image['fragments']} bursts")
+            say(as_json, image, f"{image.get('name', image['image_id'])}: sent in {image['bursts']} bursts")
     # ZeroMQ sends what it still holds while it is destroyed, and nothing but the system's own Ctrl-C gets through to it
     with notices(signal.SIGINT, signal.SIG_DFL):
         del end
@@ -85,8 +83,10 @@ def tx(
 
 def rx(
     via: Via,
-    scheme: Scheme = "softcast",
-    variant: Variant = "original",
+    scheme: Annotated[
+        str, typer.Option(help="auto, or the only scheme that is received; onnx:ENCODER.onnx,DECODER.onnx for your own")
+    ] = AUTO,
+    variant: Annotated[str, typer.Option(help="auto, or the only weights that are used")] = AUTO,
     out: Annotated[Path, typer.Option(help="folder for the pictures and what was measured of them")] = Path("received"),
     count: Annotated[int | None, typer.Option(help="end after so many pictures")] = None,
     idle: Annotated[
@@ -109,7 +109,7 @@ def rx(
     if idle is not None and not (math.isfinite(idle) and idle > 0):
         raise BadInput(f"--idle {idle:g} makes no sense; give seconds above 0")
     front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna)
-    end = ends.receiving_end(front, ends.Coding(scheme, variant, waveform(fft_len, oversampling)), out)
+    end = ends.receiving_end(front, ends.Coding(scheme, {"variant": variant}, waveform(fft_len, oversampling)), out)
     delivered = 0
     with notices(signal.SIGTERM, signal.default_int_handler):
         for picture in end.pictures(count, idle):

@@ -6,15 +6,21 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import fields
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from .. import schemes
 from ..errors import BadInput
+from ..schemes import Options, Scheme
+from .scheme_options import check_used, own
 
 if TYPE_CHECKING:
     from ..sweep import Executor, SweepSettings
@@ -35,13 +41,12 @@ def sweep(
     seeds: Annotated[int, typer.Option(help="realisations of noise per image, on every channel")] = 1,
     lose: Annotated[float, typer.Option(help="share of the fragments that is lost, at random")] = 0.0,
     metrics: Annotated[str, typer.Option(help="psnr, ms_ssim, st_lpips; separated by commas")] = "psnr,ms_ssim",
-    variant: Annotated[str | None, typer.Option(help="of the weights, for schemes that have several")] = None,
-    codec: Annotated[str, typer.Option(help="of scheme digital: avif, jpeg2000, jpeg; separated by commas")] = "avif",
-    mcs: Annotated[str, typer.Option(help="of scheme digital: indices or auto, separated by commas")] = "auto",
     workers: Annotated[
         int | None, typer.Option(help="worker processes of one thread; all cores if left out; 0: this process alone")
     ] = None,
     cluster: Annotated[str | None, typer.Option(help="address of a running Dask scheduler, tcp://host:8786")] = None,
+    *,
+    scheme_options: dict,
 ) -> int:
     """Measure schemes over SNR, channel and rate at symbol level; killed and started again it goes on."""
     from .. import sweep as domain
@@ -49,32 +54,26 @@ def sweep(
 
     if cluster is not None and workers is not None:
         raise BadInput("--workers and --cluster exclude each other; give one of them")
-    # the digital scheme is as many as there are codecs and ways to choose the MCS
-    schemes: dict[str, tuple[str, str | None]] = {}
-    for name in _listed(scheme):
-        if name == "digital":
-            schemes |= {f"{c}_{m}": (name, f"{c}/{m}") for c in _listed(codec) for m in _listed(mcs)}
-        else:
-            schemes[name] = (name, variant)
+    wanted = list(_variations(_schemes(scheme), scheme_options))
     all_settings = [
         domain.SweepSettings(
             images=images,
-            out=out if len(schemes) == 1 else out.with_name(f"{out.stem}_{label}{out.suffix}"),
-            scheme=name,
-            variant=chosen,
-            snrs=domain.parse_snrs(snr),
-            channels=_listed(channel),
-            csis=_listed(csi),
+            out=out if len(wanted) == 1 else out.with_name(f"{out.stem}_{chosen.short_name(made)}{out.suffix}"),
+            scheme=chosen,
+            options=options,
+            snr=domain.parse_snrs(snr),
+            channel=_listed(channel),
+            csi=_listed(csi),
             rates=domain.parse_rates(rate),
             snr_enc=snr_enc,
-            k_factor_db=k_factor,
+            k_factor=k_factor,
             seed=seed,
             seeds=seeds,
             draws=draws,
             lose=lose,
             metrics=_listed(metrics),
         )
-        for label, (name, chosen) in schemes.items()
+        for chosen, options, made in wanted
     ]
     # what is wrong with the images is said before any worker starts
     io.listed(images)
@@ -113,26 +112,50 @@ def _one(settings: SweepSettings, executor: Executor) -> bool:
     """One scheme; whether anything was measured."""
     from ..sweep import sweep as run
 
+    name = settings.scheme_options()[0].name
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(settings.scheme)
+        task = bar.add_task(name)
         outcome = run(
             settings,
             executor,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
             say=lambda sentence: console.print(
-                f"semcom: {settings.scheme}: {sentence}", markup=False, highlight=False, soft_wrap=True
+                f"semcom: {name}: {sentence}", markup=False, highlight=False, soft_wrap=True
             ),
         )
     if outcome.path is None:
-        sys.stderr.write(f"semcom: {settings.scheme}: no picture was received at any point\n")
+        sys.stderr.write(f"semcom: {name}: no picture was received at any point\n")
         return False
     reused = f", {outcome.reused} taken from the journal" if outcome.reused else ""
     sys.stdout.write(
         f"{outcome.path}: {outcome.points} points, {outcome.images} images, {outcome.measured} measured{reused}\n"
     )
     return True
+
+
+def _schemes(text: str) -> list[Scheme]:
+    """``softcast,onnx:a.onnx,b.onnx,digital`` -> schemes; two files belong to the onnx before them."""
+    names: list[str] = []
+    for part in _listed(text):
+        if names and names[-1].startswith("onnx:") and "," not in names[-1]:
+            names[-1] += f",{part}"
+        else:
+            names.append(part)
+    return [schemes.get(name) for name in names]
+
+
+def _variations(chosen: list[Scheme], given: dict[str, str]) -> Iterator[tuple[Scheme, dict[str, Any], Options]]:
+    """Each scheme with every combination of the values that are listed for its options."""
+    check_used(chosen, given)
+    for scheme in chosen:
+        mine = own(scheme, given)
+        several = {item.name for item in fields(scheme.Options) if item.metadata.get("several")}
+        values = [_listed(text) if name in several else (text,) for name, text in mine.items()]
+        for combination in product(*values):
+            options = dict(zip(mine, combination, strict=True))
+            yield scheme, options, scheme.options(options)
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -21,7 +21,8 @@ from .mcs import Mcs
 
 CRC_BYTES = 4
 LENGTH_BYTES = 3  # of the byte string, in front of it
-MOST_BYTES = 2**24 - 1
+NOTE_BYTES = 1  # length of a note, between it and the byte string
+MAX_BYTES = 2**24 - 1
 # Largest block of the LDPC base graphs, TS 38.212 section 5.2.2; at low rates graph 2 is the better one (7.2.2).
 _LARGEST_BLOCK = 8448 // 8
 _LARGEST_BLOCK_LOW_RATE = 3840 // 8
@@ -68,8 +69,8 @@ def capacity(symbols: int, mcs: Mcs) -> int:
 
 def symbols_for(size: int, mcs: Mcs) -> int:
     """The least number of symbols whose group carries ``size`` bytes."""
-    if not 0 <= size <= MOST_BYTES:
-        raise BadInput(f"a message of {size} bytes cannot be sent at once; it must have at most {MOST_BYTES}")
+    if not 0 <= size <= MAX_BYTES:
+        raise BadInput(f"a message of {size} bytes cannot be sent at once; it must have at most {MAX_BYTES}")
     low, high = 0, 64
     while layout(high, mcs).capacity < size:
         low, high = high, 2 * high
@@ -81,17 +82,19 @@ def symbols_for(size: int, mcs: Mcs) -> int:
 
 @dataclass(frozen=True)
 class Received:
-    """What came of a group.
+    """What arrived of a group.
 
     data : the byte string, zeros where a block was lost.
     holes : byte ranges [start, end) of ``data`` that were lost.
     blocks, blocks_lost : numbers of code blocks.
+    note : the bytes that were sent in the padding, where they arrived without loss.
     """
 
     data: bytes
     holes: tuple[tuple[int, int], ...]
     blocks: int
     blocks_lost: int
+    note: bytes = b""
 
     @property
     def intact(self) -> int:
@@ -99,11 +102,12 @@ class Received:
         return self.holes[0][0] if self.holes else len(self.data)
 
 
-def encode(message: bytes, mcs: Mcs, symbols: int, seed: int) -> np.ndarray:
+def encode(message: bytes, mcs: Mcs, symbols: int, seed: int, note: bytes = b"") -> np.ndarray:
     """A byte string -> complex64 [symbols] of average power 1.
 
     symbols : of the group, at least ``symbols_for(len(message), mcs)``.
     seed : of the scrambler, 31 bits; the receiver must use the same.
+    note : at most 255 bytes that go into the padding behind the message; it must have room for them and their length.
 
     Raises
     ------
@@ -114,6 +118,8 @@ def encode(message: bytes, mcs: Mcs, symbols: int, seed: int) -> np.ndarray:
         raise BadInput(f"{len(message)} bytes do not fit into {symbols} symbols at MCS {mcs.index}, "
                        f"which carry {max(0, plan.capacity)}")  # fmt: skip
     framed = len(message).to_bytes(LENGTH_BYTES, "big") + message
+    if note:
+        framed += bytes([len(note)]) + note
     share = plan.block_bytes - CRC_BYTES
     framed = framed.ljust(plan.blocks * share, b"\0")
     blocks = [framed[i * share : (i + 1) * share] for i in range(plan.blocks)]
@@ -159,7 +165,12 @@ def decode(symbols: np.ndarray, noise_var: np.ndarray, mcs: Mcs, seed: int) -> R
         start, end = max(0, i * share - LENGTH_BYTES), min(length, (i + 1) * share - LENGTH_BYTES)
         if not sound and (start < end or i == 0):
             ranges.append((start, max(start, end)))
-    return Received(framed[LENGTH_BYTES : LENGTH_BYTES + length], tuple(ranges), plan.blocks, good.count(False))
+    end = LENGTH_BYTES + length
+    note = framed[end + NOTE_BYTES : end + NOTE_BYTES + framed[end]] if end < len(framed) else b""
+    last = end + NOTE_BYTES + len(note)
+    if not all(good[: -(-last // share)]):
+        note = b""
+    return Received(framed[LENGTH_BYTES:end], tuple(ranges), plan.blocks, good.count(False), note)
 
 
 @lru_cache(maxsize=8)

@@ -12,7 +12,7 @@ from . import adapter
 from .mcs import Mcs, mcs_of
 from .message import budget
 
-LARGEST_RATE = 1.0  # channel uses per source value
+MAX_RATE = 1.0  # channel uses per source value
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Link:
     k_factor_db: float = 10.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.rate <= LARGEST_RATE:
+        if not 0 < self.rate <= MAX_RATE:
             raise BadInput(f"a rate of {self.rate:g} is out of range; choose k/n above 0 and up to 1, such as 1/12")
         if not 0 < self.loss < 1:
             raise BadInput(f"a loss of {self.loss:g} is no share; choose one between 0 and 1, such as 0.01")

@@ -8,11 +8,17 @@ from typing import Protocol
 
 import numpy as np
 
+from ..burst import ImageHeader, check_size
 from ..errors import BadInput
-from .symbols import ImageHeader, ImageSymbols, check_size
+from .symbols import ImageSymbols
 
 STRIDE = 16
 SOURCE_VALUES = 3 * STRIDE * STRIDE  # real values of one patch position
+# Pixels of one image, at most, so that no header makes a receiver run out of memory: as many as a picture file may
+# have (image.io) where the decoder works in bands; where a network runs on the whole picture, what 2.7 GB hold (the
+# decoder of samsc takes 632 bytes a pixel, measured at 512 to 2048 pixels square).
+MAX_PIXELS = 2**25
+MAX_PIXELS_OF_NETWORK = 2**22
 
 
 class Coder(Protocol):
@@ -25,6 +31,7 @@ class Coder(Protocol):
     name: str
     weights: dict[str, str]
     adapts_to_snr: bool
+    max_pixels: int
 
     def encode(
         self,
@@ -85,11 +92,11 @@ def quantised(image: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(np.nan_to_num(image, nan=0.0), 0, 1) * 255).astype(np.uint8)
 
 
-def check_source(image: np.ndarray, scheme: str) -> None:
+def check_source(image: np.ndarray, scheme: str, max_pixels: int) -> None:
     """Refuse anything but uint8 RGB of a size that the scheme sends."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise BadInput(f"an image must be uint8 of shape [H,W,3], not {image.dtype} of shape {list(image.shape)}")
-    check_size(*image.shape[:2], scheme)
+    check_size(*image.shape[:2], scheme, max_pixels)
 
 
 def check_importance(importance: np.ndarray | None, image: np.ndarray) -> None:
@@ -112,13 +119,6 @@ def check_symbols(symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeade
     expected = symbol_count(header)
     if len(symbols) != expected or len(noise_var) != expected:
         raise BadInput(
-            f"{len(symbols)} symbols came for a {header.width}x{header.height} image that needs {expected}; "
+            f"{len(symbols)} symbols arrived for a {header.width}x{header.height} image that needs {expected}; "
             "transmitter and receiver must use the same scheme and rate"
         )
-
-
-def snr_field(snr_db: float) -> int:
-    """Es/N0 in dB as the header's i8."""
-    if not math.isfinite(snr_db):
-        raise BadInput(f"an SNR of {snr_db} dB makes no sense; give a finite number of decibels")
-    return int(np.clip(round(snr_db), -128, 127))

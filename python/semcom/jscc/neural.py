@@ -8,24 +8,44 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..burst import ImageHeader, snr_field
 from ..errors import BadInput, Missing
 from ..zoo import onnx, weights
 from .coder import (
+    MAX_PIXELS_OF_NETWORK,
     channels_for,
     check_source,
     check_symbols,
     grid,
     padded,
     refuse_importance,
-    snr_field,
     to_bytes,
 )
-from .symbols import ImageHeader, ImageSymbols, power_normalised, reals, scale_value
+from .symbols import ImageSymbols, power_normalised, reals, scale_value
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 LATENT = 128
+
+
+def _names(scheme: str, variant: str) -> list[str]:
+    return [f"{scheme}_{variant}_{part}" for part in ("encoder", "decoder")]
+
+
+def variants(scheme: str) -> dict[str, int]:
+    """The variants of a scheme's weights that are known here, and the identifier of each."""
+    known = weights.registry()
+    found = [
+        name.removeprefix(f"{scheme}_").removesuffix("_encoder")
+        for name in known
+        if name.startswith(f"{scheme}_") and name.endswith("_encoder")
+    ]
+    return {
+        variant: weights.identifier(known[name].sha256 for name in _names(scheme, variant))
+        for variant in found
+        if f"{scheme}_{variant}_decoder" in known
+    }
 
 
 def load(scheme: str, variant: str, threads: int) -> tuple[InferenceSession, InferenceSession, dict[str, str]]:
@@ -36,8 +56,7 @@ def load(scheme: str, variant: str, threads: int) -> tuple[InferenceSession, Inf
     BadInput : the scheme has weights, but none of that variant.
     Missing : it has none here at all.
     """
-    known = [name.removeprefix(f"{scheme}_").removesuffix("_encoder") for name in weights.registry()
-             if name.startswith(f"{scheme}_") and name.endswith("_encoder")]  # fmt: skip
+    known = variants(scheme)
     if not known:
         raise Missing(
             f"no weights of {scheme} are here; train some with `semcom train {scheme} --data PHOTOGRAPHS --out DIR "
@@ -45,7 +64,7 @@ def load(scheme: str, variant: str, threads: int) -> tuple[InferenceSession, Inf
         )
     if variant not in known:
         raise BadInput(f"{scheme} has no weights called {variant!r}; choose {' or '.join(sorted(known))}")
-    names = [f"{scheme}_{variant}_{part}" for part in ("encoder", "decoder")]
+    names = _names(scheme, variant)
     paths = [weights.find(name) for name in names]
     encoder, decoder = (onnx.session(path, threads) for path in paths)
     return encoder, decoder, {path.name: weights.sha256(name) for path, name in zip(paths, names, strict=True)}
@@ -54,6 +73,24 @@ def load(scheme: str, variant: str, threads: int) -> tuple[InferenceSession, Inf
 def planes(image: np.ndarray) -> np.ndarray:
     """uint8 [H,W,3] -> float32 [1,3,H',W'] in [0,1], what an encoder network takes."""
     return padded(image).transpose(2, 0, 1)[None].astype(np.float32) / 255
+
+
+def shrunk(received: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """The received latent, its noisier symbols as far shrunk as the LMMSE estimate shrinks them more than the others.
+
+    Parameters
+    ----------
+    received : float32 [positions, channels]
+        Latent of unit-power symbols plus noise.
+    noise : float32 [positions, channels]
+        Variance of the noise of each real, infinite where nothing was received.
+
+    Returns
+    -------
+    float32 [positions, channels]
+    """
+    usual = np.median(noise[np.isfinite(noise)]) if np.isfinite(noise).any() else np.float32(0)
+    return (received * np.minimum(1, (0.5 + usual) / (0.5 + noise))).astype(np.float32)
 
 
 class LatentCoder:
@@ -72,7 +109,10 @@ class LatentCoder:
     def __init__(self, name: str, variant: str = "original", unit_power: bool = False, threads: int = 2) -> None:
         self.name, self._unit_power = name, unit_power
         self._encoder, self._decoder, self.weights = load(name, variant, threads)
+        self.weights_id = weights.identifier(self.weights.values())
         self.adapts_to_snr = "snr_db" in {entry.name for entry in self._encoder.get_inputs()}
+
+    max_pixels = MAX_PIXELS_OF_NETWORK
 
     def _snr(self, snr_enc: int) -> dict[str, np.ndarray]:
         return {"snr_db": np.array([snr_enc], np.float32)} if self.adapts_to_snr else {}
@@ -86,8 +126,7 @@ class LatentCoder:
         These networks were trained with equally strong noise on all symbols and pass its scale over: symbols as noisy
         as most are left as they are, noisier ones are shrunk as far as the LMMSE estimate shrinks them more.
         """
-        usual = np.median(noise[np.isfinite(noise)]) if np.isfinite(noise).any() else np.float32(0)
-        return (received * np.minimum(1, (0.5 + usual) / (0.5 + noise))).astype(np.float32)
+        return shrunk(received, noise)
 
     def encode(
         self,
@@ -98,7 +137,7 @@ class LatentCoder:
         importance: np.ndarray | None = None,
     ) -> ImageSymbols:
         """See :class:`~.coder.Coder`; the only rate is 1/12."""
-        check_source(image, self.name)
+        check_source(image, self.name, self.max_pixels)
         refuse_importance(self.name, importance)
         if rate is not None and channels_for(rate) != LATENT:
             raise BadInput(
@@ -108,12 +147,13 @@ class LatentCoder:
         (latent,) = self._encoder.run(None, {"x": planes(image)} | self._snr(told))
         # 128 channels make an even number of reals at any size
         symbols, scale = power_normalised(latent.transpose(0, 2, 3, 1).ravel())
-        return ImageSymbols(symbols, ImageHeader(*image.shape[:2], self.name, LATENT - 1, scale, told))
+        header = ImageHeader(*image.shape[:2], self.name, LATENT - 1, scale, told, self.weights_id)
+        return ImageSymbols(symbols, header)
 
     def decode(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
         """See :class:`~.coder.Coder`."""
         if header.channels != LATENT:
-            raise BadInput(f"a {self.name} image of {header.channels} latent channels came; this model has {LATENT}")
+            raise BadInput(f"a {self.name} image of {header.channels} latent channels arrived; this model has {LATENT}")
         check_symbols(symbols, noise_var, header)
         rows, columns = grid(header.height, header.width)
         # half of the complex noise falls on each real component

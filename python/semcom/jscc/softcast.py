@@ -8,8 +8,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..burst import ImageHeader, snr_field
 from ..zoo import weights
 from .coder import (
+    MAX_PIXELS,
     SOURCE_VALUES,
     STRIDE,
     channels_for,
@@ -19,9 +21,8 @@ from .coder import (
     padded,
     quantised,
     refuse_importance,
-    snr_field,
 )
-from .symbols import ImageHeader, ImageSymbols, power_normalised, reals, scale_value
+from .symbols import ImageSymbols, power_normalised, reals, scale_value
 
 DEFAULT_RATE = 1 / 12
 KEPT = 256  # components, enough for k/n = 1/6
@@ -86,6 +87,7 @@ class SoftCast:
 
     name = "softcast"
     adapts_to_snr = False
+    max_pixels = MAX_PIXELS
 
     def __init__(self) -> None:
         path = weights.find("softcast_klt")
@@ -94,7 +96,9 @@ class SoftCast:
             self._basis = file["basis"].astype(np.float32)
             self._variance = file["variance"]
         self._gain = self._variance**-0.25
-        self.weights = {path.name: weights.sha256("softcast_klt")}
+        digest = weights.sha256("softcast_klt")
+        self.weights = {path.name: digest}
+        self.weights_id = weights.identifier([digest])
 
     def encode(
         self,
@@ -105,7 +109,7 @@ class SoftCast:
         importance: np.ndarray | None = None,
     ) -> ImageSymbols:
         """See :class:`~.coder.Coder`; any rate from 1/768 to 1/6, ``snr_db`` is only noted in the header."""
-        check_source(image, self.name)
+        check_source(image, self.name, self.max_pixels)
         refuse_importance(self.name, importance)
         channels = channels_for(DEFAULT_RATE if rate is None else rate)
         patches = _patches(padded(image).astype(np.float32) / 255 - self._mean)
@@ -113,7 +117,8 @@ class SoftCast:
         if latent.size % 2:
             latent = np.append(latent, np.float32(0))
         symbols, scale = power_normalised(latent)
-        header = ImageHeader(image.shape[0], image.shape[1], self.name, channels - 1, scale, snr_field(snr_db))
+        height, width = image.shape[:2]
+        header = ImageHeader(height, width, self.name, channels - 1, scale, snr_field(snr_db), self.weights_id)
         return ImageSymbols(symbols, header)
 
     def decode(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:

@@ -6,26 +6,24 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pmt
 from gnuradio import gr
 
-from .. import jscc
+from .. import schemes
 from .. import semcom_python as native
 from ..blocks import pdu
 from ..blocks.base import message_block
 from ..blocks.image_sink import image_sink
 from ..blocks.image_source import image_source
-from ..digital import Link
-from ..digital.coder import USUAL_RATE
 from ..errors import BadInput
-from .digital_transceiver import picture_receiver, picture_transmitter
-from .jscc_transceiver import idle_samples, jscc_receiver, jscc_transmitter
+from ..schemes import AUTO
 from .radio import is_radio, parse_via, radio_sink, radio_source
-from .scene_transceiver import scene_receiver, scene_transmitter
+from .transceiver import idle_samples, receiver, transmitter
 
 OUT = pmt.intern("out")
 SAMPLE_RATE = 1e6
@@ -51,46 +49,21 @@ class FrontEnd:
 
 @dataclass(frozen=True)
 class Coding:
-    """What transmitter and receiver must agree on: scheme, its weights, and the waveform.
+    """What is sent, and the waveform.
 
-    codec, mcs : of scheme "digital", for the transmitter alone: a key of ``semcom.codec.CODECS``, and the index of an
-        MCS or None for the one that the link adapter chooses.
-    scene : of scheme "esisc", for the transmitter alone: settings of the ES-ISC Encoder, by name.
+    Attributes
+    ----------
+    scheme : str
+        Of a receiver: "auto", or the only scheme that is decoded.
+    options : mapping
+        Options of the scheme, by name.
+    params : ofdm_params
+        The same at both ends.
     """
 
     scheme: str = "softcast"
-    variant: str = "original"
+    options: Mapping[str, Any] = field(default_factory=dict)
     params: native.ofdm_params = field(default_factory=native.ofdm_params)
-    codec: str = "avif"
-    mcs: int | None = None
-    scene: dict = field(default_factory=dict)
-
-    def check(self) -> None:
-        """Say what is wrong, or which weights are missing, before anything runs."""
-        if self.scheme not in ("digital", "esisc"):
-            jscc.coder(self.scheme, self.variant)
-
-
-def make_transmitter(
-    coding: Coding, rate: float | None, snr_db: float, amplitude: float, continuous: bool
-) -> gr.hier_block2:
-    """The coder and modulator of a scheme: message ``image`` in; samples, messages ``failed`` and ``sent`` out."""
-    if coding.scheme == "digital":
-        link = Link(rate or USUAL_RATE, coding.mcs)
-        return picture_transmitter(link, coding.codec, snr_db, coding.params, amplitude, continuous)
-    if coding.scheme == "esisc":
-        return scene_transmitter(coding.scene, coding.params, amplitude, continuous)
-    return jscc_transmitter(coding.scheme, rate or 0.0, snr_db, coding.variant, coding.params, amplitude, continuous)
-
-
-def make_receiver(coding: Coding, samp_rate: float) -> gr.hier_block2:
-    """The demodulator and decoder of a scheme: samples in; messages ``image``, ``symbols`` and ``idle`` out; methods
-    ``samples``, ``waiting``, ``put`` and ``taken``."""
-    if coding.scheme == "digital":
-        return picture_receiver(coding.params, samp_rate)
-    if coding.scheme == "esisc":
-        return scene_receiver(coding.params, samp_rate)
-    return jscc_receiver(coding.scheme, coding.variant, coding.params, samp_rate)
 
 
 class _listener(message_block):
@@ -187,7 +160,9 @@ class transmitting_end(_end):
         repeat: int = 1,
     ):
         _end.__init__(self, "Transmitting end", "sent", "failed")
-        coding.check()
+        scheme = schemes.get(coding.scheme)
+        # which weights are missing is said before anything runs
+        scheme.load(scheme.options(coding.options))
         radio = is_radio(front.via)
         source = image_source(images, repeat, WINDOW)
         if amplitude is None:
@@ -195,18 +170,21 @@ class transmitting_end(_end):
         if not 0 < amplitude < float("inf"):
             raise BadInput(f"an amplitude of {amplitude:g} makes no sense; give a number above 0")
         # a radio wants samples all the time
-        transmitter = make_transmitter(coding, rate, snr_db, amplitude, radio)
+        sender = transmitter(
+            scheme, rate or 0.0, snr_db, params=coding.params, amplitude=amplitude, continuous=radio,
+            options=coding.options,
+        )  # fmt: skip
         self.radio = radio_sink(
             front.via, front.samp_rate or SAMPLE_RATE, front.frequency, front.gain, front.bandwidth, front.antenna
         )
-        self.connect(transmitter, self.radio)
-        self.msg_connect(source, "image", transmitter, "image")
+        self.connect(sender, self.radio)
+        self.msg_connect(source, "image", sender, "image")
         for port in ("sent", "failed"):
-            self.msg_connect(transmitter, port, self._listener, port)
+            self.msg_connect(sender, port, self._listener, port)
         self.msg_connect(self._listener, "out", source, "ack")
 
     def run_and_tell(self) -> Iterator[dict]:
-        """Run to the end; yields ``image_id``, ``name``, ``fragments``... of each image as it has left, with ``error``
+        """Run to the end; yields ``image_id``, ``name``, ``bursts``... of each image as it has left, with ``error``
         where it was not sent.
 
         Raises
@@ -215,7 +193,7 @@ class transmitting_end(_end):
         """
         for port, meta in self._events():
             if port:
-                yield meta
+                yield meta | ({"scheme": schemes.name_of(meta["scheme"])} if "scheme" in meta else {})
             if self.radio.error is not None:
                 break
         if self.radio.error is not None:
@@ -237,11 +215,13 @@ class receiving_end(_end):
 
     def __init__(self, front: FrontEnd, coding: Coding, out: Path):
         _end.__init__(self, "Receiving end", "image", "symbols", "idle", "ack")
-        coding.check()
+        if coding.scheme != AUTO:
+            schemes.get(coding.scheme).load_decoder(coding.options.get("variant", AUTO))
         self._recording = parse_via(front.via)[0] == "sigmf"
         rate = front.samp_rate or (0.0 if self._recording else SAMPLE_RATE)
         source = radio_source(front.via, rate, front.frequency, front.gain, front.bandwidth, front.antenna, hold=True)
-        self._receiver = make_receiver(coding, source.samp_rate)
+        variant = coding.options.get("variant") or AUTO
+        self._receiver = receiver(coding.scheme, variant, coding.params, source.samp_rate)
         self._idle_seconds = idle_samples(coding.params) / source.samp_rate
         self._sink = image_sink(str(out), keep=True)
         self.connect(source, self._receiver)

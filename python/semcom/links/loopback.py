@@ -4,35 +4,30 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from gnuradio import gr
 
-from .. import digital, jscc, semcom_python
-from ..blocks.digital_decoder import digital_decoder
-from ..blocks.digital_encoder import digital_encoder
-from ..blocks.esisc_decoder import esisc_decoder
-from ..blocks.esisc_encoder import esisc_encoder
-from ..blocks.image_codec_decoder import image_codec_decoder
-from ..blocks.image_codec_encoder import image_codec_encoder
+from .. import schemes, semcom_python
 from ..blocks.image_quality import image_quality
 from ..blocks.image_sink import image_sink
 from ..blocks.image_source import image_source
 from ..blocks.jscc_decoder import jscc_decoder
 from ..blocks.jscc_encoder import jscc_encoder
-from ..blocks.link_adapter import link_adapter
 from ..blocks.sam_segmenter import sam_segmenter
 from ..blocks.worker import worker_block
-from ..digital.coder import USUAL_RATE
+from ..burst import check_size
+from ..channel import symbol
 from ..errors import BadInput
 from ..image import io
+from ..schemes import Options, Scheme
 from ..segment import parse_prompt, validate
 from ..zoo import weights
 from . import waveform_channel
-from .digital_transceiver import picture_receiver, picture_transmitter
-from .jscc_transceiver import jscc_receiver, jscc_transmitter
-from .scene_transceiver import scene_receiver, scene_transmitter
+from .transceiver import receiver, transmitter
 
 ROI = ("whole", "masked", "power")
 SAMPLE_RATE = 1e6  # samples a second at the waveform level
@@ -41,23 +36,49 @@ MULTIPATH_RATE = 7.68e6  # of LTE at 5 MHz, which the multipath profiles are mad
 
 @dataclass(frozen=True)
 class LoopbackSettings:
-    """What ``semcom loopback`` can set; units as in DESIGN section 6.
+    """A link, and the scheme that is sent over it.
 
-    level : "symbol" or "waveform".
-    doppler, cfo : Hz; sfo : ppm; waveform level only.
-
-    background : importance of what is outside the ROI, 0 to 1, with ``roi`` "power".
-    codec, mcs : of scheme "digital": a key of ``semcom.codec.CODECS``, and the index of an MCS or None for the one that
-        the link adapter chooses for the SNR and the channel.
-    budget, boundaries, captioner : of scheme "esisc", as of the ES-ISC Encoder; the prompts say what its sub-images
-        show.
-    variant : of the weights; None takes "original", and "masked" for samsc with ``roi`` "masked".
-    k_factor_db : Rician K.
+    Attributes
+    ----------
+    image : Path
+        Photograph to send.
+    out : Path
+        Folder for the pictures.
+    scheme : str or Scheme
+    options : mapping or Options
+        Of the scheme.
+    snr_db : float
+        Es/N0, dB.
+    channel : str
+        "awgn", "rayleigh" or "rician"; at waveform level also a multipath profile.
+    csi : str
+        Channel knowledge at symbol level: "ideal", "pilot" or "none".
+    k_factor_db : float
+        Rician K, dB.
+    rate : float or None
+        k/n; None for the scheme's own.
+    prompts : tuple of str
+        Text forms of the prompts that define the region of interest.
+    roi : str
+        What is done with it, of ``ROI``.
+    background : float
+        Importance of what is outside the region, 0 to 1, with ``roi`` "power".
+    seed : int
+        Of fading and noise.
+    st_lpips : bool
+        Whether ST-LPIPS is measured.
+    level : str
+        "symbol" or "waveform".
+    doppler, cfo : float
+        Hz, at waveform level only.
+    sfo : float
+        Parts per million, at waveform level only.
     """
 
     image: Path
     out: Path
-    scheme: str = "softcast"
+    scheme: str | Scheme = "softcast"
+    options: Mapping[str, Any] | Options = field(default_factory=dict)
     snr_db: float = 10.0
     channel: str = "awgn"
     csi: str = "ideal"
@@ -66,12 +87,6 @@ class LoopbackSettings:
     prompts: tuple[str, ...] = ()
     roi: str = "whole"
     background: float = 0.1
-    variant: str | None = None
-    codec: str = "avif"
-    mcs: int | None = None
-    budget: int = 5000
-    boundaries: bool = True
-    captioner: str = "composed"
     seed: int = 0
     st_lpips: bool = True
     level: str = "symbol"
@@ -79,124 +94,116 @@ class LoopbackSettings:
     cfo: float = 0.0
     sfo: float = 0.0
 
+    def checked(self) -> tuple[Scheme, dict[str, Any]]:
+        """The scheme and its options by name.
+
+        Raises
+        ------
+        BadInput
+            Settings that do not go together.
+        """
+        if self.roi not in ROI:
+            raise BadInput(f"{self.roi} is not part of this version yet; choose {', '.join(ROI)}", field="roi")
+        scheme = schemes.get(self.scheme)
+        options = dict(self.options) if isinstance(self.options, Mapping) else vars(self.options)
+        if self.roi != "whole":
+            if not self.prompts:
+                raise BadInput(f"{self.roi} needs prompts that say what matters, such as point:220,150", field="roi")
+            if scheme.takes_prompts:
+                raise BadInput(
+                    f"{self.roi} cannot be used with scheme {scheme.name}, which sends what the prompts say; leave it "
+                    "out",
+                    field="roi",
+                )
+        if self.roi == "power" and not scheme.takes_importance:
+            raise BadInput(
+                f"power cannot be used with scheme {scheme.name}, which treats all pixels alike; choose "
+                f"{', '.join(s.name for s in schemes.schemes().values() if s.takes_importance)}",
+                field="roi",
+            )
+        if scheme.takes_prompts:
+            options.setdefault("prompts", ";".join(self.prompts))
+        if self.roi == "masked" and scheme.masked_variant and not options.get("variant"):
+            options["variant"] = scheme.masked_variant
+        scheme.options(options)
+        return scheme, options
+
 
 class loopback(gr.top_block):
-    """Image Source -> [SAM Segmenter] -> coder -> channel -> decoder -> Image Quality -> Image Sink.
+    """Image Source -> [SAM Segmenter] -> encoder -> channel -> decoder -> Image Quality -> Image Sink.
 
-    At symbol level JSCC Encoder, Symbol Channel and JSCC Decoder; at waveform level JSCC Transmitter, Waveform
-    Channel and JSCC Receiver, whose channel knowledge comes from the pilots of the bursts. Scheme "digital" puts Link
-    Adapter and Image Codec Encoder in front of Digital Encoder or Transmitter, and an Image Codec Decoder behind.
+    At symbol level JSCC Encoder, Symbol Channel and JSCC Decoder; at waveform level Transmitter, Waveform Channel and
+    Receiver, whose channel knowledge comes from the pilots of the bursts.
 
     Raises
     ------
-    BadInput : settings that do not go together, each named in a sentence.
+    BadInput
+        Settings that do not go together, each named in a sentence.
     """
 
     def __init__(self, settings: LoopbackSettings):
         gr.top_block.__init__(self, "Loopback", catch_exceptions=True)
-        if settings.roi not in ROI:
-            raise BadInput(f"--roi {settings.roi} is not part of this version yet; choose {', '.join(ROI)}")
-        if settings.roi != "whole" and not settings.prompts:
-            raise BadInput(f"--roi {settings.roi} needs a --prompt that says what matters, such as point:220,150")
-        if settings.roi == "power" and settings.scheme != "semcom":
-            raise BadInput(f"--roi power is of scheme semcom; {settings.scheme} treats all pixels alike")
-        if settings.roi != "whole" and settings.scheme == "esisc":
-            raise BadInput("--roi is not of scheme esisc, whose sub-images are what the prompts say; leave it out")
+        self.settings = settings
+        self.scheme, self._options = settings.checked()
         # what is wrong with the photograph or the prompts is said before anything runs
         height, width = io.load(settings.image).shape[:2]
-        jscc.check_size(height, width, settings.scheme)
-        prompts = [parse_prompt(text) for text in settings.prompts]
-        validate(prompts, height, width)
-        self.settings = settings
-        variant = settings.variant or (
-            "masked" if settings.roi == "masked" and settings.scheme == "samsc" else "original"
-        )
+        check_size(height, width, self.scheme.name, self.scheme.max_pixels)
+        validate([parse_prompt(text) for text in settings.prompts], height, width)
+        # loaded here, so that what is missing is said before anything runs and no stage's time includes it
+        self.weights = self.scheme.load(self.scheme.options(self._options))
         source = image_source(str(settings.image), 1, 1)
         self.workers: dict[str, worker_block] = {}
-        self.weights: dict[str, str] = {}
-        if settings.scheme not in ("digital", "esisc"):
-            # loaded here, so that what is missing is said before anything runs and no stage's time includes it
-            self.weights = dict(jscc.coder(settings.scheme, variant).weights)
         link = self._symbol_link if settings.level == "symbol" else self._waveform_link
-        transmitter, receiver = link(variant)
+        sender, receiving = link()
         if settings.level == "waveform":
-            self.msg_connect(receiver, "idle", source, "idle")
-            self.msg_connect(transmitter, "failed", source, "ack")
+            self.msg_connect(receiving, "idle", source, "idle")
+            self.msg_connect(sender, "failed", source, "ack")
         self.quality = image_quality(bool(settings.prompts), True, settings.st_lpips)
         titles = ["original", "overlay", "received"] if settings.prompts else ["original", "received"]
-        if settings.scheme == "esisc":
-            self.weights |= self.workers["describe"].load()
         self.sink = image_sink(str(settings.out), tuple(titles))
         self.workers |= {"assess": self.quality, "write": self.sink}
 
         self.msg_connect(source, "image", self.sink, "in0")
         coder_input = (source, "image")
         if settings.prompts:
-            segmenter = sam_segmenter(";".join(settings.prompts))
-            self.weights |= segmenter.load()
-            self.workers = {"segment": segmenter} | self.workers
-            self.msg_connect(source, "image", segmenter, "image")
-            self.msg_connect(segmenter, "overlay", self.sink, "in1")
-            self.msg_connect(segmenter, "mask", self.quality, "mask")
-            if settings.roi == "masked":
-                coder_input = (segmenter, "roi")
-            elif settings.roi == "power":
-                self.msg_connect(segmenter, "mask", transmitter, "mask")
-        self.msg_connect(*coder_input, transmitter, "image")
+            coder_input = self._segment(source, sender)
+        self.msg_connect(*coder_input, sender, "image")
         self.msg_connect(*coder_input, self.quality, "reference")
-        self.msg_connect(receiver, "image", self.quality, "received")
+        self.msg_connect(receiving, "image", self.quality, "received")
         self.msg_connect(self.quality, "image", self.sink, f"in{len(titles) - 1}")
         self.msg_connect(self.sink, "ack", source, "ack")
         if settings.st_lpips:
             self.weights |= {weights.find("stlpips_alex").name: weights.sha256("stlpips_alex")}
 
-    def _link(self) -> digital.Link:
-        """What the link adapter of scheme ``digital`` reckons with."""
-        settings = self.settings
-        # over multipath the fades of a burst are averaged by its subcarriers
-        fading = settings.channel if settings.channel in digital.CHANNELS else "awgn"
-        return digital.Link(settings.rate or USUAL_RATE, settings.mcs, fading)
+    def _segment(self, source: image_source, sender: gr.basic_block) -> tuple[gr.basic_block, str]:
+        """Put a segmenter in front; the block and port that the coder takes its image from."""
+        segmenter = sam_segmenter(";".join(self.settings.prompts))
+        self.weights |= segmenter.load()
+        self.workers = {"segment": segmenter} | self.workers
+        self.msg_connect(source, "image", segmenter, "image")
+        self.msg_connect(segmenter, "overlay", self.sink, "in1")
+        self.msg_connect(segmenter, "mask", self.quality, "mask")
+        if self.settings.roi == "power":
+            self.msg_connect(segmenter, "mask", sender, "mask")
+        return (segmenter, "roi") if self.settings.roi == "masked" else (source, "image")
 
-    def _scene(self) -> dict:
-        """Settings of the ES-ISC Encoder."""
+    def _coding(self) -> dict[str, Any]:
+        """What encoder and transmitter are given."""
         settings = self.settings
         return {
-            "prompts": ";".join(settings.prompts),
-            "budget": settings.budget,
-            "boundaries": settings.boundaries,
-            "captioner": settings.captioner,
+            "scheme": self.scheme,
+            "rate": settings.rate or 0.0,
+            "snr_db": settings.snr_db,
+            "use_mask": settings.roi == "power",
+            "background": settings.background,
+            "options": self._options,
+            # over multipath the fades of a burst are averaged by its subcarriers
+            "channel": settings.channel if settings.channel in symbol.MODELS else "awgn",
         }
 
-    def _symbol_link(self, variant: str) -> tuple[gr.basic_block, gr.basic_block]:
+    def _symbol_link(self) -> tuple[gr.basic_block, gr.basic_block]:
         settings = self.settings
-        if settings.scheme == "esisc":
-            encoder, decoder = digital_encoder(), digital_decoder("esisc", settings.snr_db)
-            first, last = esisc_encoder(**self._scene()), esisc_decoder()
-            self.workers |= {"describe": first, "rebuild": last}
-            self.msg_connect(first, "bytes", encoder, "bytes")
-            self.msg_connect(decoder, "part", last, "bytes")
-            self.msg_connect(decoder, "bytes", last, "bytes")
-        elif settings.scheme == "digital":
-            encoder, decoder = digital_encoder(), digital_decoder("digital", settings.snr_db)
-            link, compress, decompress = self._link(), image_codec_encoder(settings.codec), image_codec_decoder()
-            first = link_adapter(
-                link.rate, -1 if link.mcs is None else link.mcs, settings.snr_db, link.channel, link.loss
-            )
-            last = decompress
-            self.workers |= {"compress": compress, "decompress": decompress}
-            self.msg_connect(first, "image", compress, "image")
-            self.msg_connect(compress, "bytes", encoder, "bytes")
-            self.msg_connect(decoder, "bytes", decompress, "bytes")
-        else:
-            encoder = first = jscc_encoder(
-                settings.scheme,
-                settings.rate or 0.0,
-                settings.snr_db,
-                variant,
-                settings.roi == "power",
-                settings.background,
-            )
-            decoder = last = jscc_decoder(settings.scheme, settings.snr_db, variant)
+        encoder, decoder = jscc_encoder(**self._coding()), jscc_decoder(self.scheme, settings.snr_db)
         channel = semcom_python.symbol_channel(
             model=settings.channel,
             snr_db=settings.snr_db,
@@ -207,35 +214,18 @@ class loopback(gr.top_block):
         self.workers |= {"encode": encoder, "decode": decoder}
         self.msg_connect(encoder, "symbols", channel, "symbols")
         self.msg_connect(channel, "symbols", decoder, "symbols")
-        return first, last
+        return encoder, decoder
 
-    def _waveform_link(self, variant: str) -> tuple[gr.basic_block, gr.basic_block]:
+    def _waveform_link(self) -> tuple[gr.basic_block, gr.basic_block]:
         settings = self.settings
         # longer symbols where echoes are long: the prefix must cover them
         multipath = settings.channel in waveform_channel.PROFILES
         params = semcom_python.ofdm_params(fft_len=512) if multipath else semcom_python.ofdm_params()
         samp_rate = MULTIPATH_RATE if multipath else SAMPLE_RATE
         self.frame = semcom_python.ofdm_frame(params)
-        if settings.scheme == "esisc":
-            transmitter = scene_transmitter(self._scene(), params)
-            receiver = scene_receiver(params, samp_rate)
-            self.workers |= {"describe": transmitter.codec, "rebuild": receiver.codec}
-        elif settings.scheme == "digital":
-            transmitter = picture_transmitter(self._link(), settings.codec, settings.snr_db, params)
-            receiver = picture_receiver(params, samp_rate)
-            self.workers |= {"compress": transmitter.codec, "decompress": receiver.codec}
-        else:
-            transmitter = jscc_transmitter(
-                settings.scheme,
-                settings.rate or 0.0,
-                settings.snr_db,
-                variant,
-                params,
-                use_mask=settings.roi == "power",
-                background=settings.background,
-            )
-            receiver = jscc_receiver(settings.scheme, variant, params, samp_rate)
-        self.workers |= {"encode": transmitter.encoder, "decode": receiver.decoder}
+        sender = transmitter(**self._coding(), params=params)
+        receiving = receiver(self.scheme, params=params, samp_rate=samp_rate)
+        self.workers |= {"encode": sender.encoder, "decode": receiving.decoder}
         air = waveform_channel.waveform_channel(
             samp_rate,
             self.frame.noise_voltage(settings.snr_db, 1.0),
@@ -246,22 +236,18 @@ class loopback(gr.top_block):
             settings.sfo,
             seed=settings.seed,
         )
-        self.connect(transmitter, air, receiver)
-        return transmitter, receiver
+        self.connect(sender, air, receiving)
+        return sender, receiving
 
     def _air_uses(self, result: dict) -> int | None:
         """Channel uses on the air: at waveform level with preambles, headers, pilots and prefixes."""
-        if self.settings.level == "symbol" or "payload_uses" not in result:
+        if self.settings.level == "symbol" or "groups" not in result:
             return result.get("air_uses")
-        if "groups" in result:
-            sizes = [tuple(map(int, group.split("x"))) for group in result["groups"].split(",")]
-            return round(sum(count * self.frame.air_uses(length) for count, length in sizes))
-        total, count = result["payload_uses"], result["fragments"]
-        # the bursts of a digital message are equally long, those of an analogue image to within one symbol
-        return round(sum(self.frame.air_uses(jscc.fragment_length(total, count, i)) for i in range(count)))
+        sizes = [tuple(map(int, group.split("x"))) for group in result["groups"].split(",")]
+        return round(sum(count * self.frame.air_uses(length) for count, length in sizes))
 
     def measure(self) -> dict:
-        """Run to the end; the contract's object, ``error`` beside it when no picture came."""
+        """Run to the end; the contract's object, ``error`` beside it when no picture arrived."""
         begun = time.perf_counter()
         self.run()
         total = time.perf_counter() - begun
@@ -271,7 +257,7 @@ class loopback(gr.top_block):
         uses, air = result.get("payload_uses"), self._air_uses(result)
         seconds = {stage: round(block.seconds, 4) for stage, block in self.workers.items()} | {"total": round(total, 4)}
         report = {
-            "scheme": settings.scheme,
+            "scheme": self.scheme.name,
             "level": settings.level,
             "channel": settings.channel,
             "csi": settings.csi if settings.level == "symbol" else "pilot",

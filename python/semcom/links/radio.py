@@ -19,7 +19,7 @@ from .. import semcom_python as native
 from ..blocks.base import message_block
 from ..blocks.recording import recording_sink, recording_source
 from ..errors import BadInput, Missing
-from .jscc_transceiver import IDLE_BURSTS
+from .transceiver import IDLE_BURSTS
 
 # kind -> (module of GNU Radio, all in the Debian package gnuradio; example)
 KINDS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..digital import Part, mcs_of
+from ..digital import ProtectedBytes, mcs_of
 from ..errors import BadInput
 from . import container
 from .model import Scene
@@ -34,7 +34,7 @@ class Protection:
             raise BadInput(f"a scene cannot be spread over {self.bursts} bursts; choose 1 to 64")
 
 
-def parts(scene: Scene, protection: Protection | None = None) -> list[Part]:
+def parts(scene: Scene, protection: Protection | None = None) -> list[ProtectedBytes]:
     """What a container of ``scene`` consists of, from its header on, by how well it is protected.
 
     Each part holds whole sections, so that what comes of it can be used while others are missing.
@@ -47,5 +47,5 @@ def parts(scene: Scene, protection: Protection | None = None) -> list[Part]:
         data = head + b"".join(section.data for section in found if section.type in kinds)
         head = b""
         if data:
-            out.append(Part(data, mcs_of(mcs), protection.bursts if level < 2 else 1))
+            out.append(ProtectedBytes(data, mcs_of(mcs), protection.bursts if level < 2 else 1))
     return out

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,7 +65,7 @@ def in_process(groups: Iterable[Group]) -> Iterator[Result]:
     """One task after the other in this process; no Dask needed."""
     for group in groups:
         try:
-            encoded = encode(group.encoding, group.load())
+            encoded = encode(group.encoding, group.load(), Path(group.image).stem)
         except Exception as error:  # one image's trouble, of whatever kind, must not end the sweep
             yield from ((group, task, error) for task in group.tasks)
             continue
@@ -86,7 +87,9 @@ def dask_workers(count: int) -> Iterator[Executor]:
     Missing : Dask is not installed.
     """
     if count < 1:
-        raise BadInput(f"--workers {count} makes no sense; give 1 or more, or 0 to work without worker processes")
+        raise BadInput(
+            f"{count} makes no sense; give 1 or more, or 0 to work without worker processes", field="workers"
+        )
     distributed = _distributed()
     import dask
 
@@ -118,7 +121,9 @@ def dask_cluster(address: str) -> Iterator[Executor]:
     try:
         client = distributed.Client(address, timeout=TIMEOUT, set_as_default=False)
     except (OSError, ValueError, TimeoutError):
-        raise BadInput(f"no Dask scheduler answers at --cluster {address}; name one such as tcp://host:8786") from None
+        raise BadInput(
+            f"{address}: no Dask scheduler answers there; name one such as tcp://host:8786", field="cluster"
+        ) from None
     with client:
         if not client.scheduler_info()["workers"]:
             raise BadInput(f"the Dask scheduler at {address} has no workers; start some with `dask worker {address}`")
@@ -131,7 +136,7 @@ def _distributed() -> Any:
     except ImportError as error:
         raise Missing(
             f"a sweep over worker processes needs {error.name or 'distributed'}; install it with "
-            "pip install '.[sweep]', or give --workers 0"
+            "pip install '.[sweep]', or work without worker processes"
         ) from None
     return distributed
 
@@ -175,7 +180,7 @@ def _on_dask(client: distributed.Client, groups: Iterable[Group]) -> Iterator[Re
             except Exception as error:
                 failed.extend((group, task, error) for task in group.tasks)
                 continue
-            encoded = client.submit(_alone, encode, group.encoding, image, pure=False)
+            encoded = client.submit(_alone, encode, group.encoding, image, Path(group.image).stem, pure=False)
             for task in group.tasks:
                 future = client.submit(
                     _alone, measure, group.encoding, encoded, task.condition, group.metrics, pure=False

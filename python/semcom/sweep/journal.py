@@ -32,13 +32,13 @@ class Journal:
             self._file = path.open("a+b")
         except OSError as error:
             raise BadInput(
-                f"{path} cannot be written ({error.strerror}); name an --out in a folder that you may write to"
+                f"{path} cannot be written ({error.strerror}); name a file in a folder that you may write to"
             ) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._file.close()
-            raise BadInput(f"another sweep is writing {path}; wait for it or name another --out") from None
+            raise BadInput(f"another sweep is writing {path}; wait for it or name another file") from None
         self._file.seek(0)
         whole = 0
         for line in self._file:

@@ -47,9 +47,9 @@ def plot(files: Sequence[Path], out: Path, metric: str = "psnr", x: str = "snr",
     BadInput : a file is no record of a sweep, there is nothing of this metric in them, or ``out`` cannot be written.
     Missing : Matplotlib is not installed.
     """
-    for option, value, known in (("--metric", metric, METRICS), ("--x", x, AXES), ("-o", out.suffix.lower(), SUFFIXES)):
+    for name, value, known in (("metric", metric, METRICS), ("x", x, AXES), ("out", out.suffix.lower(), SUFFIXES)):
         if value not in known:
-            raise BadInput(f"{option} {value} is not known; choose {', '.join(known)}")
+            raise BadInput(f"{value} is not known; choose {', '.join(known)}", field=name)
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -61,7 +61,7 @@ def plot(files: Sequence[Path], out: Path, metric: str = "psnr", x: str = "snr",
     lines = _lines(records, METRICS[metric][0], x)
     if not lines:
         over = f" over {channel}" if channel else ""
-        raise BadInput(f"there is no {metric}{over} in {', '.join(map(str, files))}; sweep with --metrics {metric}")
+        raise BadInput(f"there is no {metric}{over} in {', '.join(map(str, files))}; sweep with that metric")
     # text as text, and names of parts by their content: the same figure from the same numbers
     settings = {"svg.hashsalt": "semcom", "svg.fonttype": "none", "font.size": 9}
     with matplotlib.rc_context(settings):
@@ -111,7 +111,7 @@ def _lines(records: Sequence[dict[str, Any]], key: str, x: str) -> list[Line]:
                 "channel": point["channel"],
                 "csi": f"{point['csi']} CSI",
                 "lost": f"{point['lose']:.0%} lost",
-                "encoder": _told(point),
+                "encoder": _assumed(point),
                 "images": f"{len(record['images'])} images"
                 + (f", set {sets.index(record['images']) + 1}" if len(sets) > 1 else ""),
             }
@@ -136,8 +136,8 @@ def _lines(records: Sequence[dict[str, Any]], key: str, x: str) -> list[Line]:
     ]
 
 
-def _told(point: dict[str, Any]) -> str:
-    return "" if point["snr_enc_db"] == point["snr_db"] else f"encoder told {point['snr_enc_db']:g} dB"
+def _assumed(point: dict[str, Any]) -> str:
+    return "" if point["snr_enc_db"] == point["snr_db"] else f"encoder assumes {point['snr_enc_db']:g} dB"
 
 
 def _ratio(value: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import product
 from typing import Any
 
@@ -17,10 +18,10 @@ Place = tuple[str, str | None, Condition]
 HEADER_BITS = 160  # of each burst, see gnuradio/semcom/burst_header.h
 SNR = "Es/N0 per complex symbol of unit average power, complex noise, dB"
 MEANINGS = {
-    "psnr_db": "mean over pictures that came, whole frame, dB",
+    "psnr_db": "mean over pictures that arrived, whole frame, dB",
     "psnr_outage_db": "what the named share of all pictures does not exceed; null with too few pictures to tell, or "
-    "where that share did not come at all",
-    "undecodable": "pictures of which bursts came but nothing could be decoded; mid-grey in the means",
+    "where that share did not arrive at all",
+    "undecodable": "pictures of which bursts arrived but nothing could be decoded; mid-grey in the means",
     "payload_kn": "complex channel uses of the payload per real source value",
     "air_kn": "the same with pilots; burst headers are counted in header_bits, per image",
     "seconds": "per picture, one thread",
@@ -40,17 +41,19 @@ def report(
 
     names : of all images; results : figures of each image, rate and condition; failures : by image and rate.
     """
+    scheme, options = settings.scheme_options()
     points = []
     for rate, condition in product(rates, settings.points()):
         figures = {name: results[name, rate, condition] for name in names if (name, rate, condition) in results}
         if figures:
             points.append(_point(rate, condition, figures))
     return {
-        "what": f"{settings.scheme} at symbol level: {len(names)} images, {len(points)} points",
+        "what": f"{scheme.name} at symbol level: {len(names)} images, {len(points)} points",
         "command": settings.command(),
         "version": __version__,
-        "scheme": settings.scheme,
-        "variant": settings.variant,
+        "scheme": scheme.name,
+        "variant": scheme.label(options) or None,
+        "options": asdict(options),
         "weights": dict(weights),
         "level": "symbol",
         "snr": SNR,

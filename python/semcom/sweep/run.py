@@ -11,13 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from .. import __version__, jscc
-from ..digital import Link
-from ..digital.coder import USUAL_RATE
+from .. import __version__
 from ..errors import BadInput, Missing
 from ..image import io
+from ..schemes import Conditions
 from .executors import Executor, Group, Task
 from .journal import Journal
 from .report import report
@@ -119,10 +116,10 @@ class _Plan:
         self._settings = settings
         self._files = io.listed(settings.images)
         self.names = [file.name for file in self._files]
-        coder = Encoding(settings.scheme, settings.variant, None, 0.0).coder()
-        self.weights = dict(coder.weights)
-        self._adapts = coder.adapts_to_snr
-        self.rates = tuple(rate for rate in settings.rates if _can(coder, rate, settings, say))
+        self._scheme, self._options = settings.scheme_options()
+        self.weights = self._scheme.load(self._options)
+        self._adapts = self._scheme.adapts_to(self._options)
+        self.rates = tuple(rate for rate in settings.rates if self._can(rate, say))
 
     def groups(self) -> Iterator[Group]:
         """Image after image, so that workers seldom change what they hold."""
@@ -149,13 +146,21 @@ class _Plan:
 
     def _encoding(self, rate: str | None, point: Condition) -> Encoding:
         """How an image is encoded for one point: what the encoder does not adapt to is the same in all of them."""
-        settings = self._settings
-        encoding = Encoding(settings.scheme, settings.variant, rate_value(rate), settings.points()[0].snr_enc_db)
-        if self._adapts:
-            encoding = replace(encoding, snr_enc_db=point.snr_enc_db)
-        if self._adapts and settings.scheme == "digital":  # its link adapter reckons with the fading, too
-            encoding = replace(encoding, channel=point.channel, k_factor_db=point.k_factor_db)
-        return encoding
+        known = {"snr_db": point.snr_enc_db, "channel": point.channel, "k_factor_db": point.k_factor_db}
+        conditions = Conditions(rate_value(rate), self._settings.points()[0].snr_enc_db)
+        conditions = replace(conditions, **{name: known[name] for name in self._adapts})
+        return Encoding(self._scheme, self._options, conditions)
+
+    def _can(self, rate: str | None, say: Say) -> bool:
+        """Whether the scheme has this rate; the only rate that is asked for must be available."""
+        try:
+            self._scheme.check_rate(rate_value(rate), self._options)
+        except BadInput as error:
+            if len(self._settings.rates) == 1:
+                raise
+            say(f"rate {rate} is left out: {error}")
+            return False
+        return True
 
     def place(self, group: Group, task: Task) -> tuple[str, str | None, Condition]:
         """Where a result belongs: image, rate and condition less its seeds."""
@@ -165,8 +170,8 @@ class _Plan:
         settings = self._settings
         everything = {
             "image": digest,
-            "scheme": settings.scheme,
-            "variant": settings.variant,
+            "scheme": self._scheme.name,
+            "options": asdict(self._options),
             "weights": self.weights,
             "rate": rate_value(rate),
             "condition": asdict(condition),
@@ -174,21 +179,6 @@ class _Plan:
             "version": __version__,
         }
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
-
-
-def _can(coder: jscc.Coder, rate: str | None, settings: SweepSettings, say: Say) -> bool:
-    """Whether the coder has this rate, tried on a small grey image; the only rate asked for must be had."""
-    try:
-        if settings.scheme == "digital":  # a small image may not fit where a large one does
-            Link(rate_value(rate) or USUAL_RATE)
-            return True
-        coder.encode(np.full((16, 16, 3), 128, np.uint8), rate=rate_value(rate), snr_db=10.0)
-    except BadInput as error:
-        if len(settings.rates) == 1:
-            raise
-        say(f"rate {rate} is left out: {error}")
-        return False
-    return True
 
 
 def _write(path: Path, record: dict) -> None:
@@ -202,5 +192,5 @@ def _write(path: Path, record: dict) -> None:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise BadInput(
-            f"{path} cannot be written ({error.strerror}); name an --out in a folder that you may write to"
+            f"{path} cannot be written ({error.strerror}); name a file in a folder that you may write to"
         ) from None

@@ -5,20 +5,22 @@ from __future__ import annotations
 
 import math
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
+from typing import Any
 
-from .. import jscc
+from .. import schemes
 from ..channel import symbol
-from ..digital.coder import AUTO, DEFAULT_VARIANT, parse_variant
 from ..errors import BadInput
+from ..schemes import Options, Scheme
 from .tasks import Condition
 
 METRICS = ("psnr", "ms_ssim", "st_lpips")
-MOST_VALUES = 10_000
+MAX_VALUES = 10_000
 REALISATION_STEP = 65_536  # between the channel seeds of one image's realisations; images count up in between
 
 
@@ -26,33 +28,52 @@ REALISATION_STEP = 65_536  # between the channel seeds of one image's realisatio
 class SweepSettings:
     """One scheme on a folder of images under every combination of SNR, channel, channel knowledge and rate.
 
-    images : file or folder; out : the JSON file to write.
-    variant : of the scheme's weights, None for its default; of "digital" codec and MCS, "avif/auto".
-    snrs : Es/N0 per complex symbol, dB.
-    channels : "awgn", "rayleigh", "rician"; csis : "ideal", "pilot", "none".
-    rates : k/n as text, "1/12"; None for the scheme's own.
-    snr_enc : what the encoder is told, dB; None for the SNR of the channel.
-    k_factor_db : Rician K, dB.
-    seed, seeds : first channel seed, and how many realisations of noise each point has.
-    draws : realisations of fading for each of the ``seeds``; where there is no fading there is one.
-    lose : probability that a fragment is lost.
-    metrics : of ``METRICS``; PSNR is always measured.
+    Attributes
+    ----------
+    images : Path
+        File or folder.
+    out : Path
+        The JSON file to write.
+    scheme : str or Scheme
+    options : mapping
+        Options of the scheme, by name.
+    snr : tuple of float
+        Es/N0 per complex symbol, dB.
+    channel : tuple of str
+        "awgn", "rayleigh", "rician".
+    csi : tuple of str
+        "ideal", "pilot", "none".
+    rates : tuple of str or None
+        k/n as text, "1/12"; None for the scheme's own.
+    snr_enc : float or None
+        What the encoder is told, dB; None for the SNR of the channel.
+    k_factor : float
+        Rician K, dB.
+    seed, seeds : int
+        First channel seed, and how many realisations of noise each point has.
+    draws : int
+        Realisations of fading for each of the ``seeds``; where there is no fading there is one.
+    lose : float
+        Probability that a fragment is lost.
+    metrics : tuple of str
+        Of ``METRICS``; PSNR is always measured.
 
     Raises
     ------
-    BadInput : a setting that cannot be.
+    BadInput
+        A setting that cannot be.
     """
 
     images: Path
     out: Path
-    scheme: str = "softcast"
-    variant: str | None = None
-    snrs: tuple[float, ...] = (10.0,)
-    channels: tuple[str, ...] = ("awgn",)
-    csis: tuple[str, ...] = ("ideal",)
+    scheme: str | Scheme = "softcast"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    snr: tuple[float, ...] = (10.0,)
+    channel: tuple[str, ...] = ("awgn",)
+    csi: tuple[str, ...] = ("ideal",)
     rates: tuple[str | None, ...] = (None,)
     snr_enc: float | None = None
-    k_factor_db: float = 10.0
+    k_factor: float = 10.0
     seed: int = 0
     seeds: int = 1
     draws: int = 1
@@ -60,34 +81,33 @@ class SweepSettings:
     metrics: tuple[str, ...] = ("psnr", "ms_ssim")
 
     def __post_init__(self) -> None:
-        if self.scheme == "digital":
-            parse_variant(self.variant or DEFAULT_VARIANT)
-        else:
-            jscc.check_scheme(self.scheme)
-        for option, values, known in (
-            ("--channel", self.channels, symbol.MODELS),
-            ("--csi", self.csis, symbol.CSI),
-            ("--metrics", self.metrics, METRICS),
-        ):
-            for value in values:
+        self.scheme_options()
+        for name, known in (("channel", symbol.MODELS), ("csi", symbol.CSI), ("metrics", METRICS)):
+            for value in getattr(self, name):
                 if value not in known:
-                    raise BadInput(f"{option} {value} is not known; choose {', '.join(known)}")
-        fixed = [("--k-factor", self.k_factor_db)] + ([("--snr-enc", self.snr_enc)] if self.snr_enc is not None else [])
-        for option, value in [("--snr", snr) for snr in self.snrs] + fixed:
+                    raise BadInput(f"{value} is not known; choose {', '.join(known)}", field=name)
+        decibels = [("snr", snr) for snr in self.snr] + [("k_factor", self.k_factor)]
+        for name, value in [*decibels, ("snr_enc", 0.0 if self.snr_enc is None else self.snr_enc)]:
             if not abs(value) <= 100:  # false for nan too
-                raise BadInput(f"{option} {value} makes no sense; give decibels between -100 and 100")
-        for option, values in (("--snr", self.snrs), ("--channel", self.channels), ("--csi", self.csis)):
-            if not values:
-                raise BadInput(f"{option} names nothing; give at least one value")
+                raise BadInput(f"{value} makes no sense; give decibels between -100 and 100", field=name)
+        for name in ("snr", "channel", "csi"):
+            if not getattr(self, name):
+                raise BadInput("names nothing; give at least one value", field=name)
         if not 0 <= self.seed < 2**32:
-            raise BadInput(f"--seed {self.seed} must be a whole number from 0 to 2^32 - 1")
-        for option, value in (("--seeds", self.seeds), ("--draws", self.draws)):
-            if not 1 <= value <= MOST_VALUES:
-                raise BadInput(f"{option} {value} makes no sense; give a whole number from 1 to {MOST_VALUES}")
+            raise BadInput(f"{self.seed} must be a whole number from 0 to 2^32 - 1", field="seed")
+        for name in ("seeds", "draws"):
+            if not 1 <= getattr(self, name) <= MAX_VALUES:
+                value = getattr(self, name)
+                raise BadInput(f"{value} makes no sense; give a whole number from 1 to {MAX_VALUES}", field=name)
         if not 0 <= self.lose <= 1:
-            raise BadInput(f"--lose {self.lose} must be a share from 0 to 1")
+            raise BadInput(f"{self.lose} must be a share from 0 to 1", field="lose")
         if self.out.suffix != ".json":
-            raise BadInput(f"--out {self.out} must be a JSON file, such as results/{self.scheme}.json")
+            raise BadInput(f"{self.out} must be a JSON file, such as results/sweep.json", field="out")
+
+    def scheme_options(self) -> tuple[Scheme, Options]:
+        """The scheme, and its options."""
+        scheme = schemes.get(self.scheme)
+        return scheme, scheme.options(self.options)
 
     def points(self) -> list[Condition]:
         """Every combination of channel, channel knowledge and SNR, without the channel seeds."""
@@ -97,10 +117,10 @@ class SweepSettings:
                 csi=csi,
                 snr_db=snr,
                 snr_enc_db=snr if self.snr_enc is None else self.snr_enc,
-                k_factor_db=self.k_factor_db,
+                k_factor_db=self.k_factor,
                 lose=self.lose,
             )
-            for channel, csi, snr in product(self.channels, self.csis, self.snrs)
+            for channel, csi, snr in product(self.channel, self.csi, self.snr)
         ]
 
     def channel_seeds(self, channel: str, image: int) -> tuple[int, ...]:
@@ -110,18 +130,17 @@ class SweepSettings:
 
     def command(self) -> str:
         """The command line that writes the same file; an absolute folder is named by its last part."""
-        words = ["semcom", "sweep", "--scheme", self.scheme]
-        if self.scheme == "digital":
-            codec, mcs = parse_variant(self.variant or DEFAULT_VARIANT)
-            words += ["--codec", codec, "--mcs", AUTO if mcs is None else str(mcs)]
-        elif self.variant:
-            words += ["--variant", self.variant]
-        words += ["--images", _short(self.images), "--snr", ",".join(f"{snr:g}" for snr in self.snrs)]
-        words += ["--channel", ",".join(self.channels), "--csi", ",".join(self.csis)]
+        scheme, options = self.scheme_options()
+        words = ["semcom", "sweep", "--scheme", scheme.name]
+        for name in self.options:
+            option, value = f"--{name.replace('_', '-')}", getattr(options, name)
+            words += [option if value else f"--no-{option[2:]}"] if isinstance(value, bool) else [option, str(value)]
+        words += ["--images", _short(self.images), "--snr", ",".join(f"{snr:g}" for snr in self.snr)]
+        words += ["--channel", ",".join(self.channel), "--csi", ",".join(self.csi)]
         rates = [rate for rate in self.rates if rate]
         words += ["--rate", ",".join(rates)] if rates else []
         words += ["--snr-enc", f"{self.snr_enc:g}"] if self.snr_enc is not None else []
-        words += ["--k-factor", f"{self.k_factor_db:g}"] if "rician" in self.channels else []
+        words += ["--k-factor", f"{self.k_factor:g}"] if "rician" in self.channel else []
         words += ["--seed", str(self.seed), "--seeds", str(self.seeds), "--draws", str(self.draws)]
         words += ["--lose", f"{self.lose:g}"] if self.lose else []
         words += ["--metrics", ",".join(self.metrics), "--out", _short(self.out)]
@@ -137,13 +156,13 @@ def parse_snrs(text: str) -> tuple[float, ...]:
         except InvalidOperation:
             numbers = []
         if len(numbers) not in (1, 3) or not all(number.is_finite() for number in numbers):
-            raise BadInput(f"--snr {text} is no list of decibels; write LO:HI:STEP or A,B,C, such as 1:20:1")
+            raise BadInput(f"{text} is no list of decibels; write LO:HI:STEP or A,B,C, such as 1:20:1", field="snr")
         if len(numbers) == 1:
             values.append(float(numbers[0]))
             continue
         low, high, step = numbers
-        if step <= 0 or high < low or (high - low) / step >= MOST_VALUES:
-            raise BadInput(f"--snr {part} counts nowhere; write LO:HI:STEP with LO below HI, such as 1:20:1")
+        if step <= 0 or high < low or (high - low) / step >= MAX_VALUES:
+            raise BadInput(f"{part} counts nowhere; write LO:HI:STEP with LO below HI, such as 1:20:1", field="snr")
         values += [float(low + i * step) for i in range(int((high - low) / step) + 1)]
     return tuple(dict.fromkeys(values))
 
@@ -167,7 +186,7 @@ def rate_value(rate: str | None) -> float | None:
     except (ValueError, ZeroDivisionError, OverflowError):
         value = math.nan
     if not value > 0:
-        raise BadInput(f"--rate {rate} is no ratio above 0; write it as K/N, such as 1/12")
+        raise BadInput(f"{rate} is no ratio above 0; write it as K/N, such as 1/12", field="rate")
     return value
 
 

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from .. import jscc
-from ..channel.symbol import SymbolChannel
-from ..digital.coder import DEFAULT_VARIANT, digital_coder
+from .. import schemes
+from ..burst import BurstHeader
+from ..channel.symbol import Received, SymbolChannel
 from ..errors import Undecodable
 from ..image.quality import Assessor
+from ..schemes import Conditions, Image, Options, Reception, Scheme
 
 Figures = dict[str, Any]
 BLANK = 128  # mid-grey
@@ -35,55 +37,55 @@ class Condition:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How an image is encoded; ``rate`` k/n, None for the scheme's own.
+    """How an image is encoded.
 
-    channel, k_factor_db : what the link adapter of scheme ``digital`` reckons with.
+    Attributes
+    ----------
+    scheme : Scheme
+    options : Options
+        Of the scheme.
+    conditions : Conditions
+        What the encoder is told.
     """
 
-    scheme: str
-    variant: str | None
-    rate: float | None
-    snr_enc_db: float
-    channel: str = "awgn"
-    k_factor_db: float = 10.0
-
-    def coder(self) -> jscc.Coder:
-        """The coder, with the scheme's own choice of weights if ``variant`` is None."""
-        if self.scheme == "digital":
-            return digital_coder(self.variant or DEFAULT_VARIANT, self.channel, self.k_factor_db)
-        return jscc.coder(self.scheme) if self.variant is None else jscc.coder(self.scheme, self.variant)
+    scheme: Scheme
+    options: Options
+    conditions: Conditions
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """An image uint8 [H,W,3] with its symbols, the time they took, and the weights that made them."""
+    """An image uint8 [H, W, 3] as bursts, the time they took, and the weights that made them."""
 
     image: np.ndarray
-    sent: jscc.ImageSymbols
+    bursts: list[tuple[BurstHeader, np.ndarray]]
     seconds: float
     weights: dict[str, str]
 
 
-def encode(encoding: Encoding, image: np.ndarray) -> Encoded:
-    """uint8 RGB [H,W,3] -> its symbols."""
-    coder = encoding.coder()
+def encode(encoding: Encoding, image: np.ndarray, name: str = "") -> Encoded:
+    """uint8 RGB [H, W, 3] and its name -> its bursts."""
+    scheme = encoding.scheme
+    weights = scheme.load(encoding.options)
     begun = time.perf_counter()
-    sent = coder.encode(image, rate=encoding.rate, snr_db=encoding.snr_enc_db)
-    return Encoded(image, sent, time.perf_counter() - begun, dict(coder.weights))
+    sent = scheme.encode(image, encoding.conditions, encoding.options)
+    seconds = time.perf_counter() - begun
+    return Encoded(image, schemes.bursts(sent, scheme, name), seconds, weights)
 
 
 def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics: tuple[str, ...]) -> Figures:
     """One image under one condition, once for each of its seeds.
 
-    Returns lists with an entry per realisation (``psnr_db``, ``ms_ssim``, ``st_lpips``, ``lost``; the first three None
-    where no fragment came, the others None where they do not apply; a picture that cannot be decoded counts as
-    mid-grey), energies and times summed over them, how many could not be decoded (``undecodable``), and the sizes:
-    ``payload_uses`` and ``air_uses`` (with pilots) in complex channel uses, ``source_values``, ``fragments``.
+    Returns
+    -------
+    dict
+        Lists with an entry per realisation (``psnr_db``, ``ms_ssim``, ``st_lpips``, ``lost``; the first three None
+        where no picture could be made of what arrived, the others None where they do not apply; a picture that cannot
+        be decoded counts as mid-grey), energies and times summed over them, how many could not be decoded
+        (``undecodable``), and the sizes: ``payload_uses`` and ``air_uses`` (with pilots) in complex channel uses,
+        ``source_values``, ``fragments``.
     """
-    coder = encoding.coder()
-    header = replace(encoded.sent.header, snr_enc=jscc.snr_field(condition.snr_enc_db))
-    symbols = encoded.sent.symbols
-    parts = jscc.split(symbols)
+    headers, fragments = zip(*encoded.bursts, strict=True)
     figures: Figures = {"psnr_db": [], "ms_ssim": [], "st_lpips": [], "lost": []}
     signal = noise = seconds = 0.0
     pilots = undecodable = 0
@@ -96,38 +98,49 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
             seed=seed,
             loss=condition.lose,
         )
-        bursts = channel.apply_all(parts)
-        signal += sum(burst.signal_energy for burst in bursts)
-        noise += sum(burst.noise_energy for burst in bursts)
-        pilots = sum(burst.pilots for burst in bursts)
-        came = {i: (burst.symbols, burst.noise_var) for i, burst in enumerate(bursts) if len(burst.symbols)}
-        received, noise_var, lost = jscc.join(came, len(parts), len(symbols))
-        figures["lost"].append(lost)
+        received = channel.apply_all(fragments)
+        signal += sum(burst.signal_energy for burst in received)
+        noise += sum(burst.noise_energy for burst in received)
+        pilots = sum(burst.pilots for burst in received)
+        begun = time.perf_counter()
+        image = _received(encoding.scheme, headers, received)
+        seconds += time.perf_counter() - begun
+        figures["lost"].append(image.meta["lost"])
         measured: dict[str, float | None] = dict.fromkeys(("psnr_db", "ms_ssim", "st_lpips"))
-        if lost < len(parts):
-            begun = time.perf_counter()
-            try:
-                picture = coder.decode(received, noise_var, header)
-            except Undecodable:
-                # what there is to see of a picture that cannot be decoded is a blank one
-                picture = np.full_like(encoded.image, BLANK)
-                undecodable += 1
-            seconds += time.perf_counter() - begun
+        picture = None if image.decoded is None else image.decoded.image
+        if isinstance(image.failure, Undecodable):
+            # what there is to see of a picture that cannot be decoded is a blank one
+            picture = np.full_like(encoded.image, BLANK)
+            undecodable += 1
+        elif image.failure is not None:
+            raise image.failure
+        if picture is not None:
             measured = _assessed(encoded.image.tobytes(), picture.tobytes(), picture.shape, metrics)
         for name in ("psnr_db", "ms_ssim", "st_lpips"):
             figures[name].append(measured[name])
+    uses = sum(map(len, fragments))
     return figures | {
         "signal_energy": signal,
         "noise_energy": noise,
-        "payload_uses": len(symbols),
-        "air_uses": len(symbols) + pilots,
+        "payload_uses": uses,
+        "air_uses": uses + pilots,
         "source_values": encoded.image.size,
-        "fragments": len(parts),
+        "fragments": len(fragments),
         "encode_seconds": encoded.seconds,
         "decode_seconds": seconds,
         "undecodable": undecodable,
         "weights": encoded.weights,
     }
+
+
+def _received(scheme: Scheme, headers: Sequence[BurstHeader], received: Sequence[Received]) -> Image:
+    """What a receiver makes of the bursts of one image."""
+    reception, reports = Reception(scheme), []
+    for header, burst in zip(headers, received, strict=True):
+        # a burst that was lost is reported lost, as the channel block does
+        meta = header.fields() | ({"noise_var": burst.noise_var} if len(burst.symbols) else {})
+        reports += reception.feed(meta, burst.symbols)
+    return next(report for report in reports if isinstance(report, Image))
 
 
 @lru_cache(maxsize=32)

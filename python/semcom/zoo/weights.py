@@ -167,6 +167,14 @@ def sha256(name: str) -> str:
     return entry(name).sha256
 
 
+def identifier(digests: Iterable[str]) -> int:
+    """What a burst header says of the weights that made its symbols: 1 to 255, of the sha256 of each of their files.
+
+    0 is left for headers that say nothing of weights.
+    """
+    return hashlib.sha256("".join(sorted(digests)).encode()).digest()[0] or 1
+
+
 def inventory() -> list[tuple[Entry, Path | None]]:
     """Every known entry by name, with its file, or None where it is not here; nothing is hashed."""
     return [(known, _locate(known)) for _, known in sorted(registry().items())]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...jscc.semcom import LEAST_IMPORTANCE, LOST, SNR_RANGE, power_allocation
+from ...jscc.semcom import LOST, MIN_IMPORTANCE, SNR_RANGE, power_allocation
 from ...jscc.softcast import KEPT, fit
 from ..channels import AWGN, Conditions, Fading, normalised, psnr_loss, transmit
 from ..data import Photographs
@@ -216,7 +216,7 @@ class Semcom(nn.Module):
         centred = x - self.mean
         features = self.encoder_features(told)
         z = self.encoder_middle(self.encoder_in(nn.functional.pixel_unshuffle(centred, 8)), features)
-        weight = importance.clamp_min(LEAST_IMPORTANCE).log()
+        weight = importance.clamp_min(MIN_IMPORTANCE).log()
         z = self.encoder_coarse(self.encoder_down(z) + self.encoder_importance(weight), features)
         residual, gate = self.encoder_level(self.encoder_out(z), features).chunk(2, dim=1)
         latent = self.analysis(centred) + residual * self.variance.sqrt()

@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JSCC Transmitter and JSCC Receiver: image in, samples out; samples in, image out."""
+"""Transmitter and Receiver: image in, samples out; samples in, image out; for every scheme."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
 from gnuradio import gr
 
 from .. import semcom_python as native
+from ..blocks.decoded import PORTS, VIEWS
 from ..blocks.jscc_decoder import jscc_decoder
 from ..blocks.jscc_encoder import jscc_encoder
-from ..blocks.reassembler import reassembler
+from ..schemes import AUTO, Scheme
 
-MOST_WAITING = 32  # bursts at the decoder; beyond that the receiver takes no more samples
+MAX_WAITING = 32  # bursts at the decoder; beyond that the receiver takes no more samples
 IDLE_BURSTS = 16  # an image is given up when so many of the longest bursts would have fitted into the silence
+GAP = 256  # zero samples between bursts
 
 
 def idle_samples(params: native.ofdm_params) -> int:
@@ -27,40 +30,47 @@ def trailer_samples(params: native.ofdm_params) -> int:
     return idle_samples(params) * (IDLE_BURSTS + 4) // IDLE_BURSTS
 
 
-class jscc_transmitter(gr.hier_block2):
-    """JSCC Encoder and Burst Modulator.
+class transmitter(gr.hier_block2):
+    """JSCC Encoder and Burst Modulator: images in, samples out, by any scheme.
 
     Parameters
     ----------
-    scheme, rate, snr_db, variant, use_mask, background : as :class:`~..blocks.jscc_encoder.jscc_encoder`.
-    params : ``semcom.ofdm_params`` of the waveform.
-    amplitude : root mean square of the samples of a burst.
-    continuous : zeros whenever there is nothing to send, for hardware; otherwise bursts only, each image followed by
-    as much
+    scheme, rate, snr_db, variant, use_mask, background, options, channel
+        As of :class:`~..blocks.jscc_encoder.jscc_encoder`.
+    params : ofdm_params, optional
+        Of the waveform.
+    amplitude : float
+        Root mean square of the samples of a burst.
+    continuous : bool
+        Zeros whenever there is nothing to send, for hardware; otherwise bursts only, each image followed by as much
         silence as makes the receiver deliver what it has.
 
-    Ports: in messages ``image`` and ``mask``; out complex samples, messages ``symbols`` (what is sent), ``failed``
-    (as of the JSCC Encoder) and ``sent`` (as of the Burst Modulator). Connect ``failed`` to the ``ack`` of the Image
+    Notes
+    -----
+    Ports: in messages ``image`` and ``mask``; out complex samples, messages ``symbols`` (what is sent), ``failed`` (as
+    of the JSCC Encoder) and ``sent`` (as of the Burst Modulator). Connect ``failed`` to the ``ack`` of the Image
     Source, and ``sent`` as well where no receiver is in the flowgraph.
     """
 
     def __init__(
         self,
-        scheme: str = "softcast",
+        scheme: str | Scheme = "softcast",
         rate: float = 0.0,
         snr_db: float = 10.0,
-        variant: str = "original",
+        variant: str = "",
         params: native.ofdm_params | None = None,
         amplitude: float = 1.0,
         continuous: bool = False,
         use_mask: bool = False,
         background: float = 0.1,
+        options: Mapping[str, Any] | None = None,
+        channel: str = "awgn",
     ):
         none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
-        gr.hier_block2.__init__(self, "JSCC Transmitter", none, one)
+        gr.hier_block2.__init__(self, "Transmitter", none, one)
         params = params or native.ofdm_params()
-        self.encoder = jscc_encoder(scheme, rate, snr_db, variant, use_mask, background)
-        self.modulator = native.burst_modulator(params, amplitude, 256, continuous, trailer_samples(params))
+        self.encoder = jscc_encoder(scheme, rate, snr_db, variant, use_mask, background, options, channel)
+        self.modulator = native.burst_modulator(params, amplitude, GAP, continuous, trailer_samples(params))
         for port in ("image", "mask"):
             self.message_port_register_hier_in(port)
         for port in ("symbols", "failed", "sent"):
@@ -85,48 +95,57 @@ class jscc_transmitter(gr.hier_block2):
         """Change the importance outside the mask while running."""
         self.encoder.set_background(background)
 
+    def set_options(self, **options: Any) -> None:
+        """Change options of the scheme while running."""
+        self.encoder.set_options(**options)
+
     def set_amplitude(self, amplitude: float) -> None:
         """Change the amplitude while running."""
         self.modulator.set_amplitude(amplitude)
 
 
-class burst_decoder(gr.hier_block2):
-    """Burst Demodulator and what decodes its bursts: the base of the receivers.
+class receiver(gr.hier_block2):
+    """Burst Demodulator and JSCC Decoder: samples in, images out, of whatever scheme they are.
 
     While many bursts wait at the decoder no more samples are taken: what feeds the receiver holds back, or drops.
 
     Parameters
     ----------
-    name : of the block.
-    output : port of the decoder that is passed on.
-    make : takes what the decoder must call for each burst it has dealt with, and returns the decoder.
-    params : ``semcom.ofdm_params`` of the waveform.
-    samp_rate : samples a second; scales the reported carrier offset.
+    scheme, variant : str
+        As of :class:`~..blocks.jscc_decoder.jscc_decoder`: "auto" takes what the bursts say.
+    params : ofdm_params, optional
+        As the transmitter's.
+    samp_rate : float
+        Samples a second; scales the reported carrier offset.
 
-    Ports: in complex samples; out messages ``output``, ``symbols`` and ``idle``.
+    Notes
+    -----
+    Ports: in complex samples; out messages ``image``, ``text``, ``labels``, ``segments``, ``part``, ``text_view``,
+    ``labels_view``, ``segments_view`` (as of the JSCC Decoder), ``symbols`` (equalised, for a constellation) and
+    ``idle`` (for the Image Source of a loopback).
     """
 
     def __init__(
         self,
-        name: str,
-        output: str,
-        make: Callable[[Callable[[], None]], reassembler],
-        params: native.ofdm_params | None,
-        samp_rate: float,
+        scheme: str | Scheme = AUTO,
+        variant: str = AUTO,
+        params: native.ofdm_params | None = None,
+        samp_rate: float = 1e6,
     ):
         none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
-        gr.hier_block2.__init__(self, name, one, none)
+        gr.hier_block2.__init__(self, "Receiver", one, none)
         params = params or native.ofdm_params()
-        self.demodulator = native.burst_demodulator(params, samp_rate, idle_samples(params), MOST_WAITING)
-        self.decoder = make(self.demodulator.taken)
-        for port in (output, "symbols", "idle"):
+        self.demodulator = native.burst_demodulator(params, samp_rate, idle_samples(params), MAX_WAITING)
+        self.decoder = jscc_decoder(scheme, 10.0, variant, taken=self.demodulator.taken)
+        outputs = ("image", *PORTS, *VIEWS, "part", "idle")
+        for port in (*outputs, "symbols"):
             self.message_port_register_hier_out(port)
         self.connect(self, self.demodulator)
         self.msg_connect(self.demodulator, "symbols", self.decoder, "symbols")
         self.msg_connect(self.demodulator, "symbols", self, "symbols")
         self.msg_connect(self.demodulator, "idle", self.decoder, "flush")
-        self.msg_connect(self.decoder, output, self, output)
-        self.msg_connect(self.decoder, "idle", self, "idle")
+        for port in outputs:
+            self.msg_connect(self.decoder, port, self, port)
 
     def put(self, bursts: int) -> None:
         """A picture that waits further on counts as so many bursts at the decoder until it is taken."""
@@ -143,33 +162,3 @@ class burst_decoder(gr.hier_block2):
     def waiting(self) -> int:
         """Bursts that the decoder has not dealt with yet."""
         return self.demodulator.waiting()
-
-
-class jscc_receiver(burst_decoder):
-    """Burst Demodulator and JSCC Decoder.
-
-    Parameters
-    ----------
-    scheme, variant : as the transmitter's.
-    params : as the transmitter's.
-    samp_rate : samples a second; scales the reported carrier offset.
-
-    Ports: in complex samples; out messages ``image``, ``symbols`` (equalised, for a constellation), ``idle`` (for the
-    Image Source of a loopback).
-    """
-
-    def __init__(
-        self,
-        scheme: str = "softcast",
-        variant: str = "original",
-        params: native.ofdm_params | None = None,
-        samp_rate: float = 1e6,
-    ):
-        burst_decoder.__init__(
-            self,
-            "JSCC Receiver",
-            "image",
-            lambda taken: jscc_decoder(scheme, 10.0, variant, taken=taken),
-            params,
-            samp_rate,
-        )

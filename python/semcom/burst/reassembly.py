@@ -1,0 +1,530 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reassembly: bursts in, whole images out, in bounded memory, whatever arrives."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from ..errors import BadInput
+from .fragments import fragment_length, join
+from .header import BurstHeader
+
+# What belongs to one burst, and not to the image that it is a part of.
+PER_BURST = {
+    "transmission", "part", "parts", "fragment", "fragments", "n_symbols", "noise_var", "snr_db", "cfo_hz",
+    "signal_energy", "noise_energy", "pilots", "scheme", "rate", "scale", "snr_enc", "mcs", "weights_id",
+}  # fmt: skip
+_MEASURED = {"signal_energy": (0, 1e30), "noise_energy": (0, 1e30), "pilots": (0, 1e9), "snr_db": (-300, 300)}
+
+# Bounds of what waits: symbols take 12 bytes each, and the largest image has half as many.
+MAX_SYMBOLS = 2**25
+MAX_PENDING = 1024
+MAX_FLUSHES = 64
+MAX_IDENTITIES = 16  # of one part: headers that contradict one another
+# With less than this share of its fragments there is no picture to see, only memory that one burst could make us spend.
+MIN_SHARE = 1 / 16
+USUAL_TIMEOUT = 4096
+
+Meta = dict[str, Any]
+Arrived = dict[int, tuple[np.ndarray, np.ndarray]]
+
+
+class Refusal(BadInput):
+    """A burst that makes sense but cannot be decoded here: another scheme, or weights that are not here.
+
+    Its image is given up when its last burst has arrived, so that nobody waits for it.
+    """
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is coded and interleaved together: fragments ``first`` to ``first + depth - 1`` of a part.
+
+    Attributes
+    ----------
+    first, depth : int
+        Fragments.
+    total : int
+        Symbols of the whole group.
+    mcs : int
+        As in the header.
+    """
+
+    first: int
+    depth: int
+    total: int
+    mcs: int
+
+    def length(self, fragment: int) -> int:
+        """Symbols of a fragment, by its number in the part."""
+        return fragment_length(self.total, self.depth, fragment - self.first)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a burst belongs.
+
+    Attributes
+    ----------
+    group : Group
+        The group that its header speaks of.
+    identity : tuple
+        What all bursts of the part have in common.
+    min_share : float
+        Share of the image's fragments that must have arrived for it to be worth decoding.
+    """
+
+    group: Group
+    identity: tuple
+    min_share: float = MIN_SHARE
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """One burst whose header, length and measurements agree with one another.
+
+    Attributes
+    ----------
+    header : BurstHeader
+    symbols : complex64 [n]
+        Empty where the burst was reported lost.
+    noise_var : float32 [n]
+    energies : float64 [3]
+        Energy of the signal and of the noise, and channel uses of pilots.
+    meta : dict
+        Metadata that belong to the image and pass through.
+    """
+
+    header: BurstHeader
+    symbols: np.ndarray
+    noise_var: np.ndarray
+    energies: np.ndarray
+    meta: Meta
+
+    @classmethod
+    def of(cls, meta: Mapping[str, Any], symbols: np.ndarray, snr_db: float = 10.0) -> Fragment:
+        """The burst of a symbols PDU.
+
+        Parameters
+        ----------
+        meta : mapping
+            Metadata of the PDU.
+        symbols : complex64 [n]
+        snr_db : float
+            Es/N0 assumed where the metadata bring no ``noise_var``, dB.
+
+        Raises
+        ------
+        BadInput
+            A field is missing or cannot be true.
+        """
+        if "n_symbols" not in meta and len(symbols):
+            meta = {**meta, "n_symbols": len(symbols)}
+        header = BurstHeader.of(meta)
+        if len(symbols) not in (0, header.n_symbols):
+            raise BadInput(f"a fragment of {len(symbols)} symbols arrived where {header.n_symbols} symbols belong")
+        noise_var = meta.get("noise_var")
+        if noise_var is None or len(symbols) == 0:
+            noise_var = np.full(len(symbols), 10 ** (-snr_db / 10), np.float32)
+        if not isinstance(noise_var, np.ndarray) or noise_var.shape != symbols.shape:
+            raise BadInput("a symbols PDU arrived whose noise_var is not one number for each symbol")
+        passed = {k: v for k, v in meta.items() if k not in PER_BURST}
+        return cls(header, symbols, noise_var, _energies(meta, symbols), passed)
+
+
+def _energies(meta: Mapping[str, Any], symbols: np.ndarray) -> np.ndarray:
+    for name, (low, high) in _MEASURED.items():
+        value = meta.get(name, 0)
+        if not isinstance(value, int | float) or not low <= value <= high:
+            raise BadInput(f"a symbols PDU arrived whose {name} is not a number from {low:g} to {high:g}")
+    energies = np.array([meta.get(k, 0.0) for k in ("signal_energy", "noise_energy", "pilots")], np.float64)
+    if "signal_energy" not in meta and "snr_db" in meta:
+        # a burst receiver knows the ratio of each burst only: as if each arrived with the same noise
+        energies += [len(symbols) * 10 ** (meta["snr_db"] / 10), len(symbols), 0]
+    return energies
+
+
+@dataclass(frozen=True)
+class PartBursts:
+    """What arrived of one part.
+
+    Attributes
+    ----------
+    header : BurstHeader
+        Of the burst that arrived first.
+    groups : tuple of (Group, dict)
+        Each group that is known of, in order, and its fragments that arrived, by their place in it: symbols and noise
+        variances.
+    seen : int
+        Fragments that arrived or were reported lost.
+    """
+
+    header: BurstHeader
+    groups: tuple[tuple[Group, Arrived], ...]
+    seen: int
+
+    @property
+    def arrived(self) -> int:
+        """Fragments that arrived."""
+        return sum(len(fragments) for _, fragments in self.groups)
+
+    @property
+    def uses(self) -> int:
+        """Channel uses of the groups that are known of."""
+        return sum(group.total for group, _ in self.groups)
+
+    def joined(self) -> tuple[np.ndarray, np.ndarray]:
+        """Symbols complex64 [n] and noise variances float32 [n] of the part's first group, in the order of sending."""
+        group, fragments = self.groups[0]
+        symbols, noise_var, _ = join(fragments, group.depth, group.total)
+        return symbols, noise_var
+
+
+@dataclass(frozen=True)
+class PartArrived:
+    """All fragments of a part have arrived or were reported lost.
+
+    ``token`` is the same in all events of one image, and ``meta`` what is known of the image so far.
+    """
+
+    token: int
+    part: PartBursts
+    meta: Meta
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """All that will arrive of an image, or why it was given up.
+
+    Attributes
+    ----------
+    token : int
+        As in the :class:`PartArrived` events before it.
+    header : BurstHeader
+        Of the burst that arrived first.
+    meta : dict
+        Metadata that passed through, with ``image_id``, ``lost`` and ``fragments``, ``payload_uses`` and ``air_uses``
+        (with pilots) in channel uses, ``groups`` (number and symbols of bursts that are equally long, "4x1032,2x3800")
+        and ``snr_db`` over the whole image where the channel reported it.
+    parts : tuple of PartBursts
+        In order; parts of which nothing arrived are left out.
+    error : str
+        One sentence where the image is given up, else empty.
+    """
+
+    token: int
+    header: BurstHeader
+    meta: Meta
+    parts: tuple[PartBursts, ...]
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A burst that could not be used, and why."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Idle:
+    """No burst at all arrived between two flushes.
+
+    Attributes
+    ----------
+    bursts : int
+        Symbols PDUs so far.
+    samples : int or None
+        Samples that the flush said had passed.
+    """
+
+    bursts: int
+    samples: int | None
+
+
+Event = PartArrived | Delivery | Dropped | Idle
+
+
+@dataclass
+class _Part:
+    """Fragments of one part: the group of each that was seen, and those that arrived."""
+
+    header: BurstHeader
+    groups: dict[int, Group] = field(default_factory=dict)
+    arrived: Arrived = field(default_factory=dict)
+
+    def bursts(self) -> PartBursts:
+        groups: dict[Group, Arrived] = {group: {} for group in sorted(set(self.groups.values()), key=_first)}
+        for fragment, burst in self.arrived.items():
+            group = self.groups[fragment]
+            groups[group][fragment - group.first] = burst
+        return PartBursts(self.header, tuple(groups.items()), len(self.groups))
+
+
+def _first(group: Group) -> tuple[int, int, int]:
+    return group.first, group.depth, group.total
+
+
+@dataclass
+class _Pending:
+    """An image whose bursts are still expected; of each part, what arrived under each identity."""
+
+    token: int
+    header: BurstHeader
+    meta: Meta
+    min_share: float
+    refusal: str = ""
+    parts: dict[int, dict[tuple, _Part]] = field(default_factory=dict)
+    energies: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    last_burst: int = 0
+
+    def chosen(self) -> list[_Part]:
+        """Of each part the identity of which most was seen: one lying burst does not make a part its own."""
+        return [
+            max(identities.values(), key=lambda part: len(part.groups)) for _, identities in sorted(self.parts.items())
+        ]
+
+    def is_whole(self) -> bool:
+        parts = self.chosen()
+        return len(parts) == self.header.parts and all(len(p.groups) == p.header.fragments for p in parts)
+
+    def symbols(self) -> int:
+        return sum(
+            len(symbols)
+            for identities in self.parts.values()
+            for part in identities.values()
+            for symbols, _ in part.arrived.values()
+        )
+
+
+class Reassembly:
+    """Gathers the bursts of each image until it is whole or its time is up.
+
+    An image is delivered as soon as all its fragments have arrived, or have been reported lost; or when ``timeout``
+    bursts of other images have arrived since its last one; or by :meth:`flush`; or by :meth:`finish`. An image of which
+    too small a share arrived is given up. A burst whose header contradicts itself may be anybody's on a shared channel:
+    it is dropped, before anything is allocated by what it says. A burst that is refused (:class:`Refusal`) is dropped
+    with one sentence for its image, which is given up in place of being delivered.
+
+    What waits is bounded (``MAX_PENDING`` images, ``MAX_SYMBOLS`` symbols); beyond that the image that has waited
+    longest is delivered.
+
+    Parameters
+    ----------
+    place : callable
+        Header of a burst to its :class:`Place`; raises BadInput for one that cannot be true and Refusal for one that
+        cannot be decoded here. It must allocate nothing by what the header says.
+    timeout : int
+        Bursts of other images after which an incomplete image is delivered; 1 or more.
+
+    Raises
+    ------
+    BadInput
+        A timeout below 1.
+    """
+
+    def __init__(self, place: Callable[[BurstHeader], Place], timeout: int = USUAL_TIMEOUT):
+        if timeout < 1:
+            raise BadInput(f"timeout must be 1 burst or more, got {timeout}")
+        self._place, self._timeout = place, timeout
+        self._pending: dict[tuple, _Pending] = {}  # in the order of their last bursts
+        self._refused: dict[tuple, _Pending] = {}
+        self._tokens = count()
+        self._symbols = 0
+        self._bursts = 0
+        self._bursts_at_flush = 0
+        self._flushes: deque[tuple[int, int | None]] = deque()  # that arrived before their bursts
+
+    @property
+    def waiting(self) -> int:
+        """Images that wait for more of their bursts."""
+        return len(self._pending)
+
+    @property
+    def symbols(self) -> int:
+        """Symbols that are held for them."""
+        return self._symbols
+
+    def feed(self, meta: Mapping[str, Any], symbols: np.ndarray, snr_db: float = 10.0) -> list[Event]:
+        """One burst, as :meth:`Fragment.of`; what is known after it."""
+        self._bursts += 1
+        events: list[Event] = []
+        try:
+            fragment = Fragment.of(meta, symbols, snr_db)
+            try:
+                self._add(fragment, self._placed(fragment), events)
+            except Refusal as refusal:
+                self._refuse(fragment, str(refusal), events)
+        except ValueError as error:
+            events.append(Dropped(f"a fragment was dropped: {error}"))
+        self._flush_due(events)
+        while self._pending and self._is_overdue():
+            self._deliver(self._pending, next(iter(self._pending)), events)
+        return events
+
+    def flush(self, bursts: int | None = None, samples: int | None = None) -> list[Event]:
+        """Deliver what waits of the bursts that were received before a silence.
+
+        GNU Radio hands over the messages of one port in order, but those of another port before or after them: a flush
+        that arrives before its bursts waits for them.
+
+        Parameters
+        ----------
+        bursts : int, optional
+            How many symbols PDUs were sent before the silence; by default, those that have arrived.
+        samples : int, optional
+            Samples that had passed; they come back in :class:`Idle`.
+        """
+        events: list[Event] = []
+        self._flushes.append((self._bursts if bursts is None else bursts, samples))
+        if len(self._flushes) > MAX_FLUSHES:
+            self._flush(*self._flushes.popleft(), events)
+        self._flush_due(events)
+        return events
+
+    def finish(self) -> list[Event]:
+        """Deliver what is here of every image."""
+        events: list[Event] = []
+        for images in (self._pending, self._refused):
+            for key in list(images):
+                self._deliver(images, key, events)
+        return events
+
+    def _placed(self, fragment: Fragment) -> Place:
+        header = fragment.header
+        place = self._place(header)
+        group = place.group
+        if not group.first <= header.fragment < group.first + group.depth <= header.fragments:
+            raise BadInput(
+                f"a fragment {header.fragment} of {header.fragments} does not belong to a group of {group.depth} from "
+                f"{group.first}"
+            )
+        length = group.length(header.fragment)
+        if header.n_symbols != length:
+            raise BadInput(f"a fragment of {header.n_symbols} symbols arrived where {length} symbols belong")
+        return place
+
+    def _add(self, fragment: Fragment, place: Place, events: list[Event]) -> None:
+        header = fragment.header
+        key = _key(header, place.identity)
+        pending = self._pending.get(key)
+        if pending is not None and header.fragment in _part(pending, fragment, place.identity).groups:
+            # the same image again; what there is of the first is delivered as it is
+            self._deliver(self._pending, key, events)
+            pending = None
+        if pending is None:
+            pending = _Pending(next(self._tokens), header, _known(fragment), place.min_share)
+        self._pending.pop(key, None)
+        self._pending[key] = pending
+        pending.last_burst = self._bursts
+        pending.energies += fragment.energies
+        part = _part(pending, fragment, place.identity)
+        part.groups[header.fragment] = place.group
+        if len(fragment.symbols):
+            part.arrived[header.fragment] = (fragment.symbols, fragment.noise_var)
+            self._symbols += len(fragment.symbols)
+        if len(part.groups) == header.fragments:
+            events.append(PartArrived(pending.token, part.bursts(), pending.meta))
+        if pending.is_whole():
+            self._deliver(self._pending, key, events)
+
+    def _refuse(self, fragment: Fragment, sentence: str, events: list[Event]) -> None:
+        """Count the bursts of an image that cannot be decoded here, and keep nothing of them."""
+        header = fragment.header
+        identity = (header.fragments,)
+        key = _key(header, identity)
+        pending = self._refused.get(key)
+        if pending is None:
+            events.append(Dropped(sentence))
+            pending = self._refused[key] = _Pending(next(self._tokens), header, _known(fragment), 0.0, sentence)
+            if len(self._refused) > MAX_PENDING:
+                self._deliver(self._refused, next(iter(self._refused)), events)
+        pending.last_burst = self._bursts
+        group = Group(header.fragment, 1, header.n_symbols, header.mcs)
+        _part(pending, fragment, identity).groups[header.fragment] = group
+        if pending.is_whole():
+            self._deliver(self._refused, key, events)
+
+    def _is_overdue(self) -> bool:
+        """Whether the image that has waited longest must go."""
+        oldest = next(iter(self._pending.values()))
+        waited = self._bursts - oldest.last_burst
+        return waited > self._timeout or len(self._pending) > MAX_PENDING or self._symbols > MAX_SYMBOLS
+
+    def _flush_due(self, events: list[Event]) -> None:
+        while self._flushes and self._flushes[0][0] <= self._bursts:
+            self._flush(*self._flushes.popleft(), events)
+
+    def _flush(self, bursts: int, samples: int | None, events: list[Event]) -> None:
+        for images in (self._pending, self._refused):
+            for key in [key for key, pending in images.items() if pending.last_burst <= bursts]:
+                self._deliver(images, key, events)
+        # the silence after a burst is only the end of its image; a whole period of silence is news
+        if bursts == self._bursts_at_flush:
+            events.append(Idle(bursts, samples))
+        self._bursts_at_flush = bursts
+
+    def _deliver(self, images: dict[tuple, _Pending], key: tuple, events: list[Event]) -> None:
+        pending = images.pop(key)
+        if images is self._pending:
+            self._symbols -= pending.symbols()
+        parts = [part.bursts() for part in pending.chosen()]
+        # of a part of which nothing arrived it is not known how many fragments it had: it counts as one
+        fragments = sum(part.header.fragments for part in parts) + pending.header.parts - len(parts)
+        arrived = sum(part.arrived for part in parts)
+        lost = fragments - arrived
+        uses = sum(part.uses for part in parts)
+        meta = pending.meta | {
+            "lost": lost,
+            "fragments": fragments,
+            "payload_uses": uses,
+            "air_uses": uses + round(pending.energies[2]),
+            "groups": _sizes(group for part in parts for group, _ in part.groups),
+        }
+        signal, noise = pending.energies[:2]
+        if signal > 0 and noise > 0:
+            meta["snr_db"] = 10 * (math.log10(signal) - math.log10(noise))
+        error = pending.refusal
+        if error:
+            pass
+        elif arrived == 0:
+            error = f"all {lost} fragments of the image were lost"
+        elif arrived < pending.min_share * fragments:
+            error = f"{lost} of {fragments} fragments of the image were lost, too many for a picture"
+        events.append(Delivery(pending.token, pending.header, meta, tuple(parts), error))
+
+
+def _key(header: BurstHeader, identity: tuple) -> tuple:
+    """Two senders may use the same number; what their headers say keeps their images apart."""
+    image = (header.transmission, header.image_id, header.scheme, header.weights_id, header.height, header.width)
+    return (*image, header.snr_enc, header.parts, identity if header.parts == 1 else None)
+
+
+def _part(pending: _Pending, fragment: Fragment, identity: tuple) -> _Part:
+    identities = pending.parts.setdefault(fragment.header.part, {})
+    if identity not in identities and len(identities) == MAX_IDENTITIES:
+        raise BadInput(f"{MAX_IDENTITIES} bursts contradict one another in what part {fragment.header.part} is")
+    return identities.setdefault(identity, _Part(fragment.header))
+
+
+def _known(fragment: Fragment) -> Meta:
+    header = fragment.header
+    return fragment.meta | {"image_id": header.image_id, "height": header.height, "width": header.width}
+
+
+def _sizes(groups: Iterable[Group]) -> str:
+    """Number and length of the bursts of all groups."""
+    sizes: dict[int, int] = {}
+    for group in groups:
+        short, long = divmod(group.total, group.depth)
+        for length, number in ((short + 1, long), (short, group.depth - long)):
+            if number:
+                sizes[length] = sizes.get(length, 0) + number
+    return ",".join(f"{number}x{length}" for length, number in sizes.items())

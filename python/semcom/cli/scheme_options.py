@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of the command that come from the options of the schemes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import Field, fields
+from typing import Annotated, Any
+
+import typer
+
+from .. import schemes
+from ..errors import BadInput
+from ..schemes import Scheme
+from ..schemes.options import type_of
+
+_LINK = ("prompts",)  # options that a sub-command has under a name of its own
+
+
+def _known() -> dict[str, dict[str, tuple[type, Field]]]:
+    """Name of an option -> name of each scheme that has it -> its type and field."""
+    found: dict[str, dict[str, tuple[type, Field]]] = {}
+    for scheme in schemes.schemes().values():
+        for item in fields(scheme.Options):
+            if item.name not in _LINK:
+                found.setdefault(item.name, {})[scheme.name] = type_of(scheme.Options, item), item
+    return found
+
+
+def _help(having: Mapping[str, tuple[type, Field]]) -> str:
+    texts: dict[str, list[str]] = {}
+    for name, (_, item) in having.items():
+        texts.setdefault(item.metadata.get("help", ""), []).append(name)
+    return "; ".join(f"{', '.join(names)}: {text}" for text, names in texts.items())
+
+
+def with_scheme_options(function: Callable[..., Any], several: bool = False) -> Callable[..., Any]:
+    """Give a sub-command the options of all schemes, in place of its parameter ``scheme_options``.
+
+    Parameters
+    ----------
+    function : callable
+        Has a keyword parameter ``scheme_options``, which gets those that were given, by name.
+    several : bool
+        Whether all values are texts, which may list several.
+    """
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "scheme_options"]
+    known = _known()
+    for name, having in known.items():
+        kinds = {kind for kind, _ in having.values()}
+        kind = str if several or len(kinds) > 1 else kinds.pop()
+        annotation = Annotated[kind | None, typer.Option(help=_help(having))]
+        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
+
+    @functools.wraps(function)
+    def command(*args: Any, **kwargs: Any) -> Any:
+        given = {name: value for name in known if (value := kwargs.pop(name, None)) is not None}
+        return function(*args, **kwargs, scheme_options=given)
+
+    command.__signature__ = inspect.Signature(parameters)
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    del command.__wrapped__
+    return command
+
+
+def own(scheme: Scheme, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What of ``given`` are options of a scheme."""
+    names = {item.name for item in fields(scheme.Options)}
+    return {name: value for name, value in given.items() if name in names}
+
+
+def check_used(chosen: list[Scheme], given: Mapping[str, Any]) -> None:
+    """Refuse an option that none of the chosen schemes has."""
+    for name in given:
+        if not any(name in own(scheme, given) for scheme in chosen):
+            have = ", ".join(_known().get(name, {}))
+            raise BadInput(f"is not an option of {', '.join(s.name for s in chosen)}, only of {have}", field=name)

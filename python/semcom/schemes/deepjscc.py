@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scheme ``deepjscc``: a CNN coder trained with channel noise."""
+
+from __future__ import annotations
+
+from ..jscc.coder import Coder
+from .networks import NetworkScheme
+
+
+class DeepJSCC(NetworkScheme):
+    """A CNN coder trained with channel noise; k/n = 1/12. Its weights do not ship: train your own."""
+
+    name = "deepjscc"
+    code = 2
+    title = "DeepJSCC (CNN)"
+    reference = (
+        "Bourtsoulatze, Kurka and Gunduz, Deep Joint Source-Channel Coding for Wireless Image Transmission, TCCN 2019"
+    )
+    fixed_rate = 127
+
+    def coder(self, variant: str) -> Coder:
+        """The networks of a variant."""
+        from ..jscc.neural import latent_coder
+
+        return latent_coder(self.name, variant)

@@ -1,0 +1,417 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reception: bursts of any scheme in, images out. The receiver configures itself by the bursts' headers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..burst import (
+    ANALOGUE,
+    MIN_SHARE,
+    USUAL_TIMEOUT,
+    BurstHeader,
+    Delivery,
+    Dropped,
+    Event,
+    Group,
+    Idle,
+    PartArrived,
+    PartBursts,
+    Place,
+    Reassembly,
+    Refusal,
+    fragments_needed,
+    snr_field,
+)
+from ..digital import mcs_of, read_part
+from ..errors import BadInput, SemcomError, Undecodable
+from . import registry
+from .base import AUTO, BITS, SYMBOLS, Decoded, Decoder, ReceivedPart, Scheme, image_header
+
+
+def group_of_bits(header: BurstHeader) -> Group:
+    """The group that a burst of bits belongs to; BadInput when its header names no MCS."""
+    mcs_of(header.mcs)
+    depth = header.rate + 1
+    return Group(header.scale, depth, depth * header.n_symbols, header.mcs)
+
+
+@dataclass(frozen=True)
+class PartRead:
+    """A part that carries bits has been read.
+
+    ``data`` are its bytes, and ``meta`` says how many of them are sound.
+    """
+
+    data: bytes
+    meta: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class News:
+    """Something of an image is known before all of it is here."""
+
+    decoded: Decoded
+    meta: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image, or why it was given up.
+
+    ``decoded`` is None where ``error`` says in one sentence why; ``failure`` is what was raised, where something was,
+    and ``views`` names the drawings that will not come either.
+    """
+
+    meta: dict[str, Any]
+    decoded: Decoded | None
+    error: str = ""
+    failure: Exception | None = None
+    views: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message of bytes, or why it was given up.
+
+    ``data`` holds zeros where code blocks were lost, and is None where ``error`` says in one sentence why.
+    """
+
+    meta: dict[str, Any]
+    data: bytes | None
+    error: str = ""
+
+
+class _Reader:
+    """Reads the parts of one image that carry bits, and keeps count."""
+
+    def __init__(self) -> None:
+        self.about: dict[str, Any] = {}
+        self._blocks = self._lost = 0
+
+    def read(self, part: PartBursts, meta: dict[str, Any]) -> PartRead | None:
+        """The bytes of a part; None where not one of its code blocks could be decoded."""
+        header, about = part.header, self.about
+        message = read_part(part, MIN_SHARE)
+        self._blocks += message.blocks
+        self._lost += message.blocks_lost
+        about |= {"blocks": self._blocks, "blocks_lost": self._lost}
+        about.setdefault("mcs", header.mcs)
+        if message.note and not meta.get("name"):
+            about["name"] = message.note.decode("utf-8", "replace")
+        if message.blocks == message.blocks_lost:
+            return None
+        about["bytes"] = about.get("bytes", 0) + len(message.data)
+        keys = {"part": header.part, "parts": header.parts, "intact": message.intact, "mcs": header.mcs}
+        return PartRead(message.data, meta | self.name | keys | {"bytes": len(message.data)})
+
+    @property
+    def name(self) -> dict[str, str]:
+        """The name that travelled with the image."""
+        return {"name": self.about["name"]} if "name" in self.about else {}
+
+    @property
+    def failure(self) -> str:
+        """One sentence where code blocks arrived and none could be decoded, else empty."""
+        if not self._blocks or self._lost < self._blocks:
+            return ""
+        return f"none of the {self._blocks} code blocks could be decoded; the channel was too bad for the MCS"
+
+
+@dataclass
+class _State:
+    """What is known of an image whose parts still arrive."""
+
+    scheme: Scheme
+    decoder: Decoder | None = None
+    fed: set[int] = field(default_factory=set)
+    reader: _Reader = field(default_factory=_Reader)
+    failure: Exception | None = None
+
+
+Reported = PartRead | News | Image | Message | Dropped | Idle
+
+
+class _Receiving:
+    """Bursts in, by way of a reassembly; what derives from it says where a burst belongs and what becomes of events."""
+
+    def __init__(self, timeout: int, snr_db: float):
+        self.reassembly = Reassembly(self._place, timeout)
+        self.snr_db = snr_db
+
+    @property
+    def snr_db(self) -> float:
+        """Es/N0 assumed for bursts that bring no noise variance, dB."""
+        return self._snr_db
+
+    @snr_db.setter
+    def snr_db(self, snr_db: float) -> None:
+        snr_field(snr_db)
+        self._snr_db = snr_db
+
+    def feed(self, meta: Mapping[str, Any], symbols: np.ndarray) -> list[Reported]:
+        """One burst, its metadata with the fields of the header; what is known after it."""
+        return self._handled(self.reassembly.feed(meta, symbols, self._snr_db))
+
+    def flush(self, bursts: int | None = None, samples: int | None = None) -> list[Reported]:
+        """See :meth:`~..burst.Reassembly.flush`."""
+        return self._handled(self.reassembly.flush(bursts, samples))
+
+    def finish(self) -> list[Reported]:
+        """Everything that is still here."""
+        return self._handled(self.reassembly.finish())
+
+    def _place(self, header: BurstHeader) -> Place:
+        raise BadInput("nothing is received here")
+
+    def _handled(self, events: list[Event]) -> list[Reported]:
+        out: list[Reported] = []
+        for event in events:
+            if isinstance(event, PartArrived):
+                self._part(event.token, event.part, event.meta, out)
+            elif isinstance(event, Delivery):
+                self._deliver(event, out)
+            else:
+                out.append(event)
+        return out
+
+    def _part(self, token: int, part: PartBursts, meta: dict[str, Any], out: list[Reported]) -> None:
+        """All that will arrive of a part is here."""
+
+    def _deliver(self, delivery: Delivery, out: list[Reported]) -> None:
+        """All that will arrive of an image is here."""
+
+
+class Reception(_Receiving):
+    """Reassembly, and a decoder of the right scheme and weights for each image.
+
+    Parameters
+    ----------
+    scheme : str or Scheme
+        "auto", or the only one that is decoded; others are refused with a sentence.
+    variant : str
+        "auto" takes the weights that the headers name; otherwise images of other weights are refused.
+    timeout : int
+        See :class:`~..burst.Reassembly`.
+    snr_db : float
+        Es/N0 assumed for bursts that bring no noise variance, dB.
+
+    Raises
+    ------
+    BadInput
+        There is no such scheme, an SNR that is not finite, or a timeout below 1.
+    """
+
+    def __init__(
+        self,
+        scheme: str | Scheme = AUTO,
+        variant: str = AUTO,
+        timeout: int = USUAL_TIMEOUT,
+        snr_db: float = 10.0,
+    ):
+        self._only = None if scheme == AUTO else registry.get(scheme)
+        self._variant = variant or AUTO
+        self._chosen: dict[tuple[int, int], tuple[Scheme, str] | Refusal] = {}
+        self._states: dict[int, _State] = {}
+        _Receiving.__init__(self, timeout, snr_db)
+
+    def _scheme_of(self, header: BurstHeader) -> tuple[Scheme, str]:
+        """Scheme and variant of the weights of a burst; Refusal where it cannot be decoded here."""
+        key = header.scheme, header.weights_id
+        found = self._chosen.get(key)
+        if found is None:
+            try:
+                found = self._choose(*key)
+            except Refusal as refusal:
+                found = refusal
+            self._chosen[key] = found
+        if isinstance(found, Refusal):
+            raise found
+        return found
+
+    def _choose(self, code: int, weights_id: int) -> tuple[Scheme, str]:
+        only = self._only
+        scheme = only if only is not None and only.code == code else registry.of_code(code)
+        if only is not None and scheme is not only:
+            raise Refusal(
+                f"an image of scheme {registry.name_of(code)} arrived at a receiver set to {only.name}; set it to auto "
+                "or to the transmitter's scheme"
+            )
+        if scheme is None:
+            raise Refusal(
+                f"an image of scheme {registry.name_of(code)} arrived, which is not known here; set the receiver to "
+                "that scheme, or register it"
+            )
+        try:
+            known = scheme.variants()
+        except (SemcomError, OSError) as error:
+            raise Refusal(f"an image of scheme {scheme.name} arrived, and its weights cannot be had: {error}") from None
+        if not known:
+            raise Refusal(f"an image of scheme {scheme.name} arrived, and {scheme.missing()}")
+        usual = next(iter(known))
+        wanted = usual if self._variant == AUTO else self._variant
+        if wanted not in known:
+            raise Refusal(
+                f"an image of scheme {scheme.name} arrived at a receiver set to weights {wanted!r}, which are not "
+                f"here; choose {', '.join(filter(None, known)) or AUTO}"
+            )
+        if weights_id in (0, known[wanted]):
+            return scheme, wanted
+        match = next((variant for variant, identifier in known.items() if identifier == weights_id), None)
+        if match is not None and self._variant == AUTO:
+            return scheme, match
+        sent = f"{match!r}" if match is not None else f"with identifier {weights_id}, which are not here"
+        here = ", ".join(f"{variant or 'shipped'} ({identifier})" for variant, identifier in known.items())
+        raise Refusal(
+            f"an image of scheme {scheme.name} arrived that was encoded with weights {sent}; this receiver decodes "
+            f"with {wanted or 'the shipped ones'}, and here are {here}: use the same weights at both ends"
+        )
+
+    def _place(self, header: BurstHeader) -> Place:
+        """By the header alone; see :class:`~..burst.Reassembly`."""
+        scheme, variant = self._scheme_of(header)
+        kind = SYMBOLS if header.mcs == ANALOGUE else BITS
+        if kind not in scheme.carries:
+            raise BadInput(f"a fragment of {kind} arrived that says it is of scheme {scheme.name}, which sends none")
+        scheme.check_header(header)
+        if kind == BITS:
+            return Place(group_of_bits(header), (header.fragments, header.mcs), scheme.min_share)
+        total = scheme.symbols(image_header(header, scheme.name), header.part, variant)
+        if header.fragments != fragments_needed(total):
+            raise BadInput(
+                f"a fragment {header.fragment} of {header.fragments} does not fit a {header.width}x{header.height} "
+                "image"
+            )
+        group = Group(0, header.fragments, total, header.mcs)
+        return Place(group, (header.fragments, header.rate, header.scale), scheme.min_share)
+
+    def _part(self, token: int, part: PartBursts, meta: dict[str, Any], out: list[Reported]) -> None:
+        """Hand a part to the image's decoder, if enough of it is here."""
+        header = part.header
+        scheme, variant = self._scheme_of(header)
+        state = self._states.setdefault(token, _State(scheme))
+        if header.part in state.fed or not part.arrived:
+            return
+        state.fed.add(header.part)
+        known = image_header(header, scheme.name)
+        try:
+            if state.decoder is None:
+                state.decoder = scheme.decoder(known, variant)
+            if header.mcs == ANALOGUE:
+                symbols, noise_var = part.joined()
+                received = ReceivedPart(header.part, symbols, known, noise_var, mcs=header.mcs)
+            else:
+                read = state.reader.read(part, meta | {"scheme": scheme.name})
+                if read is None:
+                    return
+                out.append(read)
+                received = ReceivedPart(header.part, read.data, known, intact=read.meta["intact"], mcs=header.mcs)
+            decoded = state.decoder.feed(received)
+        except Exception as error:  # whatever a decoder raises costs its own image only, and is told with it
+            state.failure = error
+            return
+        if decoded != Decoded():
+            out.append(News(decoded, meta | {"scheme": scheme.name} | state.reader.name))
+
+    def _deliver(self, delivery: Delivery, out: list[Reported]) -> None:
+        if not delivery.error:
+            for part in delivery.parts:
+                self._part(delivery.token, part, delivery.meta, out)
+        meta = delivery.meta | {"scheme": registry.name_of(delivery.header.scheme)}
+        state = self._states.pop(delivery.token, None)
+        scheme = registry.of_code(delivery.header.scheme)
+        views = scheme.views if scheme else ()
+        if delivery.error or state is None:
+            out.append(Image(meta, None, delivery.error, views=views))
+            return
+        meta |= {"scheme": state.scheme.name} | state.reader.about
+        try:
+            if state.failure is not None:
+                raise state.failure
+            if state.reader.failure:
+                raise Undecodable(state.reader.failure)
+            decoded = state.decoder.finish()
+            if decoded.image is None:
+                raise BadInput(f"scheme {state.scheme.name} made no picture of what arrived")
+        except Exception as error:  # as above
+            out.append(Image(meta, None, str(error), error, views))
+        else:
+            out.append(Image(meta | decoded.about, decoded))
+
+
+class MessageReception(_Receiving):
+    """Reassembly of messages of bytes, whatever they mean.
+
+    Parameters
+    ----------
+    scheme : str
+        "auto", or the only scheme whose messages are read.
+    timeout, snr_db
+        As of :class:`Reception`.
+
+    Raises
+    ------
+    BadInput
+        There is no such scheme, or it carries no bits.
+    """
+
+    def __init__(self, scheme: str = AUTO, timeout: int = USUAL_TIMEOUT, snr_db: float = 10.0):
+        self._only = None if scheme == AUTO else registry.get(scheme)
+        if self._only is not None and BITS not in self._only.carries:
+            raise BadInput(f"scheme {scheme} carries no bytes; choose auto, digital or esisc")
+        self._readers: dict[int, _Reader] = {}
+        self._parts: dict[int, dict[int, PartRead]] = {}
+        _Receiving.__init__(self, timeout, snr_db)
+
+    def _place(self, header: BurstHeader) -> Place:
+        name, scheme = registry.name_of(header.scheme), registry.of_code(header.scheme)
+        if header.mcs == ANALOGUE:
+            raise Refusal(f"an image of scheme {name} arrived as symbols; a decoder of bytes cannot read it")
+        if self._only is not None and self._only.code != header.scheme:
+            raise Refusal(f"a message of scheme {name} arrived at a decoder set to {self._only.name}; set it to auto")
+        if scheme is not None and BITS not in scheme.carries:
+            raise BadInput(f"a fragment of bits arrived that says it is of scheme {name}, which sends none")
+        share = MIN_SHARE if scheme is None else scheme.min_share
+        return Place(group_of_bits(header), (header.fragments, header.mcs), share)
+
+    def _part(self, token: int, part: PartBursts, meta: dict[str, Any], out: list[Reported]) -> None:
+        parts = self._parts.setdefault(token, {})
+        reader = self._readers.setdefault(token, _Reader())
+        if part.header.part in parts or not part.arrived:
+            return
+        try:
+            read = reader.read(part, meta | {"scheme": registry.name_of(part.header.scheme)})
+        except BadInput:  # told when the message is delivered: nothing of it could be read
+            return
+        if read is not None:
+            parts[part.header.part] = read
+            out.append(read)
+
+    def _deliver(self, delivery: Delivery, out: list[Reported]) -> None:
+        if not delivery.error:
+            for part in delivery.parts:
+                self._part(delivery.token, part, delivery.meta, out)
+        parts, reader = self._parts.pop(delivery.token, {}), self._readers.pop(delivery.token, _Reader())
+        meta = delivery.meta | {"scheme": registry.name_of(delivery.header.scheme)} | reader.about
+        error = delivery.error or reader.failure or ("" if parts else "nothing of the message could be read")
+        if error:
+            out.append(Message(meta, None, error))
+            return
+        data = b"".join(parts[index].data for index in sorted(parts))
+        out.append(Message(meta | {"intact": _intact(parts, delivery.header.parts), "bytes": len(data)}, data))
+
+
+def _intact(parts: Mapping[int, PartRead], count: int) -> int:
+    """Leading bytes of all parts together that are without loss."""
+    total = 0
+    for index in range(count):
+        if index not in parts:
+            break
+        total += parts[index].meta["intact"]
+        if parts[index].meta["intact"] < parts[index].meta["bytes"]:
+            break
+    return total

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The registry of schemes: those of this project, those of entry points, and those that a script registers."""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+from importlib.metadata import entry_points
+
+from ..errors import BadInput
+from .base import AUTO, Scheme
+from .deepjscc import DeepJSCC
+from .digital import Digital
+from .esisc import EsIsc
+from .pair import PREFIX, OnnxPair
+from .samsc import SAMSC
+from .semcom import Semcom
+from .softcast import SoftCast
+from .witt import WITT
+
+ENTRY_POINTS = "semcom.schemes"
+OWN_CODES = range(128, 254)  # for schemes of one's own
+RESERVED = {"segsc": 4}  # of a later version
+
+_OURS = (SoftCast, Semcom, SAMSC, DeepJSCC, WITT, Digital, EsIsc)
+_registered: dict[str, Scheme] = {scheme.name: scheme() for scheme in _OURS}
+
+
+def register(scheme: type[Scheme] | Scheme) -> type[Scheme] | Scheme:
+    """Make a scheme known by its name and code; can be used as a decorator of its class.
+
+    Registering a scheme again under its name and code replaces it.
+
+    Parameters
+    ----------
+    scheme : Scheme or subclass
+        A class is called without arguments.
+
+    Returns
+    -------
+    Scheme or subclass
+        What was given.
+
+    Raises
+    ------
+    BadInput
+        A name or code that is not free, or a code outside 128 to 253.
+    """
+    made = scheme() if isinstance(scheme, type) else scheme
+    if not isinstance(made, Scheme):
+        raise BadInput(f"{type(made).__name__} is not a scheme; derive it from semcom.schemes.Scheme")
+    name, code = made.name, made.code
+    if not name or name == AUTO or name.startswith(PREFIX) or name in RESERVED or name in {s.name for s in _OURS}:
+        raise BadInput(f"a scheme cannot be called {name!r}; choose a name of its own")
+    if code not in OWN_CODES:
+        raise BadInput(
+            f"scheme {name} has code {code}; choose one from {OWN_CODES.start} to {OWN_CODES.stop - 1} for your own"
+        )
+    for other in _registered.values():
+        if other.code == code and other.name != name:
+            raise BadInput(f"scheme {name} has code {code}, which is that of {other.name}; choose another")
+    _registered[name] = made
+    return scheme
+
+
+@lru_cache(maxsize=1)
+def _load_entry_points() -> None:
+    """Register what installed packages offer; one that does not load is said and left out."""
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            register(point.load())
+        except Exception as error:  # whatever somebody else's package raises, the other schemes are of use
+            warnings.warn(f"the scheme {point.name} of {point.value} does not load: {error}", stacklevel=2)
+
+
+def schemes() -> dict[str, Scheme]:
+    """All schemes that are known, by name, those of this project first."""
+    _load_entry_points()
+    return dict(_registered)
+
+
+def names() -> tuple[str, ...]:
+    """The names of all schemes that are known."""
+    return tuple(schemes())
+
+
+def get(name: str | Scheme) -> Scheme:
+    """The scheme of a name, or of two ONNX files, ``onnx:ENC.onnx,DEC.onnx``.
+
+    Raises
+    ------
+    BadInput
+        There is no such scheme.
+    """
+    if isinstance(name, Scheme):
+        return name
+    if name.startswith(PREFIX):
+        return OnnxPair(name)
+    known = schemes()
+    if name in known:
+        return known[name]
+    choice = f"choose {', '.join(known)}, or onnx:ENCODER,DECODER"
+    if name in RESERVED:
+        raise BadInput(f"scheme {name} is not part of this version yet; {choice}")
+    raise BadInput(f"there is no scheme {name!r}; {choice}")
+
+
+def of_code(code: int) -> Scheme | None:
+    """The scheme that a burst header names; None for one that is not known here, as every pair of ONNX files."""
+    return next((scheme for scheme in schemes().values() if scheme.code == code), None)
+
+
+def name_of(code: int) -> str:
+    """What a person calls the scheme that a burst header names."""
+    scheme = of_code(code)
+    if scheme is not None:
+        return scheme.name
+    if code == OnnxPair.code:
+        return PREFIX.rstrip(":")
+    return next((name for name, reserved in RESERVED.items() if reserved == code), f"number {code}")

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scheme ``witt``: a Swin transformer trained with channel noise."""
+
+from __future__ import annotations
+
+from ..jscc.coder import Coder
+from .networks import NetworkScheme
+
+
+class WITT(NetworkScheme):
+    """A Swin transformer trained with channel noise; k/n = 1/12. Its weights do not ship: train your own."""
+
+    name = "witt"
+    code = 3
+    title = "WITT (Swin transformer)"
+    reference = "Yang et al., WITT: A Wireless Image Transmission Transformer, ICASSP 2023"
+    fixed_rate = 127
+
+    def coder(self, variant: str) -> Coder:
+        """The networks of a variant."""
+        from ..jscc.neural import latent_coder
+
+        return latent_coder(self.name, variant)

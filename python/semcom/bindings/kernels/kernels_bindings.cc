@@ -5,6 +5,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <gnuradio/semcom/burst_header.h>
 #include <gnuradio/semcom/conv_code.h>
 #include <gnuradio/semcom/modulation.h>
 #include <gnuradio/semcom/nr_ldpc.h>
@@ -72,6 +73,7 @@ std::uint32_t checked_seed(py::int_ seed)
 PYBIND11_MODULE(semcom_kernels, m)
 {
     m.doc() = "Coding and modulation in C++, on NumPy arrays of one bit per byte.";
+    m.attr("HEADER_BITS") = int(burst_header::bits); // of each burst, with the CRC
 
     py::class_<nr_ldpc>(m,
                         "nr_ldpc",

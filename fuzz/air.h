@@ -4,8 +4,9 @@
 #ifndef INCLUDED_SEMCOM_FUZZ_AIR_H
 #define INCLUDED_SEMCOM_FUZZ_AIR_H
 
+#include "burst_transmitter.h"
+
 #include <gnuradio/semcom/burst_header.h>
-#include <gnuradio/semcom/burst_transmitter.h>
 
 #include <array>
 #include <cstdint>

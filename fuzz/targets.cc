@@ -6,7 +6,8 @@
 #include "air.h"
 #include "burst_pdu.h"
 
-#include <gnuradio/semcom/burst_receiver.h>
+#include "burst_receiver.h"
+
 #include <gnuradio/semcom/pdu.h>
 
 #include <algorithm>
@@ -85,7 +86,7 @@ burst_header any_header(reader& in)
     h.mcs = in.byte() & 63;
     h.weights_id = in.byte();
     // mostly short bursts, so that an input holds several
-    const unsigned longest = in.byte() % 8 ? 200 : ofdm_params::max_symbols;
+    const unsigned longest = in.byte() % 8 ? 200 : burst_header::max_symbols;
     h.n_symbols = 1 + in.below(longest);
     return h;
 }

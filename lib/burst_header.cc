@@ -1,8 +1,9 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#include "pseudo_random.h"
+
 #include <gnuradio/semcom/burst_header.h>
-#include <gnuradio/semcom/ofdm_params.h>
 
 #include <algorithm>
 #include <cmath>
@@ -122,7 +123,7 @@ const char* burst_header::problem() const
     if (mcs > 63) {
         return "The header carries an mcs of at most 63.";
     }
-    if (n_symbols < 1 || n_symbols > ofdm_params::max_symbols) {
+    if (n_symbols < 1 || n_symbols > max_symbols) {
         return "A burst carries 1 to 4096 symbols.";
     }
     return "";

@@ -1,10 +1,12 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#include "burst_receiver.h"
+#include "burst_transmitter.h"
+#include "payload_interleaver.h"
+
 #include <gnuradio/semcom/burst_demodulator.h>
 #include <gnuradio/semcom/burst_modulator.h>
-#include <gnuradio/semcom/burst_receiver.h>
-#include <gnuradio/semcom/burst_transmitter.h>
 
 #include <boost/test/unit_test.hpp>
 

@@ -29,6 +29,7 @@ namespace semcom {
 struct SEMCOM_API burst_header {
     static constexpr int bits = 176;
     static constexpr int bytes = bits / 8;
+    static constexpr int max_symbols = 4096; //!< payload symbols of a burst
 
     //! 8 bits, random for each run of a sender: it tells two senders apart
     std::uint8_t transmission = 0;

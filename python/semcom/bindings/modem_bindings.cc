@@ -1,17 +1,18 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#include "burst_detector.h"
+#include "burst_receiver.h"
+#include "burst_transmitter.h"
+
 #include <pybind11/complex.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include <gnuradio/semcom/burst_demodulator.h>
-#include <gnuradio/semcom/burst_detector.h>
 #include <gnuradio/semcom/burst_header.h>
 #include <gnuradio/semcom/burst_modulator.h>
-#include <gnuradio/semcom/burst_receiver.h>
-#include <gnuradio/semcom/burst_transmitter.h>
 #include <gnuradio/semcom/ofdm_params.h>
 
 #include <algorithm>
@@ -112,8 +113,7 @@ void bind_params(py::module& m)
         .def_readonly("pilot_spacing", &ofdm_params::pilot_spacing)
         .def_readonly("oversampling", &ofdm_params::oversampling)
         .def_readonly("preamble_len", &ofdm_params::preamble_len)
-        .def_readonly("max_cfo", &ofdm_params::max_cfo)
-        .def_readonly_static("max_symbols", &ofdm_params::max_symbols);
+        .def_readonly("max_cfo", &ofdm_params::max_cfo);
 
     py::class_<ofdm_frame>(m,
                            "ofdm_frame",
@@ -201,6 +201,7 @@ void bind_header(py::module& m)
             },
             py::arg("packed"));
     header.attr("BITS") = int(burst_header::bits);
+    header.attr("MAX_SYMBOLS") = int(burst_header::max_symbols);
 
     py::class_<burst_header_codec>(
         m,
@@ -231,9 +232,7 @@ void bind_stages(py::module& m)
         .def_readonly("phase", &burst_candidate::phase);
 
     py::class_<burst_detector>(
-        m,
-        "burst_detector",
-        "Finds preambles in samples; see gnuradio/semcom/burst_detector.h.")
+        m, "burst_detector", "Finds preambles in samples; see lib/burst_detector.h.")
         .def(py::init<const ofdm_frame&, double>(),
              py::arg("frame") = ofdm_frame(),
              py::arg("false_alarms") = 1e-6)
@@ -250,7 +249,7 @@ void bind_stages(py::module& m)
     py::class_<burst_transmitter>(
         m,
         "burst_transmitter",
-        "Header and symbols to samples; see gnuradio/semcom/burst_transmitter.h.")
+        "Header and symbols to samples; see lib/burst_transmitter.h.")
         .def(py::init<const ofdm_frame&, float>(),
              py::arg("frame") = ofdm_frame(),
              py::arg("amplitude") = 1.0f)
@@ -283,9 +282,7 @@ void bind_stages(py::module& m)
             "noise_var", [](const received_burst& b) { return array(b.noise_var); });
 
     py::class_<burst_receiver>(
-        m,
-        "burst_receiver",
-        "Samples to headers and symbols; see gnuradio/semcom/burst_receiver.h.")
+        m, "burst_receiver", "Samples to headers and symbols; see lib/burst_receiver.h.")
         .def(py::init<const ofdm_frame&>(), py::arg("frame") = ofdm_frame())
         .def_property_readonly("frame", &burst_receiver::frame)
         .def_property_readonly("counters",

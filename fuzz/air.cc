@@ -3,6 +3,8 @@
 
 #include "air.h"
 
+#include "pseudo_random.h"
+
 #include <cmath>
 
 using namespace gr::semcom;

@@ -4,8 +4,9 @@
 #ifndef INCLUDED_SEMCOM_FUZZ_AIR_H
 #define INCLUDED_SEMCOM_FUZZ_AIR_H
 
+#include "burst_transmitter.h"
+
 #include <gnuradio/semcom/burst_header.h>
-#include <gnuradio/semcom/burst_transmitter.h>
 
 #include <array>
 #include <cstdint>
@@ -21,7 +22,7 @@ using packed_header = std::array<std::uint8_t, gr::semcom::burst_header::bytes>;
  */
 packed_header with_crc(packed_header packed);
 
-//! As burst_header_codec::encode, for any 160 bits.
+//! As burst_header_codec::encode, for any packed header.
 std::vector<float> coded(const packed_header& packed, int n_cells);
 
 //! Puts \p packed in place of the header of the burst that starts at \p burst.

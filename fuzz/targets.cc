@@ -6,7 +6,8 @@
 #include "air.h"
 #include "burst_pdu.h"
 
-#include <gnuradio/semcom/burst_receiver.h>
+#include "burst_receiver.h"
+
 #include <gnuradio/semcom/pdu.h>
 
 #include <algorithm>
@@ -70,7 +71,10 @@ namespace {
 burst_header any_header(reader& in)
 {
     burst_header h;
+    h.transmission = in.byte();
     h.image_id = in.number(2);
+    h.parts = 1 + in.below(8);
+    h.part = in.below(h.parts);
     h.fragments = 1 + in.below(4095);
     h.fragment = in.below(h.fragments);
     h.scheme = in.byte();
@@ -80,8 +84,9 @@ burst_header any_header(reader& in)
     h.scale = in.number(2);
     h.snr_enc = static_cast<std::int8_t>(in.byte());
     h.mcs = in.byte() & 63;
+    h.weights_id = in.byte();
     // mostly short bursts, so that an input holds several
-    const unsigned longest = in.byte() % 8 ? 200 : ofdm_params::max_symbols;
+    const unsigned longest = in.byte() % 8 ? 200 : burst_header::max_symbols;
     h.n_symbols = 1 + in.below(longest);
     return h;
 }
@@ -103,7 +108,7 @@ packed_header any_packed(reader& in)
         }
     }
     if (kind == 3) {
-        packed[16] &= 0x80; // the reserved bits, the only ones that tell
+        packed[18] &= 0xfe; // the reserved bit, the only one that tells
     }
     return kind >= 2 ? with_crc(packed) : packed;
 }
@@ -125,9 +130,11 @@ verdict header_bits(reader& in)
 
 verdict header_soft(reader& in)
 {
-    const int sizes[] = { 0, 1, 663, 664, 665, 700, 2048 };
+    constexpr int min_cells = burst_header_codec::coded_bits;
+    const int sizes[] = { 0,   1, min_cells - 1, min_cells, min_cells + 1, min_cells + 36,
+                          2048 };
     const int n_cells = sizes[in.byte() % std::size(sizes)];
-    if (n_cells < burst_header_codec::coded_bits) {
+    if (n_cells < min_cells) {
         try {
             const burst_header_codec refused(n_cells);
         } catch (const std::invalid_argument&) {

@@ -4,8 +4,9 @@
 #ifndef INCLUDED_SEMCOM_BURST_DEMODULATOR_IMPL_H
 #define INCLUDED_SEMCOM_BURST_DEMODULATOR_IMPL_H
 
+#include "burst_receiver.h"
+
 #include <gnuradio/semcom/burst_demodulator.h>
-#include <gnuradio/semcom/burst_receiver.h>
 
 #include <condition_variable>
 #include <atomic>

@@ -4,9 +4,10 @@
 #ifndef INCLUDED_SEMCOM_BURST_DETECTOR_CC_IMPL_H
 #define INCLUDED_SEMCOM_BURST_DETECTOR_CC_IMPL_H
 
+#include "burst_estimator.h"
+#include "burst_synchronizer.h"
+
 #include <gnuradio/semcom/burst_detector_cc.h>
-#include <gnuradio/semcom/burst_estimator.h>
-#include <gnuradio/semcom/burst_synchronizer.h>
 
 #include <atomic>
 #include <deque>

@@ -1,9 +1,8 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#include "burst_estimator.h"
 #include "phase_track.h"
-
-#include <gnuradio/semcom/burst_estimator.h>
 
 #include <algorithm>
 #include <cmath>

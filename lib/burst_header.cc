@@ -1,8 +1,9 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#include "pseudo_random.h"
+
 #include <gnuradio/semcom/burst_header.h>
-#include <gnuradio/semcom/ofdm_params.h>
 
 #include <algorithm>
 #include <cmath>
@@ -15,9 +16,9 @@ namespace semcom {
 
 namespace {
 
-constexpr int payload_bytes = 17;
 constexpr int crc_bits = 24;
-constexpr int reserved_bits = 7;
+constexpr int payload_bytes = burst_header::bytes - crc_bits / 8;
+constexpr int reserved_bits = 1;
 
 std::uint32_t crc24(const std::uint8_t* data, int length)
 {
@@ -70,7 +71,10 @@ private:
 
 auto fields(const burst_header& h)
 {
-    return std::make_tuple(h.image_id,
+    return std::make_tuple(h.transmission,
+                           h.image_id,
+                           h.part,
+                           h.parts,
                            h.fragment,
                            h.fragments,
                            h.scheme,
@@ -80,6 +84,7 @@ auto fields(const burst_header& h)
                            h.scale,
                            h.snr_enc,
                            h.mcs,
+                           h.weights_id,
                            h.n_symbols);
 }
 
@@ -100,6 +105,12 @@ int coded_bit(int reg, int generator)
 
 const char* burst_header::problem() const
 {
+    if (parts < 1 || parts > 8) {
+        return "The header carries 1 to 8 parts.";
+    }
+    if (part >= parts) {
+        return "The part number is under the number of parts.";
+    }
     if (fragments < 1 || fragments > 4095) {
         return "The header carries 1 to 4095 fragments.";
     }
@@ -112,7 +123,7 @@ const char* burst_header::problem() const
     if (mcs > 63) {
         return "The header carries an mcs of at most 63.";
     }
-    if (n_symbols < 1 || n_symbols > ofdm_params::max_symbols) {
+    if (n_symbols < 1 || n_symbols > max_symbols) {
         return "A burst carries 1 to 4096 symbols.";
     }
     return "";
@@ -125,7 +136,10 @@ std::array<std::uint8_t, burst_header::bytes> burst_header::pack() const
     }
     std::array<std::uint8_t, bytes> packed{};
     bit_writer writer(packed.data());
+    writer.put(transmission, 8);
     writer.put(image_id, 16);
+    writer.put(part, 3);
+    writer.put(parts - 1, 3);
     writer.put(fragment, 12);
     writer.put(fragments, 12);
     writer.put(scheme, 8);
@@ -135,6 +149,7 @@ std::array<std::uint8_t, burst_header::bytes> burst_header::pack() const
     writer.put(scale, 16);
     writer.put(static_cast<std::uint8_t>(snr_enc), 8);
     writer.put(mcs, 6);
+    writer.put(weights_id, 8);
     writer.put(n_symbols, 13);
     writer.put(0, reserved_bits);
     writer.put(crc24(packed.data(), payload_bytes), crc_bits);
@@ -146,7 +161,10 @@ burst_header::unpack(const std::array<std::uint8_t, bytes>& packed)
 {
     bit_reader reader(packed.data());
     burst_header h;
+    h.transmission = reader.get(8);
     h.image_id = reader.get(16);
+    h.part = reader.get(3);
+    h.parts = reader.get(3) + 1;
     h.fragment = reader.get(12);
     h.fragments = reader.get(12);
     h.scheme = reader.get(8);
@@ -156,6 +174,7 @@ burst_header::unpack(const std::array<std::uint8_t, bytes>& packed)
     h.scale = reader.get(16);
     h.snr_enc = static_cast<std::int8_t>(reader.get(8));
     h.mcs = reader.get(6);
+    h.weights_id = reader.get(8);
     h.n_symbols = reader.get(13);
     const bool reserved = reader.get(reserved_bits) == 0;
     const bool crc = reader.get(crc_bits) == crc24(packed.data(), payload_bytes);

@@ -5,6 +5,7 @@
 #include "burst_pdu.h"
 
 #include <gnuradio/io_signature.h>
+#include <gnuradio/semcom/pdu.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -20,11 +21,15 @@ bool is_last(const pmt::pmt_t& pdu)
     if (!pmt::is_pair(pdu) || !pmt::is_dict(pmt::car(pdu))) {
         return false;
     }
-    const auto fragment = pmt::dict_ref(pmt::car(pdu), pmt::mp("fragment"), pmt::PMT_NIL);
-    const auto fragments =
-        pmt::dict_ref(pmt::car(pdu), pmt::mp("fragments"), pmt::PMT_NIL);
-    return pmt::is_integer(fragment) && pmt::is_integer(fragments) &&
-           pmt::to_long(fragment) == pmt::to_long(fragments) - 1;
+    const auto metadata = pmt::car(pdu);
+    const auto ends = [](const pmt::pmt_t& index, const pmt::pmt_t& count) {
+        return pmt::is_integer(index) && pmt::is_integer(count) &&
+               pmt::to_long(index) == pmt::to_long(count) - 1;
+    };
+    return ends(pmt::dict_ref(metadata, pdu::part(), pmt::from_long(0)),
+                pmt::dict_ref(metadata, pdu::parts(), pmt::from_long(1))) &&
+           ends(pmt::dict_ref(metadata, pdu::fragment(), pmt::PMT_NIL),
+                pmt::dict_ref(metadata, pdu::fragments(), pmt::PMT_NIL));
 }
 
 } // namespace
@@ -103,7 +108,8 @@ bool burst_modulator_impl::next_burst()
         d_burst.assign(before, gr_complex(0, 0));
         d_transmitter.set_amplitude(d_amplitude);
         d_transmitter.modulate(header, symbols, d_burst);
-        const bool last = header.fragment + 1 == header.fragments;
+        const bool last =
+            header.part + 1 == header.parts && header.fragment + 1 == header.fragments;
         d_first = before;
         d_header = pmt::dict_add(metadata_of_header(header),
                                  pmt::mp("samples"),

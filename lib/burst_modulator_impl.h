@@ -4,8 +4,9 @@
 #ifndef INCLUDED_SEMCOM_BURST_MODULATOR_IMPL_H
 #define INCLUDED_SEMCOM_BURST_MODULATOR_IMPL_H
 
+#include "burst_transmitter.h"
+
 #include <gnuradio/semcom/burst_modulator.h>
-#include <gnuradio/semcom/burst_transmitter.h>
 
 #include <atomic>
 #include <deque>

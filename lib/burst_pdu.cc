@@ -38,24 +38,29 @@ std::string header_of_metadata(const pmt::pmt_t& metadata,
                                std::size_t n_symbols,
                                burst_header& header)
 {
-    if (n_symbols < 1 || n_symbols > static_cast<std::size_t>(ofdm_params::max_symbols)) {
+    if (n_symbols < 1 ||
+        n_symbols > static_cast<std::size_t>(burst_header::max_symbols)) {
         return "a burst carries 1 to 4096 symbols, not " + std::to_string(n_symbols) +
                ".";
     }
     header = burst_header();
     if (pmt::is_dict(metadata)) {
         const char* wrong =
-            !read(metadata, pdu::image_id(), header.image_id)     ? "image_id"
-            : !read(metadata, pdu::fragment(), header.fragment)   ? "fragment"
-            : !read(metadata, pdu::fragments(), header.fragments) ? "fragments"
-            : !read(metadata, pdu::scheme(), header.scheme)       ? "scheme"
-            : !read(metadata, pdu::height(), header.height)       ? "height"
-            : !read(metadata, pdu::width(), header.width)         ? "width"
-            : !read(metadata, pdu::rate(), header.rate)           ? "rate"
-            : !read(metadata, pdu::scale(), header.scale)         ? "scale"
-            : !read(metadata, pdu::snr_enc(), header.snr_enc)     ? "snr_enc"
-            : !read(metadata, pdu::mcs(), header.mcs)             ? "mcs"
-                                                                  : nullptr;
+            !read(metadata, pdu::transmission(), header.transmission) ? "transmission"
+            : !read(metadata, pdu::image_id(), header.image_id)       ? "image_id"
+            : !read(metadata, pdu::part(), header.part)               ? "part"
+            : !read(metadata, pdu::parts(), header.parts)             ? "parts"
+            : !read(metadata, pdu::fragment(), header.fragment)       ? "fragment"
+            : !read(metadata, pdu::fragments(), header.fragments)     ? "fragments"
+            : !read(metadata, pdu::scheme(), header.scheme)           ? "scheme"
+            : !read(metadata, pdu::height(), header.height)           ? "height"
+            : !read(metadata, pdu::width(), header.width)             ? "width"
+            : !read(metadata, pdu::rate(), header.rate)               ? "rate"
+            : !read(metadata, pdu::scale(), header.scale)             ? "scale"
+            : !read(metadata, pdu::snr_enc(), header.snr_enc)         ? "snr_enc"
+            : !read(metadata, pdu::mcs(), header.mcs)                 ? "mcs"
+            : !read(metadata, pdu::weights_id(), header.weights_id)   ? "weights_id"
+                                                                      : nullptr;
         if (wrong) {
             return std::string("its ") + wrong +
                    " is not an integer that the header holds.";
@@ -71,7 +76,10 @@ pmt::pmt_t metadata_of_header(const burst_header& h)
     const auto put = [&metadata](const pmt::pmt_t& key, long value) {
         metadata = pmt::dict_add(metadata, key, pmt::from_long(value));
     };
+    put(pdu::transmission(), h.transmission);
     put(pdu::image_id(), h.image_id);
+    put(pdu::part(), h.part);
+    put(pdu::parts(), h.parts);
     put(pdu::fragment(), h.fragment);
     put(pdu::fragments(), h.fragments);
     put(pdu::scheme(), h.scheme);
@@ -81,6 +89,7 @@ pmt::pmt_t metadata_of_header(const burst_header& h)
     put(pdu::scale(), h.scale);
     put(pdu::snr_enc(), h.snr_enc);
     put(pdu::mcs(), h.mcs);
+    put(pdu::weights_id(), h.weights_id);
     put(pdu::n_symbols(), h.n_symbols);
     return metadata;
 }

@@ -4,8 +4,9 @@
 #ifndef INCLUDED_SEMCOM_BURST_PDU_H
 #define INCLUDED_SEMCOM_BURST_PDU_H
 
+#include "burst_receiver.h"
+
 #include <gnuradio/semcom/burst_header.h>
-#include <gnuradio/semcom/burst_receiver.h>
 #include <pmt/pmt.h>
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-#include <gnuradio/semcom/burst_synchronizer.h>
+#include "burst_synchronizer.h"
 
 #include <volk/volk.h>
 

@@ -1,22 +1,13 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-#include <gnuradio/semcom/burst_transmitter.h>
+#include "burst_transmitter.h"
 
 #include <algorithm>
 #include <cmath>
 
 namespace gr {
 namespace semcom {
-
-const payload_interleaver& interleaver_cache::get(int n_cells)
-{
-    const auto found = d_made.find(n_cells);
-    if (found != d_made.end()) {
-        return found->second;
-    }
-    return d_made.emplace(n_cells, payload_interleaver(n_cells)).first->second;
-}
 
 burst_transmitter::burst_transmitter(const ofdm_frame& frame, float amplitude)
     : d_frame(frame),

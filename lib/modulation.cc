@@ -1,7 +1,7 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-#include <gnuradio/semcom/modulation.h>
+#include "modulation.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,7 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#include "delay_fit.h"
 #include "phase_track.h"
 
 #include <gnuradio/semcom/ofdm_equalizer_mmse.h>
@@ -143,7 +144,7 @@ ofdm_equalizer_mmse::ofdm_equalizer_mmse(
           symbols_skipped,
           input_is_shifted),
       d_number(numbers(fft_len, occupied_carriers, pilot_carriers)),
-      d_delays(d_number, fft_len, cp_len),
+      d_delays(std::make_unique<delay_fit>(d_number, fft_len, cp_len)),
       d_unbiased(unbiased),
       d_training(training)
 {
@@ -166,6 +167,8 @@ ofdm_equalizer_mmse::ofdm_equalizer_mmse(
     const double slope = 2 * M_PI / fft_len * (fft_len + cp_len) * timing_ppm * 1e-6;
     d_slope_var = slope * slope;
 }
+
+ofdm_equalizer_mmse::~ofdm_equalizer_mmse() = default;
 
 void ofdm_equalizer_mmse::refine(estimate& e) const
 {
@@ -241,7 +244,7 @@ void ofdm_equalizer_mmse::refine(estimate& e) const
                 }
             }
         }
-        const double used = d_delays.fit(sums, weights, e.noise, e.channel);
+        const double used = d_delays->fit(sums, weights, e.noise, e.channel);
 
         // noise: what the fit leaves of taps and rows
         double of_taps = 0, of_rows = 0, n_taps = 0, n_rows = 0;
@@ -363,7 +366,7 @@ void ofdm_equalizer_mmse::equalize(gr_complex* frame,
     for (const auto& h : e.taps) {
         power += std::norm(h) / n;
     }
-    const double used = d_delays.fit(e.taps, weights, 1e-3 * power, e.channel);
+    const double used = d_delays->fit(e.taps, weights, 1e-3 * power, e.channel);
     for (int k = 0; k < n; k++) {
         e.noise += d_training * weights[k] * std::norm(e.taps[k] - e.channel[k]);
     }

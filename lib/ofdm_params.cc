@@ -1,12 +1,13 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#include "pseudo_random.h"
+
 #include <gnuradio/semcom/burst_header.h>
 #include <gnuradio/semcom/ofdm_params.h>
 
 #include <cmath>
 #include <map>
-#include <numeric>
 #include <stdexcept>
 #include <string>
 
@@ -37,8 +38,6 @@ const std::map<int, defaults> by_fft_len = { { 64, { 8, 0x7a0962b8 } },
                                              { 512, { 3, 0x8a449d94 } } };
 
 constexpr std::uint32_t pilot_seed = 0x50494c4f;
-constexpr std::uint32_t cell_seed = 0x43454c4c;
-constexpr std::uint32_t sign_seed = 0x5349474e;
 
 void require(bool condition, const std::string& sentence)
 {
@@ -142,29 +141,6 @@ double ofdm_frame::noise_voltage(double esn0_db, double power) const
 {
     return std::sqrt(power * fft_len() * oversampling() / occupied() /
                      std::pow(10.0, esn0_db / 10.0));
-}
-
-std::vector<int> permutation(int n, std::uint32_t seed)
-{
-    std::vector<int> order(n);
-    std::iota(order.begin(), order.end(), 0);
-    xorshift32 random(seed);
-    for (int i = n - 1; i > 0; i--) {
-        const auto j = static_cast<int>(
-            (static_cast<std::uint64_t>(random.next()) * static_cast<unsigned>(i + 1)) >>
-            32);
-        std::swap(order[i], order[j]);
-    }
-    return order;
-}
-
-payload_interleaver::payload_interleaver(int n_cells)
-    : d_cell(permutation(n_cells, cell_seed)), d_sign(n_cells)
-{
-    xorshift32 random(sign_seed);
-    for (auto& sign : d_sign) {
-        sign = random.sign();
-    }
 }
 
 } // namespace semcom

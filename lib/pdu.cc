@@ -11,9 +11,16 @@ namespace pdu {
 const std::vector<key>& keys()
 {
     static const std::vector<key> list = {
+        { "transmission",
+          value_type::integer,
+          "random number of the sender's run, 0..255; tells two senders apart" },
         { "image_id", value_type::integer, "number of the image, 0..65535" },
-        { "fragment", value_type::integer, "index of this fragment, 0..4094" },
-        { "fragments", value_type::integer, "fragments of the image, 1..4095" },
+        { "part", value_type::integer, "index of this part of the image, 0..7" },
+        { "parts", value_type::integer, "parts of the image, 1..8" },
+        { "fragment",
+          value_type::integer,
+          "index of this fragment within its part, 0..4094" },
+        { "fragments", value_type::integer, "fragments of the part, 1..4095" },
         { "scheme", value_type::integer, "number in the scheme registry, 0..255" },
         { "height", value_type::integer, "pixels, 1..32767" },
         { "width", value_type::integer, "pixels, 1..32767" },
@@ -26,7 +33,12 @@ const std::vector<key>& keys()
           "logarithmic code of the power scale, 0..65535; of bytes: the "
           "fragment that the group begins with" },
         { "snr_enc", value_type::integer, "Es/N0 the encoder was told, dB, -128..127" },
-        { "mcs", value_type::integer, "modulation and coding scheme, 0..63" },
+        { "mcs",
+          value_type::integer,
+          "modulation and coding scheme, 0..63; 63: symbols of a joint coder, not bits" },
+        { "weights_id",
+          value_type::integer,
+          "identifier of the coder's weights, 0..255; 0: none, or not said" },
         { "n_symbols", value_type::integer, "symbols of this fragment, 1..4096" },
         { "channels", value_type::integer, "values per pixel, 1 or 3" },
         { "classes", value_type::integer, "number of classes of a label map" },
@@ -60,7 +72,10 @@ const std::vector<key>& keys()
         return symbol;                                   \
     }
 
+SEMCOM_KEY(transmission)
 SEMCOM_KEY(image_id)
+SEMCOM_KEY(part)
+SEMCOM_KEY(parts)
 SEMCOM_KEY(fragment)
 SEMCOM_KEY(fragments)
 SEMCOM_KEY(scheme)
@@ -68,6 +83,7 @@ SEMCOM_KEY(rate)
 SEMCOM_KEY(scale)
 SEMCOM_KEY(snr_enc)
 SEMCOM_KEY(mcs)
+SEMCOM_KEY(weights_id)
 SEMCOM_KEY(n_symbols)
 SEMCOM_KEY(cfo_hz)
 SEMCOM_KEY(height)

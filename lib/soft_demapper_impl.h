@@ -4,7 +4,7 @@
 #ifndef INCLUDED_SEMCOM_SOFT_DEMAPPER_IMPL_H
 #define INCLUDED_SEMCOM_SOFT_DEMAPPER_IMPL_H
 
-#include <gnuradio/semcom/modulation.h>
+#include "modulation.h"
 #include <gnuradio/semcom/soft_demapper.h>
 #include <atomic>
 #include <vector>

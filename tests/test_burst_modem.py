@@ -13,9 +13,13 @@ import numpy as np
 import pmt
 import pytest
 from gnuradio import blocks, gr, semcom
+from gnuradio.semcom.digital.kernels import kernels
 
 FIELDS = dict(
+    transmission=173,
     image_id=51234,
+    part=5,
+    parts=7,
     fragment=2047,
     fragments=4095,
     scheme=201,
@@ -25,6 +29,7 @@ FIELDS = dict(
     scale=60001,
     snr_enc=-17,
     mcs=63,
+    weights_id=214,
 )
 
 
@@ -82,8 +87,9 @@ def permutation(n: int, seed: int) -> np.ndarray:
 
 
 def oracle_header_bits(n_symbols: int, **fields: int) -> list[int]:
-    widths = [16, 12, 12, 8, 15, 15, 8, 16, 8, 6, 13, 7]
-    values = [*(fields[k] for k in FIELDS), n_symbols, 0]
+    widths = [8, 16, 3, 3, 12, 12, 8, 15, 15, 8, 16, 8, 6, 8, 13, 1]
+    sent = {**fields, "parts": fields["parts"] - 1}
+    values = [*(sent[k] for k in FIELDS), n_symbols, 0]
     text = "".join(f"{v & (1 << w) - 1:0{w}b}" for v, w in zip(values, widths, strict=True))
     crc = 0xB704CE
     for bit in text:
@@ -118,7 +124,7 @@ def oracle_modulate(params: dict, symbols: np.ndarray, fields: dict) -> np.ndarr
     rows = [sign * training for sign in np.cumprod([1, *code])]
 
     width = np.count_nonzero(~is_pilot)
-    header = oracle_header_cells(oracle_header_bits(len(symbols), **fields), -(-664 // width) * width)
+    header = oracle_header_cells(oracle_header_bits(len(symbols), **fields), -(-728 // width) * width)
     n_cells = -(-len(symbols) // width) * width
     padded = np.concatenate([symbols, np.ones(n_cells - len(symbols))])
     payload = np.empty(n_cells, complex)
@@ -145,11 +151,23 @@ def test_header_packs_as_documented() -> None:
     bits = oracle_header_bits(4096, **FIELDS)
     assert header.pack() == np.packbits(bits).tobytes()
     assert semcom.burst_header.unpack(header.pack()) == header
+    assert {name: getattr(header, name) for name in FIELDS} == FIELDS
+    assert semcom.burst_header.BITS == kernels().HEADER_BITS == len(bits) == 176
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("fragment", 4095), ("fragments", 0), ("height", 32768), ("mcs", 64), ("n_symbols", 0), ("n_symbols", 4097)],
+    [
+        ("part", 7),
+        ("parts", 0),
+        ("parts", 9),
+        ("fragment", 4095),
+        ("fragments", 0),
+        ("height", 32768),
+        ("mcs", 64),
+        ("n_symbols", 0),
+        ("n_symbols", 4097),
+    ],
 )
 def test_header_refuses_what_it_cannot_hold(field: str, value: int) -> None:
     with pytest.raises(ValueError, match=r"\w+.*\.$"):
@@ -167,22 +185,22 @@ def test_every_single_bit_error_of_a_header_is_seen() -> None:
 
 def test_header_parser_survives_garbage() -> None:
     rng = np.random.default_rng(3)
-    codec = semcom.burst_header_codec(676)
+    codec = semcom.burst_header_codec(728)
     for _ in range(300):
-        assert semcom.burst_header.unpack(rng.bytes(20)) is None
-        assert codec.decode(rng.standard_normal(676) * 10.0 ** rng.uniform(-30, 30)) is None
+        assert semcom.burst_header.unpack(rng.bytes(22)) is None
+        assert codec.decode(rng.standard_normal(728) * 10.0 ** rng.uniform(-30, 30)) is None
     for value in (np.nan, np.inf, -np.inf, 0.0):
-        codec.decode(np.full(676, value))
+        codec.decode(np.full(728, value))
 
 
 def test_header_code_matches_the_oracle_and_holds_at_0_db() -> None:
-    codec = semcom.burst_header_codec(676)
+    codec = semcom.burst_header_codec(728)
     header = semcom.burst_header(n_symbols=1000, **FIELDS)
     cells = codec.encode(header)
-    np.testing.assert_array_equal(cells, oracle_header_cells(oracle_header_bits(1000, **FIELDS), 676))
+    np.testing.assert_array_equal(cells, oracle_header_cells(oracle_header_bits(1000, **FIELDS), 728))
     rng = np.random.default_rng(4)
     # 0 dB Es/N0: unit symbols, half of the unit noise falls on the real axis
-    noisy = cells + rng.standard_normal((300, 676)) * np.sqrt(0.5)
+    noisy = cells + rng.standard_normal((300, 728)) * np.sqrt(0.5)
     assert all(codec.decode(soft) == header for soft in noisy)
 
 
@@ -508,6 +526,23 @@ def test_modulator_tells_when_an_image_has_left() -> None:
     tb.run()
     told = [pmt.to_python(debug.get_message(i)) for i in range(debug.num_messages())]
     assert [(t["image_id"], t["fragment"]) for t in told] == [(7, 1), (8, 1)]
+
+
+def test_an_image_has_left_after_its_last_part() -> None:
+    """Not after the last fragment of another part, be it sent or dropped."""
+    modulator, sink = semcom.burst_modulator(), blocks.null_sink(gr.sizeof_gr_complex)
+    debug = blocks.message_debug(False)
+    tb = gr.top_block()
+    tb.connect(modulator, sink)
+    tb.msg_connect(modulator, "sent", debug, "store")
+    fits, too_long = np.ones(1, np.complex64), np.ones(5000, np.complex64)
+    for image, part, symbols in ((1, 0, fits), (1, 1, fits), (2, 0, too_long), (2, 1, too_long), (3, 0, fits)):
+        keys = dict(image_id=image, part=part, parts=2, fragment=2, fragments=3)
+        post(modulator, "symbols", symbols_pdu(symbols, **keys))
+    post(modulator, "system", pmt.cons(pmt.intern("done"), pmt.from_long(1)))
+    tb.run()
+    told = [pmt.to_python(debug.get_message(i)) for i in range(debug.num_messages())]
+    assert [(t["image_id"], t["part"]) for t in told] == [(1, 1), (2, 1)]
 
 
 def test_demodulator_holds_back_while_its_consumer_is_busy() -> None:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,52 @@ def test_modem_parts_example_runs_to_its_end(tmp_path):
     gain = np.abs(1 + 0.5 * np.exp(-2j * np.pi * 3 * carriers / 64))
     bit_errors = np.array([math.erfc(g * math.sqrt(10**0.8 / 2)) / 2 for g in gain])
     assert np.mean(sent != (got.real > 0) + 2 * (got.imag > 0)) < np.mean(1 - (1 - bit_errors) ** 2)
+
+
+CPP_BLOCKS = [
+    ("samp_rate", "variable", {"value": "1e6"}),
+    ("snr_db", "variable", {"value": "10.0"}),
+    ("noise", "analog_noise_source_x", {"noise_type": "analog.GR_GAUSSIAN"}),
+    ("head", "blocks_head", {"num_items": "100000"}),
+    ("channel", "semcom_symbol_channel", {"model": "'rayleigh'", "csi": "'pilot'", "snr_db": "snr_db"}),
+    ("detector", "semcom_burst_detector_cc", {"samp_rate": "samp_rate"}),
+    ("demod", "semcom_burst_demodulator", {"fft_len": "256"}),
+    ("mod", "semcom_burst_modulator", {"fft_len": "256"}),
+    ("demap", "semcom_soft_demapper", {"modulation": "'16qam'", "snr_db": "snr_db"}),
+    ("samples", "blocks_null_sink", {}),
+    ("ratios", "blocks_null_sink", {"type": "float"}),
+]
+CPP_CHAIN = ["noise", "head", "channel", "detector", "demod"]
+CPP_CONNECTIONS = [
+    *([a, "0", b, "0"] for a, b in pairwise(CPP_CHAIN)),
+    *(["channel", "0", "demap", "0"], ["demap", "0", "ratios", "0"]),
+    *(["demod", "symbols", "mod", "symbols"], ["mod", "0", "samples", "0"]),
+]
+
+
+def test_stream_blocks_run_in_a_flowgraph_in_cpp(tmp_path):
+    """What grcc writes in C++ finds the installed package, compiles, and runs to its end."""
+    state = {"coordinate": [8, 8], "rotation": 0, "state": "enabled"}
+    options = {"id": "flow", "generate_options": "no_gui", "output_language": "cpp", "run_options": "run"}
+    flowgraph = {
+        "options": {"parameters": options | {"gen_cmake": "On"}, "states": state},
+        "blocks": [{"name": n, "id": kind, "parameters": p, "states": state} for n, kind, p in CPP_BLOCKS],
+        "connections": CPP_CONNECTIONS,
+        "metadata": {"file_format": 1},
+    }
+    (tmp_path / "flow.grc").write_text(yaml.safe_dump(flowgraph))
+    source, build = tmp_path / "flow", tmp_path / "flow" / "build"
+    for command in (
+        ["grcc", "-o", tmp_path, tmp_path / "flow.grc"],
+        ["cmake", "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={sys.prefix}"],
+        ["cmake", "--build", build],
+        [build / "flow"],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=ENV)
+        assert done.returncode == 0, done.stdout + done.stderr
+    code = (source / "flow.cpp").read_text()
+    assert 'symbol_channel::make("rayleigh"' in code and "demod_params.fft_len = 256" in code
+    assert "this->channel->set_snr_db(this->snr_db)" in code
 
 
 @pytest.mark.parametrize("example", GUI, ids=lambda p: p.stem)

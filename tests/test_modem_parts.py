@@ -128,7 +128,7 @@ def parsed(formatter, items: np.ndarray) -> list:
     return [pmt.to_python(messages.get_message(i)) for i in range(messages.num_messages())]
 
 
-@pytest.mark.parametrize(("header_len", "bits_per_byte"), [(664, 1), (676, 1), (332, 2), (84, 8)])
+@pytest.mark.parametrize(("header_len", "bits_per_byte"), [(728, 1), (780, 1), (364, 2), (92, 8)])
 def test_headers_pass_the_stock_generator_and_parser(header_len: int, bits_per_byte: int) -> None:
     formatter = semcom.burst_header_format(header_len, "packet_len", bits_per_byte, "frame_len", 48, 2)
     packets = [(4096, FIELDS), (1, {}), (100, {**FIELDS, "image_id": 7, "unknown": 3})]
@@ -141,7 +141,7 @@ def test_headers_pass_the_stock_generator_and_parser(header_len: int, bits_per_b
     bits = np.unpackbits(items[:header_len, None], axis=1, bitorder="little")[:, :bits_per_byte].ravel()
     np.testing.assert_array_equal(bits, cells < 0)
 
-    nothing = {**dict.fromkeys(FIELDS, 0), "fragments": 1}
+    nothing = {**dict.fromkeys(FIELDS, 0), "parts": 1, "fragments": 1}
     assert parsed(formatter, items) == [
         {**FIELDS, "packet_len": 4096, "frame_len": 342},
         {**nothing, "packet_len": 1, "frame_len": 1},
@@ -164,18 +164,18 @@ def test_bit_errors_are_corrected_or_seen() -> None:
 def test_random_bits_are_no_header() -> None:
     rng = np.random.default_rng(45)
     formatter = semcom.burst_header_format()
-    assert parsed(formatter, rng.integers(0, 2, 664 * 1000, np.uint8)) == [False] * 1000
+    assert parsed(formatter, rng.integers(0, 2, 728 * 1000, np.uint8)) == [False] * 1000
 
 
 def test_what_a_header_cannot_hold_is_lost_alone() -> None:
     formatter = semcom.burst_header_format()
-    bad = [(4097, {}), (10, {"fragment": 5}), (10, {"mcs": 64}), (10, {"rate": 2.5})]
+    bad = [(4097, {}), (10, {"fragment": 5}), (10, {"part": 1}), (10, {"mcs": 64}), (10, {"rate": 2.5})]
     got = parsed(formatter, generated(formatter, [(5, FIELDS), *bad, (6, FIELDS)]))
-    assert got == [{**FIELDS, "packet_len": 5}, *[False] * 4, {**FIELDS, "packet_len": 6}]
+    assert got == [{**FIELDS, "packet_len": 5}, *[False] * len(bad), {**FIELDS, "packet_len": 6}]
 
 
 @pytest.mark.parametrize(
-    "arguments", [dict(header_len=663), dict(header_len=0), dict(bits_per_byte=9), dict(carriers=0)]
+    "arguments", [dict(header_len=727), dict(header_len=0), dict(bits_per_byte=9), dict(carriers=0)]
 )
 def test_header_format_names_bad_parameters_in_a_sentence(arguments: dict) -> None:
     with pytest.raises(ValueError, match=r"^(The|A) .*\.$"):

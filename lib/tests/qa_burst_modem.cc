@@ -1,10 +1,12 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#include "burst_receiver.h"
+#include "burst_transmitter.h"
+#include "payload_interleaver.h"
+
 #include <gnuradio/semcom/burst_demodulator.h>
 #include <gnuradio/semcom/burst_modulator.h>
-#include <gnuradio/semcom/burst_receiver.h>
-#include <gnuradio/semcom/burst_transmitter.h>
 
 #include <boost/test/unit_test.hpp>
 
@@ -30,7 +32,10 @@ std::vector<gr_complex> gaussian(std::mt19937& random, std::size_t n, float devi
 burst_header sample_header()
 {
     burst_header h;
+    h.transmission = 170;
     h.image_id = 65535;
+    h.part = 6;
+    h.parts = 8;
     h.fragment = 4094;
     h.fragments = 4095;
     h.scheme = 255;
@@ -40,6 +45,7 @@ burst_header sample_header()
     h.scale = 40000;
     h.snr_enc = -128;
     h.mcs = 63;
+    h.weights_id = 85;
     h.n_symbols = 4096;
     return h;
 }
@@ -69,7 +75,7 @@ BOOST_AUTO_TEST_CASE(header_of_random_bits_is_refused)
 BOOST_AUTO_TEST_CASE(header_survives_erasures_and_flips)
 {
     std::mt19937 random(2);
-    const burst_header_codec codec(700);
+    const burst_header_codec codec(burst_header_codec::coded_bits + 36);
     auto soft = codec.encode(sample_header());
     for (std::size_t i = 0; i < soft.size(); i += 3) {
         soft[i] = 0;
@@ -141,7 +147,8 @@ BOOST_AUTO_TEST_CASE(bad_arguments_throw)
     ofdm_params params;
     params.fft_len = 100;
     BOOST_CHECK_THROW(ofdm_frame{ params }, std::invalid_argument);
-    BOOST_CHECK_THROW(burst_header_codec(663), std::invalid_argument);
+    BOOST_CHECK_THROW(burst_header_codec(burst_header_codec::coded_bits - 1),
+                      std::invalid_argument);
     auto header = sample_header();
     header.n_symbols = 4097;
     BOOST_CHECK_THROW(header.pack(), std::invalid_argument);

@@ -15,21 +15,29 @@ namespace gr {
 namespace semcom {
 
 /*!
- * \brief What crosses the air beside the symbols of a burst: 129 bits of fields in 160
+ * \brief What crosses the air beside the symbols of a burst: 151 bits of fields in 176
  * with the CRC. \ingroup semcom
  *
  * \details
- * Packed most significant bit first in the order of the members, then 7 zero bits, then a
- * CRC-24 (polynomial 0x864CFB, initial value 0xB704CE, RFC 9580 section 6.1) over the 17
- * bytes before it.
+ * Packed most significant bit first in the order of the members, then a zero bit, then a
+ * CRC-24 (polynomial 0x864CFB, initial value 0xB704CE, RFC 9580 section 6.1) over the 19
+ * bytes before it. \p parts travels as parts - 1.
+ *
+ * An image is sent in one or several parts, each of them in one or several fragments, and
+ * every fragment is a burst.
  */
 struct SEMCOM_API burst_header {
-    static constexpr int bits = 160;
+    static constexpr int bits = 176;
     static constexpr int bytes = bits / 8;
+    static constexpr int max_symbols = 4096; //!< payload symbols of a burst
 
+    //! 8 bits, random for each run of a sender: it tells two senders apart
+    std::uint8_t transmission = 0;
     std::uint16_t image_id = 0;  //!< 16 bits
-    std::uint16_t fragment = 0;  //!< 12 bits, under fragments
-    std::uint16_t fragments = 1; //!< 12 bits, at least 1
+    std::uint8_t part = 0;       //!< 3 bits, under parts
+    std::uint8_t parts = 1;      //!< 3 bits, 1 to 8 parts of the image
+    std::uint16_t fragment = 0;  //!< 12 bits, index within the part, under fragments
+    std::uint16_t fragments = 1; //!< 12 bits, 1 to 4095 fragments of the part
     std::uint8_t scheme = 0;     //!< 8 bits, from the registry of schemes
     std::uint16_t height = 0;    //!< 15 bits, rows of the image
     std::uint16_t width = 0;     //!< 15 bits, columns of the image
@@ -38,8 +46,10 @@ struct SEMCOM_API burst_header {
     //! 16 bits, logarithmic power scale; of bytes: the fragment that the group begins
     //! with
     std::uint16_t scale = 0;
-    std::int8_t snr_enc = 0;     //!< 8 bits, SNR in dB that the encoder assumed
-    std::uint8_t mcs = 0;        //!< 6 bits, modulation and coding scheme
+    std::int8_t snr_enc = 0; //!< 8 bits, SNR in dB that the encoder assumed
+    //! 6 bits, modulation and coding scheme; 63: symbols of a joint coder, not bits
+    std::uint8_t mcs = 0;
+    std::uint8_t weights_id = 0; //!< 8 bits, of the coder's weights; 0: none, or not said
     std::uint16_t n_symbols = 1; //!< 13 bits, payload symbols, 1 to 4096
 
     //! Why the fields cannot travel, in one sentence; empty when they can.
@@ -58,9 +68,9 @@ struct SEMCOM_API burst_header {
  * interleaving, repetition. \ingroup semcom
  *
  * \details
- * The 160 bits and 6 zero tail bits pass the K = 7, rate 1/4 code with generators 135,
+ * The 176 bits and 6 zero tail bits pass the K = 7, rate 1/4 code with generators 135,
  * 135, 147, 163 (octal; Larsen, IEEE Trans. Inf. Theory 19(3), 1973: free distance 20).
- * The 664 coded bits are permuted, repeated cyclically until all cells are filled, and
+ * The 728 coded bits are permuted, repeated cyclically until all cells are filled, and
  * whitened by a PN sign per cell.
  */
 class SEMCOM_API burst_header_codec

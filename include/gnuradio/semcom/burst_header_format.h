@@ -23,14 +23,15 @@ namespace semcom {
  * \details
  * Not a block but a formatter: hand it to digital::packet_headergenerator_bb at the
  * transmitter and to digital::packet_headerparser_b at the receiver. The header is that
- * of burst_header_codec: 160 bits with a CRC-24, convolutional code of rate 1/4,
+ * of burst_header_codec: 176 bits with a CRC-24, convolutional code of rate 1/4,
  * interleaved, repeated until header_len is filled, whitened. The parser sees hard
  * decisions, which cost some 2 dB against the soft decoder of burst_receiver.
  *
- * - header_formatter() reads the integer tags \p image_id, \p fragment, \p fragments, \p
- *   scheme, \p height, \p width, \p rate, \p scale, \p snr_enc and \p mcs; of several
- *   tags of one key the last counts, and one that is missing travels as burst_header's
- *   default. The packet length, 1 to 4096 items, takes the place of n_symbols.
+ * - header_formatter() reads the integer tags \p transmission, \p image_id, \p part, \p
+ *   parts, \p fragment, \p fragments, \p scheme, \p height, \p width, \p rate, \p scale,
+ *   \p snr_enc, \p mcs and \p weights_id; of several tags of one key the last counts, and
+ *   one that is missing travels as burst_header's default. The packet length, 1 to 4096
+ *   items, takes the place of n_symbols.
  * - header_parser() appends these tags, the packet length under len_tag_key and, if
  *   frame_len_tag_key is not empty, the packet's length in OFDM symbols under that key.
  */
@@ -40,7 +41,7 @@ public:
     typedef std::shared_ptr<burst_header_format> sptr;
 
     /*!
-     * \param header_len header items; at least 664 bits must fit
+     * \param header_len header items; at least 728 bits must fit
      * \param len_tag_key key of the packet length in items
      * \param bits_per_byte header bits in each item, least significant first, 1 to 8
      * \param frame_len_tag_key key of the payload's length in OFDM symbols, as

@@ -20,10 +20,11 @@ namespace semcom {
  *
  * \details
  * Input: message port "symbols", PDUs of 1 to 4096 complex symbols (c32vector, mean power
- * 1), analogue or digital alike. The metadata \p image_id, \p fragment, \p fragments, \p
- * scheme, \p height, \p width, \p rate, \p scale, \p snr_enc and \p mcs (integers; absent
- * ones take the defaults of burst_header) travel in the burst's header. A PDU that cannot
- * be sent is dropped with one line in the log, and counted by dropped().
+ * 1), analogue or digital alike. The metadata \p transmission, \p image_id, \p part, \p
+ * parts, \p fragment, \p fragments, \p scheme, \p height, \p width, \p rate, \p scale, \p
+ * snr_enc, \p mcs and \p weights_id (integers; absent ones take the defaults of
+ * burst_header) travel in the burst's header. A PDU that cannot be sent is dropped with
+ * one line in the log, and counted by dropped().
  *
  * Output: complex samples. Half of the gap's zeros come before and half after every
  * burst. Tag "tx_burst" on the first sample of the burst itself: a dictionary of its
@@ -32,10 +33,11 @@ namespace semcom {
  * and "tx_eob" on the last of these samples.
  * - Continuous mode: zeros whenever there is nothing to send, and neither of these tags.
  *
- * After the last fragment of an image come \p trailer further zeros: a receiver learns
- * from them, in its own measure of time, that nothing more of the image will come.
+ * After the last fragment of an image's last part come \p trailer further zeros: a
+ * receiver learns from them, in its own measure of time, that nothing more of the image
+ * will come.
  *
- * Output: message port "sent", the metadata of the last fragment's PDU once the last of
+ * Output: message port "sent", the metadata of that fragment's PDU once the last of
  * these samples has left the block: connected to the \p ack of an Image Source that has
  * no receiver in its flowgraph, it lets the next image go. It is also sent when that PDU
  * had to be dropped.

@@ -7,7 +7,6 @@
 #include <gnuradio/digital/constellation.h>
 #include <gnuradio/digital/ofdm_equalizer_base.h>
 #include <gnuradio/semcom/api.h>
-#include <gnuradio/semcom/delay_fit.h>
 
 #include <atomic>
 #include <memory>
@@ -15,6 +14,8 @@
 
 namespace gr {
 namespace semcom {
+
+class delay_fit;
 
 /*!
  * \brief OFDM equaliser that estimates channel, noise, phase and timing drift of a frame
@@ -71,6 +72,7 @@ public:
                         bool unbiased = true,
                         double training = 1,
                         bool input_is_shifted = true);
+    ~ofdm_equalizer_mmse() override;
 
     /*!
      * \param[in,out] frame row-major [n_sym][fft_len]
@@ -110,7 +112,7 @@ private:
 
     std::vector<int> d_bins;   // positions in a symbol that are used, ascending
     std::vector<int> d_number; // their carrier numbers
-    delay_fit d_delays;
+    std::unique_ptr<const delay_fit> d_delays;
     std::vector<gr_complex> d_points; // of the constellation; empty: none
     bool d_unbiased;
     double d_training, d_slope_var;

@@ -8,7 +8,6 @@
 #include <gnuradio/semcom/api.h>
 
 #include <cstddef>
-#include <cstdint>
 #include <vector>
 
 namespace gr {
@@ -38,14 +37,11 @@ struct SEMCOM_API ofdm_params {
     int preamble_len = 0;
     /*! Largest carrier offset searched, in carrier spacings: 0 to fft_len / 8. */
     double max_cfo = 4.0;
-
-    /*! Most payload symbols in one burst. */
-    static constexpr int max_symbols = 4096;
 };
 
 /*!
- * \brief The tables that follow from ofdm_params: carriers, preamble, pilots,
- * interleavers, lengths. \ingroup semcom
+ * \brief The tables that follow from ofdm_params: carriers, preamble, pilots, lengths.
+ * \ingroup semcom
  *
  * \details
  * Burst: preamble_len() training symbols (one random QPSK symbol, its sign following a
@@ -105,52 +101,6 @@ private:
     std::vector<int> d_carriers, d_pilots, d_data;
     std::vector<gr_complex> d_training;
     std::vector<float> d_cover, d_pilot_signs;
-};
-
-/*! \brief Marsaglia's xorshift32 (shifts 13, 17, 5): the one generator of every table of
- * the modem. */
-class SEMCOM_API xorshift32
-{
-public:
-    explicit xorshift32(std::uint32_t seed) : d_state(seed) {}
-    std::uint32_t next()
-    {
-        d_state ^= d_state << 13;
-        d_state ^= d_state >> 17;
-        d_state ^= d_state << 5;
-        return d_state;
-    }
-    //! A sign: -1 where the top bit of the next state is set.
-    float sign() { return next() >> 31 ? -1.0f : 1.0f; }
-
-private:
-    std::uint32_t d_state;
-};
-
-//! A pseudo-random permutation of 0 .. \p n - 1 (Fisher-Yates from the end).
-SEMCOM_API std::vector<int> permutation(int n, std::uint32_t seed);
-
-/*!
- * \brief Spreads the payload symbols of a burst over its cells and flips their signs.
- * \ingroup semcom
- *
- * \details
- * Symbol j lands in cell cell(j) with sign(j); cells are counted symbol by symbol along
- * the data carriers. A fade then thins the payload evenly, and no payload, not even a
- * constant one, makes peaks.
- */
-class SEMCOM_API payload_interleaver
-{
-public:
-    //! \param n_cells data carriers times payload OFDM symbols
-    explicit payload_interleaver(int n_cells);
-    int size() const { return static_cast<int>(d_cell.size()); }
-    int cell(int j) const { return d_cell[j]; }
-    float sign(int j) const { return d_sign[j]; }
-
-private:
-    std::vector<int> d_cell;
-    std::vector<float> d_sign;
 };
 
 } // namespace semcom

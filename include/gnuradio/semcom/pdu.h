@@ -35,14 +35,17 @@ struct key {
 /*!
  * \brief Every key, once, for C++ and Python.
  * \details
- * image_id, fragment, fragments, scheme, height, width, rate, scale, snr_enc, mcs and
- * n_symbols travel in the burst header; the others are what a receiver or channel
- * measured, or stay inside one process. Keys that are not in the list pass through every
- * block.
+ * transmission, image_id, part, parts, fragment, fragments, scheme, height, width, rate,
+ * scale, snr_enc, mcs, weights_id and n_symbols travel in the burst header; the others
+ * are what a receiver or channel measured, or stay inside one process. Keys that are not
+ * in the list pass through every block.
  */
 SEMCOM_API const std::vector<key>& keys();
 
+SEMCOM_API const pmt::pmt_t& transmission();
 SEMCOM_API const pmt::pmt_t& image_id();
+SEMCOM_API const pmt::pmt_t& part();
+SEMCOM_API const pmt::pmt_t& parts();
 SEMCOM_API const pmt::pmt_t& fragment();
 SEMCOM_API const pmt::pmt_t& fragments();
 SEMCOM_API const pmt::pmt_t& scheme();
@@ -50,6 +53,7 @@ SEMCOM_API const pmt::pmt_t& rate();
 SEMCOM_API const pmt::pmt_t& scale();
 SEMCOM_API const pmt::pmt_t& snr_enc();
 SEMCOM_API const pmt::pmt_t& mcs();
+SEMCOM_API const pmt::pmt_t& weights_id();
 SEMCOM_API const pmt::pmt_t& n_symbols();
 SEMCOM_API const pmt::pmt_t& cfo_hz();
 SEMCOM_API const pmt::pmt_t& height();

@@ -1,17 +1,18 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#include "burst_detector.h"
+#include "burst_receiver.h"
+#include "burst_transmitter.h"
+
 #include <pybind11/complex.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include <gnuradio/semcom/burst_demodulator.h>
-#include <gnuradio/semcom/burst_detector.h>
 #include <gnuradio/semcom/burst_header.h>
 #include <gnuradio/semcom/burst_modulator.h>
-#include <gnuradio/semcom/burst_receiver.h>
-#include <gnuradio/semcom/burst_transmitter.h>
 #include <gnuradio/semcom/ofdm_params.h>
 
 #include <algorithm>
@@ -45,7 +46,10 @@ void assign(const char* name, long value, T& field)
     field = static_cast<T>(value);
 }
 
-burst_header make_header(long image_id,
+burst_header make_header(long transmission,
+                         long image_id,
+                         long part,
+                         long parts,
                          long fragment,
                          long fragments,
                          long scheme,
@@ -55,10 +59,14 @@ burst_header make_header(long image_id,
                          long scale,
                          long snr_enc,
                          long mcs,
+                         long weights_id,
                          long n_symbols)
 {
     burst_header h;
+    assign("transmission", transmission, h.transmission);
     assign("image_id", image_id, h.image_id);
+    assign("part", part, h.part);
+    assign("parts", parts, h.parts);
     assign("fragment", fragment, h.fragment);
     assign("fragments", fragments, h.fragments);
     assign("scheme", scheme, h.scheme);
@@ -68,6 +76,7 @@ burst_header make_header(long image_id,
     assign("scale", scale, h.scale);
     assign("snr_enc", snr_enc, h.snr_enc);
     assign("mcs", mcs, h.mcs);
+    assign("weights_id", weights_id, h.weights_id);
     assign("n_symbols", n_symbols, h.n_symbols);
     return h;
 }
@@ -104,8 +113,7 @@ void bind_params(py::module& m)
         .def_readonly("pilot_spacing", &ofdm_params::pilot_spacing)
         .def_readonly("oversampling", &ofdm_params::oversampling)
         .def_readonly("preamble_len", &ofdm_params::preamble_len)
-        .def_readonly("max_cfo", &ofdm_params::max_cfo)
-        .def_readonly_static("max_symbols", &ofdm_params::max_symbols);
+        .def_readonly("max_cfo", &ofdm_params::max_cfo);
 
     py::class_<ofdm_frame>(m,
                            "ofdm_frame",
@@ -134,13 +142,18 @@ void bind_params(py::module& m)
 
 void bind_header(py::module& m)
 {
-    py::class_<burst_header>(m,
-                             "burst_header",
-                             "Fields of a burst header, at most 160 bits with CRC; see "
-                             "gnuradio/semcom/burst_header.h.")
+    py::class_<burst_header> header(
+        m,
+        "burst_header",
+        "Fields of a burst header, BITS bits with the CRC; see "
+        "gnuradio/semcom/burst_header.h.");
+    header
         .def(py::init(&make_header),
              py::kw_only(),
+             py::arg("transmission") = 0,
              py::arg("image_id") = 0,
+             py::arg("part") = 0,
+             py::arg("parts") = 1,
              py::arg("fragment") = 0,
              py::arg("fragments") = 1,
              py::arg("scheme") = 0,
@@ -150,8 +163,12 @@ void bind_header(py::module& m)
              py::arg("scale") = 0,
              py::arg("snr_enc") = 0,
              py::arg("mcs") = 0,
+             py::arg("weights_id") = 0,
              py::arg("n_symbols") = 1)
+        .def_readonly("transmission", &burst_header::transmission)
         .def_readonly("image_id", &burst_header::image_id)
+        .def_readonly("part", &burst_header::part)
+        .def_readonly("parts", &burst_header::parts)
         .def_readonly("fragment", &burst_header::fragment)
         .def_readonly("fragments", &burst_header::fragments)
         .def_readonly("scheme", &burst_header::scheme)
@@ -161,6 +178,7 @@ void bind_header(py::module& m)
         .def_readonly("scale", &burst_header::scale)
         .def_readonly("snr_enc", &burst_header::snr_enc)
         .def_readonly("mcs", &burst_header::mcs)
+        .def_readonly("weights_id", &burst_header::weights_id)
         .def_readonly("n_symbols", &burst_header::n_symbols)
         .def("__eq__", &burst_header::operator==)
         .def("pack",
@@ -173,13 +191,17 @@ void bind_header(py::module& m)
             "unpack",
             [](const std::string& packed) {
                 if (packed.size() != burst_header::bytes) {
-                    throw std::invalid_argument("A packed header has 20 bytes.");
+                    throw std::invalid_argument("A packed header has " +
+                                                std::to_string(burst_header::bytes) +
+                                                " bytes.");
                 }
                 std::array<std::uint8_t, burst_header::bytes> bytes;
                 std::copy(packed.begin(), packed.end(), bytes.begin());
                 return burst_header::unpack(bytes);
             },
             py::arg("packed"));
+    header.attr("BITS") = int(burst_header::bits);
+    header.attr("MAX_SYMBOLS") = int(burst_header::max_symbols);
 
     py::class_<burst_header_codec>(
         m,
@@ -210,9 +232,7 @@ void bind_stages(py::module& m)
         .def_readonly("phase", &burst_candidate::phase);
 
     py::class_<burst_detector>(
-        m,
-        "burst_detector",
-        "Finds preambles in samples; see gnuradio/semcom/burst_detector.h.")
+        m, "burst_detector", "Finds preambles in samples; see lib/burst_detector.h.")
         .def(py::init<const ofdm_frame&, double>(),
              py::arg("frame") = ofdm_frame(),
              py::arg("false_alarms") = 1e-6)
@@ -229,7 +249,7 @@ void bind_stages(py::module& m)
     py::class_<burst_transmitter>(
         m,
         "burst_transmitter",
-        "Header and symbols to samples; see gnuradio/semcom/burst_transmitter.h.")
+        "Header and symbols to samples; see lib/burst_transmitter.h.")
         .def(py::init<const ofdm_frame&, float>(),
              py::arg("frame") = ofdm_frame(),
              py::arg("amplitude") = 1.0f)
@@ -262,9 +282,7 @@ void bind_stages(py::module& m)
             "noise_var", [](const received_burst& b) { return array(b.noise_var); });
 
     py::class_<burst_receiver>(
-        m,
-        "burst_receiver",
-        "Samples to headers and symbols; see gnuradio/semcom/burst_receiver.h.")
+        m, "burst_receiver", "Samples to headers and symbols; see lib/burst_receiver.h.")
         .def(py::init<const ofdm_frame&>(), py::arg("frame") = ofdm_frame())
         .def_property_readonly("frame", &burst_receiver::frame)
         .def_property_readonly("counters",

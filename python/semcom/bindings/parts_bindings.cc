@@ -40,7 +40,7 @@ void bind_parts(py::module& m)
         "burst_header_format",
         "Header formatter for digital.packet_headergenerator_bb and "
         "packet_headerparser_b; see gnuradio/semcom/burst_header_format.h.\n\n"
-        "header_len: header items, at least 664 bits; len_tag_key: packet length in "
+        "header_len: header items, at least 728 bits; len_tag_key: packet length in "
         "items; bits_per_byte: header bits per item; frame_len_tag_key: packet length in "
         "OFDM symbols of carriers times bits_per_carrier bits, empty for none.")
         .def(py::init(&burst_header_format::make),

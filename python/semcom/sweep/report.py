@@ -10,12 +10,12 @@ from itertools import product
 from typing import Any
 
 from .. import __version__
+from ..digital.kernels import kernels
 from .settings import REALISATION_STEP, SweepSettings
 from .tasks import Condition, Figures
 
 Place = tuple[str, str | None, Condition]
 
-HEADER_BITS = 160  # of each burst, see gnuradio/semcom/burst_header.h
 SNR = "Es/N0 per complex symbol of unit average power, complex noise, dB"
 MEANINGS = {
     "psnr_db": "mean over pictures that arrived, whole frame, dB",
@@ -97,7 +97,7 @@ def _point(rate: str | None, condition: Condition, figures: Mapping[str, Figures
         "snr_measured_db": round(10 * math.log10(signal / noise), 4) if signal > 0 and noise > 0 else None,
         "payload_kn": sum(f["payload_uses"] for f in every) / values,
         "air_kn": sum(f["air_uses"] for f in every) / values,
-        "header_bits": HEADER_BITS * sum(f["fragments"] for f in every) / len(every),
+        "header_bits": kernels().HEADER_BITS * sum(f["fragments"] for f in every) / len(every),
         "fragments": sum(f["fragments"] * len(f["psnr_db"]) for f in every),
         "lost": sum(sum(f["lost"]) for f in every),
         "undecodable": sum(f["undecodable"] for f in every),

@@ -1,13 +1,15 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#include "conv_code.h"
+#include "modulation.h"
+#include "nr_ldpc.h"
+
 #include <pybind11/complex.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
-#include <gnuradio/semcom/conv_code.h>
-#include <gnuradio/semcom/modulation.h>
-#include <gnuradio/semcom/nr_ldpc.h>
+#include <gnuradio/semcom/burst_header.h>
 
 #include <stdexcept>
 #include <string>
@@ -72,11 +74,12 @@ std::uint32_t checked_seed(py::int_ seed)
 PYBIND11_MODULE(semcom_kernels, m)
 {
     m.doc() = "Coding and modulation in C++, on NumPy arrays of one bit per byte.";
+    m.attr("HEADER_BITS") = int(burst_header::bits); // of each burst, with the CRC
 
     py::class_<nr_ldpc>(m,
                         "nr_ldpc",
                         "LDPC code of 5G NR (3GPP TS 38.212) for one code block; see "
-                        "gnuradio/semcom/nr_ldpc.h.")
+                        "lib/nr_ldpc.h.")
         .def(py::init<int, int, int>(),
              py::arg("info_bits"),
              py::arg("coded_bits"),
@@ -120,7 +123,7 @@ PYBIND11_MODULE(semcom_kernels, m)
         m,
         "conv_code",
         "Convolutional code of 802.11, K = 7, punctured and terminated; "
-        "see gnuradio/semcom/conv_code.h.")
+        "see lib/conv_code.h.")
         .def(py::init<int, int, int>(),
              py::arg("info_bits"),
              py::arg("coded_bits"),
@@ -154,7 +157,7 @@ PYBIND11_MODULE(semcom_kernels, m)
     py::class_<modulation>(m,
                            "modulation",
                            "Mapper and soft demapper of 3GPP TS 38.211 section 5.1; see "
-                           "gnuradio/semcom/modulation.h.")
+                           "lib/modulation.h.")
         .def(py::init<int>(), py::arg("bits_per_symbol"))
         .def_property_readonly("bits_per_symbol", &modulation::bits_per_symbol)
         .def(

@@ -4,29 +4,17 @@
 #ifndef INCLUDED_SEMCOM_BURST_TRANSMITTER_H
 #define INCLUDED_SEMCOM_BURST_TRANSMITTER_H
 
+#include "payload_interleaver.h"
+
 #include <gnuradio/fft/fft.h>
 #include <gnuradio/semcom/api.h>
 #include <gnuradio/semcom/burst_header.h>
 #include <gnuradio/semcom/ofdm_params.h>
 
-#include <map>
 #include <vector>
 
 namespace gr {
 namespace semcom {
-
-/*!
- * \brief Interleavers by burst length, made when first needed.
- * \ingroup semcom
- */
-class SEMCOM_API interleaver_cache
-{
-public:
-    const payload_interleaver& get(int n_cells);
-
-private:
-    std::map<int, payload_interleaver> d_made;
-};
 
 /*!
  * \brief Makes the samples of one burst out of its header and symbols.

@@ -4,11 +4,12 @@
 #ifndef INCLUDED_SEMCOM_BURST_RECEIVER_H
 #define INCLUDED_SEMCOM_BURST_RECEIVER_H
 
+#include "burst_estimator.h"
+#include "burst_synchronizer.h"
+#include "payload_interleaver.h"
+
 #include <gnuradio/semcom/api.h>
-#include <gnuradio/semcom/burst_estimator.h>
 #include <gnuradio/semcom/burst_header.h>
-#include <gnuradio/semcom/burst_synchronizer.h>
-#include <gnuradio/semcom/burst_transmitter.h>
 #include <gnuradio/semcom/ofdm_params.h>
 
 #include <cstdint>

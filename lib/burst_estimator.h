@@ -4,9 +4,10 @@
 #ifndef INCLUDED_SEMCOM_BURST_ESTIMATOR_H
 #define INCLUDED_SEMCOM_BURST_ESTIMATOR_H
 
+#include "delay_fit.h"
+
 #include <gnuradio/gr_complex.h>
 #include <gnuradio/semcom/api.h>
-#include <gnuradio/semcom/delay_fit.h>
 #include <gnuradio/semcom/ofdm_params.h>
 
 #include <vector>

@@ -4,9 +4,10 @@
 #ifndef INCLUDED_SEMCOM_BURST_SYNCHRONIZER_H
 #define INCLUDED_SEMCOM_BURST_SYNCHRONIZER_H
 
+#include "burst_detector.h"
+
 #include <gnuradio/fft/fft.h>
 #include <gnuradio/semcom/api.h>
-#include <gnuradio/semcom/burst_detector.h>
 #include <gnuradio/semcom/ofdm_params.h>
 
 #include <cstddef>

@@ -82,7 +82,7 @@ def main() -> None:
     expected = {image: sum(i == image for i, _ in hit) for image in {i for i, _ in hit}}
     noise = semcom.ofdm_frame(params).noise_voltage(10.0, 1.0)
     air = semcom.waveform_channel(noise_voltage=noise, cfo=3000.0, seed=2)
-    receiver = semcom.jscc_receiver("softcast", params=params)
+    receiver = semcom.receiver("softcast", params=params)
     tb.msg_connect(source, "image", encoder, "image")
     tb.msg_connect(encoder, "symbols", modulator, "symbols")
     tb.connect(modulator, knock, air, receiver)

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from gnuradio.semcom import jscc
+from gnuradio.semcom import burst, schemes
 from gnuradio.semcom.channel.symbol import SymbolChannel
 from gnuradio.semcom.image import io, metrics
 from gnuradio.semcom.segment import cut_out
@@ -32,9 +32,9 @@ def received(coder, sent, snr_db, model, seed):
     if snr_db is None:
         return coder.decode(sent.symbols, np.zeros(len(sent.symbols), np.float32), sent.header)
     channel = SymbolChannel(model, float(snr_db), "ideal", seed=seed)
-    parts = {i: channel.apply(part) for i, part in enumerate(jscc.split(sent.symbols))}
+    parts = {i: channel.apply(part) for i, part in enumerate(burst.split(sent.symbols))}
     parts = {i: (r.symbols, r.noise_var) for i, r in parts.items()}
-    symbols, noise_var, _ = jscc.join(parts, len(parts), len(sent.symbols))
+    symbols, noise_var, _ = burst.join(parts, len(parts), len(sent.symbols))
     return coder.decode(symbols, noise_var, sent.header)
 
 
@@ -42,7 +42,7 @@ def kodak(files: list[Path]) -> list[dict]:
     """PSNR of whole images, mean over them."""
     rows = []
     for scheme, variant in CODERS:
-        coder = jscc.coder(scheme, variant)
+        coder = schemes.get(scheme).coder(variant)
         images = [io.load(f) for f in files]
         sent = [coder.encode(image) for image in images]
         for model in ("awgn", "rayleigh"):
@@ -70,7 +70,7 @@ def masked(files: list[Path], folder: Path) -> list[dict]:
             pairs.append((cut_out(io.load(file), mask), mask))
     rows = []
     for scheme, variant in CODERS:
-        coder = jscc.coder(scheme, variant)
+        coder = schemes.get(scheme).coder(variant)
         for snr_db in (None, 1, 5, 10, 15, 20):
             out = [(i, m, received(coder, coder.encode(i), snr_db, "awgn", k)) for k, (i, m) in enumerate(pairs)]
             rows.append(
@@ -92,7 +92,7 @@ def main() -> None:
     args = parser.parse_args()
     weights = {}
     for scheme, variant in CODERS:
-        weights |= jscc.coder(scheme, variant).weights
+        weights |= schemes.get(scheme).coder(variant).weights
     report = {
         "what": "samsc trained on whole and on masked images, beside softcast; mean PSNR in dB",
         "command": "python benchmarks/samsc_quality.py --kodak DIR --voc DIR --out results/samsc.json",

@@ -26,7 +26,7 @@ import numpy as np
 import pmt
 from boundaries import SIDE, cut
 from gnuradio import gr, semcom
-from gnuradio.semcom import digital, jscc, scene
+from gnuradio.semcom import digital, scene
 from gnuradio.semcom.blocks import pdu
 from gnuradio.semcom.blocks.worker import worker_block
 from gnuradio.semcom.image import io, metrics
@@ -75,7 +75,7 @@ class Sent:
 
     def pdu(self, number: int) -> pmt.pmt_base:
         """As the ES-ISC Encoder publishes it."""
-        keys = {"image_id": number, "name": self.name, "scheme": jscc.SCHEMES["esisc"], "height": SIDE, "width": SIDE}
+        keys = {"image_id": number, "name": self.name, "scheme": "esisc", "height": SIDE, "width": SIDE}
         return pdu.from_bytes(self.data, keys | {"parts": digital.plan_text(self.parts)})
 
     def psnr(self, data: bytes) -> float | None:

@@ -12,10 +12,11 @@ import numpy as np
 import pmt
 import pytest
 from gnuradio import analog, blocks, gr, pdu, semcom
-from gnuradio.semcom import jscc
-from gnuradio.semcom.blocks import held, qt_image_view, reassembler
+from gnuradio.semcom import schemes
+from gnuradio.semcom.blocks import held, qt_image_view
 from gnuradio.semcom.blocks import pdu as pdus
 from gnuradio.semcom.blocks.worker import worker_block
+from gnuradio.semcom.burst import reassembly
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
 from gnuradio.semcom.segment import Embedding, Sam
@@ -414,7 +415,7 @@ def test_lying_fragments_are_reported_and_no_more(fragments, lie):
     said = []
     decoder.report = lambda name, sentence, error=None: said.append(sentence)
     decoder._take("symbols", pmt.cons(false, pmt.cdr(fragments[0])))
-    assert out == [] and decoder._pending == {}
+    assert out == [] and decoder.reception.reassembly.waiting == 0
     assert len(said) == 1 and said[0].startswith("a fragment was dropped: ")
     for msg in fragments:
         decoder._take("symbols", msg)
@@ -457,12 +458,12 @@ def test_one_burst_of_the_largest_image_allocates_nothing():
     assert "31 of 32 fragments" in pdus.meta_of(out[0])["error"]
 
 
-@pytest.mark.parametrize(("limit", "value"), [("MOST_PENDING", 3), ("MOST_SYMBOLS", 3 * 4096)])
+@pytest.mark.parametrize(("limit", "value"), [("MAX_PENDING", 3), ("MAX_SYMBOLS", 3 * 4096)])
 def test_what_waits_is_bounded(fragments, monkeypatch, limit, value):
-    monkeypatch.setattr(reassembler, limit, value)
+    monkeypatch.setattr(reassembly, limit, value)
     messages = [relabelled(fragments[0], image_id=number) for number in range(10)]
     decoder, out = decoder_alone(messages)
-    assert len(decoder._pending) == 3
+    assert decoder.reception.reassembly.waiting == 3
     assert [pdus.meta_of(m)["image_id"] for m in out] == list(range(7))
 
 
@@ -472,7 +473,7 @@ def test_an_image_that_cannot_be_decoded_costs_only_itself(fragments, monkeypatc
 
     messages = [relabelled(m, image_id=number) for m in fragments[:-1] for number in (1, 2)]
     decoder, out = decoder_alone(messages)
-    monkeypatch.setattr(type(jscc.coder("softcast")), "decode", fail)
+    monkeypatch.setattr(type(schemes.get("softcast").coder("original")), "decode", fail)
     decoder._take("flush", pmt.PMT_T)
     given_up = [pdus.meta_of(m) for m in out if pmt.is_pair(m) and not pmt.is_dict(m)]
     assert [(m["image_id"], m["error"]) for m in given_up] == [(1, "no"), (2, "no")]

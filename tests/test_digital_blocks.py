@@ -12,12 +12,13 @@ import numpy as np
 import pmt
 import pytest
 from gnuradio import gr, semcom
-from gnuradio.semcom import digital, jscc, sweep
+from gnuradio.semcom import digital, schemes, sweep
 from gnuradio.semcom.blocks import pdu as pdus
 from gnuradio.semcom.blocks.worker import worker_block
 from gnuradio.semcom.digital import adapter
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.links.loopback import LoopbackSettings, loopback
+from gnuradio.semcom.links.transceiver import idle_samples, trailer_samples
 from PIL import Image
 
 
@@ -145,12 +146,12 @@ def test_a_message_of_pure_noise_is_given_up_in_a_sentence():
     ("lie", "sentence"),
     [
         ({"mcs": 30}, "no MCS 30"),
-        ({"mcs": 1.5}, "without mcs"),
-        ({"n_symbols": 5000}, "has 5000 symbols"),
-        ({"n_symbols": 7}, "symbols came where 7 belong"),
+        ({"mcs": 1.5}, "mcs is not an integer"),
+        ({"n_symbols": 5000}, "n_symbols is not an integer from 1 to 4096"),
+        ({"n_symbols": 7}, "symbols arrived where 7 symbols belong"),
         ({"scale": 2000}, "does not belong to a group"),
         ({"rate": 255}, "does not belong to a group"),
-        ({"scheme": 0}, "scheme softcast came"),
+        ({"scheme": 0}, "scheme softcast, which sends none"),
         ({"fragment": 4000}, "fragment 4000 of"),
         ({"noise_var": np.ones(3, np.float32)}, "noise_var"),
     ],
@@ -198,12 +199,16 @@ def test_parameters_that_cannot_be(make, sentence):
 def test_bytes_over_the_waveform():
     data = np.random.default_rng(1).bytes(3000)
     tb, source = gr.top_block(), messages([(data, {"height": 4, "width": 5})])
-    transmitter, receiver = semcom.digital_transmitter(7), semcom.digital_receiver()
-    frame = semcom.ofdm_frame(semcom.ofdm_params())
-    air = semcom.waveform_channel(1e6, frame.noise_voltage(8.0, 1.0), cfo=2000.0, seed=1)
-    tb.msg_connect(source, "bytes", transmitter, "bytes")
-    tb.connect(transmitter, air, receiver)
-    tb.msg_connect(receiver, "bytes", source, "answer")
+    params = semcom.ofdm_params()
+    encoder, modulator = semcom.digital_encoder(7), semcom.burst_modulator(params, trailer=trailer_samples(params))
+    demodulator, decoder = semcom.burst_demodulator(params, 1e6, idle_samples(params)), semcom.digital_decoder()
+    air = semcom.waveform_channel(1e6, semcom.ofdm_frame(params).noise_voltage(8.0, 1.0), cfo=2000.0, seed=1)
+    tb.msg_connect(source, "bytes", encoder, "bytes")
+    tb.msg_connect(encoder, "symbols", modulator, "symbols")
+    tb.connect(modulator, air, demodulator)
+    tb.msg_connect(demodulator, "symbols", decoder, "symbols")
+    tb.msg_connect(demodulator, "idle", decoder, "flush")
+    tb.msg_connect(decoder, "bytes", source, "answer")
     tb.run()
     ((came, meta),) = source.got
     assert came == data
@@ -274,15 +279,13 @@ def photo(tmp_path, astronaut) -> Path:
 
 @pytest.mark.parametrize(("codec", "mcs"), [("jpeg", 10), ("avif", None), ("jpeg2000", 34)])
 def test_loopback_and_sweep_give_the_same_figures(photo, tmp_path, codec, mcs):
-    settings = LoopbackSettings(
-        photo, tmp_path / "out", scheme="digital", snr_db=11.0, codec=codec, mcs=mcs, seed=9, st_lpips=False
-    )
+    options = {"codec": codec, "mcs": "auto" if mcs is None else mcs}
+    settings = LoopbackSettings(photo, tmp_path / "out", "digital", options, snr_db=11.0, seed=9, st_lpips=False)
     told = loopback(settings).measure()
     assert told["lost"] == 0
     assert told["bytes"] <= digital.budget(192 * 160 * 3 // 12, digital.mcs_of(27))
     record = tmp_path / "s.json"
-    variant = f"{codec}/{'auto' if mcs is None else mcs}"
-    sweep.sweep(sweep.SweepSettings(photo.parent, record, "digital", variant, snrs=(11.0,), seed=9), sweep.in_process)
+    sweep.sweep(sweep.SweepSettings(photo.parent, record, "digital", options, snr=(11.0,), seed=9), sweep.in_process)
     point = json.loads(record.read_text())["points"][0]
     assert point["psnr_db"] == pytest.approx(told["psnr_db"], abs=1e-3)
     assert point["payload_kn"] == pytest.approx(told["payload_kn"])
@@ -292,7 +295,7 @@ def test_loopback_and_sweep_give_the_same_figures(photo, tmp_path, codec, mcs):
 
 def test_below_its_threshold_a_picture_is_grey_in_a_sweep_and_none_in_a_loopback(photo, tmp_path):
     record = tmp_path / "s.json"
-    settings = sweep.SweepSettings(photo.parent, record, "digital", "jpeg/10", snrs=(2.0, 12.0))
+    settings = sweep.SweepSettings(photo.parent, record, "digital", {"codec": "jpeg", "mcs": 10}, snr=(2.0, 12.0))
     sweep.sweep(settings, sweep.in_process)
     below, above = json.loads(record.read_text())["points"]
     assert (below["undecodable"], above["undecodable"]) == (1, 0)
@@ -300,13 +303,13 @@ def test_below_its_threshold_a_picture_is_grey_in_a_sweep_and_none_in_a_loopback
         blank = np.mean((np.asarray(picture, np.float64) - 128) ** 2)
     assert below["psnr_db"] == pytest.approx(10 * np.log10(255**2 / blank), abs=1e-3)
     told = loopback(
-        LoopbackSettings(photo, tmp_path / "o", scheme="digital", snr_db=2.0, codec="jpeg", mcs=10, st_lpips=False)
+        LoopbackSettings(photo, tmp_path / "o", "digital", {"codec": "jpeg", "mcs": 10}, snr_db=2.0, st_lpips=False)
     ).measure()
     assert "could be decoded" in told["error"]
 
 
 def test_waveform_loopback_of_a_digital_picture(photo, tmp_path):
-    base = LoopbackSettings(photo, tmp_path / "o", scheme="digital", snr_db=8.0, codec="jpeg", mcs=6, st_lpips=False)
+    base = LoopbackSettings(photo, tmp_path / "o", "digital", {"codec": "jpeg", "mcs": 6}, snr_db=8.0, st_lpips=False)
     symbol = loopback(base).measure()
     waveform = loopback(dataclasses.replace(base, level="waveform", cfo=2000.0)).measure()
     assert waveform["psnr_db"] == symbol["psnr_db"]
@@ -314,4 +317,4 @@ def test_waveform_loopback_of_a_digital_picture(photo, tmp_path):
 
 
 def test_the_scheme_is_in_the_registry():
-    assert jscc.SCHEMES["digital"] == 6
+    assert schemes.get("digital").code == 6

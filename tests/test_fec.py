@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gnuradio.semcom import semcom_kernels as kernels
+from gnuradio.semcom.burst import MAX_FRAGMENT
 from gnuradio.semcom.digital import group, message
 from gnuradio.semcom.digital.mcs import TABLE, mcs_of
 from gnuradio.semcom.errors import BadInput
-from gnuradio.semcom.jscc.symbols import MAX_FRAGMENT
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pmt
 import pytest
-from gnuradio.semcom import jscc
+from gnuradio.semcom import burst
 from gnuradio.semcom import semcom_python as native
 from gnuradio.semcom.blocks import pdu
 
@@ -51,7 +51,7 @@ def test_metadata_of_every_type_comes_back_and_unknown_keys_pass():
 def test_the_registry_is_the_one_of_the_domain():
     keys = native.pdu_keys()
     assert keys["noise_var"][0] == "f32vector" and keys["snr_db"][0] == "double" and keys["image_id"][0] == "long"
-    assert set(jscc.ImageHeader.__dataclass_fields__) <= set(keys)
+    assert set(burst.ImageHeader.__dataclass_fields__) <= set(keys)
 
 
 def lying(**lies):

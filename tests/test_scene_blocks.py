@@ -9,10 +9,11 @@ import numpy as np
 import pmt
 import pytest
 from gnuradio import gr, semcom
-from gnuradio.semcom import digital, jscc
+from gnuradio.semcom import digital
 from gnuradio.semcom.blocks import pdu as pdus
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.links.loopback import LoopbackSettings, loopback
+from gnuradio.semcom.links.transceiver import trailer_samples
 from gnuradio.semcom.scene import Protection, Scene, SubImage, container, decode_scene, parts
 from gnuradio.semcom.scene.rebuild import measure
 from gnuradio.semcom.segment.semantic import SceneObject
@@ -55,8 +56,8 @@ def sent(plan, number=7):
     encoder = semcom.digital_encoder()
     probe = Probe(encoder)
     data = b"".join(part.data for part in plan)
-    meta = {"image_id": number, "height": 96, "width": 128, "scheme": jscc.SCHEMES["esisc"]}
-    msg = pdus.from_bytes(data, meta | {"parts": digital.plan_text(plan)})
+    meta = {"image_id": number, "height": 96, "width": 128, "scheme": "esisc"}
+    msg = pdus.from_bytes(data, meta | {"plan": digital.plan_text(plan)})
     encoder.work_on("bytes", msg, pdus.meta_of(msg))
     return [(pdus.meta_of(msg), msg) for msg in probe.at("symbols")]
 
@@ -142,7 +143,12 @@ def test_damage_is_told_and_the_rest_used():
 @pytest.mark.parametrize("level", ["symbol", "waveform"])
 def test_loopback_of_a_photograph(tmp_path, level):
     settings = LoopbackSettings(
-        semcom.sample_image("skimage_chelsea.png"), tmp_path, "esisc", 8.0, boundaries=False, budget=3000, level=level
+        semcom.sample_image("skimage_chelsea.png"),
+        tmp_path,
+        "esisc",
+        {"boundaries": False, "budget": 3000},
+        8.0,
+        level=level,
     )
     report = loopback(settings).measure()
     assert "error" not in report
@@ -155,7 +161,7 @@ def test_loopback_of_a_photograph(tmp_path, level):
 
 def test_a_loopback_of_which_nothing_arrives_ends(tmp_path, astronaut):
     """The first image of a run, too: silence that nothing went before is silence."""
-    settings = LoopbackSettings(astronaut, tmp_path, "softcast", -25.0, level="waveform", st_lpips=False)
+    settings = LoopbackSettings(astronaut, tmp_path, "softcast", {}, -25.0, level="waveform", st_lpips=False)
     assert "without a picture" in loopback(settings).measure()["error"]
 
 
@@ -174,7 +180,7 @@ def test_encoder_sends_what_the_prompts_say(tmp_path, astronaut):
     x0, y0, x1, y1 = boxes[1]
     assert x0 <= 60 < 200 <= x1 and y0 <= 40 < 100 <= y1 and (x1 - x0) * (y1 - y0) < 2 * 140 * 60
     meta = pdus.meta_of(probe.at("bytes")[0])
-    assert meta["scheme"] == jscc.SCHEMES["esisc"] and meta["caption"] and meta["bytes"] <= 2500
+    assert meta["scheme"] == "esisc" and meta["caption"] and meta["bytes"] <= 2500
     with pytest.raises(BadInput):
         encoder.set_prompts("box:1,2")
     with pytest.raises(BadInput):
@@ -215,12 +221,15 @@ def test_scene_over_a_noisy_waveform_at_0_db_keeps_what_matters():
     """S-img at its MCS cannot be read there; text, A-seg and boxes can."""
 
     plan = parts(scene(), Protection(sub_images=10))
-    meta = {"height": 96, "width": 128, "scheme": jscc.SCHEMES["esisc"], "parts": digital.plan_text(plan)}
+    meta = {"height": 96, "width": 128, "scheme": "esisc", "plan": digital.plan_text(plan)}
     tb, source = gr.top_block(), messages([(b"".join(part.data for part in plan), meta)])
-    transmitter, receiver = semcom.digital_transmitter(), semcom.scene_receiver()
-    noise = semcom.ofdm_frame(semcom.ofdm_params()).noise_voltage(0.0, 1.0)
-    tb.connect(transmitter, semcom.waveform_channel(noise_voltage=noise, seed=5), receiver)
-    tb.msg_connect(source, "bytes", transmitter, "bytes")
+    params = semcom.ofdm_params()
+    encoder, receiver = semcom.digital_encoder(), semcom.receiver()
+    modulator = semcom.burst_modulator(params, trailer=trailer_samples(params))
+    noise = semcom.ofdm_frame(params).noise_voltage(0.0, 1.0)
+    tb.connect(modulator, semcom.waveform_channel(noise_voltage=noise, seed=5), receiver)
+    tb.msg_connect(source, "bytes", encoder, "bytes")
+    tb.msg_connect(encoder, "symbols", modulator, "symbols")
     tb.msg_connect(receiver, "image", source, "answer")
     tb.run()
     ((_, result),) = source.got

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gnuradio.semcom import jscc
+from gnuradio.semcom import burst, schemes
 from gnuradio.semcom.channel.symbol import SymbolChannel
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
@@ -13,12 +13,12 @@ from gnuradio.semcom.image import io, metrics
 
 def received(image, scheme="semcom", snr_db=10.0, told=None, rate=None, model="awgn", lose=(), **options):
     """The picture after a channel and, where ``lose`` names fragments, without them."""
-    coder = jscc.coder(scheme)
+    coder = schemes.get(scheme).coder("original")
     sent = coder.encode(image, rate=rate, snr_db=snr_db if told is None else told, **options)
     channel = SymbolChannel(model, float(snr_db), "ideal", seed=5)
-    parts = {i: channel.apply(part) for i, part in enumerate(jscc.split(sent.symbols))}
+    parts = {i: channel.apply(part) for i, part in enumerate(burst.split(sent.symbols))}
     kept = {i: (r.symbols, r.noise_var) for i, r in parts.items() if i not in lose}
-    symbols, noise_var, _ = jscc.join(kept, len(parts), len(sent.symbols))
+    symbols, noise_var, _ = burst.join(kept, len(parts), len(sent.symbols))
     return coder.decode(symbols, noise_var, sent.header)
 
 
@@ -29,7 +29,7 @@ def photograph(astronaut):
 
 @pytest.mark.parametrize("rate", [1 / 48, 1 / 24, 1 / 12, 1 / 6])
 def test_a_rate_is_its_uses_per_value(rate, photograph):
-    sent = jscc.coder("semcom").encode(photograph, rate=rate)
+    sent = schemes.get("semcom").coder("original").encode(photograph, rate=rate)
     assert len(sent.symbols) / photograph.size == pytest.approx(rate)
 
 
@@ -75,7 +75,7 @@ def test_lost_fragments_cost_little(photograph):
 
 def test_what_did_not_come_does_not_count(photograph):
     """A decoder must not look at symbols whose noise variance is infinite."""
-    coder, image = jscc.coder("semcom"), photograph[:64, :96]
+    coder, image = schemes.get("semcom").coder("original"), photograph[:64, :96]
     sent = coder.encode(image)
     noise = np.full(len(sent.symbols), 0.05, np.float32)
     noise[::3] = np.inf
@@ -96,7 +96,7 @@ def test_power_goes_where_it_matters(photograph):
 
 
 def test_a_header_of_another_model_is_refused(photograph):
-    sent = jscc.coder("semcom").encode(photograph[:64, :64])
-    header = jscc.ImageHeader(64, 64, "semcom", 14, sent.header.scale, 10)
+    sent = schemes.get("semcom").coder("original").encode(photograph[:64, :64])
+    header = burst.ImageHeader(64, 64, "semcom", 14, sent.header.scale, 10)
     with pytest.raises(BadInput, match="15 latent channels"):
-        jscc.coder("semcom").decode(sent.symbols, np.ones(len(sent.symbols)), header)
+        schemes.get("semcom").coder("original").decode(sent.symbols, np.ones(len(sent.symbols)), header)

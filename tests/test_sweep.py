@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gnuradio.semcom import jscc
+from gnuradio.semcom import schemes
 from gnuradio.semcom.cli import main
 from gnuradio.semcom.errors import BadInput, Missing
 from gnuradio.semcom.image import io
@@ -81,13 +81,22 @@ def test_sweep_and_flowgraph_give_the_same_figures(smooth_image, tmp_path, chann
     io.save_png(image, smooth_image(320, 400, seed=1))
     _, record = run(
         SweepSettings(
-            image, tmp_path / "o.json", snrs=(4.0, 12.0), channels=(channel,), csis=(csi,), rates=("1/12",), seed=3
+            image, tmp_path / "o.json", snr=(4.0, 12.0), channel=(channel,), csi=(csi,), rates=("1/12",), seed=3
         )
     )
     for point in record["points"]:
         flowgraph = loopback(
             LoopbackSettings(
-                image, tmp_path / "l", "softcast", point["snr_db"], channel, csi, seed=3, rate=1 / 12, st_lpips=False
+                image,
+                tmp_path / "l",
+                "softcast",
+                {},
+                point["snr_db"],
+                channel,
+                csi,
+                seed=3,
+                rate=1 / 12,
+                st_lpips=False,
             )
         ).measure()
         assert point["fragments"] == flowgraph["fragments"] == 8
@@ -100,7 +109,7 @@ def test_sweep_and_flowgraph_give_the_same_figures(smooth_image, tmp_path, chann
 
 
 def test_workers_change_nothing_but_the_time(photos, tmp_path):
-    options = {"snrs": (0.0, 10.0), "channels": ("awgn", "rayleigh"), "rates": ("1/12", "1/24"), "draws": 2}
+    options = {"snr": (0.0, 10.0), "channel": ("awgn", "rayleigh"), "rates": ("1/12", "1/24"), "draws": 2}
     outcome, alone = run(settings(photos, tmp_path, **options))
     assert (outcome.points, outcome.images, outcome.measured, outcome.reused) == (8, 3, 24, 0)
     with dask_workers(2) as executor:
@@ -116,7 +125,7 @@ def test_workers_change_nothing_but_the_time(photos, tmp_path):
 
 def test_the_record_can_be_made_again(photos, tmp_path, monkeypatch):
     wanted = SweepSettings(
-        photos, tmp_path / "out.json", snrs=(3.0, 9.5), channels=("rayleigh",), draws=3, seed=7, lose=0.4, snr_enc=5.0
+        photos, tmp_path / "out.json", snr=(3.0, 9.5), channel=("rayleigh",), draws=3, seed=7, lose=0.4, snr_enc=5.0
     )
     _, record = run(wanted)
     assert record["weights"] == {"softcast_klt.npz": weights.sha256("softcast_klt")}
@@ -131,20 +140,20 @@ def test_the_record_can_be_made_again(photos, tmp_path, monkeypatch):
 
 
 def test_images_are_encoded_once_unless_the_coder_adapts(photos, tmp_path, monkeypatch):
-    coder = jscc.coder("softcast")
+    coder = schemes.get("softcast").coder("original")
     calls = []
     encode = type(coder).encode
     monkeypatch.setattr(type(coder), "encode", lambda *a, **k: calls.append(k["snr_db"]) or encode(*a, **k))
-    run(settings(photos, tmp_path, snrs=(0.0, 10.0), channels=("awgn", "rayleigh")))
+    run(settings(photos, tmp_path, snr=(0.0, 10.0), channel=("awgn", "rayleigh")))
     assert len(calls) == 1 + 3  # one to see whether the rate can be had
     calls.clear()
     monkeypatch.setattr(type(coder), "adapts_to_snr", True)
-    run(settings(photos, tmp_path, snrs=(0.0, 12.0), channels=("awgn", "rayleigh")))
+    run(settings(photos, tmp_path, snr=(0.0, 12.0), channel=("awgn", "rayleigh")))
     assert sorted(calls[1:]) == [0.0] * 3 + [12.0] * 3
 
 
 def test_draws_belong_to_fading_and_outage_to_draws(photos, tmp_path):
-    _, record = run(settings(photos, tmp_path, channels=("awgn", "rayleigh"), draws=40, metrics=("psnr",)))
+    _, record = run(settings(photos, tmp_path, channel=("awgn", "rayleigh"), draws=40, metrics=("psnr",)))
     still, fading = record["points"]
     assert (still["pictures"], fading["pictures"]) == (3, 120)
     assert still["psnr_outage_db"] == {"0.1": None, "0.01": None}
@@ -187,7 +196,7 @@ def test_killed_in_the_middle_it_goes_on(photos, tmp_path):
     with journal.open("ab") as file:
         file.write(b'{"key": "half a li')
     measured = []
-    wanted = SweepSettings(photos, out, snrs=parse_snrs("0:19:1"), channels=("rayleigh",), draws=4, metrics=("psnr",))
+    wanted = SweepSettings(photos, out, snr=parse_snrs("0:19:1"), channel=("rayleigh",), draws=4, metrics=("psnr",))
     outcome, record = run(wanted, counting(in_process, measured))
     assert (outcome.reused, outcome.measured, len(set(measured))) == (kept, 60 - kept, 60 - kept)
     assert not journal.exists() and record["points"][19]["images"] == 3
@@ -196,10 +205,10 @@ def test_killed_in_the_middle_it_goes_on(photos, tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 1}, {"draws": 2}, {"lose": 0.5}, {"rates": ("1/24",)}, {"csis": ("pilot",)}, {"metrics": ("psnr",)}],
+    [{"seed": 1}, {"draws": 2}, {"lose": 0.5}, {"rates": ("1/24",)}, {"csi": ("pilot",)}, {"metrics": ("psnr",)}],
 )
 def test_results_of_other_parameters_are_never_taken(photos, tmp_path, change):
-    options = {"channels": ("rayleigh",), "snrs": (1.0, 2.0)}
+    options = {"channel": ("rayleigh",), "snr": (1.0, 2.0)}
 
     def broken(groups):
         for number, result in enumerate(in_process(groups)):
@@ -219,7 +228,7 @@ def test_results_of_other_weights_or_images_are_never_taken(photos, tmp_path, sm
     io.save_png(photos / "0.png", smooth_image(64, 64, seed=9))
     with pytest.raises(KeyboardInterrupt):
         sweep(settings(photos, tmp_path), interrupted_after(1, expected=2))
-    monkeypatch.setattr(jscc.coder("softcast"), "weights", {"softcast_klt.npz": "0" * 64})
+    monkeypatch.setattr(schemes.get("softcast").coder("original"), "weights", {"softcast_klt.npz": "0" * 64})
     assert sweep(settings(photos, tmp_path), in_process).reused == 0
 
 
@@ -423,5 +432,5 @@ def test_a_running_cluster_does_the_same(photos, tmp_path, capsys, monkeypatch):
             assert main([*args, "--cluster", cluster.scheduler_address]) == 0
     finally:
         onnx.limit_threads(None)
-    _, alone = run(settings(photos, tmp_path, snrs=(3.0, 9.0)))
+    _, alone = run(settings(photos, tmp_path, snr=(3.0, 9.0)))
     assert alike(json.loads((tmp_path / "o.json").read_text())["points"], alone["points"])

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 from gnuradio import blocks, gr, semcom
-from gnuradio.semcom import jscc
+from gnuradio.semcom import schemes
 from gnuradio.semcom.channel.symbol import SymbolChannel
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
@@ -19,7 +19,7 @@ def link(path, count, scheme, snr_db, params=None, knock=None, **faults):
     params = params or semcom.ofdm_params()
     tb, sink = gr.top_block(), semcom.image_sink("")
     source, quality = semcom.image_source(str(path), count, 1), semcom.image_quality(ms_ssim=False)
-    tx, rx = semcom.jscc_transmitter(scheme, params=params), semcom.jscc_receiver(scheme, params=params)
+    tx, rx = semcom.transmitter(scheme, params=params), semcom.receiver(scheme, params=params)
     noise = semcom.ofdm_frame(params).noise_voltage(snr_db, 1.0)
     air = semcom.waveform_channel(noise_voltage=noise, **({"seed": 1} | faults))
     tb.msg_connect(source, "image", tx, "image")
@@ -37,17 +37,19 @@ def link(path, count, scheme, snr_db, params=None, knock=None, **faults):
 @pytest.mark.parametrize("scheme", ["softcast", "samsc"])
 @pytest.mark.parametrize("snr_db", [1.0, 10.0, 20.0])
 def test_within_half_a_decibel_of_symbol_level(astronaut, scheme, snr_db):
-    (result,) = link(astronaut, 1, scheme, snr_db, cfo=3000.0)
-    assert result["lost"] == 0
-    image, coder = io.load(astronaut), jscc.coder(scheme)
+    # samsc knows no noise: at 1 dB one picture differs by up to 1.5 dB between draws
+    seeds = range(1, 9) if scheme == "samsc" else (1,)
+    results = [link(astronaut, 1, scheme, snr_db, cfo=3000.0, seed=seed)[0] for seed in seeds]
+    assert all(result["lost"] == 0 for result in results)
+    image, coder = io.load(astronaut), schemes.get(scheme).coder("original")
     sent = coder.encode(image)
     draws = [SymbolChannel("awgn", snr_db, seed=seed).apply(sent.symbols) for seed in range(4)]
     symbol_level = [metrics.psnr(image, coder.decode(d.symbols, d.noise_var, sent.header)) for d in draws]
-    # samsc knows no noise: one picture differs by up to 1.1 dB between draws at symbol level alone. Over the Kodak
-    # images the two levels are 0.2 dB apart (benchmarks/waveform.py).
+    # over the Kodak images the two levels are 0.2 dB apart (benchmarks/waveform.py)
     spread = max(symbol_level) - min(symbol_level)
-    assert result["psnr_db"] == pytest.approx(np.mean(symbol_level), abs=0.5 + spread)
-    assert result["snr_db"] == pytest.approx(snr_db, abs=0.5)
+    measured = np.mean([result["psnr_db"] for result in results])
+    assert measured == pytest.approx(np.mean(symbol_level), abs=0.5 + spread)
+    assert all(result["snr_db"] == pytest.approx(snr_db, abs=0.5) for result in results)
 
 
 class knocker(gr.sync_block):

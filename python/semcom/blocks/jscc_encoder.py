@@ -90,8 +90,7 @@ class jscc_encoder(sending_block):
 
     def set_rate(self, rate: float) -> None:
         """Change k/n while running; 0 for the scheme's own."""
-        if rate and not 0 < rate <= 1:
-            raise BadInput(f"a rate of {rate:g} is out of range; choose k/n above 0 and up to 1, such as 1/12")
+        self._scheme.check_limits(rate or None)
         self._conditions = replace(self._conditions, rate=rate or None)
 
     def set_snr_db(self, snr_db: float) -> None:

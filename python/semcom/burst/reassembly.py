@@ -332,7 +332,7 @@ class Reassembly:
 
     def __init__(self, place: Callable[[BurstHeader], Place], timeout: int = USUAL_TIMEOUT):
         if timeout < 1:
-            raise BadInput(f"timeout must be 1 burst or more, got {timeout}")
+            raise BadInput(f"timeout must be 1 or more bursts, got {timeout}")
         self._place, self._timeout = place, timeout
         self._pending: dict[tuple, _Pending] = {}  # in the order of their last bursts
         self._refused: dict[tuple, _Pending] = {}
@@ -442,7 +442,7 @@ class Reassembly:
         key = _key(header, identity)
         pending = self._refused.get(key)
         if pending is None:
-            events.append(Dropped(sentence))
+            events.append(Dropped(f"a fragment was dropped: {sentence}"))
             pending = self._refused[key] = _Pending(next(self._tokens), header, _known(fragment), 0.0, sentence)
             if len(self._refused) > MAX_PENDING:
                 self._deliver(self._refused, next(iter(self._refused)), events)

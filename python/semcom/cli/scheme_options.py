@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import typing
 from collections.abc import Callable, Mapping
 from dataclasses import Field, fields
 from typing import Annotated, Any
@@ -46,7 +47,12 @@ def with_scheme_options(function: Callable[..., Any], several: bool = False) -> 
     several : bool
         Whether all values are texts, which may list several.
     """
-    parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "scheme_options"]
+    hints = typing.get_type_hints(function, include_extras=True)
+    parameters = [
+        p.replace(annotation=hints[p.name])
+        for p in inspect.signature(function).parameters.values()
+        if p.name != "scheme_options"
+    ]
     known = _known()
     for name, having in known.items():
         kinds = {kind for kind, _ in having.values()}

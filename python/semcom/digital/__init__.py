@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .adapter import CHANNELS, block_error_rate, choose, effective_snr_db, message_loss
-from .link import Link
+from .link import MAX_RATE, Link
 from .mcs import ADAPTIVE, TABLE, Mcs, mcs_of
 from .message import (
     Message,
@@ -25,6 +25,7 @@ from .message import (
 __all__ = [
     "ADAPTIVE",
     "CHANNELS",
+    "MAX_RATE",
     "TABLE",
     "Link",
     "Mcs",

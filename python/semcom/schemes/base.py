@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any, ClassVar, Protocol
 
@@ -19,6 +20,7 @@ from .options import Options, made
 AUTO = "auto"
 BITS, SYMBOLS = "bits", "symbols"
 USUAL_RATE = 1 / 12
+RATE_TOLERANCE = 1e-3  # of k/n as a decimal fraction, such as 0.0833
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Conditions:
     k_factor_db: float = 10.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """A piece of a transmission that is fragmented, protected, interleaved and reassembled by itself.
 
@@ -73,7 +75,7 @@ class Part:
         return BITS if isinstance(self.payload, bytes) else SYMBOLS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Transmission:
     """All that is sent of an image.
 
@@ -92,7 +94,7 @@ class Transmission:
     about: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReceivedPart:
     """A part as a decoder gets it.
 
@@ -120,7 +122,7 @@ class ReceivedPart:
     mcs: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Labels:
     """A class map uint8 [H, W] with the names of its classes, and a line ``NAME X0,Y0,X1,Y1`` for each object."""
 
@@ -129,7 +131,7 @@ class Labels:
     objects: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decoded:
     """What is known of an image; what is not known (yet) is None.
 
@@ -156,6 +158,11 @@ class Decoded:
     views: dict[str, np.ndarray] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+
+    def is_empty(self) -> bool:
+        """Whether nothing is known."""
+        known = (self.image, self.text, self.labels, self.segments)
+        return all(item is None for item in known) and not (self.views or self.about or self.problems)
 
 
 class Decoder(Protocol):
@@ -202,6 +209,8 @@ class Scheme:
         Kinds of its parts, ``BITS`` and ``SYMBOLS``.
     trainable : bool
         Whether ``semcom train`` knows it.
+    rates : tuple of float or None
+        Lowest and highest k/n; None where a rate means nothing to the scheme.
     max_pixels : int
         Of one image.
     min_share : float
@@ -220,6 +229,7 @@ class Scheme:
     masked_variant: ClassVar[str] = ""
     carries: ClassVar[frozenset[str]] = frozenset({SYMBOLS})
     trainable: ClassVar[bool] = False
+    rates: ClassVar[tuple[float, float] | None] = (1 / 768, 1.0)
     max_pixels: ClassVar[int] = MAX_PIXELS_OF_NETWORK
     min_share: ClassVar[float] = MIN_SHARE
     views: ClassVar[tuple[str, ...]] = ()
@@ -265,8 +275,20 @@ class Scheme:
         """Names of the fields of :class:`Conditions`, beside the rate, that change what is sent."""
         return frozenset()
 
+    def check_limits(self, rate: float | None) -> None:
+        """Refuse a rate beyond the scheme's limits, without loading anything."""
+        if rate is None:
+            return
+        if self.rates is None:
+            raise BadInput(f"scheme {self.name} has no rate, so that {rate:g} means nothing to it; leave it out")
+        low, high = self.rates
+        if not low * (1 - RATE_TOLERANCE) <= rate <= high * (1 + RATE_TOLERANCE):
+            span = f"from {_ratio(low)} to {_ratio(high)}" if low < high else f"{_ratio(low)}, the only one"
+            raise BadInput(f"a rate of {rate:g} is out of range for scheme {self.name}; choose k/n {span}")
+
     def check_rate(self, rate: float | None, options: Any) -> None:
         """Refuse a rate that no image can be sent at; BadInput says which there are."""
+        self.check_limits(rate)
 
     def encode(
         self, image: np.ndarray, conditions: Conditions, options: Any, importance: np.ndarray | None = None
@@ -373,6 +395,11 @@ class _CoderDecoder:
             raise BadInput("nothing of the image's symbols arrived")
         part = self._part
         return Decoded(image=self._coder.decode(part.payload, part.noise_var, part.header))
+
+
+def _ratio(value: float) -> str:
+    """0.0833 -> 1/12."""
+    return str(Fraction(value).limit_denominator(1000))
 
 
 @lru_cache(maxsize=256)

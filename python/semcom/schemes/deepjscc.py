@@ -13,9 +13,8 @@ class DeepJSCC(NetworkScheme):
     name = "deepjscc"
     code = 2
     title = "DeepJSCC (CNN)"
-    reference = (
-        "Bourtsoulatze, Kurka and Gunduz, Deep Joint Source-Channel Coding for Wireless Image Transmission, TCCN 2019"
-    )
+    reference = "Bourtsoulatze et al., Deep Joint Source-Channel Coding for Wireless Image Transmission, 2019"
+    rates = (1 / 12, 1 / 12)
     fixed_rate = 127
 
     def coder(self, variant: str) -> Coder:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import codec as codecs
 from ..burst import ImageHeader, snr_field
-from ..digital import Link, mcs_of
+from ..digital import MAX_RATE, Link, mcs_of
 from ..errors import BadInput, Undecodable
 from ..jscc.coder import MAX_PIXELS, check_source, refuse_importance
 from .base import AUTO, BITS, USUAL_RATE, Conditions, Decoded, Part, ReceivedPart, Scheme, Transmission
@@ -75,6 +75,7 @@ class Digital(Scheme):
     title = "Digital (image codec, FEC, QAM)"
     reference = "3GPP TS 38.212 and 38.214; JPEG, JPEG 2000, AVIF"
     Options = DigitalOptions
+    rates = (1e-6, MAX_RATE)
     carries = frozenset({BITS})
     max_pixels = MAX_PIXELS
 
@@ -89,10 +90,6 @@ class Digital(Scheme):
     def adapts_to(self, options: DigitalOptions) -> frozenset[str]:
         """Everything that the link adapter reckons with, where the MCS is chosen."""
         return frozenset({"snr_db", "channel", "k_factor_db"} if options.mcs_index is None else ())
-
-    def check_rate(self, rate: float | None, options: DigitalOptions) -> None:
-        """Whether a link can have it; a small image may not fit where a large one does."""
-        Link(rate or USUAL_RATE)
 
     def encode(
         self, image: np.ndarray, conditions: Conditions, options: DigitalOptions, importance: np.ndarray | None = None

@@ -100,6 +100,7 @@ class EsIsc(Scheme):
     reference = "Ye et al., ES-ISC Demo"
     Options = SceneOptions
     takes_prompts = True
+    rates = None
     carries = frozenset({BITS})
     max_pixels = MAX_PIXELS
     views = VIEWS

@@ -233,9 +233,12 @@ class Reception(_Receiving):
             raise found
         return found
 
+    def _named(self, code: int) -> Scheme | None:
+        """The scheme of a code, as far as it is known here."""
+        return self._only if self._only is not None and self._only.code == code else registry.of_code(code)
+
     def _choose(self, code: int, weights_id: int) -> tuple[Scheme, str]:
-        only = self._only
-        scheme = only if only is not None and only.code == code else registry.of_code(code)
+        only, scheme = self._only, self._named(code)
         if only is not None and scheme is not only:
             raise Refusal(
                 f"an image of scheme {registry.name_of(code)} arrived at a receiver set to {only.name}; set it to auto "
@@ -273,10 +276,11 @@ class Reception(_Receiving):
 
     def _place(self, header: BurstHeader) -> Place:
         """By the header alone; see :class:`~..burst.Reassembly`."""
-        scheme, variant = self._scheme_of(header)
         kind = SYMBOLS if header.mcs == ANALOGUE else BITS
-        if kind not in scheme.carries:
-            raise BadInput(f"a fragment of {kind} arrived that says it is of scheme {scheme.name}, which sends none")
+        named = self._named(header.scheme)
+        if named is not None and kind not in named.carries:
+            raise BadInput(f"a fragment of {kind} arrived that says it is of scheme {named.name}, which sends none")
+        scheme, variant = self._scheme_of(header)
         scheme.check_header(header)
         if kind == BITS:
             return Place(group_of_bits(header), (header.fragments, header.mcs), scheme.min_share)
@@ -314,7 +318,7 @@ class Reception(_Receiving):
         except Exception as error:  # whatever a decoder raises costs its own image only, and is told with it
             state.failure = error
             return
-        if decoded != Decoded():
+        if not decoded.is_empty():
             out.append(News(decoded, meta | {"scheme": scheme.name} | state.reader.name))
 
     def _deliver(self, delivery: Delivery, out: list[Reported]) -> None:

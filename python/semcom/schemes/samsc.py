@@ -14,6 +14,7 @@ class SAMSC(NetworkScheme):
     code = 1
     title = "SAMSC (CNN)"
     reference = "Tariq et al., Segment Anything Meets Semantic Communication, 2023"
+    rates = (1 / 12, 1 / 12)
     masked_variant = "masked"
     fixed_rate = 127
 

@@ -14,6 +14,7 @@ class Semcom(NetworkScheme):
     code = 7
     title = "semcom (adaptive)"
     reference = "this project"
+    rates = (1 / 48, 1 / 6)
     takes_importance = True
 
     def coder(self, variant: str) -> Coder:

@@ -15,6 +15,7 @@ class SoftCast(SymbolScheme):
     code = 0
     title = "SoftCast (closed form)"
     reference = "Jakubczak and Katabi, A Cross-Layer Design for Scalable Mobile Video, MobiCom 2011"
+    rates = (1 / 768, 1 / 6)
     trainable = True
     max_pixels = MAX_PIXELS
 

@@ -14,6 +14,7 @@ class WITT(NetworkScheme):
     code = 3
     title = "WITT (Swin transformer)"
     reference = "Yang et al., WITT: A Wireless Image Transmission Transformer, ICASSP 2023"
+    rates = (1 / 12, 1 / 12)
     fixed_rate = 127
 
     def coder(self, variant: str) -> Coder:

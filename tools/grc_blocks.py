@@ -1,0 +1,405 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes the GRC definitions of the blocks that know every scheme, from the registry.
+
+    python tools/grc_blocks.py
+
+JSCC Encoder, JSCC Decoder, Transmitter and Receiver, and the presets that keep older flowgraphs loading. Run it after a
+scheme or one of its options has changed; ``tests/test_grc.py`` holds the files to what it writes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import Field, dataclass, fields
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT / "python"))
+
+from semcom.schemes import Scheme, schemes  # noqa: E402  from the source tree, whatever is installed
+from semcom.schemes.options import choices_of, type_of  # noqa: E402
+
+VARIANTS = ("''", "'original'", "'masked'")  # any other can be typed
+VARIANT_LABELS = ("Whole images", "Masked images")
+OWN = "onnx:ENCODER.onnx,DECODER.onnx"
+HEAD = "# SPDX-License-Identifier: GPL-3.0-or-later\n# written by tools/grc_blocks.py\n"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a block, and the sentence for its documentation."""
+
+    id: str
+    label: str
+    dtype: str
+    default: str
+    help: str
+    options: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    hide: str = ""
+
+    def lines(self) -> list[str]:
+        """As YAML."""
+        out = [f"-   id: {self.id}", f"    label: {self.label}", f"    dtype: {self.dtype}"]
+        out.append(f"    default: {_quoted(self.default)}")
+        if self.options:
+            out.append(f"    options: [{', '.join(map(_quoted, self.options))}]")
+        if self.labels:
+            out.append(f"    option_labels: [{', '.join(map(_quoted, self.labels))}]")
+        if self.hide:
+            out.append(f"    hide: {self.hide}")
+        return out
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _names(having: list[Scheme]) -> str:
+    return "(" + "".join(f"'{scheme.name}', " for scheme in having).rstrip() + ")"
+
+
+def _option_parameter(item: Field, having: list[Scheme], of_all: bool) -> Parameter:
+    """The parameter of an option that the schemes ``having`` have."""
+    about, kind = item.metadata, type_of(having[0].Options, item)
+    choices = choices_of(item)
+    dtype = {bool: "bool", int: "int", float: "real", str: "string"}[kind]
+    default, options, labels = str(item.default), (), ()
+    if choices:
+        dtype, default = "enum", repr(item.default)
+        options, labels = tuple(map(repr, choices)), choices
+    elif kind is bool:
+        options, labels = ("True", "False"), ("Yes", "No")
+    elif item.name == "variant":
+        dtype, default, options, labels = "raw", "''", VARIANTS, ("Usual", *VARIANT_LABELS)
+    shown = "part" if about["advanced"] else "none"
+    hide = shown if of_all else f"${{ '{shown}' if scheme in {_names(having)} else 'all' }}"
+    label = about["label"] or item.name.replace("_", " ").capitalize()
+    unit = f" ({about['unit']})" if about["unit"] else ""
+    live = " Can be changed while running." if about["live"] else ""
+    text = f"{about['help'][:1].upper()}{about['help'][1:]}.{live}"
+    return Parameter(item.name, label + unit, dtype, default, text, options, labels, hide)
+
+
+def _options(chosen: list[Scheme]) -> dict[str, tuple[Field, list[Scheme]]]:
+    """Every option by name, and the schemes that have it."""
+    found: dict[str, tuple[Field, list[Scheme]]] = {}
+    for scheme in chosen:
+        for item in fields(scheme.Options):
+            found.setdefault(item.name, (item, []))[1].append(scheme)
+    return found
+
+
+def _dictionary(chosen: list[Scheme], otherwise: str, live: bool = False) -> str:
+    """What makes the options of the scheme that is chosen, as a Mako expression."""
+    cases = []
+    for scheme in chosen:
+        names = [item.name for item in fields(scheme.Options) if item.metadata["live"] or not live]
+        pattern = ", ".join(f"{name}=%s" for name in names)
+        values = "".join(f"{name}, " for name in names).rstrip()
+        cases.append(f"'{scheme.name}': 'dict({pattern})' % ({values})" if names else f"'{scheme.name}': 'dict()'")
+    return f"${{ {{{', '.join(cases)}}}.get(scheme(), {otherwise}) }}"
+
+
+def _limits(chosen: list[Scheme]) -> list[str]:
+    """Assertions from the limits of rates and options."""
+    out = []
+    for scheme in chosen:
+        low, high = scheme.rates or (0, 0)
+        span = f" or {low * 0.999:.6g} <= rate <= {high * 1.001:.6g}" if scheme.rates else ""
+        out.append(f"${{ scheme != '{scheme.name}' or rate == 0{span} }}")
+        for item in fields(scheme.Options):
+            for limit, sign in ((item.metadata["low"], ">="), (item.metadata["high"], "<=")):
+                if limit is not None:
+                    out.append(f"${{ scheme != '{scheme.name}' or {item.name} {sign} {limit} }}")
+    return out
+
+
+def _scheme(auto: bool, chosen: list[Scheme]) -> Parameter:
+    names = [repr(scheme.name) for scheme in chosen]
+    titles = [scheme.title for scheme in chosen]
+    if auto:
+        names, titles = ["'auto'", *names], ["Auto (what the bursts say)", *titles]
+    text = "; ".join(f"{scheme.name}: {(scheme.__doc__ or '').splitlines()[0].rstrip('.')}" for scheme in chosen)
+    first = "auto decodes whatever arrives; another choice refuses what is not of that scheme. " if auto else ""
+    text = f"{first}{text}. Your own: '{OWN}', or the name of one that you registered."
+    return Parameter("scheme", "Scheme", "raw", names[0], text, tuple(names), tuple(titles))
+
+
+def _weighing(chosen: list[Scheme]) -> list[Parameter]:
+    able = _names([scheme for scheme in chosen if scheme.takes_importance])
+    return [
+        Parameter(
+            "use_mask", "Region of interest", "bool", "False",
+            "With a mask input, a scheme that takes importance spends its power on what lies inside the mask.",
+            ("False", "True"), ("All pixels alike", "Mask input"), f"${{ 'none' if scheme in {able} else 'all' }}",
+        ),
+        Parameter(
+            "background", "Importance outside", "real", "0.1",
+            "What an error outside the mask counts, from 0 to 1. Can be changed while running.",
+            hide=f"${{ 'none' if scheme in {able} and use_mask else 'all' }}",
+        ),
+    ]  # fmt: skip
+
+
+def _conditions(chosen: list[Scheme]) -> list[Parameter]:
+    choosing = [s for s in chosen if s.rates and s.rates[0] < s.rates[1]]
+    known = _names(chosen)
+    adaptive = _names([s for s in chosen if "mcs" in _options([s])])
+    return [
+        Parameter(
+            "rate", "Rate k/n (0 = scheme's own)", "real", "0",
+            "Complex channel uses per real source value, such as 1/12. Can be changed while running.",
+            hide=f"${{ 'part' if scheme in {_names(choosing)} or scheme not in {known} else 'all' }}",
+        ),
+        Parameter(
+            "snr_db", "Design Es/N0 (dB)", "real", "10",
+            "What the encoder is told of the channel; schemes that cannot adapt to it only note it in the header. Can "
+            "be changed while running.", hide="part",
+        ),
+        Parameter(
+            "fading", "Fading", "enum", "'awgn'",
+            "Fading of each burst that a choice of MCS reckons with.",
+            ("'awgn'", "'rayleigh'", "'rician'"), ("None", "Rayleigh", "Rician"),
+            f"${{ 'part' if scheme in {adaptive} else 'all' }}",
+        ),
+    ]  # fmt: skip
+
+
+OWN_OPTIONS = Parameter(
+    "options", "Further options", "raw", "{}", "Of a scheme of your own: a dictionary of its options by name.",
+    hide="part",
+)  # fmt: skip
+WAVEFORM = [
+    Parameter("fft_len", "FFT Length", "int", "64", "Subcarriers of the bursts; the same at both ends.",
+              ("64", "128", "256", "512")),
+    Parameter("oversampling", "Oversampling", "int", "1", "Samples for each sample of the OFDM symbol; the same at both "
+              "ends.", ("1", "2", "4", "8"), hide="${ 'none' if oversampling > 1 else 'part' }"),
+]  # fmt: skip
+SENDING = [
+    Parameter("amplitude", "Amplitude (RMS)", "real", "1.0", "Root mean square of the samples of a burst; peaks are "
+              "some 10 dB above it. Can be changed while running."),
+    Parameter("continuous", "Output", "bool", "False", "Bursts only, or zeros in between for hardware and a Throttle.",
+              ("False", "True"), ("Bursts", "Continuous (zeros between bursts)")),
+]  # fmt: skip
+VARIANT_OF_RECEIVER = Parameter(
+    "variant", "Trained on", "raw", "'auto'",
+    "auto takes the weights that the bursts name; otherwise images of other weights are refused.",
+    ("'auto'", *VARIANTS[1:]), ("Auto (what the bursts say)", *VARIANT_LABELS), "part",
+)  # fmt: skip
+SAMP_RATE = Parameter("samp_rate", "Sample Rate", "real", "samp_rate", "Samples a second; scales the carrier offset.")
+PARAMS = "semcom.ofdm_params(fft_len=${fft_len}, oversampling=${oversampling})"
+
+IMAGE_IN = ("message", "image", False, "image PDU, RGB, of any size.")
+MASK_IN = ("message", "mask", "${ not use_mask }", "one channel, 0 outside the region of interest; same image_id.")
+FAILED = ("message", "failed", True, "image_id and error of an image that will not be sent; over a modem, connect it to "
+          "the ack input of the Image Source.")  # fmt: skip
+STATUS = ("message", "status", True, "a sentence about each image or burst that could not be used.")
+SAMPLES = ("stream", "complex", False, "complex samples.")
+DECODED = [
+    ("message", "image", False, "image PDU; keys image_id, name where it crossed the air, height, width, scheme, snr_db "
+     "(measured over the image), fragments, lost, payload_uses, air_uses."),
+    ("message", "text", True, "the caption of a scene, u8vector of UTF-8."),
+    ("message", "labels", True, "the class map of a scene, for a Label Map Sink."),
+    ("message", "segments", True, "the segments of a scene, one channel."),
+    ("message", "part", True, "bytes of each part that carries bits, as soon as it is here."),
+    ("message", "text_view", True, "the caption as a picture."),
+    ("message", "labels_view", True, "the class map as a picture."),
+    ("message", "segments_view", True, "the outlines as a picture."),
+]  # fmt: skip
+IDLE = ("message", "idle", True, "a message when no burst arrived for a whole period; for the Image Source of a loopback.")
+
+
+def _ports(ports: list[tuple]) -> list[str]:
+    out = []
+    for domain, name, optional, _ in ports:
+        out.append(f"-   domain: {domain}")
+        out.append(f"    {'dtype' if domain == 'stream' else 'id'}: {name}")
+        if optional:
+            out.append("    optional: true")
+        if isinstance(optional, str):
+            out.append(f"    hide: {optional}")
+    return out
+
+
+def _documentation(summary: str, inputs: list, outputs: list, parameters: list[Parameter]) -> list[str]:
+    out = ["documentation: |-", f"    {summary}", "", "    Input:"]
+    out += [f"    {name} - {text}" if domain == "message" else f"    {text.capitalize()}"
+            for domain, name, _, text in inputs]  # fmt: skip
+    out += ["", "    Output:"]
+    out += [f"    {name} - {text}" if domain == "message" else f"    {text.capitalize()}"
+            for domain, name, _, text in outputs]  # fmt: skip
+    out += ["", "    Parameters:", *(f"    {p.label} - {p.help}" for p in parameters)]
+    return out
+
+
+@dataclass(frozen=True)
+class Block:
+    """One definition."""
+
+    id: str
+    label: str
+    summary: str
+    parameters: list[Parameter]
+    inputs: list[tuple]
+    outputs: list[tuple]
+    asserts: list[str]
+    make: str
+    callbacks: tuple[str, ...] = ()
+    preset: bool = False
+
+    def text(self) -> str:
+        """The whole file."""
+        flags = "[python, deprecated]" if self.preset else "[python]"
+        lines = [f"id: semcom_{self.id}", f"label: {self.label}", f"flags: {flags}", "", "parameters:"]
+        for parameter in self.parameters:
+            lines += parameter.lines()
+        lines += ["", "inputs:", *_ports(self.inputs), "", "outputs:", *_ports(self.outputs)]
+        if self.asserts:
+            lines += ["", "asserts:", *(f"- {text}" for text in self.asserts)]
+        lines += ["", "templates:", "    imports: from gnuradio import semcom", "    make: >-"]
+        lines += [f"        {self.make}"]
+        if self.callbacks:
+            lines += ["    callbacks:", *(f"    - {_quoted(text)}" for text in self.callbacks)]
+        lines += ["", *_documentation(self.summary, self.inputs, self.outputs, self.parameters)]
+        lines += ["", "file_format: 1"]
+        return HEAD + "\n".join(lines) + "\n"
+
+
+def blocks() -> list[Block]:
+    """All definitions."""
+    chosen = list(schemes().values())
+    joint = [scheme for scheme in chosen if not scheme.takes_prompts and "codec" not in _options([scheme])]
+    scene = [scheme for scheme in chosen if scheme.takes_prompts]
+    out = [
+        _encoder(chosen),
+        _decoder(chosen),
+        _transmitter("transmitter", "Transmitter", chosen),
+        _receiver("receiver", "Receiver", chosen),
+        _transmitter("jscc_transmitter", "JSCC Transmitter", joint, preset=True),
+        _receiver("jscc_receiver", "JSCC Receiver", joint, preset=True),
+        _transmitter("scene_transmitter", "Scene Transmitter", scene, preset=True),
+        _receiver("scene_receiver", "Scene Receiver", scene, preset=True),
+    ]
+    return out
+
+
+def _coding(chosen: list[Scheme]) -> list[Parameter]:
+    """Parameters of what encodes."""
+    if len(chosen) == 1:
+        return [_option_parameter(item, having, True) for item, having in _options(chosen).values()]
+    options = [_option_parameter(item, having, False) for item, having in _options(chosen).values()]
+    return [_scheme(False, chosen), *options, *_conditions(chosen), *_weighing(chosen), OWN_OPTIONS]
+
+
+def _asserts(chosen: list[Scheme]) -> list[str]:
+    if len(chosen) == 1:
+        return [text.split(" or ", 1)[1].join(("${ ", "")) for text in _limits(chosen) if "rate" not in text]
+    able, known = (_names([s for s in chosen if s.takes_importance]), _names(chosen))
+    return [
+        *_limits(chosen),
+        "${ -100 <= snr_db <= 100 }",
+        "${ 0 <= background <= 1 }",
+        f"${{ not use_mask or scheme in {able} or scheme not in {known} }}",
+    ]
+
+
+def _encoder(chosen: list[Scheme]) -> Block:
+    parameters = _coding(chosen)
+    return Block(
+        "jscc_encoder", "JSCC Encoder",
+        "Source and channel coding in one: turns each image into complex channel symbols, by any scheme.",
+        parameters, [IMAGE_IN, MASK_IN],
+        [("message", "symbols", False, "c32vector PDUs, the bursts of the image, at most 4096 symbols each, average "
+          "power 1 over a part; the keys are the fields of the burst header."), FAILED, STATUS],
+        _asserts(chosen),
+        f"semcom.jscc_encoder(${{scheme}}, ${{rate}}, ${{snr_db}}, '', ${{use_mask}}, ${{background}}, "
+        f"{_dictionary(chosen, 'options')}, ${{fading}})",
+        ("set_rate(${rate})", "set_snr_db(${snr_db})", "set_background(${background})",
+         f"set_options(**{_dictionary(chosen, 'options', live=True)})"),
+    )  # fmt: skip
+
+
+def _decoder(chosen: list[Scheme]) -> Block:
+    parameters = [
+        _scheme(True, chosen), VARIANT_OF_RECEIVER,
+        Parameter("snr_db", "Es/N0 if not reported (dB)", "real", "10", "Assumed for PDUs without noise_var, such as "
+                  "those from GNU Radio's own channel blocks.", hide="part"),
+        Parameter("timeout", "Time-out (bursts)", "int", "4096", "An incomplete image is delivered when this many bursts "
+                  "of other images have arrived since its last one.", hide="part"),
+    ]  # fmt: skip
+    inputs = [
+        ("message", "symbols", False, "c32vector PDUs with the keys of the JSCC Encoder and, from a channel or receiver, "
+         "noise_var (f32vector, as long as the symbols)."),
+        ("message", "flush", True, "any message: deliver every image that is not complete as it is."),
+    ]  # fmt: skip
+    return Block(
+        "jscc_decoder", "JSCC Decoder",
+        "Collects the bursts of an image and decodes it; the mirror of the JSCC Encoder. The header of each burst says "
+        "what it is. Each symbol is weighted by its noise variance; fragments that never arrived count as infinitely "
+        "noisy. An image of another scheme than the one set, or of weights that are not here, is given up with one "
+        "sentence.",
+        parameters, inputs, [*DECODED, IDLE, STATUS], ["${ timeout >= 1 }", "${ -100 <= snr_db <= 100 }"],
+        "semcom.jscc_decoder(${scheme}, ${snr_db}, ${variant}, ${timeout})", ("set_snr_db(${snr_db})",),
+    )  # fmt: skip
+
+
+def _transmitter(name: str, label: str, chosen: list[Scheme], preset: bool = False) -> Block:
+    parameters = [*_coding(chosen), *WAVEFORM, *SENDING]
+    outputs = [SAMPLES, ("message", "symbols", True, "what is sent, as PDUs."), FAILED,
+               ("message", "sent", True, "metadata of an image whose last sample has left; where the receiver is "
+                "elsewhere, connect it to the ack input of the Image Source as well.")]  # fmt: skip
+    only = f"A preset of the Transmitter for {', '.join(s.name for s in chosen)}. " if preset else ""
+    if len(chosen) == 1:
+        values = ", ".join(f"{item.name}=${{{item.name}}}" for item in fields(chosen[0].Options))
+        live = ", ".join(
+            f"{item.name}=${{{item.name}}}" for item in fields(chosen[0].Options) if item.metadata["live"]
+        )
+        make = (f"semcom.transmitter('{chosen[0].name}', params={PARAMS}, amplitude=${{amplitude}}, "
+                f"continuous=${{continuous}}, options=dict({values}))")  # fmt: skip
+        callbacks = (f"set_options({live})", "set_amplitude(${amplitude})")
+        inputs = [IMAGE_IN]
+    else:
+        make = (f"semcom.transmitter(${{scheme}}, ${{rate}}, ${{snr_db}}, '', {PARAMS}, ${{amplitude}}, "
+                f"${{continuous}}, ${{use_mask}}, ${{background}}, {_dictionary(chosen, 'options')}, ${{fading}})")  # fmt: skip
+        callbacks = ("set_rate(${rate})", "set_snr_db(${snr_db})", "set_background(${background})",
+                     "set_amplitude(${amplitude})",
+                     f"set_options(**{_dictionary(chosen, 'options', live=True)})")  # fmt: skip
+        inputs = [IMAGE_IN, MASK_IN]
+    return Block(
+        name, label, f"{only}JSCC Encoder and Burst Modulator: images in, samples out, by any scheme.", parameters,
+        inputs, outputs, [*_asserts(chosen), "${ amplitude > 0 }"], make, callbacks, preset,
+    )  # fmt: skip
+
+
+def _receiver(name: str, label: str, chosen: list[Scheme], preset: bool = False) -> Block:
+    outputs = [*DECODED, ("message", "symbols", True, "equalised symbols of each burst, for a constellation."), IDLE]
+    only = f"A preset of the Receiver for {', '.join(s.name for s in chosen)}. " if preset else ""
+    if len(chosen) == 1:
+        parameters, what = [*WAVEFORM, SAMP_RATE], f"'{chosen[0].name}', 'auto'"
+    else:
+        parameters, what = [_scheme(True, chosen), VARIANT_OF_RECEIVER, *WAVEFORM, SAMP_RATE], "${scheme}, ${variant}"
+    return Block(
+        name, label,
+        f"{only}Burst Demodulator and JSCC Decoder: samples in, images out. The receiver configures itself by what the "
+        "bursts say.",
+        parameters, [("stream", "complex", False, "complex samples at any level; bursts may begin anywhere.")], outputs,
+        ["${ samp_rate > 0 }"], f"semcom.receiver({what}, {PARAMS}, ${{samp_rate}})", (), preset,
+    )  # fmt: skip
+
+
+def main() -> int:
+    """Write the files."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=ROOT / "grc", help="folder of the definitions")
+    args = parser.parse_args()
+    for block in blocks():
+        (args.out / f"semcom_{block.id}.block.yml").write_text(block.text())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -18,8 +18,7 @@ from gnuradio.semcom.blocks import pdu as pdus
 from gnuradio.semcom.blocks.worker import worker_block
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
-from gnuradio.semcom.segment import Embedding, Sam
-from gnuradio.semcom.segment.sam import Candidates
+from gnuradio.semcom.segment import Candidates, Embedding, Sam
 from PIL import Image
 
 

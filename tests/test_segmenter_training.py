@@ -18,7 +18,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from gnuradio.semcom.cli import main  # noqa: E402
 from gnuradio.semcom.errors import BadInput, Missing  # noqa: E402
 from gnuradio.semcom.segment import VOC, ClassSegmenter  # noqa: E402
-from gnuradio.semcom.segment.measures import confusion  # noqa: E402
+from gnuradio.semcom.segment.metrics import confusion  # noqa: E402
 from gnuradio.semcom.train import segmenter  # noqa: E402
 from gnuradio.semcom.train.models import aseg  # noqa: E402
 from torch.nn import functional as F  # noqa: E402, N812

@@ -23,7 +23,7 @@ class esisc_encoder(sending_block):
     budget : bytes of the whole scene.
     boundaries : whether B-seg is sent, which needs the weights of SAM.
     sub_images : how many at most.
-    captioner : "composed", or one of :mod:`semcom.scene.captioners`.
+    captioner : "composed", or one of :mod:`semcom.scene.caption.captioners`.
     codec : of the sub-images: "avif", "jpeg2000" or "jpeg".
     mcs_semantics, mcs_detail, mcs_sub_images : MCS of text, A-seg and boxes; of colours and B-seg; of S-img.
     bursts : over how many bursts the first two parts are spread at least.

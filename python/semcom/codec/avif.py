@@ -15,7 +15,7 @@ import struct
 from PIL import Image
 
 from ..errors import BadInput
-from .search import finest_within
+from .search import Growth, finest_within
 
 HALF_IS_BETTER, HALF_MAY_BE = 0.03, 0.08  # bits for each pixel, as in .jpeg
 
@@ -42,7 +42,7 @@ def encode(picture: Image.Image, budget: int) -> tuple[bytes, float]:
 
     bits = 8 * budget / (picture.width * picture.height)
     first = round(26 + 11 * math.log2(max(bits, 1e-3) / 0.5))
-    data, level = finest_within(stream, budget, _FINEST, first, 0.06, near=0.98)
+    data, level = finest_within(stream, budget, _FINEST, Growth(first, slope=0.06, near=0.98))
     return data, float(_quality(level))
 
 

@@ -23,8 +23,8 @@ HALF_IS_BETTER, HALF_MAY_BE = 0.0, 0.03  # bits for each pixel, as in .jpeg
 LAYERS = (8, 3, 1)
 """Each layer ends where the stream has this fraction of its size: three cost 0.02 to 0.03 dB against one, five 0.05."""
 
-_LEAST_LAYER = 250  # bytes; what lies below is mostly packet headers
-_MOST_LEVELS = 5
+_MIN_LAYER = 250  # bytes; what lies below is mostly packet headers
+_MAX_LEVELS = 5
 _COMMENT, _START_OF_TILE, _START_OF_DATA, _END = b"\xff\x64", b"\xff\x90", b"\xff\x93", b"\xff\xd9"
 
 # Quantiser steps, exponent and mantissa, that OpenJPEG derives from the norms of the wavelets: of the lowest band by
@@ -48,7 +48,7 @@ def encode(picture: Image.Image, budget: int) -> tuple[bytes, float]:
     """
     height, width = picture.height, picture.width
     pixels = height * width
-    fractions = [f for f in LAYERS if budget >= f * _LEAST_LAYER or f == 1]
+    fractions = [f for f in LAYERS if budget >= f * _MIN_LAYER or f == 1]
 
     def stream(size: float) -> bytes:
         out = io.BytesIO()
@@ -83,13 +83,13 @@ def encode(picture: Image.Image, budget: int) -> tuple[bytes, float]:
 
 def _levels(height: int, width: int) -> int:
     """Wavelet levels: five, unless the picture is too small."""
-    return min(_MOST_LEVELS, min(height, width).bit_length() - 1)
+    return min(_MAX_LEVELS, min(height, width).bit_length() - 1)
 
 
 def _headers(height: int, width: int, layers: int, length: int) -> bytes:
     """Everything in front of ``length`` bytes of packets."""
     levels = _levels(height, width)
-    steps = [_LOWEST_STEP[levels], *(step for bands in _STEPS[_MOST_LEVELS - levels :] for step in bands)]
+    steps = [_LOWEST_STEP[levels], *(step for bands in _STEPS[_MAX_LEVELS - levels :] for step in bands)]
     return b"".join(
         [
             b"\xff\x4f",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 _BLOCK = 64
 _COMPONENTS = 3
-_MOST_BIT_PLANES = 40  # 8 bits, gains and guard bits make fewer than 20
+_MAX_BIT_PLANES = 40  # 8 bits, gains and guard bits make fewer than 20
 
 
 class _Ended(Exception):
@@ -141,7 +141,7 @@ def _block(bits: _Bits, band: _Band, row: int, column: int, layer: int) -> int:
         planes = 1
         while not band.missing.below(row, column, planes, bits):
             planes += 1
-            if planes > _MOST_BIT_PLANES:
+            if planes > _MAX_BIT_PLANES:
                 raise _Ended
         band.length_bits[row, column] = 3
     passes = _passes(bits)

@@ -21,7 +21,7 @@ MAX_SIDE = 32767  # the burst header counts pixels in 15 bits
 MAX_PIXELS = 2**25
 """Larger pictures are refused, as in :mod:`..image.io`: a header must not make a receiver run out of memory."""
 
-MOST_REDUCTION = 3
+MAX_REDUCTION = 3
 
 _CODECS = {"jpeg": jpeg, "jpeg2000": jpeg2000, "avif": avif}
 _FORMATS = {"jpeg": "JPEG", "jpeg2000": "JPEG2000", "avif": "AVIF"}
@@ -85,10 +85,10 @@ def encode(image: np.ndarray, codec: str, budget: int) -> Coded:
     module, room = _CODECS[codec], max(int(budget) - 1, 1)
     found: list[Coded] = []
     needed = 0
-    for reduction in range(MOST_REDUCTION + 1):
+    for reduction in range(MAX_REDUCTION + 1):
         rows, columns = _reduced(height, width, reduction)
         bits = 8 * room / (rows * columns)
-        if reduction < MOST_REDUCTION and bits < module.HALF_IS_BETTER and min(rows, columns) > 1:
+        if reduction < MAX_REDUCTION and bits < module.HALF_IS_BETTER and min(rows, columns) > 1:
             continue
         picture = Image.fromarray(image)
         if reduction:

@@ -2,8 +2,8 @@
 """The image semantic encoder: an image becomes a scene.
 
 A-seg, B-seg, caption and sub-images are each made by a part of its own, and any of them can be another: what segments
-classes is a :class:`~..segment.semantic.SemanticSegmenter`, what writes the text a :class:`~.captioners.Captioner`, and
-what finds outlines is :class:`~..segment.sam.Sam` or any ``Cut``.
+classes is a :class:`~..segment.semantic.SemanticSegmenter`, what writes the text a
+:class:`~.caption.captioners.Captioner`, and what finds outlines is :class:`~..segment.sam.Sam` or any ``Cut``.
 """
 
 from __future__ import annotations
@@ -16,26 +16,28 @@ import numpy as np
 from PIL import Image
 
 from .. import codec
+from ..codec.search import DoesNotFit, finest_within
 from ..errors import BadInput
 from ..segment.boundaries import partition, snap
 from ..segment.everything import everything
+from ..segment.instances import SceneObject, class_mask, objects
+from ..segment.masks import Embedding
 from ..segment.prompts import ClassName, Prompt, parse_prompt, validate
 from ..segment.regions import merged
-from ..segment.sam import Embedding, Sam
-from ..segment.semantic import ClassSegmenter, SceneObject, SemanticSegmenter, class_mask, objects
-from . import colours, container, labelmap
-from .captioners import Captioner, captioner
-from .model import Scene, SubImage
-from .rebuild import Appearance
+from ..segment.sam import Sam
+from ..segment.semantic import ClassSegmenter, SemanticSegmenter
+from .appearance import Appearance, finest_colours
+from .caption.captioners import Captioner, captioner
+from .coding import container, labelmap
+from .model import Scene, SubImage, regions_of
 
-_LEAST_SEGMENT = 1 / 2000  # of the image's area; smaller pieces of B-seg go to their neighbours
-_MOST_REGIONS = 255
-_MOST_SEGMENTS = 96
+_MIN_SEGMENT = 1 / 2000  # of the image's area; smaller pieces of B-seg go to their neighbours
+_MAX_SEGMENTS = 96
 _OUTLINES = 0.55  # of the bytes of B-seg that its map may take
 _MARGIN = 1 / 32  # of its sides that a sub-image shows around its object
 _FRAME = 10  # bytes that the section of B-seg takes beside its map and colours, at most
-_LEAST_PICTURE = 96  # bytes; less is no picture
-_MOST_SIDE = 1024  # of the maps that are sent
+_MIN_PICTURE = 96  # bytes; less is no picture
+_MAX_SIDE = 1024  # of the maps that are sent
 
 Cut = Callable[[np.ndarray], np.ndarray]
 """uint8 RGB [H, W, 3] -> its segments, uint8 [H, W], as :func:`~..segment.boundaries.partition` makes them."""
@@ -49,7 +51,7 @@ class EncoderSettings:
         need.
     prompts : text forms of prompts that say what the sub-images show; none: the objects of A-seg, the largest first,
         and the whole image where A-seg has none.
-    captioner : "composed", or one of ``captioners.NAMES``.
+    captioner : "composed", or one of ``captioners.CAPTIONERS``.
     colour_budget : bytes of the colours of A-seg's regions.
     boundaries : whether B-seg is sent, which takes SAM.
     boundary_budget : bytes of B-seg, map and colours, if so many are left.
@@ -84,8 +86,8 @@ class EncoderSettings:
                 raise BadInput(
                     f"a {name.replace('_', ' ')} of {getattr(self, name)} is too little; give {least} or more"
                 )
-        if self.sub_images > container.MOST_SUB_IMAGES:
-            raise BadInput(f"{self.sub_images} sub-images are too many; at most {container.MOST_SUB_IMAGES} are sent")
+        if self.sub_images > container.MAX_SUB_IMAGES:
+            raise BadInput(f"{self.sub_images} sub-images are too many; at most {container.MAX_SUB_IMAGES} are sent")
 
 
 class SemanticEncoder:
@@ -159,18 +161,18 @@ class SemanticEncoder:
         things = objects(labels)
         caption = self._writer.caption(image, labels, things)
         clock("text")
-        small_labels = _fitted(labels, _MOST_SIDE)
+        small_labels = _fitted(labels, _MAX_SIDE)
         scene = Scene(
             height,
             width,
             caption,
             small_labels,
-            tuple(things[: container.MOST_OBJECTS]),
+            tuple(things[: container.MAX_OBJECTS]),
             classes=self._segmenter.classes,
         )
         regions = regions_of(small_labels)
         small = _picture_of(image, regions)
-        found = colours.fitting(Appearance(small, regions), self.settings.colour_budget)
+        found = finest_colours(Appearance(small, regions), self.settings.colour_budget)
         scene = replace(scene, colours=found and found[0])
         clock("colours")
         if segments is not None:
@@ -185,35 +187,34 @@ class SemanticEncoder:
 
     def _segments(self, image: np.ndarray, embedding: Embedding | None) -> np.ndarray:
         height, width = image.shape[:2]
-        least = max(16, round(_LEAST_SEGMENT * height * width))
+        least = max(16, round(_MIN_SEGMENT * height * width))
         if self._cut is None:
             masks = [found.mask for found in everything(self._sam, embedding)]
-            return partition(masks, height, width, least, _MOST_SEGMENTS)
+            return partition(masks, height, width, least, _MAX_SEGMENTS)
         segments = self._cut(image)
         if segments.dtype != np.uint8 or segments.shape != (height, width):
             raise BadInput(
                 f"the segments of a {width}x{height} image are uint8 [{height}, {width}], not "
                 f"{segments.dtype} {list(segments.shape)}"
             )
-        return (merged(segments, least, _MOST_SEGMENTS)[0] + 1).astype(np.uint8)
+        return (merged(segments, least, _MAX_SEGMENTS)[0] + 1).astype(np.uint8)
 
     def _with_boundaries(self, scene: Scene, image: np.ndarray, segments: np.ndarray, budget: int) -> Scene:
         """The largest segments, as many as half of the bytes have room for; the rest goes to how they look."""
         segments = _fitted(segments, self.settings.boundary_side)
         small = _picture_of(image, segments)
-        low, high, best = 1, int(segments.max()) + 1, None
-        while low < high:
-            middle = (low + high) // 2
-            fewer = (merged(segments, 1, middle)[0] + 1).astype(np.uint8)
-            taken = len(labelmap.encode(fewer))
-            if taken <= _OUTLINES * budget:
-                best, low = (fewer, taken), middle + 1
-            else:
-                high = middle
-        if best is None:
+
+        def at(setting: int) -> tuple[np.ndarray, int]:
+            fewer = (merged(segments, 1, setting + 1)[0] + 1).astype(np.uint8)
+            return fewer, len(labelmap.encode(fewer))
+
+        try:
+            (fewer, taken), _ = finest_within(
+                at, _OUTLINES * budget, int(segments.max()) - 1, size=lambda found: found[1]
+            )
+        except DoesNotFit:
             return scene
-        fewer, taken = best
-        found = colours.fitting(Appearance(small, fewer), budget - taken)
+        found = finest_colours(Appearance(small, fewer), budget - taken)
         return scene if found is None else replace(scene, segments=fewer, details=found[0])
 
     def _sub_images(
@@ -231,14 +232,14 @@ class SemanticEncoder:
             areas = [_area(box) for box in boxes]
             overhead = container.SUB_IMAGE_BYTES * len(boxes)
             shares = [(room - overhead) * area // sum(areas) for area in areas]
-            if min(shares) >= _LEAST_PICTURE or len(boxes) == 1:
+            if min(shares) >= _MIN_PICTURE or len(boxes) == 1:
                 break
             boxes = boxes[:-1]
         left = room
         for i, box in enumerate(boxes):
             rest = sum(_area(other) for other in boxes[i:])
             share = (left - container.SUB_IMAGE_BYTES * (len(boxes) - i)) * _area(box) // rest
-            if share < _LEAST_PICTURE:
+            if share < _MIN_PICTURE:
                 break
             x0, y0, x1, y1 = box
             try:
@@ -271,18 +272,9 @@ class SemanticEncoder:
         return boxes
 
 
-def regions_of(labels: np.ndarray) -> np.ndarray:
-    """The regions of a class map that have colours of their own: uint8 [h, w], 1 to N, the 255 largest at most.
-
-    Transmitter and receiver find the same, so they need not be sent.
-    """
-    regions, _ = merged(labels, 1, _MOST_REGIONS)
-    return (regions + 1).astype(np.uint8)
-
-
 def _plain(labels: np.ndarray) -> np.ndarray:
     """A class map without islands too small to be an object, which would cost more than they say."""
-    kept, _ = merged(labels, max(16, round(_LEAST_SEGMENT * labels.size)))
+    kept, _ = merged(labels, max(16, round(_MIN_SEGMENT * labels.size)))
     # a merged region takes the class that most of it had
     pairs = np.bincount(kept.ravel() * np.intp(256) + labels.ravel(), minlength=256)
     pairs = np.pad(pairs, (0, -len(pairs) % 256)).reshape(-1, 256)

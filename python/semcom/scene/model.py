@@ -8,8 +8,33 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..segment.classes import VOC
-from ..segment.semantic import SceneObject
-from .rebuild import Colours
+from ..segment.instances import SceneObject
+from ..segment.regions import merged
+
+DEGREES = (8, 2, 2)
+"""Highest degree of the surface of luma, blue and red difference: the sum of the half periods across and down."""
+
+MEAN_STEP = 8
+"""Grey levels between two means that can be told apart."""
+
+MAX_LEVEL = 62
+"""Highest value of a surface's coefficient; means and texture have less."""
+
+TEXTURE_STEP = 4
+"""Grey levels of standard deviation between two strengths of texture."""
+
+MAX_TEXTURE = 15
+
+TERMS = tuple((degree + 1) * (degree + 2) // 2 for degree in DEGREES)
+TEXTURE_COLUMN = 3
+FIRST_COLUMN = np.cumsum([4, *(terms - 1 for terms in TERMS)])
+
+COLUMNS = int(FIRST_COLUMN[-1])
+"""Values of a segment, 58: mean luma, blue and red difference; texture; 44 + 5 + 5 coefficients by rising degree."""
+
+USUAL_STEP = 8
+
+_MAX_REGIONS = 255
 
 
 def at_size(labels: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -17,6 +42,22 @@ def at_size(labels: np.ndarray, height: int, width: int) -> np.ndarray:
     rows = np.arange(height) * labels.shape[0] // height
     columns = np.arange(width) * labels.shape[1] // width
     return np.ascontiguousarray(labels[rows[:, None], columns])
+
+
+@dataclass(frozen=True)
+class Colours:
+    """How the segments of a partition look; row n - 1 belongs to segment n.
+
+    values : uint8 [N, COLUMNS]. Column 0: mean luma / 8, 0 to 32. Columns 1, 2: mean blue and red difference / 8 + 16,
+        0 to 32. Column 3: standard deviation of what the surface leaves out / 4, 0 to 15. Then the coefficients of
+        degree 1 and more, of luma, blue and red difference: 0, -1, 1, -2, 2, ... as 0, 1, 2, 3, 4, ..., up to 62, most
+        of them 0.
+    step : what 1 means in a coefficient of a segment of 2 % of the picture, in grey levels of standard deviation,
+        1 to 255; it falls with the root of a segment's area, so that an error costs the same wherever it is.
+    """
+
+    values: np.ndarray
+    step: int = USUAL_STEP
 
 
 @dataclass(frozen=True)
@@ -57,3 +98,12 @@ class Scene:
     details: Colours | None = None
     sub_images: tuple[SubImage, ...] = ()
     classes: tuple[str, ...] = VOC
+
+
+def regions_of(labels: np.ndarray) -> np.ndarray:
+    """The regions of a class map that have colours of their own: uint8 [h, w], 1 to N, the 255 largest at most.
+
+    Transmitter and receiver find the same, so they need not be sent.
+    """
+    regions, _ = merged(labels, 1, _MAX_REGIONS)
+    return (regions + 1).astype(np.uint8)

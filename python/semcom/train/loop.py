@@ -29,7 +29,7 @@ HELD_OUT = 16  # photographs
 VALIDATION_SNRS = (1, 4, 7, 10, 13)
 WARM_UP = 200  # steps
 LOWEST_RATE = 0.02  # where the cosine ends, as a share of the peak
-LARGEST_GRADIENT = 1.0  # norm
+MAX_GRADIENT = 1.0  # norm
 REPORT_EVERY = 100  # steps
 SAVE_EVERY = 500
 PRECISIONS = ("auto", "no", "bf16")
@@ -197,7 +197,7 @@ def train(
         "processes": accelerator.num_processes, "rate": rate, "threads": threads, "seed": seed, "device": device.type,
         "precision": mixed, "loss": "per-image log MSE", "conditions": dataclasses.asdict(conditions),
         "ema": EMA, "schedule": "cosine over seconds", "warm_up_steps": WARM_UP, "lowest_rate": LOWEST_RATE,
-        "largest_gradient": LARGEST_GRADIENT, "validate_every": validate_every, "optimizer": "Adam",
+        "largest_gradient": MAX_GRADIENT, "validate_every": validate_every, "optimizer": "Adam",
         "torch": torch.__version__, "accelerate": version("accelerate"),
     }  # fmt: skip
     if main:
@@ -250,7 +250,7 @@ def train(
             loss = training_loss(x)
             optimizer.zero_grad(set_to_none=True)
             accelerator.backward(loss)
-            torch.nn.utils.clip_grad_norm_(net.parameters(), LARGEST_GRADIENT)
+            torch.nn.utils.clip_grad_norm_(net.parameters(), MAX_GRADIENT)
             optimizer.step()
             ema.update_parameters(net)
             losses.append(loss.item())

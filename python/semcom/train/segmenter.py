@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ..errors import BadInput, Missing
 from ..segment.classes import VOC, VOID
-from ..segment.measures import confusion, iou
+from ..segment.metrics import confusion, iou
 from .checkpoint import save_checkpoint
 from .data import fit_square
 from .export import store_half_precision
@@ -34,7 +34,7 @@ HELD_OUT = 150  # photographs with a true class map, an eighth of them at most
 VALIDATION_SIDE = 320  # pixels
 BALANCED_SHARE = 0.5  # of what is drawn: by a class shown, all classes alike
 TAUGHT_SHARE = 0.3  # of the rest: photographs that the teacher labelled
-LEAST_SHOWN = 0.01  # of a photograph, for it to show a class
+MIN_SHOWN = 0.01  # of a photograph, for it to show a class
 MOSAIC_SHARE = 0.15  # crops made of four photographs at half size
 SCALES = (0.65, 1.7)
 STRETCH = 1.3
@@ -42,7 +42,7 @@ WARM_UP = 60  # steps
 FROZEN_BLOCKS = 6  # of the features: edges and textures, at the resolutions that cost most
 FEATURE_RATE = 0.04  # of the learning rate; more, and Adam unlearns what ImageNet taught before the pyramid can read it
 LOWEST_RATE = 0.02
-LARGEST_GRADIENT = 2.0
+MAX_GRADIENT = 2.0
 WEIGHT_DECAY = 1e-4
 BACKGROUND_WEIGHT = 0.6
 SAVE_EVERY = 120.0  # seconds
@@ -83,7 +83,7 @@ class Labelled:
         self.taught = _taught(untold, teacher, cache) if teacher else []
         everything = self.true + self.taught
         shown = np.array([np.bincount(classes.ravel(), minlength=256) / classes.size for _, classes in everything])
-        of_each = [np.flatnonzero(shown[:, label] > LEAST_SHOWN) for label in range(1, len(VOC))]
+        of_each = [np.flatnonzero(shown[:, label] > MIN_SHOWN) for label in range(1, len(VOC))]
         self._showing = [[everything[i] for i in indices] for indices in of_each if len(indices)]
 
     def _draw(self) -> tuple[np.ndarray, np.ndarray]:
@@ -298,7 +298,7 @@ def train(
             loss = F.cross_entropy(scores, labels[:, ::4, ::4], weights, ignore_index=VOID)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), LARGEST_GRADIENT)
+            torch.nn.utils.clip_grad_norm_(net.parameters(), MAX_GRADIENT)
             optimizer.step()
             ema.update_parameters(net)
             losses.append(loss.item())

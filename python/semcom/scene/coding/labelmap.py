@@ -22,13 +22,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..errors import BadInput
+from ...errors import BadInput
 from .entropy import Contexts, Decoder, Encoder, Meter, measured_counts
 
-MOST_PIXELS = 2**20
+MAX_PIXELS = 2**20
 """Of a coded map; a larger image sends its maps at a fraction of its size."""
-MOST_SIDE = 2**15 - 1
-MOST_LABELS = 256
+MAX_SIDE = 2**15 - 1
 
 _PARTITIONS = 15  # of four neighbours by equality: the Bell number B(4)
 _EXTRA = 32  # five further equalities
@@ -54,7 +53,7 @@ def encode(labels: np.ndarray) -> bytes:
 
     Raises
     ------
-    BadInput : no such array, or more than ``MOST_PIXELS`` pixels.
+    BadInput : no such array, or more than ``MAX_PIXELS`` pixels.
     """
     return encode_with_ideal(labels)[0]
 
@@ -81,13 +80,13 @@ def decode(data: bytes) -> np.ndarray:
 
     Raises
     ------
-    BadInput : the data is cut short or contradicts itself. Memory is bounded by ``MOST_PIXELS``, time by that and the
+    BadInput : the data is cut short or contradicts itself. Memory is bounded by ``MAX_PIXELS``, time by that and the
         length of the data.
     """
     if len(data) < 5:
         raise BadInput("a label map is cut short before its size")
     height, width, count = int.from_bytes(data[:2], "big"), int.from_bytes(data[2:4], "big"), data[4] + 1
-    if not (1 <= height <= MOST_SIDE and 1 <= width <= MOST_SIDE and height * width <= MOST_PIXELS):
+    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE and height * width <= MAX_PIXELS):
         raise BadInput(f"a label map says it is {width}x{height}, which is no size of a map")
     order = data[5 : 5 + count]
     if len(order) < count or len(set(order)) < count:
@@ -106,9 +105,9 @@ def scan(coder: Meter | Encoder, labels: np.ndarray) -> None:
 def _checked(labels: np.ndarray) -> np.ndarray:
     """What can be coded as a label map."""
     labels = np.asarray(labels)
-    if labels.dtype != np.uint8 or labels.ndim != 2 or labels.size == 0 or max(labels.shape) > MOST_SIDE:
+    if labels.dtype != np.uint8 or labels.ndim != 2 or labels.size == 0 or max(labels.shape) > MAX_SIDE:
         raise BadInput(f"a label map must be uint8 [H, W], not {labels.dtype} {list(labels.shape)}")
-    if labels.size > MOST_PIXELS:
+    if labels.size > MAX_PIXELS:
         raise BadInput(f"a label map of {labels.shape[1]}x{labels.shape[0]} is too large; send it at half the size")
     return labels
 

@@ -15,11 +15,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..errors import BadInput
-from ..zoo import weights
+from ...errors import BadInput
+from ...zoo import weights
 from .entropy import Contexts, Decoder, Encoder
 
-MOST_CHARACTERS = 2000
+MAX_CHARACTERS = 2000
 ALPHABET = "".join(chr(code) for code in range(32, 127))
 """What can be spelled cheaply; anything else is sent as its bytes in UTF-8."""
 END = 0  # in the words' and in the letters' numbering
@@ -81,9 +81,9 @@ def words_of(text: str) -> list[str]:
 
 
 def encode(text: str) -> bytes:
-    """A text of up to ``MOST_CHARACTERS`` -> bytes; none for the empty text."""
-    if len(text) > MOST_CHARACTERS:
-        raise BadInput(f"a caption of {len(text)} characters is too long; at most {MOST_CHARACTERS} are sent")
+    """A text of up to ``MAX_CHARACTERS`` -> bytes; none for the empty text."""
+    if len(text) > MAX_CHARACTERS:
+        raise BadInput(f"a caption of {len(text)} characters is too long; at most {MAX_CHARACTERS} are sent")
     if not text:
         return b""
     coder = Encoder()
@@ -150,7 +150,7 @@ def _words(coder: Encoder | Decoder, tokens: list[str] | None) -> list[str]:
         if number == END:
             return out
         out.append(_spell_word(coder, token) if number == SPELLED else model.words[number])
-        if len(out) > MOST_CHARACTERS:
+        if len(out) > MAX_CHARACTERS:
             raise BadInput("a caption does not end")
         before = number
 
@@ -166,7 +166,7 @@ def _spell_word(coder: Encoder | Decoder, token: str | None) -> str:
         if number == END:
             return out
         out += ALPHABET[number - 1]
-        if len(out) > MOST_CHARACTERS:
+        if len(out) > MAX_CHARACTERS:
             raise BadInput("a word of a caption does not end")
         before = number
 
@@ -175,7 +175,7 @@ def _spell_bytes(coder: Encoder | Decoder, text: str | None) -> str:
     """A text that is no plain sentence: its length, then letters by pairs, or bytes where that cannot be."""
     known = None if text is None else text.encode("utf-8")
     wide = coder.uniform(None if text is None else int(any(letter not in ALPHABET for letter in text)), 2)
-    length = coder.uniform(None if known is None else len(known), 4 * MOST_CHARACTERS + 1)
+    length = coder.uniform(None if known is None else len(known), 4 * MAX_CHARACTERS + 1)
     letters = _model().letters
     out, before = bytearray(), 0
     for i in range(length):

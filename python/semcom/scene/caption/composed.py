@@ -13,9 +13,9 @@ from itertools import product
 
 import numpy as np
 
-from ..errors import BadInput
-from ..segment.classes import VOC, VOID
-from ..segment.semantic import SceneObject
+from ...errors import BadInput
+from ...segment.classes import VOC, VOID
+from ...segment.instances import SceneObject
 
 USUAL_LENGTH = 80
 """Detail is left out until a sentence is no longer than this, in characters, if it can be."""
@@ -39,7 +39,7 @@ _ALONE = {"upper": "top", "lower": "bottom"}
 _RIDERS = ("person", "cat", "dog")
 _SUPPORTS = ("bicycle", "boat", "chair", "horse", "motorbike", "sofa")
 
-_MOST_KINDS = 3
+_MAX_KINDS = 3
 _FRAGMENT = 0.1  # of the largest piece of its class: what is smaller is not counted
 _LARGE, _SMALL = 0.2, 0.02  # shares of the image
 _SECOND_COLOUR = 0.3  # share of a region from which a second colour is named
@@ -70,7 +70,7 @@ def describe(
     ----------
     image : uint8 [H, W, 3]
     labels : uint8 [H, W], its class map
-    objects : what there is to speak of, see ``segment.semantic.objects``
+    objects : what there is to speak of, see ``segment.instances.objects``
     classes : names of the labels
 
     Raises
@@ -91,7 +91,7 @@ def describe(
     backdrop = _backdrop(named[(labels == 0) | (labels == VOID)], named.size)
     # from full detail to the bare list; the first that is short enough is said
     sentence = ""
-    for many, placed, sized, coloured in product((_MOST_KINDS, 2), ("all", "first"), (True, False), (True, False)):
+    for many, placed, sized, coloured in product((_MAX_KINDS, 2), ("all", "first"), (True, False), (True, False)):
         clauses = _clauses(kinds[:many], labels, named, placed == "all", sized, coloured)
         sentence = _capital(_listed(clauses) + backdrop + ".")
         if len(sentence) <= USUAL_LENGTH:

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import container, rebuild
-from .encoder import regions_of
-from .model import Scene, at_size
+from ..coding import container
+from ..model import Scene, at_size, regions_of
+from .paint import USUAL_TEXTURE, Inset, rebuild
 
 
-def reconstruct(scene: Scene, seed: int = 0, texture: float = rebuild.USUAL_TEXTURE) -> np.ndarray:
+def reconstruct(scene: Scene, seed: int = 0, texture: float = USUAL_TEXTURE) -> np.ndarray:
     """uint8 RGB [H, W, 3]: B-seg in its colours, or A-seg where B-seg did not come, with the sub-images on it.
 
     Parameters
@@ -29,5 +29,5 @@ def reconstruct(scene: Scene, seed: int = 0, texture: float = rebuild.USUAL_TEXT
     height, width = scene.height, scene.width
     if segments is not None:
         segments = at_size(segments, height, width)
-    pieces = [rebuild.SubImage(sub.box, container.picture(sub)) for sub in scene.sub_images]
-    return rebuild.rebuild(segments, colours, pieces, height, width, seed, texture)
+    pieces = [Inset(sub.box, container.picture(sub)) for sub in scene.sub_images]
+    return rebuild(segments, colours, pieces, height, width, seed, texture)

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import BadInput, Missing
+from ...errors import BadInput, Missing
 
 _WORD = 4  # bytes of the coder's words
-_MOST_COUNT = 1024  # of a context before it is halved, so that it follows what changes
+_MAX_COUNT = 1024  # of a context before it is halved, so that it follows what changes
 _SLACK_BITS = 64  # that a stream may seem to hold beyond its length: two words of the coder's state
 
 
@@ -68,7 +68,7 @@ class Contexts:
         """``bit`` came in ``context``."""
         counts = self.ones if bit else self.zeros
         counts[context] += self._step
-        if counts[context] > _MOST_COUNT:
+        if counts[context] > _MAX_COUNT:
             self.ones[context] = (self.ones[context] + 1) >> 1
             self.zeros[context] = (self.zeros[context] + 1) >> 1
 

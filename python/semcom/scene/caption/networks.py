@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Captions: a sentence composed from the class map, or a captioning network's through ``transformers``.
+"""Captions by a captioning network, through ``transformers``.
 
 The networks are public checkpoints, each at one stated revision. Nobody here can vouch for the sha256 of files that do
 not ship with gr-semcom; so what is downloaded first is written down, and every later load must find the same bytes.
@@ -12,37 +12,20 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from ..errors import BadInput, Missing
-from ..segment.semantic import SceneObject
-from ..zoo.weights import cache_folder
-from .text import describe
+from ...errors import BadInput, Missing
+from ...segment.instances import SceneObject
+from ...zoo.weights import cache_folder
 
 INSTALL = "pip install '.[caption]'"
 LONGEST = 24
 """Tokens that a network may say: about a hundred characters."""
 
 _SEEN = "captioners.json"
-
-
-class Captioner(Protocol):
-    """What says in one sentence what an image shows; anything of this shape can take another's place."""
-
-    def caption(self, image: np.ndarray, labels: np.ndarray, objects: Sequence[SceneObject]) -> str:
-        """``image`` uint8 [H, W, 3], ``labels`` uint8 [H, W] and the objects in it -> a sentence."""
-        ...
-
-
-class ComposedCaptioner:
-    """The sentence of :func:`text.describe`: no weights, milliseconds, only the segmenter's classes."""
-
-    def caption(self, image: np.ndarray, labels: np.ndarray, objects: Sequence[SceneObject]) -> str:
-        """See :class:`Captioner`."""
-        return describe(image, labels, objects)
 
 
 @dataclass(frozen=True)
@@ -112,7 +95,7 @@ class TransformersCaptioner:
         self._loaded: tuple[Any, Any, Any] | None = None
 
     def caption(self, image: np.ndarray, labels: np.ndarray, objects: Sequence[SceneObject]) -> str:
-        """See :class:`Captioner`."""
+        """See :class:`~.captioners.Captioner`."""
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise BadInput(f"A captioner takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}.")
         torch, _ = _libraries()
@@ -145,18 +128,6 @@ class TransformersCaptioner:
                 ) from error
             self._loaded = network.eval(), processor, tokenizer
         return self._loaded
-
-
-CAPTIONERS = ("composed", *CHECKPOINTS)
-
-
-def captioner(name: str, threads: int = 2) -> Captioner:
-    """The captioner of that name, one of ``CAPTIONERS``; ``BadInput`` when there is none."""
-    if name == "composed":
-        return ComposedCaptioner()
-    if name not in CHECKPOINTS:
-        raise BadInput(f"There is no captioner {name!r}; choose from {', '.join(CAPTIONERS)}.")
-    return TransformersCaptioner(name, threads)
 
 
 def _libraries() -> tuple[Any, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..segment.classes import PALETTE
-from .container import HEADER_BYTES, Decoded
-from .model import at_size
+from ...segment.classes import PALETTE
+from ..coding.container import HEADER_BYTES, Decoded
+from ..model import at_size
 
 _COLUMNS = 64
 

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What SAM makes of an image and of a prompt, and the square frame that its networks draw on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+SIDE = 1024
+"""Side of the square frame that the encoder sees, in pixels."""
+
+GRID = SIDE // 4
+"""Side of the square on which the decoder draws its masks."""
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What the encoder made of one image of ``height`` x ``width``: ``features`` float32 [1, 256, 64, 64]."""
+
+    features: np.ndarray
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """``mask``, bool [H, W], and ``score``: the IoU that the decoder itself expects of it, 0 to 1."""
+
+    mask: np.ndarray
+    score: float
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What a single point may mean: ``logits`` float32 [3, h, w], of a mask where above 0, and ``scores`` float32 [3].
+
+    The three are thought of as a part, a larger part and the whole. ``h`` and ``w`` are those of the network's own
+    256x256 grid as far as the image covers it; see ``enlarged``.
+    """
+
+    logits: np.ndarray
+    scores: np.ndarray
+
+
+def enlarged(logits: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The mask, bool [height, width], of an image of that size whose ``Candidates`` have these logits [h, w]."""
+    rows, columns = (side * GRID / SIDE for side in sides(height, width))
+    picture = Image.fromarray(logits).resize((width, height), Image.Resampling.BILINEAR, box=(0, 0, columns, rows))
+    return np.asarray(picture) > 0
+
+
+def sides(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of the encoder's frame that the image covers: its longest side takes all."""
+    scale = SIDE / max(height, width)
+    return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))

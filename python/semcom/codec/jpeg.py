@@ -39,9 +39,22 @@ _MARKER = re.compile(rb"\xff+[^\x00\xff]")
 def encode(picture: Image.Image, budget: int) -> tuple[bytes, float]:
     """The best stream of at most ``budget`` bytes, and its quality on libjpeg's scale, 1 to 100.
 
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        RGB.
+    budget : int
+        Bytes, at least 1.
+
+    Returns
+    -------
+    bytes, float
+        The stream and its quality.
+
     Raises
     ------
-    DoesNotFit : quality 1 takes more.
+    DoesNotFit
+        Quality 1 takes more.
     """
 
     def stream(setting: int) -> bytes:
@@ -67,9 +80,22 @@ def readable(data: bytes, height: int, width: int) -> tuple[bytes, bool]:
 
     Only what ``encode`` makes is let through: one progressive picture of ``height`` x ``width`` pixels.
 
+    Parameters
+    ----------
+    data : bytes
+        The stream, from its first byte on.
+    height, width : int
+        Of the picture in pixels.
+
+    Returns
+    -------
+    bytes, bool
+        A JPEG file, and whether nothing of it is missing.
+
     Raises
     ------
-    BadInput : it is no such stream, or ends before its first scan.
+    BadInput
+        It is no such stream, or ends before its first scan.
     """
     if not data.startswith(_SOI):
         raise BadInput("the bytes are no JPEG stream; were they sent by an Image Codec Encoder?")

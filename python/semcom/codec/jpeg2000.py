@@ -41,10 +41,24 @@ def encode(picture: Image.Image, budget: int) -> tuple[bytes, float]:
 
     The encoder aims at a size by itself and misses it by a few bytes, or by 2 %: so it is asked again.
 
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        RGB.
+    budget : int
+        Bytes, at least 1.
+
+    Returns
+    -------
+    bytes, float
+        The stream and its bits for each pixel.
+
     Raises
     ------
-    DoesNotFit : the least it makes takes more.
-    Missing : the encoder writes other headers than the receiver will.
+    DoesNotFit
+        The least it makes takes more.
+    Missing
+        The encoder writes other headers than the receiver will.
     """
     height, width = picture.height, picture.width
     pixels = height * width
@@ -126,9 +140,22 @@ def readable(data: bytes, height: int, width: int) -> tuple[bytes, bool]:
 
     It ends with the last whole packet: the decoder refuses a part of one.
 
+    Parameters
+    ----------
+    data : bytes
+        The stream, from its first byte on.
+    height, width : int
+        Of the picture in pixels.
+
+    Returns
+    -------
+    bytes, bool
+        A codestream, and whether nothing of it is missing.
+
     Raises
     ------
-    BadInput : it is of another size, or holds not one whole packet.
+    BadInput
+        It is of another size, or holds not one whole packet.
     """
     prefix, packets = data[:2], data[2:]
     layers = prefix[-1] & 15

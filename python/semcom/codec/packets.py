@@ -89,7 +89,24 @@ class _Band:
 
 
 def whole_packets(data: bytes, height: int, width: int, levels: int, layers: int) -> tuple[int, int]:
-    """How many packets lie within ``data`` as a whole, and where the last of them ends; the first begins at 0."""
+    """How many packets lie within ``data`` as a whole, and where the last of them ends; the first begins at 0.
+
+    Parameters
+    ----------
+    data : bytes
+        Packets of a codestream.
+    height, width : int
+        Of the picture in pixels.
+    levels : int
+        Of the wavelet transform.
+    layers : int
+        Of quality.
+
+    Returns
+    -------
+    int, int
+        Number of whole packets, and the offset behind the last of them.
+    """
     bands = [_bands(height, width, levels, r) for r in range(levels + 1) for _ in range(_COMPONENTS)]
     count = at = 0
     try:

@@ -27,16 +27,19 @@ _STEPS = tuple(sorted({round(2 * 1.18**i) for i in range(30)}, reverse=True))  #
 
 
 class Appearance:
-    """How the segments of an image look, before it is said how finely that is told.
+    """How the segments of an image look, before it is decided how finely that is sent.
 
     Parameters
     ----------
     image : uint8 [H, W, 3]
-    partition : uint8 [H, W], segments from 1, as of ``segment.partition``; pixels of 0 are left out
+        RGB.
+    partition : uint8 [H, W]
+        Segments from 1, as of ``segment.partition``; pixels of 0 are left out.
 
     Raises
     ------
-    BadInput : sizes that differ.
+    BadInput
+        Sizes that differ.
     """
 
     def __init__(self, image: np.ndarray, partition: np.ndarray) -> None:
@@ -60,9 +63,20 @@ class Appearance:
     def quantised(self, step: int = USUAL_STEP) -> Colours:
         """The segments' colours; a higher ``step`` of ``Colours`` is coarser.
 
+        Parameters
+        ----------
+        step : int, default ``USUAL_STEP``
+            Of ``Colours``, 1 to 255.
+
+        Returns
+        -------
+        Colours
+            Row n - 1 is of segment n.
+
         Raises
         ------
-        BadInput : a step out of range.
+        BadInput
+            A step out of range.
         """
         check_step(step)
         values = np.zeros((self._count, COLUMNS), np.uint8)
@@ -82,14 +96,44 @@ class Appearance:
 
 
 def measure(image: np.ndarray, partition: np.ndarray, step: int = USUAL_STEP) -> Colours:
-    """The segments' colours at one step; see ``Appearance``."""
+    """The segments' colours at one step; see ``Appearance``.
+
+    Parameters
+    ----------
+    image : uint8 [H, W, 3]
+        RGB.
+    partition : uint8 [H, W]
+        Segments from 1; pixels of 0 are left out.
+    step : int, default ``USUAL_STEP``
+        Of ``Colours``, 1 to 255.
+
+    Returns
+    -------
+    Colours
+        Row n - 1 is of segment n.
+
+    Raises
+    ------
+    BadInput
+        Sizes that differ, or a step out of range.
+    """
     return Appearance(image, partition).quantised(step)
 
 
 def finest_colours(look: Appearance, budget: int) -> tuple[Colours, int] | None:
     """The finest colours that take no more than ``budget`` bytes, and what they take; None when none do.
 
-    look : of the segments.
+    Parameters
+    ----------
+    look : Appearance
+        Of the segments.
+    budget : int
+        Bytes.
+
+    Returns
+    -------
+    (Colours, int) or None
+        The colours and their bytes.
     """
 
     def at(setting: int) -> tuple[Colours, int]:

@@ -47,18 +47,28 @@ Cut = Callable[[np.ndarray], np.ndarray]
 class EncoderSettings:
     """What is sent of an image.
 
-    budget : bytes of the whole scene; B-seg and sub-images take what the rest leaves, and text and class map what they
-        need.
-    prompts : text forms of prompts that say what the sub-images show; none: the objects of A-seg, the largest first,
-        and the whole image where A-seg has none.
-    captioner : "composed", or one of ``captioners.CAPTIONERS``.
-    colour_budget : bytes of the colours of A-seg's regions.
-    boundaries : whether B-seg is sent, which takes SAM.
-    boundary_budget : bytes of B-seg, map and colours, if so many are left.
-    boundary_side : pixels on the longer side that its map has at most: outlines at half the size take half the bytes,
-        and twice as many segments look better than sharper ones.
-    sub_images : how many sub-images are sent at most; 0 for none.
-    codec : of the sub-images, a key of ``semcom.codec.CODECS``.
+    Parameters
+    ----------
+    budget : int, default 5000
+        Bytes of the whole scene; text and class map take what they need, B-seg and sub-images the rest.
+    prompts : tuple of str, optional
+        Text forms of prompts that say what the sub-images show; none: the objects of A-seg, the largest first, and the
+        whole image where A-seg has none.
+    captioner : str, default "composed"
+        "composed", or one of ``captioners.CAPTIONERS``.
+    colour_budget : int, default 80
+        Bytes of the colours of A-seg's regions.
+    boundaries : bool, default True
+        Whether B-seg is sent, which takes SAM.
+    boundary_budget : int, default 1400
+        Bytes of B-seg, map and colours, if so many are left.
+    boundary_side : int, default 256
+        Pixels on the longer side that its map has at most: outlines at half the size take half the bytes, and twice as
+        many segments look better than sharper ones.
+    sub_images : int, default 3
+        How many sub-images are sent at most; 0 for none.
+    codec : str, default "avif"
+        Of the sub-images, a key of ``semcom.codec.CODECS``.
     """
 
     budget: int = 5000
@@ -93,20 +103,26 @@ class EncoderSettings:
 class SemanticEncoder:
     """Images to scenes.
 
+    ``seconds`` maps the stages of the last image to the time they took.
+
     Parameters
     ----------
-    settings : what is sent.
-    segmenter : of A-seg; the project's own unless given.
-    sam : of B-seg and of prompts; fetched weights unless given, and not needed for ``boundaries`` False and no prompts
+    settings : EncoderSettings, optional
+        What is sent.
+    segmenter : SemanticSegmenter, optional
+        Of A-seg; the project's own unless given.
+    sam : Sam, optional
+        Of B-seg and of prompts; fetched weights unless given, and not needed for ``boundaries`` False and no prompts
         but classes.
-    writer : of the caption; as the settings say unless given.
-    cut : of B-seg, in place of SAM's everything mode; segments that are too small or too many are merged.
-
-    ``seconds`` maps the stages of the last image to the time they took.
+    writer : Captioner, optional
+        Of the caption; as the settings say unless given.
+    cut : Cut, optional
+        Of B-seg, in place of SAM's everything mode; segments that are too small or too many are merged.
 
     Raises
     ------
-    Missing : weights or packages that the settings need are not here.
+    Missing
+        Weights or packages that the settings need are not here.
     """
 
     def __init__(
@@ -134,11 +150,22 @@ class SemanticEncoder:
         return dict(self._segmenter.weights) | (self._sam.weights if self._sam else {})
 
     def encode(self, image: np.ndarray) -> Scene:
-        """uint8 RGB [H, W, 3] -> its scene.
+        """The scene of an image.
+
+        Parameters
+        ----------
+        image : uint8 [H, W, 3]
+            RGB.
+
+        Returns
+        -------
+        Scene
+            Within the budget.
 
         Raises
         ------
-        BadInput : no such image, or prompts that do not fit it.
+        BadInput
+            No such image, or prompts that do not fit it.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise BadInput(f"a scene is made of an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
@@ -158,8 +185,8 @@ class SemanticEncoder:
             clock("B-seg")
             labels = snap(labels, segments)
         labels = _plain(labels)
-        things = objects(labels)
-        caption = self._writer.caption(image, labels, things)
+        instances = objects(labels)
+        caption = self._writer.caption(image, labels, instances)
         clock("text")
         small_labels = _fitted(labels, _MAX_SIDE)
         scene = Scene(
@@ -167,7 +194,7 @@ class SemanticEncoder:
             width,
             caption,
             small_labels,
-            tuple(things[: container.MAX_OBJECTS]),
+            tuple(instances[: container.MAX_OBJECTS]),
             classes=self._segmenter.classes,
         )
         regions = regions_of(small_labels)
@@ -181,7 +208,7 @@ class SemanticEncoder:
             clock("B-seg")
         if self.settings.sub_images:
             room = self.settings.budget - len(container.encode(scene))
-            scene = replace(scene, sub_images=self._sub_images(image, labels, things, embedding, room))
+            scene = replace(scene, sub_images=self._sub_images(image, labels, instances, embedding, room))
             clock("S-img")
         return scene
 
@@ -221,12 +248,12 @@ class SemanticEncoder:
         self,
         image: np.ndarray,
         labels: np.ndarray,
-        things: Sequence[SceneObject],
+        instances: Sequence[SceneObject],
         embedding: Embedding | None,
         room: int,
     ) -> tuple[SubImage, ...]:
         """The boxes that matter most, each with bytes by its area."""
-        boxes = self._boxes(image.shape[:2], labels, things, embedding)[: self.settings.sub_images]
+        boxes = self._boxes(image.shape[:2], labels, instances, embedding)[: self.settings.sub_images]
         out: list[SubImage] = []
         while boxes:
             areas = [_area(box) for box in boxes]
@@ -251,7 +278,7 @@ class SemanticEncoder:
         return tuple(out)
 
     def _boxes(
-        self, size: tuple[int, int], labels: np.ndarray, things: Sequence[SceneObject], embedding: Embedding | None
+        self, size: tuple[int, int], labels: np.ndarray, instances: Sequence[SceneObject], embedding: Embedding | None
     ) -> list[tuple[int, int, int, int]]:
         """What the sub-images show, the largest first."""
         height, width = size
@@ -261,12 +288,12 @@ class SemanticEncoder:
             mask = class_mask(labels, names) if names else np.zeros(size, bool)
             if wanted:
                 mask = mask | self._sam.segment(embedding, wanted).mask
-            things = objects(mask.astype(np.uint8))
-        elif not things:
+            instances = objects(mask.astype(np.uint8))
+        elif not instances:
             return [(0, 0, width, height)]
         boxes = []
-        for thing in sorted(things, key=lambda thing: -thing.area):
-            x0, y0, x1, y1 = thing.box
+        for instance in sorted(instances, key=lambda instance: -instance.area):
+            x0, y0, x1, y1 = instance.box
             dx, dy = round((x1 - x0) * _MARGIN), round((y1 - y0) * _MARGIN)
             boxes.append((max(0, x0 - dx), max(0, y0 - dy), min(width, x1 + dx), min(height, y1 + dy)))
         return boxes

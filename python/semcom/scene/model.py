@@ -38,7 +38,20 @@ _MAX_REGIONS = 255
 
 
 def at_size(labels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A map [h, w] at the size of the picture, each pixel that of the map which lies under it."""
+    """A map [h, w] at the size of the picture, each pixel that of the map which lies under it.
+
+    Parameters
+    ----------
+    labels : uint8 [h, w]
+        A map at the picture's size or a fraction of it.
+    height, width : int
+        Of the picture in pixels.
+
+    Returns
+    -------
+    uint8 [height, width]
+        The map.
+    """
     rows = np.arange(height) * labels.shape[0] // height
     columns = np.arange(width) * labels.shape[1] // width
     return np.ascontiguousarray(labels[rows[:, None], columns])
@@ -48,12 +61,15 @@ def at_size(labels: np.ndarray, height: int, width: int) -> np.ndarray:
 class Colours:
     """How the segments of a partition look; row n - 1 belongs to segment n.
 
-    values : uint8 [N, COLUMNS]. Column 0: mean luma / 8, 0 to 32. Columns 1, 2: mean blue and red difference / 8 + 16,
-        0 to 32. Column 3: standard deviation of what the surface leaves out / 4, 0 to 15. Then the coefficients of
-        degree 1 and more, of luma, blue and red difference: 0, -1, 1, -2, 2, ... as 0, 1, 2, 3, 4, ..., up to 62, most
-        of them 0.
-    step : what 1 means in a coefficient of a segment of 2 % of the picture, in grey levels of standard deviation,
-        1 to 255; it falls with the root of a segment's area, so that an error costs the same wherever it is.
+    Parameters
+    ----------
+    values : uint8 [N, COLUMNS]
+        Column 0: mean luma / 8, 0 to 32. Columns 1, 2: mean blue and red difference / 8 + 16, 0 to 32. Column 3:
+        standard deviation of the residual of the surface / 4, 0 to 15. Then the coefficients of degree 1 and more, of
+        luma, blue and red difference: 0, -1, 1, -2, 2, ... as 0, 1, 2, 3, 4, ..., up to 62, most of them 0.
+    step : int, default ``USUAL_STEP``
+        What 1 means in a coefficient of a segment of 2 % of the picture, in grey levels of standard deviation, 1 to
+        255; it falls with the root of a segment's area, so that an error costs the same wherever it is.
     """
 
     values: np.ndarray
@@ -64,8 +80,12 @@ class Colours:
 class SubImage:
     """S-img: a part of the image as a picture.
 
-    box : x0, y0, x1, y1 in pixels of the image, the last two exclusive.
-    data : of ``semcom.codec``: tag byte and the codec's stream.
+    Parameters
+    ----------
+    box : tuple of 4 int
+        x0, y0, x1, y1 in pixels of the image, the last two exclusive.
+    data : bytes
+        Of ``semcom.codec``: tag byte and the codec's stream.
     """
 
     box: tuple[int, int, int, int]
@@ -74,18 +94,29 @@ class SubImage:
 
 @dataclass(frozen=True)
 class Scene:
-    """Explainable semantics of one image; a part that was not sent, or did not come, is None or empty.
+    """Explainable semantics of one image; a part that was not sent, or has not arrived, is None or empty.
 
-    height, width : of the image in pixels, 0 if not known.
-    caption : the semantic text.
-    labels : A-seg, uint8 [h, w], class of each pixel, at the image's size or a fraction of it.
-    objects : instances, with boxes in pixels of the image.
-    colours : of each connected region of ``labels``, in the order of ``segment.regions.components``.
-    segments : B-seg, uint8 [h, w], segments 1 to N in the order of their first pixels, at the image's size or a
-        fraction of it.
-    details : colours of each segment.
-    sub_images : S-img.
-    classes : the names that labels stand for.
+    Parameters
+    ----------
+    height, width : int, default 0
+        Of the image in pixels, 0 if not known.
+    caption : str, optional
+        The semantic text.
+    labels : numpy.ndarray, optional
+        A-seg, uint8 [h, w], class of each pixel, at the image's size or a fraction of it.
+    objects : tuple of SceneObject, optional
+        Instances, with boxes in pixels of the image.
+    colours : Colours, optional
+        Of each connected region of ``labels``, in the order of ``segment.regions.components``.
+    segments : numpy.ndarray, optional
+        B-seg, uint8 [h, w], segments 1 to N in the order of their first pixels, at the image's size or a fraction of
+        it.
+    details : Colours, optional
+        Colours of each segment.
+    sub_images : tuple of SubImage, optional
+        S-img.
+    classes : tuple of str, default ``VOC``
+        The names that labels stand for.
     """
 
     height: int = 0
@@ -101,9 +132,19 @@ class Scene:
 
 
 def regions_of(labels: np.ndarray) -> np.ndarray:
-    """The regions of a class map that have colours of their own: uint8 [h, w], 1 to N, the 255 largest at most.
+    """The regions of a class map that have colours of their own, the 255 largest at most.
 
     Transmitter and receiver find the same, so they need not be sent.
+
+    Parameters
+    ----------
+    labels : uint8 [h, w]
+        The class map.
+
+    Returns
+    -------
+    uint8 [h, w]
+        1 to the number of regions.
     """
     regions, _ = merged(labels, 1, _MAX_REGIONS)
     return (regions + 1).astype(np.uint8)

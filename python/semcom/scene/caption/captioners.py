@@ -20,7 +20,22 @@ class Captioner(Protocol):
     """What says in one sentence what an image shows; anything of this shape can take another's place."""
 
     def caption(self, image: np.ndarray, labels: np.ndarray, objects: Sequence[SceneObject]) -> str:
-        """``image`` uint8 [H, W, 3], ``labels`` uint8 [H, W] and the objects in it -> a sentence."""
+        """A sentence about an image.
+
+        Parameters
+        ----------
+        image : uint8 [H, W, 3]
+            RGB.
+        labels : uint8 [H, W]
+            Its class map.
+        objects : sequence of SceneObject
+            What there is in it, the largest first.
+
+        Returns
+        -------
+        str
+            The sentence.
+        """
         ...
 
 
@@ -33,7 +48,25 @@ class ComposedCaptioner:
 
 
 def captioner(name: str, threads: int = 2) -> Captioner:
-    """The captioner of that name, one of ``CAPTIONERS``; ``BadInput`` when there is none."""
+    """The captioner of that name.
+
+    Parameters
+    ----------
+    name : str
+        One of ``CAPTIONERS``.
+    threads : int, default 2
+        Threads that a network may use.
+
+    Returns
+    -------
+    Captioner
+        A network is loaded when it is used first.
+
+    Raises
+    ------
+    BadInput
+        There is none of that name.
+    """
     if name == "composed":
         return ComposedCaptioner()
     if name not in CHECKPOINTS:

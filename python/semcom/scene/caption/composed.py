@@ -69,13 +69,23 @@ def describe(
     Parameters
     ----------
     image : uint8 [H, W, 3]
-    labels : uint8 [H, W], its class map
-    objects : what there is to speak of, see ``segment.instances.objects``
-    classes : names of the labels
+        RGB.
+    labels : uint8 [H, W]
+        Its class map.
+    objects : sequence of SceneObject
+        What there is to speak of, see ``segment.instances.objects``.
+    classes : sequence of str, default ``VOC``
+        Names of the labels.
+
+    Returns
+    -------
+    str
+        The sentence.
 
     Raises
     ------
-    BadInput : the map is not of the image's size, or an object's label has no name.
+    BadInput
+        The map is not of the image's size, or an object's label has no name.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise BadInput(f"A description takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}.")

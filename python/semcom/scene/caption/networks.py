@@ -32,10 +32,16 @@ _SEEN = "captioners.json"
 class Checkpoint:
     """A public captioning network.
 
-    repository : owner/name on the Hugging Face hub.
-    revision : commit of that repository, 40 hexadecimal digits.
-    network : class of ``transformers`` that loads it.
-    licence : as its owner states it.
+    Parameters
+    ----------
+    repository : str
+        Owner/name on the Hugging Face hub.
+    revision : str
+        Commit of that repository, 40 hexadecimal digits.
+    network : str
+        Class of ``transformers`` that loads it.
+    licence : str
+        As its owner states it.
     """
 
     repository: str
@@ -72,18 +78,22 @@ Download = Callable[[Checkpoint], Path]
 class TransformersCaptioner:
     """A captioning network; the class map and the objects are not looked at.
 
+    ``caption`` raises ``Missing`` when ``transformers`` is not installed, the checkpoint is not available, or its files
+    are not those of the first time. The network is loaded when it is used first.
+
     Parameters
     ----------
-    model : a key of ``CHECKPOINTS``
-    threads : threads that torch may use
-    download : finds the folder of a checkpoint's files; by default the hub's cache, filled from the network
+    model : str
+        A key of ``CHECKPOINTS``.
+    threads : int, default 2
+        Threads that torch may use.
+    download : Download, optional
+        Finds the folder of a checkpoint's files; by default the hub's cache, filled from the network.
 
     Raises
     ------
-    BadInput : no such model.
-
-    ``caption`` raises ``Missing`` when ``transformers`` is not installed, the checkpoint cannot be had, or its files
-    are not those of the first time. The network is loaded when it is used first.
+    BadInput
+        No such model.
     """
 
     def __init__(self, model: str, threads: int = 2, download: Download | None = None) -> None:

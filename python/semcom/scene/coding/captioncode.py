@@ -4,7 +4,7 @@
 A caption is a row of words and punctuation marks. Each is coded by the range coder with the probability that a model of
 pairs of words gives it, counted on captions (``models/caption_words.json`` says on which); a word that the model does
 not know is spelled, letter after letter, with a model of pairs of letters. What is not a plain sentence is spelled as
-a whole. Every text comes back as it was.
+a whole. Every text is decoded as it was.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Words:
     letters: np.ndarray
 
     def after(self, word: int) -> np.ndarray:
-        """Probabilities of what comes after ``word``: float64 [words].
+        """Probabilities of what follows ``word``: float64 [words].
 
         Counts are whole numbers up to the one division, so every machine has the same.
         """
@@ -76,12 +76,39 @@ def _rows(counts: np.ndarray) -> np.ndarray:
 
 
 def words_of(text: str) -> list[str]:
-    """Words, numbers and marks of a text, in lower case."""
+    """Words, numbers and marks of a text, in lower case.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    list of str
+        In the order of the text.
+    """
     return _WORD.findall(text.lower())
 
 
 def encode(text: str) -> bytes:
-    """A text of up to ``MAX_CHARACTERS`` -> bytes; none for the empty text."""
+    """A caption as bytes; none for the empty text.
+
+    Parameters
+    ----------
+    text : str
+        Up to ``MAX_CHARACTERS``.
+
+    Returns
+    -------
+    bytes
+        Its code.
+
+    Raises
+    ------
+    BadInput
+        The text is too long.
+    """
     if len(text) > MAX_CHARACTERS:
         raise BadInput(f"a caption of {len(text)} characters is too long; at most {MAX_CHARACTERS} are sent")
     if not text:
@@ -92,7 +119,23 @@ def encode(text: str) -> bytes:
 
 
 def decode(data: bytes) -> str:
-    """What :func:`encode` made -> the text; BadInput when it is no such thing."""
+    """The caption that :func:`encode` made bytes of.
+
+    Parameters
+    ----------
+    data : bytes
+        The code.
+
+    Returns
+    -------
+    str
+        The text.
+
+    Raises
+    ------
+    BadInput
+        The bytes hold no text.
+    """
     return _code(Decoder(data), None) if data else ""
 
 

@@ -27,26 +27,77 @@ CONTEXTS = _MEAN + 2 * 8
 
 
 def encode(colours: Colours) -> bytes:
-    """Colours of up to 255 segments -> bytes."""
+    """Colours as bytes.
+
+    Parameters
+    ----------
+    colours : Colours
+        Of up to 255 segments.
+
+    Returns
+    -------
+    bytes
+        Their code.
+    """
     coder = Encoder()
     scan(coder, colours)
     return coder.finish()
 
 
 def decode(data: bytes) -> Colours:
-    """What :func:`encode` made -> the colours; BadInput when it is no such thing."""
+    """The colours that :func:`encode` made bytes of.
+
+    Parameters
+    ----------
+    data : bytes
+        The code.
+
+    Returns
+    -------
+    Colours
+        Of each segment.
+
+    Raises
+    ------
+    BadInput
+        The bytes hold no colours.
+    """
     return scan(Decoder(data), None)
 
 
 def size(colours: Colours) -> int:
-    """Bytes that they take, to within one or two."""
+    """Bytes that they take, to within one or two.
+
+    Parameters
+    ----------
+    colours : Colours
+        Of up to 255 segments.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
     meter = Meter()
     scan(meter, colours)
     return 1 + int(np.ceil(meter.bits / 8))
 
 
 def scan(coder: Meter | Encoder | Decoder, known: Colours | None) -> Colours:
-    """Code ``known``, or find it out when there is none."""
+    """Code ``known``, or find it out when there is none.
+
+    Parameters
+    ----------
+    coder : Meter or Encoder or Decoder
+        What takes or gives symbols.
+    known : Colours or None
+        What is to be coded, None to a decoder.
+
+    Returns
+    -------
+    Colours
+        What was coded.
+    """
     contexts = Contexts(measured_counts("colour_contexts.json", CONTEXTS), _STEP)
     count = coder.uniform(None if known is None else len(known.values), MAX_SEGMENTS + 1)
     step = coder.uniform(None if known is None else known.step - 1, 255) + 1

@@ -67,7 +67,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Decoded:
-    """``scene``: as far as it is sound; ``problems``: a sentence for each thing that is not."""
+    """``scene``: as far as it is sound; ``problems``: a sentence for each part that is not."""
 
     scene: Scene
     sections: tuple[Section, ...]
@@ -75,7 +75,18 @@ class Decoded:
 
 
 def sizes(found: Iterable[Section]) -> dict[str, int]:
-    """Bytes of sections by name; those of all sub-images together."""
+    """Bytes of sections by name; those of all sub-images together.
+
+    Parameters
+    ----------
+    found : iterable of Section
+        Of a container.
+
+    Returns
+    -------
+    dict of str to int
+        Name -> bytes.
+    """
     out: dict[str, int] = {}
     for section in found:
         out[section.name] = out.get(section.name, 0) + len(section.data)
@@ -83,7 +94,23 @@ def sizes(found: Iterable[Section]) -> dict[str, int]:
 
 
 def header(height: int, width: int) -> bytes:
-    """What a container begins with."""
+    """What a container begins with.
+
+    Parameters
+    ----------
+    height, width : int
+        Of the picture in pixels.
+
+    Returns
+    -------
+    bytes
+        ``HEADER_BYTES`` of them.
+
+    Raises
+    ------
+    BadInput
+        A size that the format has no room for.
+    """
     if not _is_size(height, width):
         raise BadInput(
             f"a scene of {width}x{height} cannot be sent; each side must be 1 to {MAX_SIDE} pixels, and all of it "
@@ -94,7 +121,23 @@ def header(height: int, width: int) -> bytes:
 
 
 def sections(scene: Scene) -> list[Section]:
-    """The parts of ``scene`` that there are, in order of importance."""
+    """The parts of ``scene`` that there are, in order of importance.
+
+    Parameters
+    ----------
+    scene : Scene
+        What is to be sent.
+
+    Returns
+    -------
+    list of Section
+        Those that are not empty.
+
+    Raises
+    ------
+    BadInput
+        A part that the format has no room for.
+    """
     out = []
     if scene.caption:
         out.append(_section(TEXT, captioncode.encode(scene.caption)))
@@ -117,17 +160,39 @@ def sections(scene: Scene) -> list[Section]:
 
 
 def encode(scene: Scene) -> bytes:
-    """A scene -> bytes.
+    """A scene as bytes.
+
+    Parameters
+    ----------
+    scene : Scene
+        What is to be sent.
+
+    Returns
+    -------
+    bytes
+        Header and sections.
 
     Raises
     ------
-    BadInput : a part that the format has no room for.
+    BadInput
+        A part that the format has no room for.
     """
     return header(scene.height, scene.width) + b"".join(section.data for section in sections(scene))
 
 
 def decode(data: bytes) -> Decoded:
-    """Bytes -> the scene, as far as it is sound. Never fails; what is wrong is said in ``problems``."""
+    """The scene that some bytes hold, as far as it is sound. Never fails; what is wrong is said in ``problems``.
+
+    Parameters
+    ----------
+    data : bytes
+        A container, whole or damaged.
+
+    Returns
+    -------
+    Decoded
+        The scene, its sections, and what is wrong.
+    """
     problems: list[str] = []
     scene = Scene()
     if len(data) > MAX_BYTES:
@@ -173,7 +238,7 @@ def _sized(scene: Scene) -> Scene:
     """The size of a scene without a header: the largest that something in it speaks of."""
     shapes = [part.shape for part in (scene.labels, scene.segments) if part is not None]
     corners = [(box[3], box[2]) for box in (*(sub.box for sub in scene.sub_images),
-                                            *(thing.box for thing in scene.objects or ()))]  # fmt: skip
+                                            *(instance.box for instance in scene.objects or ()))]  # fmt: skip
     sizes = shapes + corners + [(scene.height, scene.width)]
     return replace(scene, height=max(h for h, _ in sizes), width=max(w for _, w in sizes))
 
@@ -255,41 +320,41 @@ def _vocabulary(scene: Scene) -> bytes:
 
 
 def _boxes(scene: Scene) -> bytes:
-    things = scene.objects or ()
-    if len(things) > MAX_OBJECTS:
-        raise BadInput(f"a scene of {len(things)} objects is too many; at most {MAX_OBJECTS} are sent")
-    for thing in things:
-        x0, y0, x1, y1 = thing.box
-        if not (0 <= x0 < x1 <= scene.width and 0 <= y0 < y1 <= scene.height and thing.label < len(scene.classes)):
-            raise BadInput(f"the box {thing.box} of an object of class {thing.label} does not lie in the image")
+    instances = scene.objects or ()
+    if len(instances) > MAX_OBJECTS:
+        raise BadInput(f"a scene of {len(instances)} objects is too many; at most {MAX_OBJECTS} are sent")
+    for instance in instances:
+        x0, y0, x1, y1 = instance.box
+        if not (0 <= x0 < x1 <= scene.width and 0 <= y0 < y1 <= scene.height and instance.label < len(scene.classes)):
+            raise BadInput(f"the box {instance.box} of an object of class {instance.label} does not lie in the image")
     coder = Encoder()
-    _code_boxes(coder, scene.height, scene.width, len(scene.classes), list(things))
+    _code_boxes(coder, scene.height, scene.width, len(scene.classes), list(instances))
     return coder.finish()
 
 
 def _code_boxes(
-    coder: Encoder | Decoder, height: int, width: int, classes: int, things: list[SceneObject] | None
+    coder: Encoder | Decoder, height: int, width: int, classes: int, instances: list[SceneObject] | None
 ) -> list[SceneObject]:
-    count = coder.uniform(None if things is None else len(things), MAX_OBJECTS + 1)
+    count = coder.uniform(None if instances is None else len(instances), MAX_OBJECTS + 1)
     out = []
     for i in range(count):
-        thing = None if things is None else things[i]
-        x0, y0, x1, y1 = (None,) * 4 if thing is None else thing.box
-        label = coder.uniform(thing and thing.label, classes)
+        instance = None if instances is None else instances[i]
+        x0, y0, x1, y1 = (None,) * 4 if instance is None else instance.box
+        label = coder.uniform(instance and instance.label, classes)
         x0 = coder.uniform(x0, width)
         y0 = coder.uniform(y0, height)
         x1 = x0 + 1 + coder.uniform(None if x1 is None else x1 - x0 - 1, width - x0)
         y1 = y0 + 1 + coder.uniform(None if y1 is None else y1 - y0 - 1, height - y0)
-        share = coder.uniform(None if thing is None else _share(thing, (x1 - x0) * (y1 - y0)), _SHARES)
+        share = coder.uniform(None if instance is None else _share(instance, (x1 - x0) * (y1 - y0)), _SHARES)
         out.append(SceneObject(label, (x0, y0, x1, y1), round((share + 0.5) / _SHARES * (x1 - x0) * (y1 - y0))))
     return out
 
 
-_SHARES = 16  # steps in which it is told how much of its box an object fills
+_SHARES = 16  # steps in which it is sent how much of its box an object fills
 
 
-def _share(thing: SceneObject, area: int) -> int:
-    return min(_SHARES - 1, thing.area * _SHARES // area)
+def _share(instance: SceneObject, area: int) -> int:
+    return min(_SHARES - 1, instance.area * _SHARES // area)
 
 
 def _read_text(scene: Scene, payload: bytes) -> Scene:
@@ -321,12 +386,12 @@ def _read_boxes(scene: Scene, payload: bytes) -> Scene:
     height, width = int.from_bytes(payload[1:3], "big"), int.from_bytes(payload[3:5], "big")
     if len(payload) < 5 or not _is_size(height, width):
         raise BadInput("it does not say the size of the picture")
-    things = _code_boxes(Decoder(payload[5:]), height, width, len(classes), None)
+    instances = _code_boxes(Decoder(payload[5:]), height, width, len(classes), None)
     if not scene.height:
         scene = replace(scene, height=height, width=width)
     elif (height, width) != (scene.height, scene.width):
         raise BadInput(f"it is of a picture of {width}x{height}")
-    return replace(scene, objects=tuple(things), classes=classes)
+    return replace(scene, objects=tuple(instances), classes=classes)
 
 
 def _read_colours(scene: Scene, payload: bytes) -> Scene:
@@ -366,7 +431,23 @@ def _read_s_img(scene: Scene, payload: bytes) -> Scene:
 
 
 def picture(sub: SubImage) -> np.ndarray:
-    """The sub-image, uint8 RGB of its box's size; BadInput when it cannot be decoded."""
+    """The picture of a sub-image.
+
+    Parameters
+    ----------
+    sub : SubImage
+        Of a scene.
+
+    Returns
+    -------
+    uint8 [h, w, 3]
+        RGB, of the size of its box.
+
+    Raises
+    ------
+    BadInput
+        It cannot be decoded.
+    """
     x0, y0, x1, y1 = sub.box
     return codec.decode(sub.data, y1 - y0, x1 - x0).image
 

@@ -37,7 +37,19 @@ class Protection:
 def parts(scene: Scene, protection: Protection | None = None) -> list[Part]:
     """What a container of ``scene`` consists of, from its header on, by how well it is protected.
 
-    Each part holds whole sections, so that what comes of it can be used while others are missing.
+    Each part holds whole sections, so that what arrives of it can be used while others are missing.
+
+    Parameters
+    ----------
+    scene : Scene
+        What is to be sent.
+    protection : Protection, optional
+        How well; the default of ``Protection`` unless given.
+
+    Returns
+    -------
+    list of Part
+        The most important first.
     """
     protection = protection or Protection()
     plan = zip(_LEVELS, (protection.semantics, protection.detail, protection.sub_images), strict=True)

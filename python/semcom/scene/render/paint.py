@@ -49,12 +49,18 @@ def rebuild(
 
     Parameters
     ----------
-    partition : uint8 [height, width] or None; pixels of 0 look like the nearest segment
-    colours : of this partition, or None
-    sub_images : later ones lie over earlier ones
-    height, width : of the picture, in pixels
-    seed : of the texture
-    texture : how much of the measured texture is drawn, 0 to 1; more looks sharper and costs PSNR, none is best for it
+    partition : uint8 [height, width] or None
+        Pixels of 0 look like the nearest segment.
+    colours : Colours or None
+        Of this partition, or None.
+    sub_images : sequence of Inset
+        Later ones lie over earlier ones.
+    height, width : int
+        Of the picture, in pixels.
+    seed : int, default 0
+        Of the texture.
+    texture : float, default ``USUAL_TEXTURE``
+        How much of the measured texture is drawn, 0 to 1; more looks sharper and costs PSNR, none is best for it.
 
     Returns
     -------
@@ -62,7 +68,8 @@ def rebuild(
 
     Raises
     ------
-    BadInput : parts that do not fit one another or the size.
+    BadInput
+        Parts that do not fit one another or the size.
     """
     if partition is not None and partition.shape != (height, width):
         raise BadInput(f"A partition of {partition.shape} does not fit a picture of {(height, width)}.")
@@ -154,7 +161,7 @@ def _pasted(picture: np.ndarray, piece: Inset) -> np.ndarray:
 
 
 def _ramp(length: int, first: bool, last: bool) -> np.ndarray:
-    """float64 [length]: 1, but rising from the first end and falling to the last one where told so."""
+    """float64 [length]: 1, but rising from the first end and falling to the last one where they are asked for."""
     reach = max(2, length // 16)
     ramp = np.ones(length)
     rise = (np.arange(length) + 1) / (reach + 1)

@@ -11,13 +11,21 @@ from .paint import USUAL_TEXTURE, Inset, rebuild
 
 
 def reconstruct(scene: Scene, seed: int = 0, texture: float = USUAL_TEXTURE) -> np.ndarray:
-    """uint8 RGB [H, W, 3]: B-seg in its colours, or A-seg where B-seg did not come, with the sub-images on it.
+    """The picture: B-seg in its colours, or A-seg where B-seg has not arrived, with the sub-images on it.
 
     Parameters
     ----------
-    scene : of a known size.
-    seed : of the synthetic texture.
-    texture : how much of the measured texture is drawn, 0 to 1; it looks sharper and costs PSNR.
+    scene : Scene
+        Of a known size.
+    seed : int, default 0
+        Of the synthetic texture.
+    texture : float, default ``USUAL_TEXTURE``
+        How much of the measured texture is drawn, 0 to 1; it looks sharper and costs PSNR.
+
+    Returns
+    -------
+    uint8 [H, W, 3]
+        RGB, of the size of the scene.
     """
     segments, colours = scene.segments, scene.details
     if (segments is None or colours is None) and scene.labels is not None:

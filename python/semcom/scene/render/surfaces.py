@@ -41,25 +41,73 @@ class Surface:
         self.share = len(rows) / (shape[0] * shape[1])
 
     def analyse(self, wanted: np.ndarray, terms: int) -> np.ndarray:
-        """float64 [terms], the coefficients of a plane's pixels, float64 [n]."""
+        """The coefficients of a plane's pixels.
+
+        Parameters
+        ----------
+        wanted : float64 [n]
+            The pixels.
+        terms : int
+            How many coefficients.
+
+        Returns
+        -------
+        float64 [terms]
+            Those beyond the surface's own are 0.
+        """
         found = np.zeros(terms)
         used = min(terms, len(self._raw))
         found[:used] = self._mixing[:used, :used] @ (self._raw[:used] @ wanted.astype(np.float32)) / len(wanted)
         return found
 
     def draw(self, coefficients: np.ndarray) -> np.ndarray:
-        """float32 [n], what ``analyse`` took apart."""
+        """The pixels that ``analyse`` took apart.
+
+        Parameters
+        ----------
+        coefficients : float64 [terms]
+            What ``analyse`` gave.
+
+        Returns
+        -------
+        float32 [n]
+            The pixels.
+        """
         used = min(len(coefficients), len(self._raw))
         return (coefficients[:used] @ self._mixing[:used, :used]).astype(np.float32) @ self._raw[:used]
 
 
 def levels(step: int, share):
-    """What 1 means in the coefficients of a segment, or of each, by its share of the picture: grey levels."""
+    """What 1 means in the coefficients of a segment, or of each, by its share of the picture: grey levels.
+
+    Parameters
+    ----------
+    step : int
+        Of ``Colours``.
+    share : float or float64 [N]
+        Of a segment, or of each, in the picture.
+
+    Returns
+    -------
+    float or float64 [N]
+        Grey levels.
+    """
     return np.clip(step * np.sqrt(_USUAL_SHARE / np.maximum(share, 1e-9)), _FINEST, _COARSEST)
 
 
 def segments_of(partition: np.ndarray) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray]]]:
-    """Row of the colours and (rows, columns) of the pixels of each segment that there is."""
+    """The segments that there are.
+
+    Parameters
+    ----------
+    partition : uint8 [H, W]
+        Segments from 1.
+
+    Returns
+    -------
+    iterator of (int, (int64 [n], int64 [n]))
+        Row of the colours, and rows and columns of the pixels.
+    """
     order = np.argsort(partition, axis=None, kind="stable")
     counts = np.bincount(partition.ravel())
     ends = np.cumsum(counts)
@@ -69,14 +117,36 @@ def segments_of(partition: np.ndarray) -> Iterator[tuple[int, tuple[np.ndarray, 
 
 
 def to_planes(image: np.ndarray) -> np.ndarray:
-    """uint8 RGB [H, W, 3] -> float64 [H, W, 3]: luma 0 to 255, differences -128 to 128 (ITU-R BT.601, as in JPEG)."""
+    """Luma, 0 to 255, and colour differences, -128 to 128 (ITU-R BT.601, as in JPEG).
+
+    Parameters
+    ----------
+    image : uint8 [H, W, 3]
+        RGB.
+
+    Returns
+    -------
+    float64 [H, W, 3]
+        Luma, blue and red difference.
+    """
     red, green, blue = np.moveaxis(image.astype(np.float64), 2, 0)
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
     return np.stack([luma, (blue - luma) / 1.772, (red - luma) / 1.402], axis=2)
 
 
 def to_image(planes: np.ndarray) -> np.ndarray:
-    """The inverse of ``to_planes``, uint8 [H, W, 3]."""
+    """The inverse of ``to_planes``.
+
+    Parameters
+    ----------
+    planes : float64 [H, W, 3]
+        Luma, blue and red difference.
+
+    Returns
+    -------
+    uint8 [H, W, 3]
+        RGB.
+    """
     luma, blue, red = np.moveaxis(planes, 2, 0)
     green = luma - (0.114 * 1.772 * blue + 0.299 * 1.402 * red) / 0.587
     return np.rint(np.stack([luma + 1.402 * red, green, luma + 1.772 * blue], axis=2)).clip(0, 255).astype(np.uint8)

@@ -17,9 +17,14 @@ from .components import components
 class SceneObject:
     """One connected piece of one class.
 
-    label : index into the segmenter's classes, never 0.
-    box : x0, y0, x1, y1 in pixels, x1 and y1 exclusive.
-    area : pixels.
+    Parameters
+    ----------
+    label : int
+        Index into the segmenter's classes, never 0.
+    box : tuple of 4 int
+        x0, y0, x1, y1 in pixels, x1 and y1 exclusive.
+    area : int
+        Pixels.
     """
 
     label: int
@@ -33,7 +38,14 @@ def objects(labels: np.ndarray, least: float = 0.002) -> list[SceneObject]:
     Parameters
     ----------
     labels : uint8 [H, W]
-    least : share of the image below which a piece is left out, 0 to 1
+        Class map.
+    least : float, default 0.002
+        Share of the image below which a piece is left out, 0 to 1.
+
+    Returns
+    -------
+    list of SceneObject
+        Their boxes in pixels of the map.
     """
     _check_map(labels)
     found = components(labels)
@@ -46,9 +58,28 @@ def objects(labels: np.ndarray, least: float = 0.002) -> list[SceneObject]:
 
 
 def class_mask(labels: np.ndarray, names: Iterable[str], classes: Sequence[str] = VOC) -> np.ndarray:
-    """bool [H, W], true where ``labels``, uint8 [H, W], has one of these classes.
+    """The pixels of some classes.
 
     ``BadInput`` for a name that is not among ``classes``.
+
+    Parameters
+    ----------
+    labels : uint8 [H, W]
+        The class map.
+    names : iterable of str
+        Of the classes.
+    classes : sequence of str, default ``VOC``
+        Names of the labels.
+
+    Returns
+    -------
+    bool [H, W]
+        True where the map has one of them.
+
+    Raises
+    ------
+    BadInput
+        A name that is not among ``classes``.
     """
     _check_map(labels)
     wanted = []

@@ -45,13 +45,37 @@ class Candidates:
 
 
 def enlarged(logits: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The mask, bool [height, width], of an image of that size whose ``Candidates`` have these logits [h, w]."""
+    """A mask at the size of its image.
+
+    Parameters
+    ----------
+    logits : float32 [h, w]
+        One of ``Candidates``.
+    height, width : int
+        Of the image in pixels.
+
+    Returns
+    -------
+    bool [height, width]
+        True inside.
+    """
     rows, columns = (side * GRID / SIDE for side in sides(height, width))
     picture = Image.fromarray(logits).resize((width, height), Image.Resampling.BILINEAR, box=(0, 0, columns, rows))
     return np.asarray(picture) > 0
 
 
 def sides(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of the encoder's frame that the image covers: its longest side takes all."""
+    """Rows and columns of the encoder's frame that the image covers: its longest side takes all.
+
+    Parameters
+    ----------
+    height, width : int
+        Of the image in pixels.
+
+    Returns
+    -------
+    int, int
+        Rows and columns.
+    """
     scale = SIDE / max(height, width)
     return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))

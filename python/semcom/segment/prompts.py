@@ -77,10 +77,25 @@ Prompt = Point | Box | MaskFile | ClassName | Everything
 
 
 def parse_prompt(text: str) -> Prompt:
-    """The prompt that this text stands for; ``BadInput`` with one sentence when it stands for none.
+    """The prompt that this text stands for.
 
     Spaces around the parts do not matter. A box must have its right edge right of its left one, and its lower edge
     below its upper one.
+
+    Parameters
+    ----------
+    text : str
+        One line.
+
+    Returns
+    -------
+    Prompt
+        Of the kind that the text names.
+
+    Raises
+    ------
+    BadInput
+        The text stands for no prompt.
     """
     kind, colon, rest = text.strip().partition(":")
     kind, rest = kind.strip(), rest.strip()
@@ -106,6 +121,18 @@ def validate(prompts: Iterable[Prompt], height: int, width: int) -> None:
 
     A point must lie on the image and have label 0 or 1, a box must lie within the image and have an area, the file of
     a mask must be readable, of the image's size, and not black all over, and a class one of PASCAL VOC's.
+
+    Parameters
+    ----------
+    prompts : iterable of Prompt
+        Of one image.
+    height, width : int
+        Of the image in pixels.
+
+    Raises
+    ------
+    BadInput
+        A prompt that cannot be applied.
     """
     for prompt in prompts:
         match prompt:

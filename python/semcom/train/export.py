@@ -21,10 +21,16 @@ from .models import NETWORKS
 class Part:
     """One direction of a coder, as it is exported.
 
-    name : "encoder" or "decoder".
-    function : method of the network.
-    inputs : ONNX input name -> a sample tensor. Batch and the sides of feature maps are dynamic.
-    output : ONNX output name.
+    Parameters
+    ----------
+    name : str
+        "encoder" or "decoder".
+    function : str
+        Method of the network.
+    inputs : dict of str to torch.Tensor
+        ONNX input name -> a sample tensor. Batch and the sides of feature maps are dynamic.
+    output : str
+        ONNX output name.
     """
 
     name: str
@@ -54,7 +60,18 @@ class _Half(torch.nn.Module):
 
 
 def parts(net: torch.nn.Module) -> list[Part]:
-    """What a network is exported as: its own ``parts()``, or image -> latent -> image."""
+    """What a network is exported as: its own ``parts()``, or image -> latent -> image.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        A coder.
+
+    Returns
+    -------
+    list of Part
+        The encoder first.
+    """
     if hasattr(net, "parts"):
         return [Part(*entry) for entry in net.parts()]
     x = torch.zeros(1, 3, 64, 64)
@@ -62,7 +79,13 @@ def parts(net: torch.nn.Module) -> list[Part]:
 
 
 def store_half_precision(model: onnx.ModelProto) -> None:
-    """Keep the weights as float16, widened when the session loads: half the size, the arithmetic stays float32."""
+    """Keep the weights as float16, widened when the session loads: half the size, the arithmetic stays float32.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+        Is changed.
+    """
     graph = model.graph
     casts = []
     for tensor in graph.initializer:
@@ -78,7 +101,18 @@ def store_half_precision(model: onnx.ModelProto) -> None:
 
 
 def load_network(checkpoint: Path) -> torch.nn.Module:
-    """The averaged weights of a checkpoint, rounded to float16 as they ship, in eval mode."""
+    """The averaged weights of a checkpoint, rounded to float16 as they ship, in eval mode.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        File that a training wrote.
+
+    Returns
+    -------
+    torch.nn.Module
+        Without gradients.
+    """
     return _network(torch.load(checkpoint, map_location="cpu", weights_only=True))
 
 
@@ -94,6 +128,22 @@ def export(checkpoint: Path, variant: str, out: Path, card: dict) -> list[Path]:
 
     Inputs and outputs are float32 and of any size, see :func:`parts`; with an empty ``variant`` the names have none.
     ``card`` is merged into both model cards, beside the training recipe that lies next to the checkpoint.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        File that a training wrote.
+    variant : str
+        Of the file names; may be empty.
+    out : Path
+        Folder, made if it is not there.
+    card : dict
+        Goes into both model cards.
+
+    Returns
+    -------
+    list of Path
+        The ONNX files.
     """
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     net = _network(state)

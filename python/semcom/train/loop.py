@@ -154,20 +154,30 @@ def train(
 
     Parameters
     ----------
-    scheme : a key of ``NETWORKS``.
-    options : arguments of the network's constructor, such as ``{"activation": "gdn"}``.
-    seconds : training time, all runs of this ``out`` together, start-up and validation not counted; on a CPU those
-        that the processor spent per thread, so that a busy machine does not shorten the training.
-    rate : peak learning rate (Adam).
-    conditions : what the network is trained to get through.
-    validate_every : seconds of training between two rows of ``log.csv`` with the PSNR on photographs held out.
-    precision : "no", "bf16" (mixed) or "auto": bf16 on a GPU that has it.
-    report : takes a line of what happened.
-    progress : takes the seconds spent and the state of the last step, after every step.
+    scheme : str
+        A key of ``NETWORKS``.
+    options : dict of str to str, optional
+        Arguments of the network's constructor, such as ``{"activation": "gdn"}``.
+    seconds : float, default 3600
+        Training time, all runs of this ``out`` together, start-up and validation not counted; on a CPU those that the
+        processor spent per thread, so that a busy machine does not shorten the training.
+    rate : float, default 0.001
+        Peak learning rate (Adam).
+    conditions : Conditions, optional
+        What the network is trained to get through.
+    validate_every : float, default 300
+        Seconds of training between two rows of ``log.csv`` with the PSNR on photographs held out.
+    precision : str, default "auto"
+        "no", "bf16" (mixed) or "auto": bf16 on a GPU that has it.
+    report : callable, optional
+        Takes a line of what happened.
+    progress : callable, optional
+        Takes the seconds spent and the state of the last step, after every step.
 
     Raises
     ------
-    BadInput : unknown scheme, no usable image, or an ``out`` that holds a training of something else.
+    BadInput
+        Unknown scheme, no usable image, or an ``out`` that holds a training of something else.
     """
     if scheme not in NETWORKS:
         raise BadInput(f"{scheme} is not a trainable scheme; choose one of {', '.join(NETWORKS)}")

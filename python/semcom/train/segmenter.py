@@ -53,11 +53,16 @@ class Labelled:
 
     Parameters
     ----------
-    data : folders or tars of photographs, central squares of their originals.
-    masks : folders or tars of true class maps of the originals, matched by file name.
-    teacher : a TFLite network that labels the photographs that have no true map; without it these are left out.
-    cache : file that keeps what the teacher said.
-    seed : of the crops and of what is drawn.
+    data : list of Path
+        Folders or tars of photographs, central squares of their originals.
+    masks : list of Path
+        Folders or tars of true class maps of the originals, matched by file name.
+    teacher : Path or None
+        A TFLite network that labels the photographs that have no true map; without it these are left out.
+    cache : Path
+        File that keeps what the teacher said.
+    seed : int, default 0
+        Of the crops and of what is drawn.
     """
 
     def __init__(self, data: list[Path], masks: list[Path], teacher: Path | None, cache: Path, seed: int = 0):
@@ -122,7 +127,20 @@ class Labelled:
         return crop, labels
 
     def batch(self, size: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """float32 [size,3,side,side], 0 to 255, and int64 labels [size,side,side]."""
+        """Random crops and their class maps.
+
+        Parameters
+        ----------
+        size : int
+            How many.
+        side : int
+            Of each, in pixels.
+
+        Returns
+        -------
+        torch.Tensor [size, 3, side, side], torch.Tensor [size, side, side]
+            Float32, 0 to 255, and int64 labels.
+        """
         crops, maps = [], []
         for _ in range(size):
             if self.rng.random() < MOSAIC_SHARE:
@@ -220,19 +238,29 @@ def train(
 
     Parameters
     ----------
-    data, masks, teacher, seed : see :class:`Labelled`.
-    seconds : training time by the clock on the wall, all runs of this ``out`` together, start-up not counted.
-    crop : side of the crops, a multiple of 64.
-    batch : crops a step.
-    rate : peak learning rate of the pyramid; the features get ``FEATURE_RATE`` of it.
-    validate_every : seconds between two rows of ``log.csv`` with the mean IoU on photographs held out.
-    report : takes a line of what happened.
-    progress : takes the seconds spent and the state of the last step, after every step.
+    data, masks, teacher, seed : list of Path
+        See :class:`Labelled`.
+    seconds : float, default 3600
+        Training time by the clock on the wall, all runs of this ``out`` together, start-up not counted.
+    crop : int, default 256
+        Side of the crops, a multiple of 64.
+    batch : int, default 12
+        Crops a step.
+    rate : float, default 0.0015
+        Peak learning rate of the pyramid; the features get ``FEATURE_RATE`` of it.
+    validate_every : float, default 600
+        Seconds between two rows of ``log.csv`` with the mean IoU on photographs held out.
+    report : callable, optional
+        Takes a line of what happened.
+    progress : callable, optional
+        Takes the seconds spent and the state of the last step, after every step.
 
     Raises
     ------
-    BadInput : no photograph has a true class map.
-    Missing : the ImageNet features or the teacher's run time is not installed.
+    BadInput
+        No photograph has a true class map.
+    Missing
+        The ImageNet features or the teacher's run time is not installed.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
@@ -323,7 +351,18 @@ def train(
 
 
 def load_network(checkpoint: Path) -> ClassMap:
-    """The averaged weights of a checkpoint, rounded to float16 as they ship, in eval mode."""
+    """The averaged weights of a checkpoint, rounded to float16 as they ship, in eval mode.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        File that a training wrote.
+
+    Returns
+    -------
+    ClassMap
+        Without gradients.
+    """
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     net = ClassMap(len(VOC))
     net.load_state_dict({k.removeprefix("module."): v for k, v in state["ema"].items() if k.startswith("module.")})
@@ -335,6 +374,20 @@ def export(checkpoint: Path, out: Path, card: dict) -> Path:
 
     The graph takes ``image`` float32 [1,3,h,w], RGB 0 to 255, sides multiples of 32, and gives ``scores`` float32
     [1,21,h/8,w/8]. Weights are float16, widened when the session loads.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        File that a training wrote.
+    out : Path
+        Folder, made if it is not there.
+    card : dict
+        Goes into the model card.
+
+    Returns
+    -------
+    Path
+        The ONNX file.
     """
     net = load_network(checkpoint)
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)

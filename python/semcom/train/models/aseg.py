@@ -37,7 +37,7 @@ class _Conv(nn.Conv2d):
 
 
 class _Block(nn.Module):
-    """Inverted bottleneck: widen, filter each channel, narrow; added to what came in where the shapes agree."""
+    """Inverted bottleneck: widen, filter each channel, narrow; added to its input where the shapes agree."""
 
     def __init__(self, channels: int, expansion: int, filters: int, stride: int, kernel: int):
         super().__init__()
@@ -126,8 +126,10 @@ class ClassMap(nn.Module):
 
     Parameters
     ----------
-    classes : number of labels.
-    width : channels of the pyramid.
+    classes : int, default 21
+        Number of labels.
+    width : int, default 128
+        Channels of the pyramid.
     """
 
     stride = 32

@@ -37,8 +37,10 @@ class GDN(nn.Module):
 
     Parameters
     ----------
-    width : channels.
-    inverse : multiply instead of divide (the decoder's IGDN).
+    width : int
+        Channels.
+    inverse : bool, default False
+        Multiply instead of divide (the decoder's IGDN).
     """
 
     offset = 2.0**-36
@@ -91,13 +93,16 @@ class DeepJSCC(nn.Module):
 
     Parameters
     ----------
-    filters : c of the figure, even.
-    activation : "prelu", as the paper, or "gdn": generalised divisive normalisation after every layer but the last of
-        each half, and its inverse in the decoder, as the authors' later work (Kurka and Gunduz, "DeepJSCC-f", 2020).
+    filters : int, default 8
+        C of the figure, even.
+    activation : str, default "prelu"
+        "prelu", as the paper, or "gdn": generalised divisive normalisation after every layer but the last of each half,
+        and its inverse in the decoder, as the authors' later work (Kurka and Gunduz, "DeepJSCC-f", 2020).
 
     Raises
     ------
-    BadInput : an unknown activation.
+    BadInput
+        An unknown activation.
     """
 
     stride = 16

@@ -26,13 +26,15 @@ class SAMSC(nn.Module):
     The paper's layer table is not in its text; what it states is kept: four stride-2 stages,
     3x512x512 -> 128x32x32 (1/6 in reals), training without channel noise.
 
-    Parameters
-    ----------
-    widths : channels after each of the first three stages.
-    latent : channels of ``y``.
-
     Input of ``g_a`` is RGB in [0, 1] with H and W multiples of 16; ``y`` is real and not yet normalised in
     power, which the sender does per image.
+
+    Parameters
+    ----------
+    widths : tuple of 3 int, optional
+        Channels after each of the first three stages.
+    latent : int, default 128
+        Channels of ``y``.
     """
 
     stride = 16
@@ -87,7 +89,10 @@ class SAMSC(nn.Module):
         inverse. The PReLU slopes of the channels in use start at 1, so that the first step of training already
         stands where the best linear coder ends and everything after it is what the network adds.
 
-        images : [N,3,S,S] in [0,1], S a multiple of 16.
+        Parameters
+        ----------
+        images : torch.Tensor [N, 3, S, S]
+            In [0,1], S a multiple of 16.
         """
         tap = KERNEL // 2
         z = images - 0.5

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The project's own coder: a linear transform coder in closed form, and networks that learn what it leaves."""
+"""The project's own coder: a linear transform coder in closed form, and networks that learn its residual."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Bottleneck(_Residual):
 
 
 class _Stage(nn.ModuleList):
-    """Blocks of one grid, all told the same features."""
+    """Blocks of one grid, all conditioned on the same features."""
 
     def forward(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         for block in self:
@@ -128,8 +128,14 @@ class Semcom(nn.Module):
 
     Parameters
     ----------
-    coarse, middle, fine : channels at 1/16, 1/8 and 1/4 of the image's size.
-    conditions : width of the condition features.
+    coarse : int, default 320
+        Channels at 1/16 of the image's size.
+    middle : int, default 160
+        Channels at 1/8 of it.
+    fine : int, default 80
+        Channels at 1/4 of it.
+    conditions : int, default 32
+        Width of the condition features.
     """
 
     stride = PATCH
@@ -141,7 +147,7 @@ class Semcom(nn.Module):
         self.analysis = nn.Conv2d(3, KEPT, PATCH, PATCH, bias=False)
         self.synthesis = nn.ConvTranspose2d(KEPT, 3, PATCH, PATCH, bias=False)
         table = (SNR_RANGE[1] - SNR_RANGE[0] + 1, KEPT // 2 + 1, KEPT)
-        # with equal variances every amplitude is 1; others come with the weights
+        # with equal variances every amplitude is 1; others are part of the weights
         self.register_buffer("allocations", torch.ones(table), persistent=False)
         self.register_load_state_dict_post_hook(lambda module, _: module._allocate())
         self.kappa = nn.Parameter(torch.linspace(-4, 1, KEPT).view(1, KEPT, 1, 1))
@@ -207,11 +213,21 @@ class Semcom(nn.Module):
     ) -> torch.Tensor:
         """Latent of every channel, before the prefix is cut and the power normalised.
 
-        x : [B,3,H,W] in [0,1], H and W multiples of 16. told : [B,2], see :func:`condition`.
-        importance : [B,1,H/16,W/16] in (0,1]. allocation : [B,256,1,1], see
-        :func:`semcom.jscc.semcom.power_allocation`.
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            Images in [0, 1], H and W multiples of 16.
+        told : torch.Tensor [B, 2]
+            Conditions, see :func:`condition`.
+        importance : torch.Tensor [B, 1, H/16, W/16]
+            In (0, 1].
+        allocation : torch.Tensor [B, 256, 1, 1]
+            See :func:`semcom.jscc.semcom.power_allocation`.
 
-        Returns [B,256,H/16,W/16].
+        Returns
+        -------
+        torch.Tensor [B, 256, H/16, W/16]
+            The latent.
         """
         centred = x - self.mean
         features = self.encoder_features(told)
@@ -231,11 +247,23 @@ class Semcom(nn.Module):
         scale: torch.Tensor,
         allocation: torch.Tensor,
     ) -> torch.Tensor:
-        """Received latent -> RGB [B,3,H,W], not clipped.
+        """The images of a received latent, not clipped.
 
-        y : [B,256,h,w], symbols of unit power, 0 where nothing was sent or received. noise : [B,256,h,w], variance of
-        the complex noise of each symbol, at least 1e9 where nothing was sent or received. told and allocation
-        as the encoder had them. scale : [B,1,1,1], what the sender divided by.
+        Parameters
+        ----------
+        y : torch.Tensor [B, 256, h, w]
+            Symbols of unit power, 0 where nothing was sent or received.
+        noise : torch.Tensor [B, 256, h, w]
+            Variance of the complex noise of each symbol, at least 1e9 where nothing was sent or received.
+        told, allocation : torch.Tensor
+            As the encoder had them.
+        scale : torch.Tensor [B, 1, 1, 1]
+            What the sender divided by.
+
+        Returns
+        -------
+        torch.Tensor [B, 3, H, W]
+            RGB.
         """
         amplitude = self._amplitudes(told, allocation)
         sent = (noise < LOST).to(y.dtype)
@@ -288,8 +316,25 @@ class Semcom(nn.Module):
     ) -> torch.Tensor:
         """Encoder, power normalisation, channel, decoder: what training and validation run.
 
-        snr_db : [B] Es/N0 in dB; channels : [B], even, latent channels sent (128, k/n = 1/12, if left out);
-        told_db : [B] what the encoder takes the SNR to be, as a rule ``snr_db``.
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            Images in [0, 1].
+        snr_db : torch.Tensor [B]
+            Es/N0 in dB.
+        channels : torch.Tensor [B], optional
+            Latent channels sent, even; 128, which is k/n = 1/12, if left out.
+        fading : Fading, default ``AWGN``
+            What befalls the fragments.
+        importance : torch.Tensor [B, 1, H/16, W/16], optional
+            In (0, 1]; 1 everywhere if left out.
+        told_db : torch.Tensor [B], optional
+            What the encoder takes the SNR to be, as a rule ``snr_db``.
+
+        Returns
+        -------
+        torch.Tensor [B, 3, H, W]
+            The images received.
         """
         if channels is None:
             channels = torch.full_like(snr_db, KEPT // 2)

@@ -23,10 +23,14 @@ class Windows:
 
     Parameters
     ----------
-    rows, columns : of the grid.
-    size : side of a window.
-    shifted : by half a window, along an axis with more than one.
-    device : of the indices.
+    rows, columns : int
+        Of the grid.
+    size : int
+        Side of a window.
+    shifted : bool
+        By half a window, along an axis with more than one.
+    device : torch.device
+        Of the indices.
     """
 
     def __init__(self, rows: int, columns: int, size: int, shifted: bool, device: torch.device):
@@ -78,8 +82,12 @@ class WindowAttention(nn.Module):
 
     Parameters
     ----------
-    width : channels, a multiple of ``heads``.
-    size : side of a window.
+    width : int
+        Channels, a multiple of ``heads``.
+    heads : int
+        Of attention.
+    size : int
+        Side of a window.
     """
 
     def __init__(self, width: int, heads: int, size: int):
@@ -104,7 +112,7 @@ class WindowAttention(nn.Module):
 
 
 class SwinBlock(nn.Module):
-    """Attention within windows, then a two-layer perceptron, each normalised before and added to what came in."""
+    """Attention within windows, then a two-layer perceptron, each normalised before and added to its input."""
 
     def __init__(self, width: int, heads: int, size: int):
         super().__init__()
@@ -208,9 +216,12 @@ class WITT(nn.Module):
 
     Parameters
     ----------
-    widths, depths, heads : channels, blocks and attention heads of the four stages.
-    window : side of the attention windows.
-    latent : C, even; k/n = C / 1536, so that 128 gives 1/12.
+    widths, depths, heads : tuple of int, optional
+        Channels, blocks and attention heads of the four stages.
+    window : int, default 8
+        Side of the attention windows.
+    latent : int, default 128
+        C, even; k/n = C / 1536, so that 128 gives 1/12.
     """
 
     stride = 16

@@ -53,7 +53,15 @@ class Coded:
 
 @dataclass(frozen=True)
 class Decoded:
-    """``image`` uint8 [H,W,3]; ``complete`` unless it was made from a part of its bytes."""
+    """A decoded picture.
+
+    Parameters
+    ----------
+    image : uint8 [H, W, 3]
+        RGB.
+    complete : bool
+        False when it was made from a part of its bytes.
+    """
 
     image: np.ndarray
     complete: bool

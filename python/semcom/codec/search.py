@@ -12,7 +12,13 @@ T = TypeVar("T")
 
 
 class DoesNotFit(Exception):
-    """Even the coarsest setting takes more than the budget: ``size`` bytes."""
+    """Even the coarsest setting takes more than the budget.
+
+    Parameters
+    ----------
+    size : int
+        Bytes that it takes.
+    """
 
     def __init__(self, size: int):
         super().__init__(size)

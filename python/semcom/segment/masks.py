@@ -17,7 +17,15 @@ GRID = SIDE // 4
 
 @dataclass(frozen=True)
 class Embedding:
-    """What the encoder made of one image of ``height`` x ``width``: ``features`` float32 [1, 256, 64, 64]."""
+    """What the encoder made of one image.
+
+    Parameters
+    ----------
+    features : float32 [1, 256, 64, 64]
+        The decoder's input.
+    height, width : int
+        Of the image in pixels.
+    """
 
     features: np.ndarray
     height: int
@@ -26,7 +34,15 @@ class Embedding:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """``mask``, bool [H, W], and ``score``: the IoU that the decoder itself expects of it, 0 to 1."""
+    """A mask, and how far it is to be trusted.
+
+    Parameters
+    ----------
+    mask : bool [H, W]
+        True inside.
+    score : float
+        The IoU that the decoder itself expects, 0 to 1.
+    """
 
     mask: np.ndarray
     score: float
@@ -34,10 +50,17 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class Candidates:
-    """What a single point may mean: ``logits`` float32 [3, h, w], of a mask where above 0, and ``scores`` float32 [3].
+    """What a single point may mean.
 
     The three are thought of as a part, a larger part and the whole. ``h`` and ``w`` are those of the network's own
     256x256 grid as far as the image covers it; see ``enlarged``.
+
+    Parameters
+    ----------
+    logits : float32 [3, h, w]
+        Of a mask where above 0.
+    scores : float32 [3]
+        The IoU that the decoder expects of each.
     """
 
     logits: np.ndarray

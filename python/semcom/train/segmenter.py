@@ -181,13 +181,39 @@ def _taught(untold: list[tuple[str, np.ndarray]], teacher: Path, cache: Path) ->
 
 
 def mean_iou(counts: np.ndarray) -> float:
-    """Mean intersection over union of the classes that the truth of a ``confusion`` shows."""
+    """Mean intersection over union of the classes that the truth of a ``confusion`` shows.
+
+    Parameters
+    ----------
+    counts : int64 [classes, classes]
+        What ``segment.metrics.confusion`` gives.
+
+    Returns
+    -------
+    float
+        0 to 1.
+    """
     return float(iou(counts)[counts.any(axis=1)].mean())
 
 
 @torch.no_grad()
 def validate(net: torch.nn.Module, pairs: list[tuple[np.ndarray, np.ndarray]], side: int = VALIDATION_SIDE) -> float:
-    """Mean IoU over photographs, each scaled to ``side`` x ``side`` for the network."""
+    """Mean IoU over photographs, each scaled to ``side`` x ``side`` for the network.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        A segmenter.
+    pairs : list of (uint8 [H, W, 3], uint8 [H, W])
+        Photographs and their class maps.
+    side : int, default ``VALIDATION_SIDE``
+        Pixels.
+
+    Returns
+    -------
+    float
+        0 to 1.
+    """
     net.eval()
     counts = np.zeros((len(VOC), len(VOC)), np.int64)
     for image, truth in pairs:

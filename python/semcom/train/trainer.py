@@ -97,7 +97,13 @@ class Task(ABC):
 
     @abstractmethod
     def start(self, net: torch.nn.Module) -> None:
-        """Set the weights that a new training starts from; the data has been read."""
+        """Set the weights that a new training starts from; the data has been read.
+
+        Parameters
+        ----------
+        net : torch.nn.Module
+            A new network.
+        """
 
     @abstractmethod
     def optimizer(self, net: torch.nn.Module, rate: float) -> torch.optim.Optimizer:
@@ -118,7 +124,18 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, net: torch.nn.Module) -> torch.nn.Module:
-        """A module whose ``forward`` takes a batch and gives the loss; it is what gets distributed and autocast."""
+        """A module whose ``forward`` takes a batch and gives the loss; it is what gets distributed and autocast.
+
+        Parameters
+        ----------
+        net : torch.nn.Module
+            The network.
+
+        Returns
+        -------
+        torch.nn.Module
+            Its output is a scalar.
+        """
 
     @abstractmethod
     def batch(self) -> tuple[torch.Tensor, ...]:
@@ -126,23 +143,80 @@ class Task(ABC):
 
     @abstractmethod
     def training_figure(self, loss: float) -> float:
-        """The mean loss as it is logged."""
+        """The mean loss as it is logged.
+
+        Parameters
+        ----------
+        loss : float
+            Mean over the steps since the last evaluation.
+
+        Returns
+        -------
+        float
+            In the unit of the first column.
+        """
 
     @abstractmethod
     def training_line(self, figure: float) -> str:
-        """The training figure in words."""
+        """The training figure in words.
+
+        Parameters
+        ----------
+        figure : float
+            What ``training_figure`` gave.
+
+        Returns
+        -------
+        str
+            A few words.
+        """
 
     @abstractmethod
     def evaluate(self, net: torch.nn.Module, device: torch.device) -> list[float]:
-        """The figures of ``columns`` but the first, on data that is never trained on."""
+        """The figures of ``columns`` but the first, on data that is never trained on.
+
+        Parameters
+        ----------
+        net : torch.nn.Module
+            Of averaged weights.
+        device : torch.device
+            Of the network.
+
+        Returns
+        -------
+        list of float
+            In the order of the columns.
+        """
 
     @abstractmethod
     def evaluation_line(self, figures: list[float]) -> str:
-        """These figures in words."""
+        """These figures in words.
+
+        Parameters
+        ----------
+        figures : list of float
+            What ``evaluate`` gave.
+
+        Returns
+        -------
+        str
+            A few words.
+        """
 
     @abstractmethod
     def curve(self, column: str) -> str:
-        """Name of a column's curve in TensorBoard."""
+        """Name of a column's curve in TensorBoard.
+
+        Parameters
+        ----------
+        column : str
+            One of ``columns``.
+
+        Returns
+        -------
+        str
+            The name.
+        """
 
 
 class _Log:

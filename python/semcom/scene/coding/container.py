@@ -53,7 +53,17 @@ _SEARCH = 16  # times its length that a damaged container may be read in search 
 
 @dataclass(frozen=True)
 class Section:
-    """``data`` is the section as it is sent, ``payload`` what is in it."""
+    """One section of a container.
+
+    Parameters
+    ----------
+    type : int
+        ``TEXT`` to ``S_IMG``, or one that is not known here.
+    data : bytes
+        The section as it is sent.
+    payload : bytes
+        What is in it.
+    """
 
     type: int
     data: bytes
@@ -67,7 +77,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Decoded:
-    """``scene``: as far as it is sound; ``problems``: a sentence for each part that is not."""
+    """What was read of a container.
+
+    Parameters
+    ----------
+    scene : Scene
+        As far as it is sound.
+    sections : tuple of Section
+        The sound ones.
+    problems : tuple of str
+        A sentence for each part that is not.
+    """
 
     scene: Scene
     sections: tuple[Section, ...]

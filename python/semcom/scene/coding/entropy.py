@@ -236,6 +236,11 @@ def _raised(data: bytes) -> bytes | None:
 class Decoder:
     """Bytes -> symbols.
 
+    Parameters
+    ----------
+    data : bytes
+        What :class:`Encoder` gave.
+
     Raises
     ------
     BadInput

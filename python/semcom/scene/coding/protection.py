@@ -19,8 +19,19 @@ _LEVELS = (
 
 @dataclass(frozen=True)
 class Protection:
-    """MCS indices of text, A-seg and boxes; of colours and B-seg; of S-img; and over how many bursts the first two
-    are spread at least, so that one fade does not take them."""
+    """How well the parts of a scene are protected.
+
+    Parameters
+    ----------
+    semantics : int, default 0
+        MCS index of text, A-seg and boxes.
+    detail : int, default 2
+        MCS index of colours and B-seg.
+    sub_images : int, default 4
+        MCS index of S-img.
+    bursts : int, default 4
+        Over how many the first two are spread at least, so that one fade does not take them.
+    """
 
     semantics: int = 0
     detail: int = 2

@@ -25,8 +25,17 @@ _GREY = 128
 
 @dataclass(frozen=True)
 class Inset:
-    """A piece of the picture: ``image`` uint8 [h, w, 3] of any size belongs into ``box``: x0, y0, x1, y1, pixels of the
-    picture, x1 and y1 exclusive; of it, only what ``mask``, bool [H, W] of the whole picture, shows if there is one."""
+    """A picture that is laid into its place in a larger one.
+
+    Parameters
+    ----------
+    box : tuple of 4 int
+        X0, y0, x1, y1, pixels of the larger picture, x1 and y1 exclusive.
+    image : uint8 [h, w, 3]
+        RGB, of any size.
+    mask : bool [H, W], optional
+        Of the whole larger picture; what it does not show is left out.
+    """
 
     box: tuple[int, int, int, int]
     image: np.ndarray

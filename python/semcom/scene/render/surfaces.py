@@ -25,6 +25,13 @@ class Surface:
     """The functions that a segment's surface is made of, orthonormal over its n pixels.
 
     A segment of few pixels has fewer of them; the coefficients of the others are 0.
+
+    Parameters
+    ----------
+    rows, columns : int64 [n]
+        Where the segment's pixels are.
+    shape : tuple of 2 int
+        Height and width of the picture.
     """
 
     def __init__(self, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> None:
@@ -153,6 +160,17 @@ def to_image(planes: np.ndarray) -> np.ndarray:
 
 
 def check_step(step: int) -> None:
-    """Refuse a step of ``Colours`` that is out of range."""
+    """Refuse a step of ``Colours`` that is out of range.
+
+    Parameters
+    ----------
+    step : int
+        1 to 255.
+
+    Raises
+    ------
+    BadInput
+        It is out of range.
+    """
     if not 1 <= step <= 255:
         raise BadInput(f"The step of colours is 1 to 255, not {step}.")

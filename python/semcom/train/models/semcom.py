@@ -18,12 +18,33 @@ PATCH = 16
 
 
 def condition(snr_db: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
-    """Es/N0 in dB [B] and number of latent channels [B] -> [B,2], both of order 1."""
+    """SNR and rate as networks take them, both of order 1.
+
+    Parameters
+    ----------
+    snr_db : torch.Tensor [B]
+        Es/N0.
+    channels : torch.Tensor [B]
+        Number of latent channels.
+
+    Returns
+    -------
+    torch.Tensor [B, 2]
+        The conditions.
+    """
     return torch.stack([snr_db / 10 - 1, channels.float().log2() - 7], dim=1)
 
 
 class Modulation(nn.Module):
-    """Per-channel scale and shift from the condition: feature-wise linear modulation (Perez et al., AAAI 2018)."""
+    """Per-channel scale and shift from the condition: feature-wise linear modulation (Perez et al., AAAI 2018).
+
+    Parameters
+    ----------
+    width : int
+        Channels.
+    conditions : int
+        Width of the condition features.
+    """
 
     def __init__(self, width: int, conditions: int):
         super().__init__()
@@ -32,7 +53,20 @@ class Modulation(nn.Module):
         nn.init.zeros_(self.to_both.bias)
 
     def forward(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """x [B,width,h,w], features [B,conditions]."""
+        """The features of an image, modulated.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, width, h, w]
+            Features of the image.
+        features : torch.Tensor [B, conditions]
+            Features of the conditions.
+
+        Returns
+        -------
+        torch.Tensor [B, width, h, w]
+            Features of the image.
+        """
         scale, shift = self.to_both(features)[:, :, None, None].chunk(2, dim=1)
         return x * (1 + scale) + shift
 
@@ -56,7 +90,15 @@ class _Residual(nn.Module):
 
 
 class Separable(_Residual):
-    """Residual block for coarse grids: depthwise 5x5, then a modulated two-layer perceptron per position."""
+    """Residual block for coarse grids: depthwise 5x5, then a modulated two-layer perceptron per position.
+
+    Parameters
+    ----------
+    width : int
+        Channels.
+    conditions : int
+        Width of the condition features.
+    """
 
     def __init__(self, width: int, conditions: int):
         super().__init__(width)
@@ -66,7 +108,20 @@ class Separable(_Residual):
         self.narrow = nn.Conv2d(2 * width, width, 1)
 
     def forward(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """[B,width,h,w] -> the same shape."""
+        """The features of an image after the block.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, width, h, w]
+            Features of the image.
+        features : torch.Tensor [B, conditions]
+            Features of the conditions.
+
+        Returns
+        -------
+        torch.Tensor [B, width, h, w]
+            Features of the image.
+        """
         y = self.modulation(self.depthwise(x), features)
         return self._added(x, self.narrow(nn.functional.leaky_relu(self.widen(y), 0.1)))
 
@@ -76,7 +131,15 @@ class Separable(_Residual):
 
 
 class Bottleneck(_Residual):
-    """Residual block for fine grids: 3x3 convolution at half width (He et al., CVPR 2016)."""
+    """Residual block for fine grids: 3x3 convolution at half width (He et al., CVPR 2016).
+
+    Parameters
+    ----------
+    width : int
+        Channels.
+    conditions : int
+        Width of the condition features.
+    """
 
     def __init__(self, width: int, conditions: int):
         super().__init__(width)
@@ -91,7 +154,20 @@ class Bottleneck(_Residual):
         )
 
     def forward(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """[B,width,h,w] -> the same shape."""
+        """The features of an image after the block.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, width, h, w]
+            Features of the image.
+        features : torch.Tensor [B, conditions]
+            Features of the conditions.
+
+        Returns
+        -------
+        torch.Tensor [B, width, h, w]
+            Features of the image.
+        """
         return self._added(x, self.layers(self.modulation(x, features)))
 
     def fold(self) -> None:
@@ -180,7 +256,13 @@ class Semcom(nn.Module):
 
     @torch.no_grad()
     def initialise(self, photographs: Photographs) -> None:
-        """Fit the linear path to the photographs, as ``softcast`` is fitted."""
+        """Fit the linear path to the photographs, as ``softcast`` is fitted.
+
+        Parameters
+        ----------
+        photographs : Photographs
+            What the transform is fitted to.
+        """
         transform = {key: torch.from_numpy(value) for key, value in fit(photographs.images).items()}
         self.mean.copy_(transform["mean"].view(1, 3, 1, 1))
         self.variance.copy_(transform["variance"].view(1, KEPT, 1, 1))
@@ -197,7 +279,20 @@ class Semcom(nn.Module):
         self.allocations.copy_(torch.from_numpy(np.array(table, np.float32)))
 
     def allocation(self, snr_db: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
-        """The closed-form amplitudes for whole decibels and numbers of channels [B]: [B,256,1,1]."""
+        """The amplitudes in closed form.
+
+        Parameters
+        ----------
+        snr_db : torch.Tensor [B]
+            Es/N0 in whole decibels.
+        channels : torch.Tensor [B]
+            Number of latent channels.
+
+        Returns
+        -------
+        torch.Tensor [B, 256, 1, 1]
+            Of each channel.
+        """
         row = snr_db.round().clamp(*SNR_RANGE).long() - SNR_RANGE[0]
         return self.allocations[row, channels.long() // 2][:, :, None, None]
 
@@ -351,7 +446,20 @@ class Semcom(nn.Module):
         return self.decode(received * sent, noise, told, scale, allocation)
 
     def training_loss(self, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-        """Each image of the batch at an SNR, rate, fading and importance of its own; see :class:`Conditions`."""
+        """Loss with each image of the batch at an SNR, rate, fading and importance of its own.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            RGB in [0, 1].
+        conditions : Conditions
+            What these are drawn from.
+
+        Returns
+        -------
+        torch.Tensor
+            A scalar.
+        """
         snr_db = conditions.draw_snr(x)
         told_db = torch.where(torch.rand_like(snr_db) < conditions.mismatched, conditions.draw_snr(x), snr_db)
         channels = conditions.draw_channels(x)

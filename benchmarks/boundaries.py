@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from gnuradio.semcom.image import io
 from gnuradio.semcom.segment import Sam, boundaries, everything, partition, snap
-from gnuradio.semcom.segment.measures import boundary_f, boundary_match, confusion, iou
+from gnuradio.semcom.segment.metrics import boundary_f, boundary_match, confusion, iou
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 

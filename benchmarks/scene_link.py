@@ -32,7 +32,7 @@ from gnuradio.semcom.blocks.worker import worker_block
 from gnuradio.semcom.image import io, metrics
 from gnuradio.semcom.links.jscc_transceiver import trailer_samples
 from gnuradio.semcom.links.loopback import SAMPLE_RATE
-from gnuradio.semcom.scene import container
+from gnuradio.semcom.scene.coding import container
 from gnuradio.semcom.segment import Sam
 from gnuradio.semcom.zoo import weights
 from PIL import Image

@@ -30,10 +30,10 @@ from gnuradio.semcom import codec, scene
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
 from gnuradio.semcom.image.stlpips import StLpips
-from gnuradio.semcom.scene import container, labelmap
+from gnuradio.semcom.scene.coding import container, labelmap
 from gnuradio.semcom.segment import ClassSegmenter, Sam, boundaries, snap
 from gnuradio.semcom.segment.classes import COCO_TO_VOC, VOC
-from gnuradio.semcom.segment.measures import boundary_f, boundary_match, confusion
+from gnuradio.semcom.segment.metrics import boundary_f, boundary_match, confusion
 from gnuradio.semcom.segment.regions import merged
 from gnuradio.semcom.zoo import weights
 from PIL import Image

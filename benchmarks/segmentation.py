@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from gnuradio.semcom.segment import ClassSegmenter
 from gnuradio.semcom.segment.classes import COCO_TO_VOC, VOC, VOID
-from gnuradio.semcom.segment.measures import confusion, iou
+from gnuradio.semcom.segment.metrics import confusion, iou
 from PIL import Image
 
 SIDE = 512

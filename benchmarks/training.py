@@ -21,9 +21,9 @@ from pathlib import Path
 import torch
 from gnuradio.semcom.image import io
 from gnuradio.semcom.train.channels import Conditions, Fading
+from gnuradio.semcom.train.coders import VALIDATION_SNRS, train
 from gnuradio.semcom.train.complexity import complexity
 from gnuradio.semcom.train.export import load_network
-from gnuradio.semcom.train.loop import VALIDATION_SNRS, train
 from gnuradio.semcom.train.models import NETWORKS
 
 ALL = Conditions()

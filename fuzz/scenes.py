@@ -20,15 +20,16 @@ import numpy as np
 from gnuradio import semcom
 from gnuradio.semcom import codec
 from gnuradio.semcom.blocks import pdu as pdus
-from gnuradio.semcom.scene import Scene, SubImage, container, decode_scene, describe_scene, encode_scene, reconstruct
-from gnuradio.semcom.scene.rebuild import measure
-from gnuradio.semcom.segment.semantic import SceneObject
+from gnuradio.semcom.scene import Scene, SubImage, decode_scene, describe_scene, encode_scene, reconstruct
+from gnuradio.semcom.scene.appearance import measure
+from gnuradio.semcom.scene.coding import container
+from gnuradio.semcom.segment import SceneObject
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import reassembly
 
 SLOW = 60.0  # seconds that one scene may take under sanitizers on a busy machine
-MOST_PIXELS_DRAWN = 2**20  # larger pictures are read but not drawn, which takes time and says no more
+MAX_PIXELS_DRAWN = 2**20  # larger pictures are read but not drawn, which takes time and says no more
 LARGEST = 2**28  # bytes: maps of a million pixels as Python's integers, and sub-images
 
 
@@ -122,7 +123,7 @@ class Scenes:
         for sentence in decoded.problems:
             reassembly.require("\n" not in sentence and len(sentence) < 600, f"no sentence: {sentence}")
         describe_scene(data, decoded)
-        if decoded.scene.height * decoded.scene.width > MOST_PIXELS_DRAWN:
+        if decoded.scene.height * decoded.scene.width > MAX_PIXELS_DRAWN:
             return False
         self.probe.clear()
         meta = {"image_id": rng.randrange(4), "height": 64, "width": 80}

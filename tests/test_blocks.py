@@ -19,8 +19,7 @@ from gnuradio.semcom.blocks.worker import worker_block
 from gnuradio.semcom.burst import reassembly
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
-from gnuradio.semcom.segment import Embedding, Sam
-from gnuradio.semcom.segment.sam import Candidates
+from gnuradio.semcom.segment import Candidates, Embedding, Sam
 from PIL import Image
 
 

@@ -8,7 +8,7 @@ import pytest
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.segment import boundaries, partition, snap
 from gnuradio.semcom.segment.components import components
-from gnuradio.semcom.segment.measures import boundary_f, boundary_match, confusion, iou, mean_iou
+from gnuradio.semcom.segment.metrics import boundary_f, boundary_match, confusion, iou, mean_iou
 from gnuradio.semcom.segment.regions import merged, touching
 
 

@@ -13,7 +13,8 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from gnuradio.semcom.errors import BadInput, Missing  # noqa: E402
-from gnuradio.semcom.scene import captioners  # noqa: E402
+from gnuradio.semcom.scene.caption import captioners, networks  # noqa: E402
+from gnuradio.semcom.zoo.weights import cache_folder  # noqa: E402
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "dog", "cat"]
 CLS, SEP, DOG = WORDS.index("[CLS]"), WORDS.index("[SEP]"), WORDS.index("dog")
@@ -48,7 +49,7 @@ def vit_gpt2():
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return captioners.cache_folder() / "captioners.json"
+    return cache_folder() / "captioners.json"
 
 
 @pytest.fixture
@@ -74,18 +75,18 @@ def folder(tmp_path, request):
 )
 def test_each_network_speaks(model, folder, cache):
     asked = []
-    captioner = captioners.TransformersCaptioner(model, 1, lambda checkpoint: asked.append(checkpoint) or folder)
+    captioner = networks.TransformersCaptioner(model, 1, lambda checkpoint: asked.append(checkpoint) or folder)
     said = captioner.caption(IMAGE, np.zeros((40, 50), np.uint8), [])
     assert re.fullmatch(r"Dog( dog){10,23}\.", said)
     captioner.caption(IMAGE[:, ::2], np.zeros((40, 25), np.uint8), [])
-    assert asked == [captioners.CHECKPOINTS[model]] and cache.exists()
+    assert asked == [networks.CHECKPOINTS[model]] and cache.exists()
     assert "torchvision" not in sys.modules
 
 
 @pytest.mark.parametrize("folder", [git], indirect=True)
 def test_files_must_stay_those_of_the_first_time(folder, cache):
     def caption():
-        return captioners.TransformersCaptioner("git", 1, lambda checkpoint: folder).caption(IMAGE, None, [])
+        return networks.TransformersCaptioner("git", 1, lambda checkpoint: folder).caption(IMAGE, None, [])
 
     first = caption()
     assert caption() == first
@@ -119,4 +120,4 @@ def test_what_is_missing_is_named(monkeypatch, cache):
 
 
 def test_revisions_are_commits():
-    assert all(re.fullmatch("[0-9a-f]{40}", c.revision) for c in captioners.CHECKPOINTS.values())
+    assert all(re.fullmatch("[0-9a-f]{40}", c.revision) for c in networks.CHECKPOINTS.values())

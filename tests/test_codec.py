@@ -91,7 +91,8 @@ def test_few_encoder_calls(monkeypatch, photograph):
     assert calls.count("AVIF") <= 3 * 6 and calls.count("JPEG2000") <= 3 * 6
 
 
-def test_the_search_finds_the_largest_setting_that_fits():
+@pytest.mark.parametrize("growth", [search.Growth(20, 0.06, near=2.0), None], ids=["secant", "middle"])
+def test_the_search_finds_the_largest_setting_that_fits(growth):
     def sizes(power):
         return [int(20 + (s + 1) ** power) for s in range(64)]
 
@@ -99,11 +100,11 @@ def test_the_search_finds_the_largest_setting_that_fits():
         for budget in (30, 51, 64, 700, 6000, 10**6):
             fitting = [setting for setting, size in enumerate(table) if size <= budget]
             if fitting:
-                found = search.finest_within(lambda s, t=table: bytes(t[s]), budget, 63, 20, 0.06, near=2.0)
+                found = search.finest_within(lambda s, t=table: bytes(t[s]), budget, 63, growth)
                 assert found == (bytes(table[fitting[-1]]), fitting[-1])
             else:
                 with pytest.raises(search.DoesNotFit):
-                    search.finest_within(lambda s, t=table: bytes(t[s]), budget, 63, 20, 0.06, near=2.0)
+                    search.finest_within(lambda s, t=table: bytes(t[s]), budget, 63, growth)
 
 
 @pytest.mark.parametrize("name", CODECS)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image.io import load
-from gnuradio.semcom.segment import Embedding, Everything, Point, Sam, everything, partition
+from gnuradio.semcom.segment import Candidates, Embedding, Everything, Point, Sam, everything, partition
 from gnuradio.semcom.segment.everything import _Points
-from gnuradio.semcom.segment.sam import Candidates, enlarged
+from gnuradio.semcom.segment.masks import enlarged
 from gnuradio.semcom.zoo import weights
 
 PORTRAIT = Path(__file__).parents[1] / "examples" / "images" / "skimage_astronaut.png"

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
-from gnuradio.semcom.scene.rebuild import COLUMNS, Colours, SubImage, measure, rebuild
+from gnuradio.semcom.scene.appearance import measure
+from gnuradio.semcom.scene.model import COLUMNS, Colours
+from gnuradio.semcom.scene.render.paint import Inset, rebuild
 
 
 @pytest.fixture
@@ -90,12 +92,12 @@ def test_missing_parts_still_give_a_picture(halves):
     shapes = rebuild(halves, None, [], 60, 80)
     assert len(np.unique(shapes[:, :30])) == len(np.unique(shapes[:, 50:])) == 1
     assert abs(int(shapes[0, 0, 0]) - int(shapes[0, 79, 0])) > 20
-    only = rebuild(None, None, [SubImage((2, 1, 8, 6), np.full((5, 6, 3), 9, np.uint8))], 6, 8)
+    only = rebuild(None, None, [Inset((2, 1, 8, 6), np.full((5, 6, 3), 9, np.uint8))], 6, 8)
     assert only[5, 7, 0] == 9 and only[0, 0, 0] == 128
 
 
 def test_sub_images_are_feathered_within_their_box():
-    piece = SubImage((16, 8, 80, 40), np.full((8, 16, 3), 255, np.uint8))
+    piece = Inset((16, 8, 80, 40), np.full((8, 16, 3), 255, np.uint8))
     drawn = rebuild(None, None, [piece], 64, 96)[..., 0].astype(int)
     inside = np.zeros((64, 96), bool)
     inside[8:40, 16:80] = True
@@ -105,19 +107,19 @@ def test_sub_images_are_feathered_within_their_box():
     assert drawn[24, 15:21].tolist() == [128, 153, 179, 204, 230, 255]
     assert (np.diff(drawn[24, 15:48]) >= 0).all()
     # an edge that is the picture's own is not blended
-    whole = rebuild(None, None, [SubImage((0, 0, 96, 64), piece.image)], 64, 96)
+    whole = rebuild(None, None, [Inset((0, 0, 96, 64), piece.image)], 64, 96)
     assert (whole == 255).all()
 
 
 def test_a_mask_cuts_a_sub_image_out():
     mask = np.zeros((64, 96), bool)
     mask[:, :48] = True
-    piece = SubImage((0, 0, 96, 64), np.full((64, 96, 3), 255, np.uint8), mask)
+    piece = Inset((0, 0, 96, 64), np.full((64, 96, 3), 255, np.uint8), mask)
     drawn = rebuild(None, None, [piece], 64, 96)[..., 0]
     assert (drawn[:, :46] == 255).all() and (drawn[:, 50:] == 128).all()
     assert (np.diff(drawn[30].astype(int)) <= 0).all()
     # later ones lie over earlier ones
-    over = rebuild(None, None, [piece, SubImage((0, 0, 96, 64), np.zeros((4, 4, 3), np.uint8))], 64, 96)
+    over = rebuild(None, None, [piece, Inset((0, 0, 96, 64), np.zeros((4, 4, 3), np.uint8))], 64, 96)
     assert not over.any()
 
 
@@ -130,11 +132,11 @@ def test_a_mask_cuts_a_sub_image_out():
         (lambda p: rebuild(p, Colours(np.zeros((1, COLUMNS), np.uint8)), [], 60, 80), "2 segments but colours of 1"),
         (lambda p: rebuild(p, Colours(np.zeros((2, 3), np.uint8)), [], 60, 80), r"Colours are uint8 \[N, 58\]"),
         (lambda p: rebuild(p, Colours(np.zeros((2, COLUMNS), np.uint8), 256), [], 60, 80), "1 to 255, not 256"),
-        (lambda p: rebuild(p, None, [SubImage((0, 0, 81, 5), np.zeros((2, 2, 3), np.uint8))], 60, 80), "reaches out"),
-        (lambda p: rebuild(p, None, [SubImage((5, 5, 5, 9), np.zeros((2, 2, 3), np.uint8))], 60, 80), "reaches out"),
-        (lambda p: rebuild(p, None, [SubImage((0, 0, 5, 5), np.zeros((2, 2), np.uint8))], 60, 80), r"\[h, w, 3\]"),
+        (lambda p: rebuild(p, None, [Inset((0, 0, 81, 5), np.zeros((2, 2, 3), np.uint8))], 60, 80), "reaches out"),
+        (lambda p: rebuild(p, None, [Inset((5, 5, 5, 9), np.zeros((2, 2, 3), np.uint8))], 60, 80), "reaches out"),
+        (lambda p: rebuild(p, None, [Inset((0, 0, 5, 5), np.zeros((2, 2), np.uint8))], 60, 80), r"\[h, w, 3\]"),
         (
-            lambda p: rebuild(p, None, [SubImage((0, 0, 5, 5), np.zeros((2, 2, 3), np.uint8), p[1:] > 0)], 60, 80),
+            lambda p: rebuild(p, None, [Inset((0, 0, 5, 5), np.zeros((2, 2, 3), np.uint8), p[1:] > 0)], 60, 80),
             "mask",
         ),
     ],

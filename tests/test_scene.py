@@ -13,16 +13,14 @@ from gnuradio.semcom.scene import (
     NAMES,
     Scene,
     SubImage,
-    captioncode,
-    container,
     decode_scene,
     describe_scene,
     encode_scene,
-    labelmap,
     reconstruct,
 )
-from gnuradio.semcom.scene.rebuild import measure
-from gnuradio.semcom.segment.semantic import SceneObject
+from gnuradio.semcom.scene.appearance import measure
+from gnuradio.semcom.scene.coding import captioncode, container, labelmap
+from gnuradio.semcom.segment import SceneObject
 
 
 def blobs(height=96, width=128, classes=6, seed=3):

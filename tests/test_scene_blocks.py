@@ -14,9 +14,10 @@ from gnuradio.semcom.blocks import pdu as pdus
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.links.loopback import LoopbackSettings, loopback
 from gnuradio.semcom.links.transceiver import trailer_samples
-from gnuradio.semcom.scene import Protection, Scene, SubImage, container, decode_scene, parts
-from gnuradio.semcom.scene.rebuild import measure
-from gnuradio.semcom.segment.semantic import SceneObject
+from gnuradio.semcom.scene import Protection, Scene, SubImage, decode_scene, parts
+from gnuradio.semcom.scene.appearance import measure
+from gnuradio.semcom.scene.coding import container
+from gnuradio.semcom.segment import SceneObject
 from PIL import Image
 from test_digital_blocks import messages
 

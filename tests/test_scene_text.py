@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from gnuradio.semcom.errors import BadInput
-from gnuradio.semcom.scene.captioners import captioner
-from gnuradio.semcom.scene.text import USUAL_LENGTH, describe
+from gnuradio.semcom.scene.caption.captioners import captioner
+from gnuradio.semcom.scene.caption.composed import USUAL_LENGTH, describe
 from gnuradio.semcom.segment import VOC, objects
 
 GREEN, BROWN, BLUE, GREY = (40, 160, 50), (120, 80, 40), (60, 90, 200), (128, 128, 128)

@@ -12,14 +12,15 @@ import pytest
 from PIL import Image
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("accelerate")
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from gnuradio.semcom.cli import main  # noqa: E402
 from gnuradio.semcom.errors import BadInput, Missing  # noqa: E402
 from gnuradio.semcom.segment import VOC, ClassSegmenter  # noqa: E402
-from gnuradio.semcom.segment.measures import confusion  # noqa: E402
-from gnuradio.semcom.train import segmenter  # noqa: E402
+from gnuradio.semcom.segment.metrics import confusion  # noqa: E402
+from gnuradio.semcom.train import coders, segmenter  # noqa: E402
 from gnuradio.semcom.train.models import aseg  # noqa: E402
 from torch.nn import functional as F  # noqa: E402, N812
 
@@ -67,6 +68,8 @@ def test_the_command_trains_goes_on_and_exports(folders, tmp_path, capsys, monke
     assert ClassSegmenter(tmp_path / "run" / "aseg.onnx").segment(np.zeros((5, 9, 3), np.uint8)).shape == (5, 9)
     capsys.readouterr()
 
+    with pytest.raises(BadInput, match="holds a training of aseg, not of samsc"):
+        coders.train("samsc", [photographs], tmp_path / "run", crop=32)
     assert main(["train", "aseg", "--data", str(photographs), "--out", str(tmp_path / "none")]) == 2
     assert "name a folder or tar of them with --masks" in capsys.readouterr().err
     unfit = tmp_path / "unfit"

@@ -16,7 +16,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from conftest import ROOT  # noqa: E402
 from gnuradio.semcom.errors import BadInput  # noqa: E402
-from gnuradio.semcom.train import klt, loop  # noqa: E402
+from gnuradio.semcom.train import coders, klt  # noqa: E402
 from gnuradio.semcom.train.data import Photographs  # noqa: E402
 from gnuradio.semcom.train.export import export, load_network  # noqa: E402
 from gnuradio.semcom.train.models import SAMSC  # noqa: E402
@@ -35,9 +35,9 @@ def folder(tmp_path, smooth_image):
 def test_a_short_training_resumes_exports_and_matches_torch(folder, tmp_path):
     out = tmp_path / "run"
     lines = []
-    loop.train("samsc", [folder], out, seconds=1.0, crop=32, batch=2, threads=1, report=lines.append)
+    coders.train("samsc", [folder], out, seconds=1.0, crop=32, batch=2, threads=1, report=lines.append)
     before = torch.load(out / "last.pt", weights_only=True)["step"]
-    checkpoint = loop.train("samsc", [folder], out, seconds=2.0, crop=32, batch=2, threads=1)
+    checkpoint = coders.train("samsc", [folder], out, seconds=2.0, crop=32, batch=2, threads=1)
     assert torch.load(checkpoint, weights_only=True)["step"] > before > 0
     encoder, decoder = export(checkpoint, "original", tmp_path / "models", {})
     card = json.loads(encoder.with_suffix(".json").read_text())
@@ -87,17 +87,17 @@ def test_klt_fit_recovers_a_known_covariance(folder, tmp_path):
 
 def test_sentences(tmp_path, folder):
     with pytest.raises(BadInput, match="not a trainable scheme"):
-        loop.train("jpeg", [folder], tmp_path / "x")
+        coders.train("jpeg", [folder], tmp_path / "x")
     with pytest.raises(BadInput, match="neither a folder nor a tar"):
-        loop.train("samsc", [tmp_path / "nowhere"], tmp_path / "x")
+        coders.train("samsc", [tmp_path / "nowhere"], tmp_path / "x")
     with pytest.raises(BadInput, match="at least 4096x4096"):
-        loop.train("samsc", [folder], tmp_path / "x", crop=4096)
+        coders.train("samsc", [folder], tmp_path / "x", crop=4096)
 
 
 def test_training_needs_no_gnuradio():
     """From the source tree the package is called semcom and must train where GNU Radio is not installed."""
     code = (
         "import sys; sys.modules['gnuradio'] = None; sys.modules['pmt'] = None\n"
-        "import semcom.train.loop, semcom.train.export, semcom.jscc, semcom.image.metrics, semcom.segment\n"
+        "import semcom.train.coders, semcom.train.export, semcom.jscc, semcom.image.metrics, semcom.segment\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT / "python", check=True, timeout=60)

@@ -17,7 +17,7 @@ pytest.importorskip("accelerate")
 
 from conftest import ROOT  # noqa: E402
 from gnuradio.semcom.cli import main  # noqa: E402
-from gnuradio.semcom.train import loop  # noqa: E402
+from gnuradio.semcom.train import coders  # noqa: E402
 
 
 @pytest.fixture
@@ -67,21 +67,21 @@ def test_module_runs_without_gnuradio_and_keeps_a_record(folder, tmp_path, capsy
 
 def test_a_checkpoint_from_before_options_goes_on(folder, tmp_path):
     out = tmp_path / "run"
-    loop.train("samsc", [folder], out, seconds=0.2, crop=32, batch=1, threads=1)
+    coders.train("samsc", [folder], out, seconds=0.2, crop=32, batch=1, threads=1)
     state = torch.load(out / "last.pt", weights_only=True)
     del state["options"]
     torch.save(state, out / "last.pt")
-    loop.train("samsc", [folder], out, seconds=0.4, crop=32, batch=1, threads=1)
+    coders.train("samsc", [folder], out, seconds=0.4, crop=32, batch=1, threads=1)
     assert torch.load(out / "last.pt", weights_only=True)["step"] > state["step"]
 
 
 def test_tensorboard_holds_what_the_table_holds(folder, tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    loop.train("deepjscc", [folder], tmp_path, seconds=0.2, crop=32, batch=1, threads=1)
+    coders.train("deepjscc", [folder], tmp_path, seconds=0.2, crop=32, batch=1, threads=1)
     events = accumulator.EventAccumulator(os.fspath(tmp_path / "tensorboard"))
     events.Reload()
     rows = list(csv.DictReader((tmp_path / "log.csv").open()))
-    for snr in loop.VALIDATION_SNRS:
+    for snr in coders.VALIDATION_SNRS:
         points = [(point.step, point.value) for point in events.Scalars(f"held_out_psnr_db/{snr}_db")]
         table = [(int(row["step"]), float(row[f"psnr_{snr}_db"])) for row in rows]
         assert [step for step, _ in points] == [step for step, _ in table]

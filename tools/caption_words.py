@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
-from semcom.scene import captioncode as code
+from semcom.scene.coding import captioncode as code
 from semcom.train.files import write_card
 
 SCALE = 2**16  # the single words' weights sum to about so much

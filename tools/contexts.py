@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure what the contexts of the coders of scenes begin with.
 
-    python tools/contexts.py labelmap --data voc2012_train_masks.tar --out python/semcom/scene/labelmap_contexts.json
-    python tools/contexts.py colours --data train_256.tar --out python/semcom/scene/colour_contexts.json
+    python tools/contexts.py labelmap --data voc2012_train_masks.tar \\
+        --out python/semcom/scene/coding/labelmap_contexts.json
+    python tools/contexts.py colours --data train_256.tar \\
+        --out python/semcom/scene/coding/colour_contexts.json
 
 How often each context was followed by a one is kept as a ratio with the weight of at most so many symbols. Label maps
 are the first masks of an archive at 512x512, void as background; colours are those of photographs, cut into areas of
@@ -26,9 +28,9 @@ from PIL import Image, ImageFilter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
-from semcom.scene import colours, labelmap
-from semcom.scene.entropy import Contexts
-from semcom.scene.rebuild import measure
+from semcom.scene.appearance import measure
+from semcom.scene.coding import colours, labelmap
+from semcom.scene.coding.entropy import Contexts
 from semcom.segment.regions import merged
 
 PRIOR = 0.4  # added to each count, near the estimator of Krichevsky and Trofimov

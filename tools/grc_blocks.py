@@ -210,7 +210,12 @@ DECODED = [
     ("message", "labels_view", True, "the class map as a picture."),
     ("message", "segments_view", True, "the outlines as a picture."),
 ]  # fmt: skip
-IDLE = ("message", "idle", True, "a message when no burst arrived for a whole period; for the Image Source of a loopback.")
+IDLE = (
+    "message",
+    "idle",
+    True,
+    "a message when no burst arrived for a whole period; for the Image Source of a loopback.",
+)
 
 
 def _ports(ports: list[tuple]) -> list[str]:
@@ -355,9 +360,7 @@ def _transmitter(name: str, label: str, chosen: list[Scheme], preset: bool = Fal
     only = f"A preset of the Transmitter for {', '.join(s.name for s in chosen)}. " if preset else ""
     if len(chosen) == 1:
         values = ", ".join(f"{item.name}=${{{item.name}}}" for item in fields(chosen[0].Options))
-        live = ", ".join(
-            f"{item.name}=${{{item.name}}}" for item in fields(chosen[0].Options) if item.metadata["live"]
-        )
+        live = ", ".join(f"{item.name}=${{{item.name}}}" for item in fields(chosen[0].Options) if item.metadata["live"])
         make = (f"semcom.transmitter('{chosen[0].name}', params={PARAMS}, amplitude=${{amplitude}}, "
                 f"continuous=${{continuous}}, options=dict({values}))")  # fmt: skip
         callbacks = (f"set_options({live})", "set_amplitude(${amplitude})")

@@ -26,7 +26,7 @@ class esisc_encoder(sending_block):
     sub_images : int
         How many at most.
     captioner : str
-        "composed", or one of :mod:`semcom.scene.captioners`.
+        "composed", or one of :mod:`semcom.scene.caption.captioners`.
     codec : str
         Of the sub-images: "avif", "jpeg2000" or "jpeg".
     mcs_semantics, mcs_detail, mcs_sub_images : int

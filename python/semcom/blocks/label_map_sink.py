@@ -14,7 +14,7 @@ from ..errors import BadInput
 from ..image import io
 from ..scene import draw
 from ..segment.classes import VOC
-from ..segment.semantic import SceneObject
+from ..segment.instances import SceneObject
 from . import pdu
 from .image_sink import stem_of
 from .worker import worker_block

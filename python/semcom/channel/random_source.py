@@ -14,14 +14,25 @@ _BITS = np.arange(64, dtype=np.uint64)
 
 
 def words(seed: int, sequences: np.ndarray, n: int) -> np.ndarray:
-    """The first ``n`` outputs of some sequences of one seed: uint64 [len(sequences), n].
+    """The first outputs of some sequences of one seed.
 
     xoshiro256++ (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2021), seeded from two
     numbers by splitmix64. Its state moves on by a linear map over GF(2), so the states 65, 130, ... numbers ahead are
     matrix products, and NumPy steps them all at once.
 
-    seed : 0 to 2^63 - 1.
-    sequences : int or uint64 [b].
+    Parameters
+    ----------
+    seed : int
+        0 to 2^63 - 1.
+    sequences : int or uint64 [b]
+        Which sequences, by number.
+    n : int
+        Outputs of each.
+
+    Returns
+    -------
+    uint64 [b, n]
+        One row for each sequence.
     """
     state = _seeded(seed, np.asarray(sequences, np.uint64))
     lanes = 1
@@ -41,12 +52,34 @@ def words(seed: int, sequences: np.ndarray, n: int) -> np.ndarray:
 
 
 def uniform(drawn: np.ndarray) -> np.ndarray:
-    """uint64 words -> float64 in [0, 1)."""
+    """Uniform numbers of some words.
+
+    Parameters
+    ----------
+    drawn : uint64 array
+        What :func:`words` gives.
+
+    Returns
+    -------
+    float64 array
+        In [0, 1), of the same shape.
+    """
     return (drawn >> np.uint64(11)) * 2.0**-53
 
 
 def gaussian(drawn: np.ndarray) -> np.ndarray:
-    """uint64 words -> circular complex Gaussian, E|z|^2 = 1, complex64 (Box and Muller, 1958)."""
+    """Circular complex Gaussian numbers, E|z|^2 = 1, of some words (Box and Muller, 1958).
+
+    Parameters
+    ----------
+    drawn : uint64 array
+        What :func:`words` gives.
+
+    Returns
+    -------
+    complex64 array
+        Of the same shape.
+    """
     u = ((drawn >> np.uint64(32)).astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-32)
     angle = (drawn & np.uint64(0xFFFFFFFF)).astype(np.float32) * np.float32(2 * np.pi * 2.0**-32)
     radius = np.sqrt(np.maximum(np.float32(0), -np.log(u)))

@@ -22,10 +22,16 @@ _HEAD = 4  # numbers drawn before the noise: whether it is lost, h (two), the pi
 class Received:
     """One burst after the channel.
 
-    symbols : complex64 [n], equalised as the receiver's knowledge allows; empty if the burst was lost.
-    noise_var : float32 [n], noise variance of each symbol.
-    signal_energy, noise_energy : sums of |h x|^2 and |w|^2 over the burst.
-    pilots : channel uses spent on pilots.
+    Parameters
+    ----------
+    symbols : complex64 [n]
+        Equalised as the receiver's knowledge allows; empty if the burst was lost.
+    noise_var : float32 [n]
+        Noise variance of each symbol.
+    signal_energy, noise_energy : float
+        Sums of |h x|^2 and |w|^2 over the burst.
+    pilots : int
+        Channel uses spent on pilots.
     """
 
     symbols: np.ndarray
@@ -41,12 +47,38 @@ class Received:
 
 
 def complex_gaussian(rng: np.random.Generator, size: int | tuple[int, ...]) -> np.ndarray:
-    """Circular complex Gaussian, E|z|^2 = 1, complex64."""
+    """Circular complex Gaussian numbers, E|z|^2 = 1.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of random numbers.
+    size : int or tuple of int
+        Shape of what is drawn.
+
+    Returns
+    -------
+    complex64 array
+        Of that shape.
+    """
     return ((rng.standard_normal(size) + 1j * rng.standard_normal(size)) / math.sqrt(2)).astype(np.complex64)
 
 
 def pass_burst(x: np.ndarray, w: np.ndarray, h: complex, h_est: complex) -> tuple[np.ndarray, float, float]:
-    """complex64 [n] symbols and noise -> ((h x + w) / h_est, sum |h x|^2, sum |w|^2)."""
+    """One burst through a gain and noise, and divided by what the receiver takes for the gain.
+
+    Parameters
+    ----------
+    x, w : complex64 [n]
+        Symbols and noise.
+    h, h_est : complex
+        The gain and the receiver's estimate of it.
+
+    Returns
+    -------
+    complex64 [n], float, float
+        (h x + w) / h_est, and the sums of |h x|^2 and |w|^2.
+    """
     faded = h * x
     return (
         ((faded + w) / h_est).astype(np.complex64),
@@ -60,16 +92,25 @@ class SymbolChannel:
 
     Parameters
     ----------
-    model : "awgn" (h = 1), "rayleigh" (h circular Gaussian) or "rician"; E|h|^2 = 1.
-    snr_db : Es/N0 per complex symbol of unit average power, dB.
-    csi : what the receiver knows: "ideal", "pilot" (least squares from ``n_pilots`` unit pilots) or "none".
-    k_factor_db : Rician K, dB.
-    seed : of fading, noise and losses, from 0; burst b uses the b-th sequence of random numbers of this seed.
-    loss : probability that a burst is lost.
+    model : str, default "awgn"
+        "awgn" (h = 1), "rayleigh" (h circular Gaussian) or "rician"; E|h|^2 = 1.
+    snr_db : float, default 10.0
+        Es/N0 per complex symbol of unit average power, dB.
+    csi : str, default "ideal"
+        What the receiver knows: "ideal", "pilot" (least squares from ``n_pilots`` unit pilots) or "none".
+    k_factor_db : float, default 10.0
+        Rician K, dB.
+    n_pilots : int, default 16
+        Pilots of a burst, at least 1.
+    seed : int, default 0
+        Of fading, noise and losses, from 0; burst b uses the b-th sequence of random numbers of this seed.
+    loss : float, default 0.0
+        Probability that a burst is lost.
 
     Raises
     ------
-    BadInput : a parameter that cannot be.
+    BadInput
+        A parameter that cannot be.
     """
 
     def __init__(
@@ -101,11 +142,33 @@ class SymbolChannel:
         self._bursts = 0
 
     def apply(self, symbols: np.ndarray) -> Received:
-        """complex64 [n] of unit average power -> what the receiver gets."""
+        """What the receiver gets of one burst.
+
+        Parameters
+        ----------
+        symbols : complex64 [n]
+            Of unit average power.
+
+        Returns
+        -------
+        Received
+            The burst after the channel.
+        """
         return self.apply_all([symbols])[0]
 
     def apply_all(self, bursts: Sequence[np.ndarray]) -> list[Received]:
-        """Several bursts one after the other, as ``apply`` to each, but quicker."""
+        """Several bursts one after the other, as ``apply`` to each, but quicker.
+
+        Parameters
+        ----------
+        bursts : sequence of complex64 [n]
+            Of unit average power, of any lengths.
+
+        Returns
+        -------
+        list of Received
+            The bursts after the channel.
+        """
         numbers = np.arange(self._bursts, self._bursts + len(bursts))
         self._bursts += len(bursts)
         longest = max((len(x) for x in bursts), default=0)

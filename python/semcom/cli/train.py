@@ -122,15 +122,16 @@ def train(
             threads=threads, seed=seed, validate_every=validate_every,
         )  # fmt: skip
     try:
-        from ..train import loop
+        from ..train import coders
         from ..train.channels import Conditions
+        from ..train.trainer import is_first_process
     except ModuleNotFoundError as error:
         raise Missing(f"training needs {error.name}; install it with pip install '.[train]'") from None
     drawn = {"snr_db": span("--snr", snr)} if snr else {}
     if channels:
         drawn["channels"] = latent_channels(channels)
     with on_terminal(seconds) as (report, progress):
-        checkpoint = loop.train(
+        checkpoint = coders.train(
             scheme,
             data,
             out,
@@ -148,7 +149,7 @@ def train(
             report=report,
             progress=progress,
         )
-    if export and loop.is_first_process():
+    if export and is_first_process():
         from ..train.export import export as write
 
         for path in write(checkpoint, export, out, {}):

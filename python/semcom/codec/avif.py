@@ -15,7 +15,7 @@ import struct
 from PIL import Image
 
 from ..errors import BadInput
-from .search import finest_within
+from .search import Growth, finest_within
 
 HALF_IS_BETTER, HALF_MAY_BE = 0.03, 0.08  # bits for each pixel, as in .jpeg
 
@@ -28,9 +28,22 @@ _SEQUENCE, _FRAME, _DELIMITER = 1, 6, 2  # types of open bitstream units (AV1 sp
 def encode(picture: Image.Image, budget: int) -> tuple[bytes, float]:
     """The best stream of at most ``budget`` bytes, and its quality on libavif's scale, 0 to 100.
 
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        RGB.
+    budget : int
+        Bytes, at least 1.
+
+    Returns
+    -------
+    bytes, float
+        The stream and its quality.
+
     Raises
     ------
-    DoesNotFit : quality 0 takes more.
+    DoesNotFit
+        Quality 0 takes more.
     """
 
     def stream(level: int) -> bytes:
@@ -42,7 +55,7 @@ def encode(picture: Image.Image, budget: int) -> tuple[bytes, float]:
 
     bits = 8 * budget / (picture.width * picture.height)
     first = round(26 + 11 * math.log2(max(bits, 1e-3) / 0.5))
-    data, level = finest_within(stream, budget, _FINEST, first, 0.06, near=0.98)
+    data, level = finest_within(stream, budget, _FINEST, Growth(first, slope=0.06, near=0.98))
     return data, float(_quality(level))
 
 
@@ -56,9 +69,22 @@ def readable(data: bytes, height: int, width: int) -> tuple[bytes, bool]:
 
     Only what ``encode`` makes is let through: one frame of at most the next power of two above ``height`` x ``width``.
 
+    Parameters
+    ----------
+    data : bytes
+        The stream.
+    height, width : int
+        Of the picture in pixels.
+
+    Returns
+    -------
+    bytes, bool
+        An AVIF file, and that it is whole.
+
     Raises
     ------
-    BadInput : it is no such stream, or not all of it.
+    BadInput
+        It is no such stream, or not all of it.
     """
     units = _units(data)
     if [kind for kind, _ in units if kind != _DELIMITER] != [_SEQUENCE, _FRAME]:

@@ -10,15 +10,15 @@ import re
 from PIL import Image
 
 from ..errors import BadInput
-from .search import finest_within
+from .search import Growth, finest_within
 
 # At these bits for each pixel of the picture: below the first, half the size is always better; above the second, never
 # (benchmarks/codecs.py --reductions).
 HALF_IS_BETTER, HALF_MAY_BE = 0.17, 0.5
 
 _STEPS = 10  # settings for one step of libjpeg's quality: whole ones are 7 % of the bytes apart at the coarse end
-_MOST_SEGMENTS = 64  # our encoder makes about 25, with 10 scans; each scan of a large picture takes its time
-_MOST_SCANS = 10
+_MAX_SEGMENTS = 64  # our encoder makes about 25, with 10 scans; each scan of a large picture takes its time
+_MAX_SCANS = 10
 
 # Annex K, in rows
 _LUMINANCE = (
@@ -39,9 +39,22 @@ _MARKER = re.compile(rb"\xff+[^\x00\xff]")
 def encode(picture: Image.Image, budget: int) -> tuple[bytes, float]:
     """The best stream of at most ``budget`` bytes, and its quality on libjpeg's scale, 1 to 100.
 
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        RGB.
+    budget : int
+        Bytes, at least 1.
+
+    Returns
+    -------
+    bytes, float
+        The stream and its quality.
+
     Raises
     ------
-    DoesNotFit : quality 1 takes more.
+    DoesNotFit
+        Quality 1 takes more.
     """
 
     def stream(setting: int) -> bytes:
@@ -52,7 +65,7 @@ def encode(picture: Image.Image, budget: int) -> tuple[bytes, float]:
 
     bits = 8 * budget / (picture.width * picture.height)
     first = _STEPS * round(30 * bits)  # a photograph of 1 bit a pixel has a quality of about 35
-    data, setting = finest_within(stream, budget, 99 * _STEPS, first, 0.005, near=0.995)
+    data, setting = finest_within(stream, budget, 99 * _STEPS, Growth(first, slope=0.005, near=0.995))
     return data, 1 + setting / _STEPS
 
 
@@ -67,14 +80,27 @@ def readable(data: bytes, height: int, width: int) -> tuple[bytes, bool]:
 
     Only what ``encode`` makes is let through: one progressive picture of ``height`` x ``width`` pixels.
 
+    Parameters
+    ----------
+    data : bytes
+        The stream, from its first byte on.
+    height, width : int
+        Of the picture in pixels.
+
+    Returns
+    -------
+    bytes, bool
+        A JPEG file, and whether nothing of it is missing.
+
     Raises
     ------
-    BadInput : it is no such stream, or ends before its first scan.
+    BadInput
+        It is no such stream, or ends before its first scan.
     """
     if not data.startswith(_SOI):
         raise BadInput("the bytes are no JPEG stream; were they sent by an Image Codec Encoder?")
     at, scans, framed = 2, 0, False
-    for _ in range(_MOST_SEGMENTS):
+    for _ in range(_MAX_SEGMENTS):
         if data[at : at + 2] == _EOI:
             if not scans:
                 break
@@ -87,7 +113,7 @@ def readable(data: bytes, height: int, width: int) -> tuple[bytes, bool]:
             _check_frame(data[at + 4 : end], height, width)
             framed = True
         elif kind == _SOS:
-            if not framed or scans == _MOST_SCANS:
+            if not framed or scans == _MAX_SCANS:
                 break
             scans += 1
             following = _MARKER.search(data, end)

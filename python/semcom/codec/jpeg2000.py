@@ -23,8 +23,8 @@ HALF_IS_BETTER, HALF_MAY_BE = 0.0, 0.03  # bits for each pixel, as in .jpeg
 LAYERS = (8, 3, 1)
 """Each layer ends where the stream has this fraction of its size: three cost 0.02 to 0.03 dB against one, five 0.05."""
 
-_LEAST_LAYER = 250  # bytes; what lies below is mostly packet headers
-_MOST_LEVELS = 5
+_MIN_LAYER = 250  # bytes; what lies below is mostly packet headers
+_MAX_LEVELS = 5
 _COMMENT, _START_OF_TILE, _START_OF_DATA, _END = b"\xff\x64", b"\xff\x90", b"\xff\x93", b"\xff\xd9"
 
 # Quantiser steps, exponent and mantissa, that OpenJPEG derives from the norms of the wavelets: of the lowest band by
@@ -41,14 +41,28 @@ def encode(picture: Image.Image, budget: int) -> tuple[bytes, float]:
 
     The encoder aims at a size by itself and misses it by a few bytes, or by 2 %: so it is asked again.
 
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        RGB.
+    budget : int
+        Bytes, at least 1.
+
+    Returns
+    -------
+    bytes, float
+        The stream and its bits for each pixel.
+
     Raises
     ------
-    DoesNotFit : the least it makes takes more.
-    Missing : the encoder writes other headers than the receiver will.
+    DoesNotFit
+        The least it makes takes more.
+    Missing
+        The encoder writes other headers than the receiver will.
     """
     height, width = picture.height, picture.width
     pixels = height * width
-    fractions = [f for f in LAYERS if budget >= f * _LEAST_LAYER or f == 1]
+    fractions = [f for f in LAYERS if budget >= f * _MIN_LAYER or f == 1]
 
     def stream(size: float) -> bytes:
         out = io.BytesIO()
@@ -83,13 +97,13 @@ def encode(picture: Image.Image, budget: int) -> tuple[bytes, float]:
 
 def _levels(height: int, width: int) -> int:
     """Wavelet levels: five, unless the picture is too small."""
-    return min(_MOST_LEVELS, min(height, width).bit_length() - 1)
+    return min(_MAX_LEVELS, min(height, width).bit_length() - 1)
 
 
 def _headers(height: int, width: int, layers: int, length: int) -> bytes:
     """Everything in front of ``length`` bytes of packets."""
     levels = _levels(height, width)
-    steps = [_LOWEST_STEP[levels], *(step for bands in _STEPS[_MOST_LEVELS - levels :] for step in bands)]
+    steps = [_LOWEST_STEP[levels], *(step for bands in _STEPS[_MAX_LEVELS - levels :] for step in bands)]
     return b"".join(
         [
             b"\xff\x4f",
@@ -126,9 +140,22 @@ def readable(data: bytes, height: int, width: int) -> tuple[bytes, bool]:
 
     It ends with the last whole packet: the decoder refuses a part of one.
 
+    Parameters
+    ----------
+    data : bytes
+        The stream, from its first byte on.
+    height, width : int
+        Of the picture in pixels.
+
+    Returns
+    -------
+    bytes, bool
+        A codestream, and whether nothing of it is missing.
+
     Raises
     ------
-    BadInput : it is of another size, or holds not one whole packet.
+    BadInput
+        It is of another size, or holds not one whole packet.
     """
     prefix, packets = data[:2], data[2:]
     layers = prefix[-1] & 15

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 _BLOCK = 64
 _COMPONENTS = 3
-_MOST_BIT_PLANES = 40  # 8 bits, gains and guard bits make fewer than 20
+_MAX_BIT_PLANES = 40  # 8 bits, gains and guard bits make fewer than 20
 
 
 class _Ended(Exception):
@@ -89,7 +89,24 @@ class _Band:
 
 
 def whole_packets(data: bytes, height: int, width: int, levels: int, layers: int) -> tuple[int, int]:
-    """How many packets lie within ``data`` as a whole, and where the last of them ends; the first begins at 0."""
+    """How many packets lie within ``data`` as a whole, and where the last of them ends; the first begins at 0.
+
+    Parameters
+    ----------
+    data : bytes
+        Packets of a codestream.
+    height, width : int
+        Of the picture in pixels.
+    levels : int
+        Of the wavelet transform.
+    layers : int
+        Of quality.
+
+    Returns
+    -------
+    int, int
+        Number of whole packets, and the offset behind the last of them.
+    """
     bands = [_bands(height, width, levels, r) for r in range(levels + 1) for _ in range(_COMPONENTS)]
     count = at = 0
     try:
@@ -141,7 +158,7 @@ def _block(bits: _Bits, band: _Band, row: int, column: int, layer: int) -> int:
         planes = 1
         while not band.missing.below(row, column, planes, bits):
             planes += 1
-            if planes > _MOST_BIT_PLANES:
+            if planes > _MAX_BIT_PLANES:
                 raise _Ended
         band.length_bits[row, column] = 3
     passes = _passes(bits)

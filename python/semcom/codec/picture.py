@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A picture into so many bytes, and back from what came of them.
+"""A picture into so many bytes, and back from what was received of them.
 
 The first byte says what the others are: bits 3 and 2 the codec (0 JPEG, 1 JPEG 2000, 2 AVIF), bits 1 and 0 the
 reduction (the picture was halved so many times), the others are 0. Height and width travel in the burst header.
@@ -21,7 +21,7 @@ MAX_SIDE = 32767  # the burst header counts pixels in 15 bits
 MAX_PIXELS = 2**25
 """Larger pictures are refused, as in :mod:`..image.io`: a header must not make a receiver run out of memory."""
 
-MOST_REDUCTION = 3
+MAX_REDUCTION = 3
 
 _CODECS = {"jpeg": jpeg, "jpeg2000": jpeg2000, "avif": avif}
 _FORMATS = {"jpeg": "JPEG", "jpeg2000": "JPEG2000", "avif": "AVIF"}
@@ -33,10 +33,16 @@ _CHOICE = ", ".join(CODECS[:-1]) + " or " + CODECS[-1]
 class Coded:
     """A picture as bytes.
 
-    data : the tag byte and the codec's stream.
-    codec : one of ``CODECS``.
-    quality : on the codec's own scale; bits for each pixel with JPEG 2000.
-    reduction : the picture was halved so many times before it was coded.
+    Parameters
+    ----------
+    data : bytes
+        The tag byte and the codec's stream.
+    codec : str
+        One of ``CODECS``.
+    quality : float
+        On the codec's own scale; bits for each pixel with JPEG 2000.
+    reduction : int
+        The picture was halved so many times before it was coded.
     """
 
     data: bytes
@@ -47,14 +53,33 @@ class Coded:
 
 @dataclass(frozen=True)
 class Decoded:
-    """``image`` uint8 [H,W,3]; ``complete`` unless it was made from a part of its bytes."""
+    """A decoded picture.
+
+    Parameters
+    ----------
+    image : uint8 [H, W, 3]
+        RGB.
+    complete : bool
+        False when it was made from a part of its bytes.
+    """
 
     image: np.ndarray
     complete: bool
 
 
 def check_codec(codec: str) -> None:
-    """Refuse a codec that there is not."""
+    """Refuse a codec that there is not.
+
+    Parameters
+    ----------
+    codec : str
+        One of ``CODECS``.
+
+    Raises
+    ------
+    BadInput
+        There is no such codec.
+    """
     if codec not in _CODECS:
         raise BadInput(f"there is no codec {codec!r}; choose {_CHOICE}")
 
@@ -67,13 +92,22 @@ def encode(image: np.ndarray, codec: str, budget: int) -> Coded:
 
     Parameters
     ----------
-    image : uint8 [H,W,3].
-    codec : one of ``CODECS``.
-    budget : bytes.
+    image : uint8 [H, W, 3]
+        RGB.
+    codec : str
+        One of ``CODECS``.
+    budget : int
+        Bytes.
+
+    Returns
+    -------
+    Coded
+        The picture.
 
     Raises
     ------
-    BadInput : no such picture or codec, or even 1/8 of the size takes more than the budget.
+    BadInput
+        No such picture or codec, or even 1/8 of the size takes more than the budget.
     """
     check_codec(codec)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -85,10 +119,10 @@ def encode(image: np.ndarray, codec: str, budget: int) -> Coded:
     module, room = _CODECS[codec], max(int(budget) - 1, 1)
     found: list[Coded] = []
     needed = 0
-    for reduction in range(MOST_REDUCTION + 1):
+    for reduction in range(MAX_REDUCTION + 1):
         rows, columns = _reduced(height, width, reduction)
         bits = 8 * room / (rows * columns)
-        if reduction < MOST_REDUCTION and bits < module.HALF_IS_BETTER and min(rows, columns) > 1:
+        if reduction < MAX_REDUCTION and bits < module.HALF_IS_BETTER and min(rows, columns) > 1:
             continue
         picture = Image.fromarray(image)
         if reduction:
@@ -120,20 +154,29 @@ def decode(data: bytes, height: int, width: int, intact: int | None = None) -> D
 
     Parameters
     ----------
-    data : what ``encode`` made, whole or the beginning of it.
-    height, width : of the picture in pixels, from the header it came with.
-    intact : so many leading bytes are sound; absent: all.
+    data : bytes
+        What ``encode`` made, whole or the beginning of it.
+    height, width : int
+        Of the picture in pixels, from the header of its burst.
+    intact : int, optional
+        So many leading bytes are sound; absent: all.
+
+    Returns
+    -------
+    Decoded
+        RGB, at the size of the picture.
 
     Raises
     ------
-    BadInput : the bytes cannot be decoded, or are a picture of another size.
+    BadInput
+        The bytes cannot be decoded, or are a picture of another size.
     """
     _check_size(height, width)
     if intact is not None and not 0 <= intact <= len(data):
         raise BadInput(f"{intact} bytes of {len(data)} cannot be sound; give 0 to {len(data)}")
     sound = bytes(data if intact is None else data[:intact])
     if len(sound) < 2:
-        raise BadInput("nothing of the picture's bytes came sound; send it again")
+        raise BadInput("nothing of the picture's bytes was received sound; send it again")
     number, reduction = sound[0] >> 2, sound[0] & 3
     if number >= len(CODECS):
         raise BadInput(

@@ -1,61 +1,111 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The setting of an encoder whose bytes just fit, in few calls."""
+"""The finest setting of an encoder whose bytes just fit, in few calls."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class DoesNotFit(Exception):
-    """Even the coarsest setting takes more than the budget: ``size`` bytes."""
+    """Even the coarsest setting takes more than the budget.
+
+    Parameters
+    ----------
+    size : int
+        Bytes that it takes.
+    """
 
     def __init__(self, size: int):
         super().__init__(size)
         self.size = size
 
 
-def finest_within(
-    encode: Callable[[int], bytes], budget: int, last: int, first: int, slope: float, near: float
-) -> tuple[bytes, int]:
-    """The bytes of the largest setting that takes at most ``budget`` bytes, and the setting.
-
-    The logarithm of the size is close to linear in the setting, so the secant through the two tightest settings finds
-    it; where that keeps to one side, the middle is taken.
+@dataclass(frozen=True)
+class Growth:
+    """How the size grows with the setting: its logarithm nearly as a line.
 
     Parameters
     ----------
-    encode : setting, 0 to ``last``, -> bytes; more for a larger setting, by and large.
-    budget : bytes.
-    last : largest setting.
-    first : setting to begin with.
-    slope : natural logarithm of the growth for one step, as a first guess.
-    near : this share of the budget is near enough to stop.
+    first : int
+        Setting to begin with.
+    slope : float
+        Natural logarithm of the growth for one step, as a first guess.
+    near : float
+        This share of the budget is near enough to stop.
+    """
+
+    first: int
+    slope: float
+    near: float
+
+
+def finest_within(
+    encode: Callable[[int], T],
+    budget: float,
+    last: int,
+    growth: Growth | None = None,
+    size: Callable[[T], int] = len,
+) -> tuple[T, int]:
+    """What the largest setting makes that takes at most ``budget`` bytes, and the setting.
+
+    Where it is known how the size grows, the secant through the two tightest settings finds it in few calls; where that
+    keeps to one side, and where nothing is known, the middle is taken.
+
+    Parameters
+    ----------
+    encode : callable
+        Setting, 0 to ``last``, -> what is coded; more for a larger setting, by and large.
+    budget : float
+        Bytes.
+    last : int
+        Largest setting.
+    growth : Growth, optional
+        What is known of the size; for sizes above 0 and a budget above 0 only.
+    size : callable
+        What is coded -> the bytes that it takes.
+
+    Returns
+    -------
+    found : object
+        What ``encode`` made.
+    setting : int
+        Of it.
 
     Raises
     ------
-    DoesNotFit : setting 0 takes more.
+    DoesNotFit
+        Setting 0 takes more.
     """
-    below, above = (-1, 0.0), (last + 1, 0.0)  # setting and logarithm of its size; the ends have none
-    best: tuple[bytes, int] | None = None
-    setting, goal, calls = min(max(first, 0), last), math.log(budget), 0
-    while above[0] - below[0] > 1:
-        data = encode(setting)
-        calls += 1
-        size = math.log(len(data))
-        if len(data) <= budget:
-            below, best = (setting, size), (data, setting)
-            if len(data) >= near * budget:
+    below, above = -1, last + 1  # the tightest settings known to fit and not to fit; the ends have no size
+    sizes: dict[int, int] = {}
+    best: tuple[T, int] | None = None
+    slope = growth.slope if growth else 0.0
+    setting = min(max(growth.first, 0), last) if growth else (below + above + 1) // 2
+    while above - below > 1:
+        made = encode(setting)
+        taken = sizes[setting] = size(made)
+        if taken <= budget:
+            below, best = setting, (made, setting)
+            if growth and taken >= growth.near * budget:
                 break
         else:
-            above = (setting, size)
+            above = setting
             if setting == 0:
-                raise DoesNotFit(len(data))
-        if below[0] >= 0 and above[0] <= last:
-            slope = max((above[1] - below[1]) / (above[0] - below[0]), 1e-6)
+                raise DoesNotFit(taken)
+        if growth is None:
+            setting = (below + above + 1) // 2
+            continue
+        if below in sizes and above in sizes:
+            slope = max((math.log(sizes[above]) - math.log(sizes[below])) / (above - below), 1e-6)
         # when the curve bends, the secant creeps up from one side
-        known = below if below[0] >= 0 else above
-        guess = (below[0] + above[0]) // 2 if calls > 5 else known[0] + math.floor((goal - known[1]) / slope)
-        setting = min(max(guess, below[0] + 1), above[0] - 1)
+        known = below if below in sizes else above
+        step = math.floor((math.log(budget) - math.log(sizes[known])) / slope)
+        setting = (below + above) // 2 if len(sizes) > 5 else known + step
+        setting = min(max(setting, below + 1), above - 1)
     assert best is not None  # the loop ends on a setting that fits, or raises
     return best

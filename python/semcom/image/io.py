@@ -30,9 +30,20 @@ _WIDEST_PANEL = 4096
 def made_folder(path: str) -> Path | None:
     """The folder, made if it is not there; None for an empty name.
 
+    Parameters
+    ----------
+    path : str
+        Name of a folder; ``~`` is the home folder.
+
+    Returns
+    -------
+    Path or None
+        The folder.
+
     Raises
     ------
-    BadInput : it cannot be made.
+    BadInput
+        It cannot be made.
     """
     if not path:
         return None
@@ -47,9 +58,20 @@ def made_folder(path: str) -> Path | None:
 def listed(path: str | os.PathLike[str]) -> list[Path]:
     """The picture files of a folder in name order, or the one file that is named; nothing is opened.
 
+    Parameters
+    ----------
+    path : str or os.PathLike[str]
+        A folder or a file.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
     Raises
     ------
-    BadInput : there is no such file or folder, or the folder holds no picture.
+    BadInput
+        There is no such file or folder, or the folder holds no picture.
     """
     where = Path(path).expanduser()
     if where.is_file():
@@ -69,9 +91,20 @@ def load(path: str | os.PathLike[str]) -> np.ndarray:
     lies on white, the orientation in the EXIF data is applied, and of an animation the first frame is taken. Of 16-bit
     colour, Pillow keeps the upper 8 bits.
 
+    Parameters
+    ----------
+    path : str or os.PathLike[str]
+        Name of the file.
+
+    Returns
+    -------
+    uint8 [H, W, 3]
+        The picture, RGB.
+
     Raises
     ------
-    BadInput : there is no such file, it is a folder, no picture, damaged, or has more than ``MAX_PIXELS`` pixels.
+    BadInput
+        There is no such file, it is a folder, no picture, damaged, or has more than ``MAX_PIXELS`` pixels.
     """
     with _opened(path) as picture:
         picture = ImageOps.exif_transpose(picture)
@@ -86,9 +119,22 @@ def load(path: str | os.PathLike[str]) -> np.ndarray:
 def load_mask(path: str | os.PathLike[str], height: int, width: int) -> np.ndarray:
     """Read a picture file as a mask, bool [height, width]: inside is what is neither black nor fully transparent.
 
+    Parameters
+    ----------
+    path : str or os.PathLike[str]
+        Name of the file.
+    height, width : int
+        Of the image that the mask belongs to, in pixels.
+
+    Returns
+    -------
+    bool [height, width]
+        True inside.
+
     Raises
     ------
-    BadInput : as ``load``, or the picture has another size, or is black all over.
+    BadInput
+        As ``load``, or the picture has another size, or is black all over.
     """
     with _opened(path) as picture:
         picture = ImageOps.exif_transpose(picture)
@@ -108,13 +154,23 @@ def load_mask(path: str | os.PathLike[str], height: int, width: int) -> np.ndarr
 
 
 def save_png(path: str | os.PathLike[str], image: np.ndarray, text: Mapping[str, str] | None = None) -> None:
-    """Write uint8 [H, W, 3] or bool [H, W] (white on black) as PNG; the file appears complete or not at all.
+    """Write an image or a mask (white on black) as PNG; the file appears complete or not at all.
 
     ``text`` goes into tEXt chunks (iTXt where it is not Latin-1).
 
+    Parameters
+    ----------
+    path : str or os.PathLike[str]
+        Name of the file.
+    image : uint8 [H, W, 3] or bool [H, W]
+        The image, RGB, or the mask.
+    text : mapping of str to str, optional
+        Goes into tEXt chunks (iTXt where it is not Latin-1).
+
     Raises
     ------
-    BadInput : the array is no image, or the file cannot be written there.
+    BadInput
+        The array is no image, or the file cannot be written there.
     """
     path = Path(path)
     if image.dtype == bool and image.ndim == 2 and image.size:
@@ -145,12 +201,14 @@ def side_by_side(panels: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
 
     Parameters
     ----------
-    panels : title and image, uint8 [H, W, 3] or bool [H, W], of any size
+    panels : sequence of (str, numpy.ndarray)
+        Title and image, uint8 [H, W, 3] or bool [H, W], of any size.
 
     Returns
     -------
-    uint8 [H', W', 3]; the panels get the height of the tallest one, within 96 to 1024 pixels, unless that would make
-    one wider than 4096 pixels.
+    uint8 [H', W', 3]
+        The panels get the height of the tallest one, within 96 to 1024 pixels, unless that would make one wider than
+        4096 pixels.
     """
     if not panels:
         raise BadInput("A montage needs at least one panel.")

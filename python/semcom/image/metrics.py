@@ -19,13 +19,47 @@ MS_SSIM_MIN_SIDE = (_WINDOW - 1) * 2 ** (len(_WEIGHTS) - 1) + 1
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """10 log10(255^2 / mean squared error over all bytes), in dB; infinite for equal images."""
+    """10 log10(255^2 / mean squared error over all bytes), in dB; infinite for equal images.
+
+    Parameters
+    ----------
+    a, b : uint8 [H, W, 3]
+        Two images, RGB.
+
+    Returns
+    -------
+    float
+        DB.
+
+    Raises
+    ------
+    BadInput
+        No such images, or of different sizes.
+    """
     _check(a, b)
     return _decibels(_squared_error(a, b).mean())
 
 
 def roi_psnr(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> float | None:
-    """PSNR with the error taken over the pixels of ``mask``, bool [H, W], only; None if there are none."""
+    """PSNR with the error taken over the pixels of ``mask``, bool [H, W], only; None if there are none.
+
+    Parameters
+    ----------
+    a, b : uint8 [H, W, 3]
+        Two images, RGB.
+    mask : bool [H, W]
+        True where errors count.
+
+    Returns
+    -------
+    float or None
+        DB.
+
+    Raises
+    ------
+    BadInput
+        No such images, or of different sizes.
+    """
     _check(a, b)
     mask = np.asarray(mask).astype(bool)
     if mask.shape != a.shape[:2]:
@@ -40,6 +74,21 @@ def ms_ssim(a: np.ndarray, b: np.ndarray) -> float | None:
     scales, halved by 2x2 averages, Gaussian window 11x11 of sigma 1.5. Each scale's map is averaged over pixels and the
     three colours; a negative average counts as 0. Borders are treated as torchmetrics treats them, so that figures
     agree to 1e-4: the window stays within the image, but the coarsest scale is reflected at its borders.
+
+    Parameters
+    ----------
+    a, b : uint8 [H, W, 3]
+        Two images, RGB.
+
+    Returns
+    -------
+    float or None
+        0 to 1.
+
+    Raises
+    ------
+    BadInput
+        No such images, or of different sizes.
     """
     _check(a, b)
     if min(a.shape[:2]) < MS_SSIM_MIN_SIDE:

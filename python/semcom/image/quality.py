@@ -15,7 +15,10 @@ class Assessor:
 
     Parameters
     ----------
-    ms_ssim, st_lpips : include these; ST-LPIPS needs ONNX Runtime and its shipped weights.
+    ms_ssim : bool, default True
+        Whether it is measured.
+    st_lpips : bool, default False
+        Whether it is measured; it needs ONNX Runtime and its shipped weights.
     """
 
     def __init__(self, ms_ssim: bool = True, st_lpips: bool = False):

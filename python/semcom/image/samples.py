@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The photographs that come with the examples."""
+"""The photographs of the examples."""
 
 from __future__ import annotations
 
@@ -11,9 +11,20 @@ from ..errors import BadInput
 def sample_image(name: str = "skimage_astronaut.png") -> str:
     """Path of a photograph that is installed with the module, or lies in the source tree's ``examples/images``.
 
+    Parameters
+    ----------
+    name : str, default "skimage_astronaut.png"
+        File name of the photograph.
+
+    Returns
+    -------
+    str
+        Path of the file.
+
     Raises
     ------
-    BadInput : there is none of that name; the sentence lists those there are.
+    BadInput
+        There is none of that name; the sentence lists those there are.
     """
     known: set[str] = set()
     for parent in Path(__file__).resolve().parents:

@@ -25,12 +25,15 @@ class StLpips:
 
     Parameters
     ----------
-    path : ONNX file, by default the shipped ``stlpips_alex``
-    threads : threads that one run may use
+    path : str or Path, optional
+        ONNX file, by default the shipped ``stlpips_alex``.
+    threads : int, default 2
+        Threads that one run may use.
 
     Raises
     ------
-    Missing : the weights are not here. The network is loaded when it is used first.
+    Missing
+        The weights are not here. The network is loaded when it is used first.
     """
 
     def __init__(self, path: str | Path | None = None, threads: int = 2) -> None:

@@ -2,8 +2,8 @@
 """The image semantic encoder: an image becomes a scene.
 
 A-seg, B-seg, caption and sub-images are each made by a part of its own, and any of them can be another: what segments
-classes is a :class:`~..segment.semantic.SemanticSegmenter`, what writes the text a :class:`~.captioners.Captioner`, and
-what finds outlines is :class:`~..segment.sam.Sam` or any ``Cut``.
+classes is a :class:`~..segment.semantic.SemanticSegmenter`, what writes the text a
+:class:`~.caption.captioners.Captioner`, and what finds outlines is :class:`~..segment.sam.Sam` or any ``Cut``.
 """
 
 from __future__ import annotations
@@ -16,26 +16,28 @@ import numpy as np
 from PIL import Image
 
 from .. import codec
+from ..codec.search import DoesNotFit, finest_within
 from ..errors import BadInput
 from ..segment.boundaries import partition, snap
 from ..segment.everything import everything
+from ..segment.instances import SceneObject, class_mask, objects
+from ..segment.masks import Embedding
 from ..segment.prompts import ClassName, Prompt, parse_prompt, validate
 from ..segment.regions import merged
-from ..segment.sam import Embedding, Sam
-from ..segment.semantic import ClassSegmenter, SceneObject, SemanticSegmenter, class_mask, objects
-from . import colours, container, labelmap
-from .captioners import Captioner, captioner
-from .model import Scene, SubImage
-from .rebuild import Appearance
+from ..segment.sam import Sam
+from ..segment.semantic import ClassSegmenter, SemanticSegmenter
+from .appearance import Appearance, finest_colours
+from .caption.captioners import Captioner, captioner
+from .coding import container, labelmap
+from .model import Scene, SubImage, regions_of
 
-_LEAST_SEGMENT = 1 / 2000  # of the image's area; smaller pieces of B-seg go to their neighbours
-_MOST_REGIONS = 255
-_MOST_SEGMENTS = 96
+_MIN_SEGMENT = 1 / 2000  # of the image's area; smaller pieces of B-seg go to their neighbours
+_MAX_SEGMENTS = 96
 _OUTLINES = 0.55  # of the bytes of B-seg that its map may take
 _MARGIN = 1 / 32  # of its sides that a sub-image shows around its object
 _FRAME = 10  # bytes that the section of B-seg takes beside its map and colours, at most
-_LEAST_PICTURE = 96  # bytes; less is no picture
-_MOST_SIDE = 1024  # of the maps that are sent
+_MIN_PICTURE = 96  # bytes; less is no picture
+_MAX_SIDE = 1024  # of the maps that are sent
 
 Cut = Callable[[np.ndarray], np.ndarray]
 """uint8 RGB [H, W, 3] -> its segments, uint8 [H, W], as :func:`~..segment.boundaries.partition` makes them."""
@@ -45,18 +47,28 @@ Cut = Callable[[np.ndarray], np.ndarray]
 class EncoderSettings:
     """What is sent of an image.
 
-    budget : bytes of the whole scene; B-seg and sub-images take what the rest leaves, and text and class map what they
-        need.
-    prompts : text forms of prompts that say what the sub-images show; none: the objects of A-seg, the largest first,
-        and the whole image where A-seg has none.
-    captioner : "composed", or one of ``captioners.NAMES``.
-    colour_budget : bytes of the colours of A-seg's regions.
-    boundaries : whether B-seg is sent, which takes SAM.
-    boundary_budget : bytes of B-seg, map and colours, if so many are left.
-    boundary_side : pixels on the longer side that its map has at most: outlines at half the size take half the bytes,
-        and twice as many segments look better than sharper ones.
-    sub_images : how many sub-images are sent at most; 0 for none.
-    codec : of the sub-images, a key of ``semcom.codec.CODECS``.
+    Parameters
+    ----------
+    budget : int, default 5000
+        Bytes of the whole scene; text and class map take what they need, B-seg and sub-images the rest.
+    prompts : tuple of str, optional
+        Text forms of prompts that say what the sub-images show; none: the objects of A-seg, the largest first, and the
+        whole image where A-seg has none.
+    captioner : str, default "composed"
+        "composed", or one of ``captioners.CAPTIONERS``.
+    colour_budget : int, default 80
+        Bytes of the colours of A-seg's regions.
+    boundaries : bool, default True
+        Whether B-seg is sent, which takes SAM.
+    boundary_budget : int, default 1400
+        Bytes of B-seg, map and colours, if so many are left.
+    boundary_side : int, default 256
+        Pixels on the longer side that its map has at most: outlines at half the size take half the bytes, and twice as
+        many segments look better than sharper ones.
+    sub_images : int, default 3
+        How many sub-images are sent at most; 0 for none.
+    codec : str, default "avif"
+        Of the sub-images, a key of ``semcom.codec.CODECS``.
     """
 
     budget: int = 5000
@@ -84,27 +96,33 @@ class EncoderSettings:
                 raise BadInput(
                     f"a {name.replace('_', ' ')} of {getattr(self, name)} is too little; give {least} or more"
                 )
-        if self.sub_images > container.MOST_SUB_IMAGES:
-            raise BadInput(f"{self.sub_images} sub-images are too many; at most {container.MOST_SUB_IMAGES} are sent")
+        if self.sub_images > container.MAX_SUB_IMAGES:
+            raise BadInput(f"{self.sub_images} sub-images are too many; at most {container.MAX_SUB_IMAGES} are sent")
 
 
 class SemanticEncoder:
     """Images to scenes.
 
+    ``seconds`` maps the stages of the last image to the time they took.
+
     Parameters
     ----------
-    settings : what is sent.
-    segmenter : of A-seg; the project's own unless given.
-    sam : of B-seg and of prompts; fetched weights unless given, and not needed for ``boundaries`` False and no prompts
+    settings : EncoderSettings, optional
+        What is sent.
+    segmenter : SemanticSegmenter, optional
+        Of A-seg; the project's own unless given.
+    sam : Sam, optional
+        Of B-seg and of prompts; fetched weights unless given, and not needed for ``boundaries`` False and no prompts
         but classes.
-    writer : of the caption; as the settings say unless given.
-    cut : of B-seg, in place of SAM's everything mode; segments that are too small or too many are merged.
-
-    ``seconds`` maps the stages of the last image to the time they took.
+    writer : Captioner, optional
+        Of the caption; as the settings say unless given.
+    cut : Cut, optional
+        Of B-seg, in place of SAM's everything mode; segments that are too small or too many are merged.
 
     Raises
     ------
-    Missing : weights or packages that the settings need are not here.
+    Missing
+        Weights or packages that the settings need are not here.
     """
 
     def __init__(
@@ -132,11 +150,22 @@ class SemanticEncoder:
         return dict(self._segmenter.weights) | (self._sam.weights if self._sam else {})
 
     def encode(self, image: np.ndarray) -> Scene:
-        """uint8 RGB [H, W, 3] -> its scene.
+        """The scene of an image.
+
+        Parameters
+        ----------
+        image : uint8 [H, W, 3]
+            RGB.
+
+        Returns
+        -------
+        Scene
+            Within the budget.
 
         Raises
         ------
-        BadInput : no such image, or prompts that do not fit it.
+        BadInput
+            No such image, or prompts that do not fit it.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise BadInput(f"a scene is made of an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
@@ -156,21 +185,21 @@ class SemanticEncoder:
             clock("B-seg")
             labels = snap(labels, segments)
         labels = _plain(labels)
-        things = objects(labels)
-        caption = self._writer.caption(image, labels, things)
+        instances = objects(labels)
+        caption = self._writer.caption(image, labels, instances)
         clock("text")
-        small_labels = _fitted(labels, _MOST_SIDE)
+        small_labels = _fitted(labels, _MAX_SIDE)
         scene = Scene(
             height,
             width,
             caption,
             small_labels,
-            tuple(things[: container.MOST_OBJECTS]),
+            tuple(instances[: container.MAX_OBJECTS]),
             classes=self._segmenter.classes,
         )
         regions = regions_of(small_labels)
         small = _picture_of(image, regions)
-        found = colours.fitting(Appearance(small, regions), self.settings.colour_budget)
+        found = finest_colours(Appearance(small, regions), self.settings.colour_budget)
         scene = replace(scene, colours=found and found[0])
         clock("colours")
         if segments is not None:
@@ -179,66 +208,65 @@ class SemanticEncoder:
             clock("B-seg")
         if self.settings.sub_images:
             room = self.settings.budget - len(container.encode(scene))
-            scene = replace(scene, sub_images=self._sub_images(image, labels, things, embedding, room))
+            scene = replace(scene, sub_images=self._sub_images(image, labels, instances, embedding, room))
             clock("S-img")
         return scene
 
     def _segments(self, image: np.ndarray, embedding: Embedding | None) -> np.ndarray:
         height, width = image.shape[:2]
-        least = max(16, round(_LEAST_SEGMENT * height * width))
+        least = max(16, round(_MIN_SEGMENT * height * width))
         if self._cut is None:
             masks = [found.mask for found in everything(self._sam, embedding)]
-            return partition(masks, height, width, least, _MOST_SEGMENTS)
+            return partition(masks, height, width, least, _MAX_SEGMENTS)
         segments = self._cut(image)
         if segments.dtype != np.uint8 or segments.shape != (height, width):
             raise BadInput(
                 f"the segments of a {width}x{height} image are uint8 [{height}, {width}], not "
                 f"{segments.dtype} {list(segments.shape)}"
             )
-        return (merged(segments, least, _MOST_SEGMENTS)[0] + 1).astype(np.uint8)
+        return (merged(segments, least, _MAX_SEGMENTS)[0] + 1).astype(np.uint8)
 
     def _with_boundaries(self, scene: Scene, image: np.ndarray, segments: np.ndarray, budget: int) -> Scene:
         """The largest segments, as many as half of the bytes have room for; the rest goes to how they look."""
         segments = _fitted(segments, self.settings.boundary_side)
         small = _picture_of(image, segments)
-        low, high, best = 1, int(segments.max()) + 1, None
-        while low < high:
-            middle = (low + high) // 2
-            fewer = (merged(segments, 1, middle)[0] + 1).astype(np.uint8)
-            taken = len(labelmap.encode(fewer))
-            if taken <= _OUTLINES * budget:
-                best, low = (fewer, taken), middle + 1
-            else:
-                high = middle
-        if best is None:
+
+        def at(setting: int) -> tuple[np.ndarray, int]:
+            fewer = (merged(segments, 1, setting + 1)[0] + 1).astype(np.uint8)
+            return fewer, len(labelmap.encode(fewer))
+
+        try:
+            (fewer, taken), _ = finest_within(
+                at, _OUTLINES * budget, int(segments.max()) - 1, size=lambda found: found[1]
+            )
+        except DoesNotFit:
             return scene
-        fewer, taken = best
-        found = colours.fitting(Appearance(small, fewer), budget - taken)
+        found = finest_colours(Appearance(small, fewer), budget - taken)
         return scene if found is None else replace(scene, segments=fewer, details=found[0])
 
     def _sub_images(
         self,
         image: np.ndarray,
         labels: np.ndarray,
-        things: Sequence[SceneObject],
+        instances: Sequence[SceneObject],
         embedding: Embedding | None,
         room: int,
     ) -> tuple[SubImage, ...]:
         """The boxes that matter most, each with bytes by its area."""
-        boxes = self._boxes(image.shape[:2], labels, things, embedding)[: self.settings.sub_images]
+        boxes = self._boxes(image.shape[:2], labels, instances, embedding)[: self.settings.sub_images]
         out: list[SubImage] = []
         while boxes:
             areas = [_area(box) for box in boxes]
             overhead = container.SUB_IMAGE_BYTES * len(boxes)
             shares = [(room - overhead) * area // sum(areas) for area in areas]
-            if min(shares) >= _LEAST_PICTURE or len(boxes) == 1:
+            if min(shares) >= _MIN_PICTURE or len(boxes) == 1:
                 break
             boxes = boxes[:-1]
         left = room
         for i, box in enumerate(boxes):
             rest = sum(_area(other) for other in boxes[i:])
             share = (left - container.SUB_IMAGE_BYTES * (len(boxes) - i)) * _area(box) // rest
-            if share < _LEAST_PICTURE:
+            if share < _MIN_PICTURE:
                 break
             x0, y0, x1, y1 = box
             try:
@@ -250,7 +278,7 @@ class SemanticEncoder:
         return tuple(out)
 
     def _boxes(
-        self, size: tuple[int, int], labels: np.ndarray, things: Sequence[SceneObject], embedding: Embedding | None
+        self, size: tuple[int, int], labels: np.ndarray, instances: Sequence[SceneObject], embedding: Embedding | None
     ) -> list[tuple[int, int, int, int]]:
         """What the sub-images show, the largest first."""
         height, width = size
@@ -260,29 +288,20 @@ class SemanticEncoder:
             mask = class_mask(labels, names) if names else np.zeros(size, bool)
             if wanted:
                 mask = mask | self._sam.segment(embedding, wanted).mask
-            things = objects(mask.astype(np.uint8))
-        elif not things:
+            instances = objects(mask.astype(np.uint8))
+        elif not instances:
             return [(0, 0, width, height)]
         boxes = []
-        for thing in sorted(things, key=lambda thing: -thing.area):
-            x0, y0, x1, y1 = thing.box
+        for instance in sorted(instances, key=lambda instance: -instance.area):
+            x0, y0, x1, y1 = instance.box
             dx, dy = round((x1 - x0) * _MARGIN), round((y1 - y0) * _MARGIN)
             boxes.append((max(0, x0 - dx), max(0, y0 - dy), min(width, x1 + dx), min(height, y1 + dy)))
         return boxes
 
 
-def regions_of(labels: np.ndarray) -> np.ndarray:
-    """The regions of a class map that have colours of their own: uint8 [h, w], 1 to N, the 255 largest at most.
-
-    Transmitter and receiver find the same, so they need not be sent.
-    """
-    regions, _ = merged(labels, 1, _MOST_REGIONS)
-    return (regions + 1).astype(np.uint8)
-
-
 def _plain(labels: np.ndarray) -> np.ndarray:
     """A class map without islands too small to be an object, which would cost more than they say."""
-    kept, _ = merged(labels, max(16, round(_LEAST_SEGMENT * labels.size)))
+    kept, _ = merged(labels, max(16, round(_MIN_SEGMENT * labels.size)))
     # a merged region takes the class that most of it had
     pairs = np.bincount(kept.ravel() * np.intp(256) + labels.ravel(), minlength=256)
     pairs = np.pad(pairs, (0, -len(pairs) % 256)).reshape(-1, 256)

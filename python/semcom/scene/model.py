@@ -8,23 +8,84 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..segment.classes import VOC
-from ..segment.semantic import SceneObject
-from .rebuild import Colours
+from ..segment.instances import SceneObject
+from ..segment.regions import merged
+
+DEGREES = (8, 2, 2)
+"""Highest degree of the surface of luma, blue and red difference: the sum of the half periods across and down."""
+
+MEAN_STEP = 8
+"""Grey levels between two means that can be told apart."""
+
+MAX_LEVEL = 62
+"""Highest value of a surface's coefficient; means and texture have less."""
+
+TEXTURE_STEP = 4
+"""Grey levels of standard deviation between two strengths of texture."""
+
+MAX_TEXTURE = 15
+
+TERMS = tuple((degree + 1) * (degree + 2) // 2 for degree in DEGREES)
+TEXTURE_COLUMN = 3
+FIRST_COLUMN = np.cumsum([4, *(terms - 1 for terms in TERMS)])
+
+COLUMNS = int(FIRST_COLUMN[-1])
+"""Values of a segment, 58: mean luma, blue and red difference; texture; 44 + 5 + 5 coefficients by rising degree."""
+
+USUAL_STEP = 8
+
+_MAX_REGIONS = 255
 
 
 def at_size(labels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A map [h, w] at the size of the picture, each pixel that of the map which lies under it."""
+    """A map [h, w] at the size of the picture, each pixel that of the map which lies under it.
+
+    Parameters
+    ----------
+    labels : uint8 [h, w]
+        A map at the picture's size or a fraction of it.
+    height, width : int
+        Of the picture in pixels.
+
+    Returns
+    -------
+    uint8 [height, width]
+        The map.
+    """
     rows = np.arange(height) * labels.shape[0] // height
     columns = np.arange(width) * labels.shape[1] // width
     return np.ascontiguousarray(labels[rows[:, None], columns])
 
 
 @dataclass(frozen=True)
+class Colours:
+    """How the segments of a partition look; row n - 1 belongs to segment n.
+
+    Parameters
+    ----------
+    values : uint8 [N, COLUMNS]
+        Column 0: mean luma / 8, 0 to 32. Columns 1, 2: mean blue and red difference / 8 + 16, 0 to 32. Column 3:
+        standard deviation of the residual of the surface / 4, 0 to 15. Then the coefficients of degree 1 and more, of
+        luma, blue and red difference: 0, -1, 1, -2, 2, ... as 0, 1, 2, 3, 4, ..., up to 62, most of them 0.
+    step : int, default ``USUAL_STEP``
+        What 1 means in a coefficient of a segment of 2 % of the picture, in grey levels of standard deviation, 1 to
+        255; it falls with the root of a segment's area, so that an error costs the same wherever it is.
+    """
+
+    values: np.ndarray
+    step: int = USUAL_STEP
+
+
+@dataclass(frozen=True)
 class SubImage:
     """S-img: a part of the image as a picture.
 
-    box : x0, y0, x1, y1 in pixels of the image, the last two exclusive.
-    data : of ``semcom.codec``: tag byte and the codec's stream.
+    Parameters
+    ----------
+    box : tuple of 4 int
+        x0, y0, x1, y1 in pixels of the image, the last two exclusive.
+    data : bytes
+        Of ``semcom.codec``: tag byte and the codec's stream.
     """
 
     box: tuple[int, int, int, int]
@@ -33,18 +94,29 @@ class SubImage:
 
 @dataclass(frozen=True)
 class Scene:
-    """Explainable semantics of one image; a part that was not sent, or did not come, is None or empty.
+    """Explainable semantics of one image; a part that was not sent, or has not arrived, is None or empty.
 
-    height, width : of the image in pixels, 0 if not known.
-    caption : the semantic text.
-    labels : A-seg, uint8 [h, w], class of each pixel, at the image's size or a fraction of it.
-    objects : instances, with boxes in pixels of the image.
-    colours : of each connected region of ``labels``, in the order of ``segment.regions.components``.
-    segments : B-seg, uint8 [h, w], segments 1 to N in the order of their first pixels, at the image's size or a
-        fraction of it.
-    details : colours of each segment.
-    sub_images : S-img.
-    classes : the names that labels stand for.
+    Parameters
+    ----------
+    height, width : int, default 0
+        Of the image in pixels, 0 if not known.
+    caption : str, optional
+        The semantic text.
+    labels : numpy.ndarray, optional
+        A-seg, uint8 [h, w], class of each pixel, at the image's size or a fraction of it.
+    objects : tuple of SceneObject, optional
+        Instances, with boxes in pixels of the image.
+    colours : Colours, optional
+        Of each connected region of ``labels``, in the order of ``segment.regions.components``.
+    segments : numpy.ndarray, optional
+        B-seg, uint8 [h, w], segments 1 to N in the order of their first pixels, at the image's size or a fraction of
+        it.
+    details : Colours, optional
+        Colours of each segment.
+    sub_images : tuple of SubImage, optional
+        S-img.
+    classes : tuple of str, default ``VOC``
+        The names that labels stand for.
     """
 
     height: int = 0
@@ -57,3 +129,22 @@ class Scene:
     details: Colours | None = None
     sub_images: tuple[SubImage, ...] = ()
     classes: tuple[str, ...] = VOC
+
+
+def regions_of(labels: np.ndarray) -> np.ndarray:
+    """The regions of a class map that have colours of their own, the 255 largest at most.
+
+    Transmitter and receiver find the same, so they need not be sent.
+
+    Parameters
+    ----------
+    labels : uint8 [h, w]
+        The class map.
+
+    Returns
+    -------
+    uint8 [h, w]
+        1 to the number of regions.
+    """
+    regions, _ = merged(labels, 1, _MAX_REGIONS)
+    return (regions + 1).astype(np.uint8)

@@ -24,7 +24,7 @@ VIEWS = ("text_view", "labels_view", "segments_view")
 
 def captioners() -> tuple[str, ...]:
     """What can write the text."""
-    from ..scene.captioners import CAPTIONERS
+    from ..scene.caption.captioners import CAPTIONERS
 
     return CAPTIONERS
 

@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Segmentation by prompts: what is meant in an image, and which pixels it covers."""
+"""Segmentation by prompts: what is meant in an image, and which pixels it covers.
+
+The two segmenters that run networks load on first use: who only reads a scene needs neither.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
 
 from .boundaries import boundaries, partition, snap
 from .classes import COCO_TO_VOC, PALETTE, VOC, VOID
 from .draw import cut_out, overlay
 from .everything import everything
+from .instances import SceneObject, class_mask, objects
+from .masks import Candidates, Embedding, Segmentation
 from .prompts import Box, ClassName, Everything, MaskFile, Point, Prompt, parse_prompt, validate
-from .sam import Embedding, Sam, Segmentation
-from .semantic import ClassSegmenter, SceneObject, SemanticSegmenter, class_mask, objects
+
+_SEGMENTERS = {"Sam": ".sam", "ClassSegmenter": ".semantic", "SemanticSegmenter": ".semantic"}
 
 __all__ = [
     "COCO_TO_VOC",
@@ -15,6 +25,7 @@ __all__ = [
     "VOC",
     "VOID",
     "Box",
+    "Candidates",
     "ClassName",
     "ClassSegmenter",
     "Embedding",
@@ -37,3 +48,9 @@ __all__ = [
     "snap",
     "validate",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _SEGMENTERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_SEGMENTERS[name], __name__), name)

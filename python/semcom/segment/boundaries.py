@@ -10,35 +10,43 @@ import numpy as np
 from ..errors import BadInput
 from .regions import merged
 
-MOST = 255
+MAX_SEGMENTS = 255
 """Segments that a partition may have: their numbers fit into a byte, and 0 is left for what is not segmented."""
 
 
-def partition(masks: Sequence[np.ndarray], height: int, width: int, least: int = 64, most: int = MOST) -> np.ndarray:
+def partition(
+    masks: Sequence[np.ndarray], height: int, width: int, least: int = 64, most: int = MAX_SEGMENTS
+) -> np.ndarray:
     """Cut the image up along the masks' outlines, small masks lying over large ones.
 
     What no mask covers makes segments too. Strips thinner than 3 pixels, 5 where no mask covers them, are outlines that
-    do not quite meet rather than things, and go to the segments beside them. Every segment is connected, and they are
+    do not quite meet rather than objects, and go to the segments beside them. Every segment is connected, and they are
     numbered by where their first pixels lie, row by row: segments that touch differ, so that the outlines alone tell
     the whole partition.
 
     Parameters
     ----------
-    masks : bool [H, W] each
-    height, width : of the image, in pixels
-    least : pixels; smaller pieces go to the neighbour that they share the longest edge with
-    most : segments that may remain, 1 to 255; the smallest are given away until no more are left
+    masks : sequence of bool [H, W]
+        True inside.
+    height, width : int
+        Of the image, in pixels.
+    least : int, default 64
+        Pixels; smaller pieces go to the neighbour that they share the longest edge with.
+    most : int, default ``MAX_SEGMENTS``
+        Segments that may remain, 1 to 255; the smallest are given away until no more are left.
 
     Returns
     -------
-    uint8 [H, W], 1 to the number of segments.
+    uint8 [H, W]
+        1 to the number of segments.
 
     Raises
     ------
-    BadInput : a mask of another size, or ``most`` out of range.
+    BadInput
+        A mask of another size, or ``most`` out of range.
     """
-    if not 1 <= most <= MOST:
-        raise BadInput(f"A partition has 1 to {MOST} segments, not {most}.")
+    if not 1 <= most <= MAX_SEGMENTS:
+        raise BadInput(f"A partition has 1 to {MAX_SEGMENTS} segments, not {most}.")
     layers = np.zeros((height, width), np.int32)
     for number, mask in enumerate(sorted(masks, key=np.count_nonzero, reverse=True), 1):
         if mask.shape != layers.shape:
@@ -51,7 +59,18 @@ def partition(masks: Sequence[np.ndarray], height: int, width: int, least: int =
 
 
 def boundaries(labels: np.ndarray) -> np.ndarray:
-    """Where a label map, integers [H, W], changes: bool [H, W], true left of and above a change; one pixel thick."""
+    """Where a label map changes: left of and above a change, one pixel thick.
+
+    Parameters
+    ----------
+    labels : integers [H, W]
+        The map.
+
+    Returns
+    -------
+    bool [H, W]
+        True at a change.
+    """
     edges = np.zeros(labels.shape, bool)
     edges[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     edges[:-1] |= labels[:-1] != labels[1:]
@@ -67,10 +86,14 @@ def snap(labels: np.ndarray, segments: np.ndarray, clear: float = 0.8, reach: fl
 
     Parameters
     ----------
-    labels : uint8 [H, W], the class of each pixel
-    segments : uint8 [H, W], a partition of the same image
-    clear : share of a segment, above 0.5, that a class must hold
-    reach : how far outlines move at most, as a share of the longer side
+    labels : uint8 [H, W]
+        The class of each pixel.
+    segments : uint8 [H, W]
+        A partition of the same image.
+    clear : float, default 0.8
+        Share of a segment, above 0.5, that a class must hold.
+    reach : float, default 0.01
+        How far outlines move at most, as a share of the longer side.
 
     Returns
     -------
@@ -78,7 +101,8 @@ def snap(labels: np.ndarray, segments: np.ndarray, clear: float = 0.8, reach: fl
 
     Raises
     ------
-    BadInput : maps of different sizes.
+    BadInput
+        Maps of different sizes.
     """
     if labels.shape != segments.shape:
         raise BadInput(f"A class map of {labels.shape} does not fit segments of {segments.shape}; take one image's.")
@@ -128,7 +152,20 @@ def _thick(labels: np.ndarray, radius: int) -> np.ndarray:
 
 
 def filled(labels: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Labels with those of pixels that are not ``known`` taken from the nearest that are, a layer at a time."""
+    """Labels with those of pixels that are not ``known`` taken from the nearest that are, a layer at a time.
+
+    Parameters
+    ----------
+    labels : integers [H, W]
+        The map.
+    known : bool [H, W]
+        True where the label counts.
+
+    Returns
+    -------
+    integers [H, W]
+        A new map.
+    """
     labels, known = labels.copy(), known.copy()
     while not known.all() and known.any():
         reached = known.copy()

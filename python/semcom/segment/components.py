@@ -12,10 +12,16 @@ import numpy as np
 class Components:
     """The pieces of a map: pixels of one label that touch one another.
 
-    ids : int64 [H, W], the piece of each pixel, 0 to n-1 in the order of their first pixels.
-    labels : [n], the label of each, of the map's dtype.
-    areas : int64 [n], pixels of each.
-    boxes : int64 [n, 4], x0, y0, x1, y1 of each, x1 and y1 exclusive.
+    Parameters
+    ----------
+    ids : int64 [H, W]
+        The piece of each pixel, 0 to n-1 in the order of their first pixels.
+    labels : numpy.ndarray [n]
+        The label of each, of the map's dtype.
+    areas : int64 [n]
+        Pixels of each.
+    boxes : int64 [n, 4]
+        x0, y0, x1, y1 of each, x1 and y1 exclusive.
     """
 
     ids: np.ndarray
@@ -25,9 +31,21 @@ class Components:
 
 
 def components(labels: np.ndarray, corners: bool = True) -> Components:
-    """The pieces of ``labels``, integers or bool [H, W] of at least one pixel.
+    """The pieces of a map.
 
     Pixels touch by their edges, and with ``corners`` at their corners too.
+
+    Parameters
+    ----------
+    labels : integers or bool [H, W]
+        Of at least one pixel.
+    corners : bool, default True
+        Whether pixels touch at their corners too, not only by their edges.
+
+    Returns
+    -------
+    Components
+        In the order of their first pixels.
     """
     height, width = labels.shape
     first = np.ones((height, width), bool)
@@ -54,6 +72,18 @@ def without_islands(labels: np.ndarray, least: int) -> np.ndarray:
     """A copy of ``labels`` in which each piece of fewer than ``least`` pixels took the label that surrounds it most.
 
     A map all of whose pieces are that small stays as it is.
+
+    Parameters
+    ----------
+    labels : integers [H, W]
+        The map.
+    least : int
+        Pixels.
+
+    Returns
+    -------
+    integers [H, W]
+        A new map.
     """
     cleaned = labels.copy()
     while True:

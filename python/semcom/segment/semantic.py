@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A-seg: which class each pixel belongs to, and which objects that makes."""
+"""A-seg: which class each pixel belongs to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,8 +12,8 @@ from PIL import Image
 
 from ..errors import BadInput
 from ..zoo import onnx, weights
-from .classes import VOC, VOID
-from .components import components, without_islands
+from .classes import VOC
+from .components import without_islands
 
 SIDE = 320
 """Longest side of what the network sees, in pixels."""
@@ -29,8 +28,12 @@ ISLAND = 0.0004
 class SemanticSegmenter(Protocol):
     """What finds the class of each pixel; anything of this shape can take :class:`ClassSegmenter`'s place.
 
-    classes : names by label; label 0 is the background.
-    weights : file name -> sha256 of what it runs on.
+    Attributes
+    ----------
+    classes : sequence of str
+        Names by label; label 0 is the background.
+    weights : dict of str to str
+        File name -> sha256 of what it runs on.
     """
 
     @property
@@ -40,22 +43,19 @@ class SemanticSegmenter(Protocol):
     def weights(self) -> dict[str, str]: ...
 
     def segment(self, image: np.ndarray) -> np.ndarray:
-        """uint8 [H, W, 3] -> uint8 [H, W], labels."""
+        """The class of each pixel.
+
+        Parameters
+        ----------
+        image : uint8 [H, W, 3]
+            RGB.
+
+        Returns
+        -------
+        uint8 [H, W]
+            Labels.
+        """
         ...
-
-
-@dataclass(frozen=True)
-class SceneObject:
-    """One connected piece of one class.
-
-    label : index into the segmenter's classes, never 0.
-    box : x0, y0, x1, y1 in pixels, x1 and y1 exclusive.
-    area : pixels.
-    """
-
-    label: int
-    box: tuple[int, int, int, int]
-    area: int
 
 
 class ClassSegmenter:
@@ -63,13 +63,17 @@ class ClassSegmenter:
 
     Parameters
     ----------
-    path : ONNX file; by default the store's ``aseg``
-    threads : threads that one run may use
-    provider : ``cpu`` or ``cuda``
+    path : str or Path, optional
+        ONNX file; by default the store's ``aseg``.
+    threads : int, default 2
+        Threads that one run may use.
+    provider : str, default "cpu"
+        ``cpu`` or ``cuda``.
 
     Raises
     ------
-    Missing : the weights are not here. The network itself is loaded when it is used first.
+    Missing
+        The weights are not here. The network itself is loaded when it is used first.
     """
 
     def __init__(self, path: str | Path | None = None, threads: int = 2, provider: str = "cpu") -> None:
@@ -87,9 +91,19 @@ class ClassSegmenter:
         return {weights.find("aseg").name: weights.sha256("aseg")}
 
     def segment(self, image: np.ndarray) -> np.ndarray:
-        """The label of each pixel of ``image``, uint8 [H, W, 3] of any size: uint8 [H, W], never void.
+        """The class of each pixel of an image of any size.
 
         Pieces too small to be anything take the label around them.
+
+        Parameters
+        ----------
+        image : uint8 [H, W, 3]
+            RGB.
+
+        Returns
+        -------
+        uint8 [H, W]
+            Labels, never void.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise BadInput(
@@ -101,43 +115,6 @@ class ClassSegmenter:
         (mirrored,) = session.run(None, {"image": np.ascontiguousarray(frame[..., ::-1])})
         labels = _enlarged(scores[0] + mirrored[0, ..., ::-1], *image.shape[:2])
         return without_islands(labels, round(ISLAND * labels.size))
-
-
-def objects(labels: np.ndarray, least: float = 0.002) -> list[SceneObject]:
-    """The connected pieces of each class, the largest first; background and void are none.
-
-    Parameters
-    ----------
-    labels : uint8 [H, W]
-    least : share of the image below which a piece is left out, 0 to 1
-    """
-    _check_map(labels)
-    found = components(labels)
-    order = np.argsort(-found.areas, kind="stable")
-    return [
-        SceneObject(int(found.labels[i]), tuple(found.boxes[i].tolist()), int(found.areas[i]))
-        for i in order
-        if found.labels[i] not in (0, VOID) and found.areas[i] >= least * labels.size
-    ]
-
-
-def class_mask(labels: np.ndarray, names: Iterable[str], classes: Sequence[str] = VOC) -> np.ndarray:
-    """bool [H, W], true where ``labels``, uint8 [H, W], has one of these classes.
-
-    ``BadInput`` for a name that is not among ``classes``.
-    """
-    _check_map(labels)
-    wanted = []
-    for name in names:
-        if name not in classes:
-            raise BadInput(f"There is no class {name!r}; choose from {', '.join(classes)}.")
-        wanted.append(list(classes).index(name))
-    return np.isin(labels, wanted)
-
-
-def _check_map(labels: np.ndarray) -> None:
-    if labels.dtype != np.uint8 or labels.ndim != 2 or labels.size == 0:
-        raise BadInput(f"A class map is uint8 [H, W], not {labels.dtype} {list(labels.shape)}.")
 
 
 def _frame(image: np.ndarray) -> np.ndarray:

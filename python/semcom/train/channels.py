@@ -15,9 +15,19 @@ import torch
 def normalised(y: torch.Tensor, sent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Average power 1 per complex symbol over each image.
 
-    y : [B,C,h,w]; sent : [B,C,1,1] or [B,C,h,w], 1 where a real is transmitted.
+    Parameters
+    ----------
+    y : torch.Tensor [B, C, h, w]
+        Latent.
+    sent : torch.Tensor [B, C, 1, 1] or [B, C, h, w]
+        1 where a real is transmitted.
 
-    Returns the symbols and the scale [B,1,1,1] that they were divided by, which travels in the burst header.
+    Returns
+    -------
+    symbols : torch.Tensor [B, C, h, w]
+        0 where nothing is transmitted.
+    scale : torch.Tensor [B, 1, 1, 1]
+        What they were divided by; it travels in the burst header.
     """
     y = y.float()  # power and noise are single precision, whatever the network computes in
     sent = sent.expand_as(y)
@@ -27,7 +37,18 @@ def normalised(y: torch.Tensor, sent: torch.Tensor) -> tuple[torch.Tensor, torch
 
 
 def noise_variance(snr_db: torch.Tensor) -> torch.Tensor:
-    """Es/N0 in dB -> variance of the complex noise beside unit-power symbols."""
+    """Variance of the complex noise beside unit-power symbols.
+
+    Parameters
+    ----------
+    snr_db : torch.Tensor
+        Es/N0 in dB.
+
+    Returns
+    -------
+    torch.Tensor
+        Of the same shape.
+    """
     return 10 ** (-snr_db / 10)
 
 
@@ -35,9 +56,16 @@ def noise_variance(snr_db: torch.Tensor) -> torch.Tensor:
 class Fading:
     """What befalls the fragments of an image, as drawn for each image of a batch.
 
-    rayleigh : share of images sent through block Rayleigh fading, one complex gain per fragment, known at the receiver.
-    erasures : share of images that lose fragments; ``lost`` is the most that is lost of one, as a share.
-    fragments : per image; symbols are dealt out to them at random, as the interleaver does.
+    Parameters
+    ----------
+    rayleigh : float, default 0.0
+        Share of images sent through block Rayleigh fading, one complex gain per fragment, known at the receiver.
+    erasures : float, default 0.0
+        Share of images that lose fragments.
+    lost : float, default 0.2
+        The most that is lost of one image, as a share of its fragments.
+    fragments : int, default 16
+        Of an image; symbols are dealt out to them at random, as the interleaver does.
     """
 
     rayleigh: float = 0.0
@@ -52,10 +80,21 @@ AWGN = Fading()
 def transmit(z: torch.Tensor, snr_db: torch.Tensor, fading: Fading = AWGN) -> tuple[torch.Tensor, torch.Tensor]:
     """Through the channel and a zero-forcing equaliser.
 
-    z : [B,C,h,w], C even, unit power; snr_db : [B].
+    Parameters
+    ----------
+    z : torch.Tensor [B, C, h, w]
+        Symbols of unit power, C even.
+    snr_db : torch.Tensor [B]
+        Es/N0 in dB.
+    fading : Fading, default ``AWGN``
+        What befalls the fragments.
 
-    Returns received [B,C,h,w] and the variance of the complex noise on it [B,C,h,w]; what was lost is 0 with an
-    infinite variance, and so is what a fade buried 40 dB below the mean.
+    Returns
+    -------
+    received : torch.Tensor [B, C, h, w]
+        What was lost is 0, and so is what a fade buried 40 dB below the mean.
+    noise : torch.Tensor [B, C, h, w]
+        Variance of the complex noise on it; infinite for what was lost.
     """
     batch, channels, rows, columns = z.shape
     variance = noise_variance(snr_db).view(-1, 1)
@@ -84,7 +123,17 @@ def transmit(z: torch.Tensor, snr_db: torch.Tensor, fading: Fading = AWGN) -> tu
 def psnr_loss(x: torch.Tensor, x_hat: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
     """Mean over the batch of the log of each image's MSE: averages decibels, so no image and no SNR rules the others.
 
-    weight : [B,1,H,W], what each pixel's error counts.
+    Parameters
+    ----------
+    x, x_hat : torch.Tensor [B, 3, H, W]
+        The images, and what was received of them.
+    weight : torch.Tensor [B, 1, H, W], optional
+        What each pixel's error counts.
+
+    Returns
+    -------
+    torch.Tensor
+        A scalar.
     """
     error = (x - x_hat).square().mean(dim=1, keepdim=True)
     if weight is not None:
@@ -96,14 +145,26 @@ def psnr_loss(x: torch.Tensor, x_hat: torch.Tensor, weight: torch.Tensor | None 
 class Conditions:
     """What a training batch is sent through, drawn anew for each image.
 
-    snr_db : lowest and highest Es/N0.
-    snr_lean : how they are drawn between these: 1 is uniform, more leans to the high ones (density ~ u^(lean - 1)).
-    channels : fewest and most latent channels sent, uniform, even; ``usual`` of them with the share ``usual_share``.
-    mismatched : share of images whose encoder is told a wrong SNR.
-    uneven : share of images with a region of interest; the importance outside is log-uniform down to 0.01.
-    fading : see :class:`Fading`.
-
     A network takes of this what its paper has.
+
+    Parameters
+    ----------
+    snr_db : tuple of 2 float, optional
+        Lowest and highest Es/N0.
+    snr_lean : float, default 1.0
+        How they are drawn between these: 1 is uniform, more leans to the high ones (density ~ u^(lean - 1)).
+    channels : tuple of 2 int, optional
+        Fewest and most latent channels sent, uniform, even.
+    usual : int, default 128
+        Latent channels sent of the images that ``usual_share`` says.
+    usual_share : float, default 0.4
+        Share of images of which ``usual`` channels are sent.
+    mismatched : float, default 0.1
+        Share of images whose encoder is conditioned on a wrong SNR.
+    uneven : float, default 0.15
+        Share of images with a region of interest; the importance outside is log-uniform down to 0.01.
+    fading : Fading, optional
+        See :class:`Fading`.
     """
 
     snr_db: tuple[float, float] = (-2.0, 20.0)
@@ -116,19 +177,54 @@ class Conditions:
     fading: Fading = Fading(rayleigh=0.2, erasures=0.2)
 
     def draw_snr(self, x: torch.Tensor) -> torch.Tensor:
-        """[B] Es/N0 in dB."""
+        """Es/N0 of each image of a batch.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, ...]
+            The batch.
+
+        Returns
+        -------
+        torch.Tensor [B]
+            DB.
+        """
         low, high = self.snr_db
         return low + (high - low) * torch.rand(len(x), device=x.device) ** (1 / self.snr_lean)
 
     def draw_channels(self, x: torch.Tensor) -> torch.Tensor:
-        """[B] number of latent channels, float."""
+        """The number of latent channels of each image of a batch.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, ...]
+            The batch.
+
+        Returns
+        -------
+        torch.Tensor [B]
+            Float, even numbers.
+        """
         low, high = self.channels
         drawn = 2 * ((low + (high - low) * torch.rand(len(x), device=x.device)) / 2).round()
         usual = torch.full_like(drawn, min(max(self.usual, self.channels[0]), self.channels[1]))
         return torch.where(torch.rand_like(drawn) < self.usual_share, usual, drawn)
 
     def draw_importance(self, x: torch.Tensor, patch: int) -> torch.Tensor:
-        """[B,1,H/patch,W/patch] in (0,1]: 1 inside an ellipse at random, something lower outside."""
+        """An importance of each image of a batch: 1 inside an ellipse at random, something lower outside.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            The batch.
+        patch : int
+            Side of the squares that have one importance, in pixels.
+
+        Returns
+        -------
+        torch.Tensor [B, 1, H/patch, W/patch]
+            In (0, 1].
+        """
         rows, columns = x.shape[2] // patch, x.shape[3] // patch
         r, shape = torch.rand(6, len(x), 1, 1, 1, device=x.device), (1, 1, rows, 1)
         down = (torch.arange(rows, device=x.device).view(shape) + 0.5) / rows - r[0]

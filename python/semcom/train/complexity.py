@@ -14,10 +14,15 @@ from torch.utils.flop_counter import FlopCounterMode
 class Complexity:
     """Of one network at one image size.
 
-    parameters : of the whole network, what both halves use counted once.
-    encoder_parameters, decoder_parameters : those each half uses.
-    encoder_macs, decoder_macs : multiply-adds of convolutions, linear layers and attention products for one image;
-        element-wise work, normalisation and softmax are not counted, as is usual.
+    Parameters
+    ----------
+    parameters : int
+        Of the whole network, what both halves use counted once.
+    encoder_parameters, decoder_parameters : int
+        Those each half uses.
+    encoder_macs, decoder_macs : int
+        Multiply-adds of convolutions, linear layers and attention products for one image; element-wise work,
+        normalisation and softmax are not counted, as is usual.
     """
 
     parameters: int
@@ -31,6 +36,18 @@ def complexity(net: torch.nn.Module, height: int, width: int) -> Complexity:
     """Count one image of ``height`` x ``width`` pixels, multiples of ``net.stride``, through ``net.link``.
 
     Nothing is computed: the network is copied to a device without storage, so that any size is counted at once.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        A coder.
+    height, width : int
+        Of the image in pixels.
+
+    Returns
+    -------
+    Complexity
+        Of both halves.
     """
     twin = copy.deepcopy(net).to("meta").requires_grad_(True)
     weights = list(twin.parameters())

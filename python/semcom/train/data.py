@@ -15,7 +15,20 @@ from .files import image_files
 
 
 def fit_square(classes: Image.Image, size: tuple[int, int]) -> np.ndarray:
-    """The class map of an original photograph, cut to its central square as the training photographs were."""
+    """The class map of an original photograph, cut to its central square as the training photographs were.
+
+    Parameters
+    ----------
+    classes : PIL.Image.Image
+        Class map of the original.
+    size : tuple of 2 int
+        Width and height of the training photograph.
+
+    Returns
+    -------
+    uint8 [height, width]
+        Labels.
+    """
     side = min(classes.size)
     left, top = (classes.width - side) // 2, (classes.height - side) // 2
     square = classes.crop((left, top, left + side, top + side))
@@ -27,13 +40,18 @@ class Photographs:
 
     Parameters
     ----------
-    paths : folders or tars of JPEG, PNG or WebP.
-    crop : side of the square crop in pixels; smaller images are left out.
-    masks : folders or tars of class maps (0 background, 255 void), matched by file name (the photographs being
-        central squares of the originals); with it only images that have one are used, and each crop is blacked out
-        outside one class drawn at random.
-    seed : of the crops.
-    held_out : photographs, evenly spread over all, that are never drawn; :meth:`validation` shows their centres.
+    paths : list of Path
+        Folders or tars of JPEG, PNG or WebP.
+    crop : int
+        Side of the square crop in pixels; smaller images are left out.
+    masks : list of Path, optional
+        Folders or tars of class maps (0 background, 255 void), matched by file name (the photographs being central
+        squares of the originals); with it only images that have one are used, and each crop is blacked out outside one
+        class drawn at random.
+    seed : int, default 0
+        Of the crops.
+    held_out : int, default 0
+        Photographs, evenly spread over all, that are never drawn; :meth:`validation` shows their centres.
     """
 
     def __init__(self, paths: list[Path], crop: int, masks: list[Path] | None = None, seed: int = 0, held_out: int = 0):
@@ -82,7 +100,18 @@ class Photographs:
             return patch[:, ::-1] if self.rng.random() < 0.5 else patch
 
     def batch(self, size: int) -> torch.Tensor:
-        """[size,3,crop,crop] in [0,1], float32."""
+        """Random crops.
+
+        Parameters
+        ----------
+        size : int
+            How many.
+
+        Returns
+        -------
+        torch.Tensor [size, 3, crop, crop]
+            Float32 in [0, 1].
+        """
         stack = np.stack([self._one() for _ in range(size)])
         return torch.from_numpy(stack).permute(0, 3, 1, 2).float().div_(255)
 

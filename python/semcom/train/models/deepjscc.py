@@ -37,8 +37,10 @@ class GDN(nn.Module):
 
     Parameters
     ----------
-    width : channels.
-    inverse : multiply instead of divide (the decoder's IGDN).
+    width : int
+        Channels.
+    inverse : bool, default False
+        Multiply instead of divide (the decoder's IGDN).
     """
 
     offset = 2.0**-36
@@ -61,7 +63,18 @@ class GDN(nn.Module):
         return _bounded(self.root_gamma, self.offset**0.5).square() - self.offset
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """[B,width,h,w] -> the same shape."""
+        """The features, normalised.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, width, h, w]
+            Features.
+
+        Returns
+        -------
+        torch.Tensor [B, width, h, w]
+            Features.
+        """
         norm = nn.functional.conv2d(x.square(), self.gamma[:, :, None, None], self.beta)
         return x * (norm.sqrt() if self.inverse else norm.rsqrt())
 
@@ -91,13 +104,16 @@ class DeepJSCC(nn.Module):
 
     Parameters
     ----------
-    filters : c of the figure, even.
-    activation : "prelu", as the paper, or "gdn": generalised divisive normalisation after every layer but the last of
-        each half, and its inverse in the decoder, as the authors' later work (Kurka and Gunduz, "DeepJSCC-f", 2020).
+    filters : int, default 8
+        C of the figure, even.
+    activation : str, default "prelu"
+        "prelu", as the paper, or "gdn": generalised divisive normalisation after every layer but the last of each half,
+        and its inverse in the decoder, as the authors' later work (Kurka and Gunduz, "DeepJSCC-f", 2020).
 
     Raises
     ------
-    BadInput : an unknown activation.
+    BadInput
+        An unknown activation.
     """
 
     stride = 16
@@ -124,20 +140,68 @@ class DeepJSCC(nn.Module):
         self.g_s = nn.Sequential(*up, nn.Sigmoid())
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """RGB [B,3,H,W] in [0,1], H and W multiples of 16 -> latent [B,16c,H/16,W/16], power not yet normalised."""
+        """The latent of images, power not yet normalised.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            RGB in [0, 1], H and W multiples of 16.
+
+        Returns
+        -------
+        torch.Tensor [B, 16c, H/16, W/16]
+            The latent.
+        """
         return nn.functional.pixel_unshuffle(self.g_a(x), CELL)
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        """Received symbols of unit power [B,16c,h,w] -> RGB [B,3,16h,16w] in (0,1); no scale is needed."""
+        """The images of received symbols; no scale is needed.
+
+        Parameters
+        ----------
+        z : torch.Tensor [B, 16c, h, w]
+            Symbols of unit power.
+
+        Returns
+        -------
+        torch.Tensor [B, 3, 16h, 16w]
+            RGB in (0, 1).
+        """
         return self.g_s(nn.functional.pixel_shuffle(z, CELL))
 
     def link(self, x: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
-        """Through AWGN of Es/N0 ``snr_db`` [B]; neither end knows it."""
+        """Images through AWGN; neither end knows its SNR.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            RGB in [0, 1].
+        snr_db : torch.Tensor [B]
+            Es/N0.
+
+        Returns
+        -------
+        torch.Tensor [B, 3, H, W]
+            The images received.
+        """
         y = self.encode(x)
         z, _ = normalised(y, torch.ones_like(y[:1]))
         received, _ = transmit(z, snr_db)
         return self.decode(received)
 
     def training_loss(self, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-        """At an SNR drawn for each image."""
+        """Loss at an SNR drawn for each image.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            RGB in [0, 1].
+        conditions : Conditions
+            What the SNR is drawn from.
+
+        Returns
+        -------
+        torch.Tensor
+            A scalar.
+        """
         return psnr_loss(x, self.link(x, conditions.draw_snr(x)))

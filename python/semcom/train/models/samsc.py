@@ -26,13 +26,15 @@ class SAMSC(nn.Module):
     The paper's layer table is not in its text; what it states is kept: four stride-2 stages,
     3x512x512 -> 128x32x32 (1/6 in reals), training without channel noise.
 
-    Parameters
-    ----------
-    widths : channels after each of the first three stages.
-    latent : channels of ``y``.
-
     Input of ``g_a`` is RGB in [0, 1] with H and W multiples of 16; ``y`` is real and not yet normalised in
     power, which the sender does per image.
+
+    Parameters
+    ----------
+    widths : tuple of 3 int, optional
+        Channels after each of the first three stages.
+    latent : int, default 128
+        Channels of ``y``.
     """
 
     stride = 16
@@ -52,30 +54,95 @@ class SAMSC(nn.Module):
         self.g_s = nn.Sequential(*up)
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """RGB [B,3,H,W] in [0,1] -> latent [B,latent,H/16,W/16]."""
+        """The latent of images.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            RGB in [0, 1].
+
+        Returns
+        -------
+        torch.Tensor [B, latent, H/16, W/16]
+            The latent.
+        """
         return self.g_a(x - 0.5)
 
     def decode(self, y: torch.Tensor) -> torch.Tensor:
-        """Latent [B,latent,h,w] -> RGB [B,3,16h,16w], not clipped."""
+        """The images of a latent, not clipped.
+
+        Parameters
+        ----------
+        y : torch.Tensor [B, latent, h, w]
+            The latent.
+
+        Returns
+        -------
+        torch.Tensor [B, 3, 16h, 16w]
+            RGB.
+        """
         return self.g_s(y) + 0.5
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The noise-free round trip that the paper trains."""
+        """The noise-free round trip that the paper trains.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            RGB in [0, 1].
+
+        Returns
+        -------
+        torch.Tensor [B, 3, H, W]
+            RGB, not clipped.
+        """
         return self.decode(self.encode(x))
 
     def link(self, x: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
-        """Through AWGN of Es/N0 ``snr_db`` [B], power normalised per image; the paper's receiver knows no SNR."""
+        """Images through AWGN, power normalised per image; the paper's receiver knows no SNR.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            RGB in [0, 1].
+        snr_db : torch.Tensor [B]
+            Es/N0.
+
+        Returns
+        -------
+        torch.Tensor [B, 3, H, W]
+            The images received.
+        """
         y = self.encode(x)
         z, scale = normalised(y, torch.ones_like(y[:1]))
         received, _ = transmit(z, snr_db)
         return self.decode(received * scale)
 
     def training_loss(self, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-        """Without channel noise, as in the paper: ``conditions`` do not matter."""
+        """Loss without channel noise, as in the paper.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            RGB in [0, 1].
+        conditions : Conditions
+            Do not matter.
+
+        Returns
+        -------
+        torch.Tensor
+            A scalar.
+        """
         return psnr_loss(x, self(x))
 
     def initialise(self, photographs: Photographs) -> None:
-        """Start as a linear transform coder, see :meth:`init_from_klt`."""
+        """Start as a linear transform coder, see :meth:`init_from_klt`.
+
+        Parameters
+        ----------
+        photographs : Photographs
+            What the transform is fitted to.
+        """
         self.init_from_klt(photographs.batch(400))
 
     @torch.no_grad()
@@ -87,7 +154,10 @@ class SAMSC(nn.Module):
         inverse. The PReLU slopes of the channels in use start at 1, so that the first step of training already
         stands where the best linear coder ends and everything after it is what the network adds.
 
-        images : [N,3,S,S] in [0,1], S a multiple of 16.
+        Parameters
+        ----------
+        images : torch.Tensor [N, 3, S, S]
+            In [0,1], S a multiple of 16.
         """
         tap = KERNEL // 2
         z = images - 0.5

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The project's own coder: a linear transform coder in closed form, and networks that learn what it leaves."""
+"""The project's own coder: a linear transform coder in closed form, and networks that learn its residual."""
 
 from __future__ import annotations
 
@@ -18,12 +18,33 @@ PATCH = 16
 
 
 def condition(snr_db: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
-    """Es/N0 in dB [B] and number of latent channels [B] -> [B,2], both of order 1."""
+    """SNR and rate as networks take them, both of order 1.
+
+    Parameters
+    ----------
+    snr_db : torch.Tensor [B]
+        Es/N0.
+    channels : torch.Tensor [B]
+        Number of latent channels.
+
+    Returns
+    -------
+    torch.Tensor [B, 2]
+        The conditions.
+    """
     return torch.stack([snr_db / 10 - 1, channels.float().log2() - 7], dim=1)
 
 
 class Modulation(nn.Module):
-    """Per-channel scale and shift from the condition: feature-wise linear modulation (Perez et al., AAAI 2018)."""
+    """Per-channel scale and shift from the condition: feature-wise linear modulation (Perez et al., AAAI 2018).
+
+    Parameters
+    ----------
+    width : int
+        Channels.
+    conditions : int
+        Width of the condition features.
+    """
 
     def __init__(self, width: int, conditions: int):
         super().__init__()
@@ -32,7 +53,20 @@ class Modulation(nn.Module):
         nn.init.zeros_(self.to_both.bias)
 
     def forward(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """x [B,width,h,w], features [B,conditions]."""
+        """The features of an image, modulated.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, width, h, w]
+            Features of the image.
+        features : torch.Tensor [B, conditions]
+            Features of the conditions.
+
+        Returns
+        -------
+        torch.Tensor [B, width, h, w]
+            Features of the image.
+        """
         scale, shift = self.to_both(features)[:, :, None, None].chunk(2, dim=1)
         return x * (1 + scale) + shift
 
@@ -56,7 +90,15 @@ class _Residual(nn.Module):
 
 
 class Separable(_Residual):
-    """Residual block for coarse grids: depthwise 5x5, then a modulated two-layer perceptron per position."""
+    """Residual block for coarse grids: depthwise 5x5, then a modulated two-layer perceptron per position.
+
+    Parameters
+    ----------
+    width : int
+        Channels.
+    conditions : int
+        Width of the condition features.
+    """
 
     def __init__(self, width: int, conditions: int):
         super().__init__(width)
@@ -66,7 +108,20 @@ class Separable(_Residual):
         self.narrow = nn.Conv2d(2 * width, width, 1)
 
     def forward(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """[B,width,h,w] -> the same shape."""
+        """The features of an image after the block.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, width, h, w]
+            Features of the image.
+        features : torch.Tensor [B, conditions]
+            Features of the conditions.
+
+        Returns
+        -------
+        torch.Tensor [B, width, h, w]
+            Features of the image.
+        """
         y = self.modulation(self.depthwise(x), features)
         return self._added(x, self.narrow(nn.functional.leaky_relu(self.widen(y), 0.1)))
 
@@ -76,7 +131,15 @@ class Separable(_Residual):
 
 
 class Bottleneck(_Residual):
-    """Residual block for fine grids: 3x3 convolution at half width (He et al., CVPR 2016)."""
+    """Residual block for fine grids: 3x3 convolution at half width (He et al., CVPR 2016).
+
+    Parameters
+    ----------
+    width : int
+        Channels.
+    conditions : int
+        Width of the condition features.
+    """
 
     def __init__(self, width: int, conditions: int):
         super().__init__(width)
@@ -91,7 +154,20 @@ class Bottleneck(_Residual):
         )
 
     def forward(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """[B,width,h,w] -> the same shape."""
+        """The features of an image after the block.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, width, h, w]
+            Features of the image.
+        features : torch.Tensor [B, conditions]
+            Features of the conditions.
+
+        Returns
+        -------
+        torch.Tensor [B, width, h, w]
+            Features of the image.
+        """
         return self._added(x, self.layers(self.modulation(x, features)))
 
     def fold(self) -> None:
@@ -100,7 +176,7 @@ class Bottleneck(_Residual):
 
 
 class _Stage(nn.ModuleList):
-    """Blocks of one grid, all told the same features."""
+    """Blocks of one grid, all conditioned on the same features."""
 
     def forward(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         for block in self:
@@ -128,8 +204,14 @@ class Semcom(nn.Module):
 
     Parameters
     ----------
-    coarse, middle, fine : channels at 1/16, 1/8 and 1/4 of the image's size.
-    conditions : width of the condition features.
+    coarse : int, default 320
+        Channels at 1/16 of the image's size.
+    middle : int, default 160
+        Channels at 1/8 of it.
+    fine : int, default 80
+        Channels at 1/4 of it.
+    conditions : int, default 32
+        Width of the condition features.
     """
 
     stride = PATCH
@@ -141,7 +223,7 @@ class Semcom(nn.Module):
         self.analysis = nn.Conv2d(3, KEPT, PATCH, PATCH, bias=False)
         self.synthesis = nn.ConvTranspose2d(KEPT, 3, PATCH, PATCH, bias=False)
         table = (SNR_RANGE[1] - SNR_RANGE[0] + 1, KEPT // 2 + 1, KEPT)
-        # with equal variances every amplitude is 1; others come with the weights
+        # with equal variances every amplitude is 1; others are part of the weights
         self.register_buffer("allocations", torch.ones(table), persistent=False)
         self.register_load_state_dict_post_hook(lambda module, _: module._allocate())
         self.kappa = nn.Parameter(torch.linspace(-4, 1, KEPT).view(1, KEPT, 1, 1))
@@ -174,7 +256,13 @@ class Semcom(nn.Module):
 
     @torch.no_grad()
     def initialise(self, photographs: Photographs) -> None:
-        """Fit the linear path to the photographs, as ``softcast`` is fitted."""
+        """Fit the linear path to the photographs, as ``softcast`` is fitted.
+
+        Parameters
+        ----------
+        photographs : Photographs
+            What the transform is fitted to.
+        """
         transform = {key: torch.from_numpy(value) for key, value in fit(photographs.images).items()}
         self.mean.copy_(transform["mean"].view(1, 3, 1, 1))
         self.variance.copy_(transform["variance"].view(1, KEPT, 1, 1))
@@ -191,7 +279,20 @@ class Semcom(nn.Module):
         self.allocations.copy_(torch.from_numpy(np.array(table, np.float32)))
 
     def allocation(self, snr_db: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
-        """The closed-form amplitudes for whole decibels and numbers of channels [B]: [B,256,1,1]."""
+        """The amplitudes in closed form.
+
+        Parameters
+        ----------
+        snr_db : torch.Tensor [B]
+            Es/N0 in whole decibels.
+        channels : torch.Tensor [B]
+            Number of latent channels.
+
+        Returns
+        -------
+        torch.Tensor [B, 256, 1, 1]
+            Of each channel.
+        """
         row = snr_db.round().clamp(*SNR_RANGE).long() - SNR_RANGE[0]
         return self.allocations[row, channels.long() // 2][:, :, None, None]
 
@@ -207,11 +308,21 @@ class Semcom(nn.Module):
     ) -> torch.Tensor:
         """Latent of every channel, before the prefix is cut and the power normalised.
 
-        x : [B,3,H,W] in [0,1], H and W multiples of 16. told : [B,2], see :func:`condition`.
-        importance : [B,1,H/16,W/16] in (0,1]. allocation : [B,256,1,1], see
-        :func:`semcom.jscc.semcom.power_allocation`.
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            Images in [0, 1], H and W multiples of 16.
+        told : torch.Tensor [B, 2]
+            Conditions, see :func:`condition`.
+        importance : torch.Tensor [B, 1, H/16, W/16]
+            In (0, 1].
+        allocation : torch.Tensor [B, 256, 1, 1]
+            See :func:`semcom.jscc.semcom.power_allocation`.
 
-        Returns [B,256,H/16,W/16].
+        Returns
+        -------
+        torch.Tensor [B, 256, H/16, W/16]
+            The latent.
         """
         centred = x - self.mean
         features = self.encoder_features(told)
@@ -231,11 +342,23 @@ class Semcom(nn.Module):
         scale: torch.Tensor,
         allocation: torch.Tensor,
     ) -> torch.Tensor:
-        """Received latent -> RGB [B,3,H,W], not clipped.
+        """The images of a received latent, not clipped.
 
-        y : [B,256,h,w], symbols of unit power, 0 where nothing was sent or received. noise : [B,256,h,w], variance of
-        the complex noise of each symbol, at least 1e9 where nothing was sent or received. told and allocation
-        as the encoder had them. scale : [B,1,1,1], what the sender divided by.
+        Parameters
+        ----------
+        y : torch.Tensor [B, 256, h, w]
+            Symbols of unit power, 0 where nothing was sent or received.
+        noise : torch.Tensor [B, 256, h, w]
+            Variance of the complex noise of each symbol, at least 1e9 where nothing was sent or received.
+        told, allocation : torch.Tensor
+            As the encoder had them.
+        scale : torch.Tensor [B, 1, 1, 1]
+            What the sender divided by.
+
+        Returns
+        -------
+        torch.Tensor [B, 3, H, W]
+            RGB.
         """
         amplitude = self._amplitudes(told, allocation)
         sent = (noise < LOST).to(y.dtype)
@@ -288,8 +411,25 @@ class Semcom(nn.Module):
     ) -> torch.Tensor:
         """Encoder, power normalisation, channel, decoder: what training and validation run.
 
-        snr_db : [B] Es/N0 in dB; channels : [B], even, latent channels sent (128, k/n = 1/12, if left out);
-        told_db : [B] what the encoder takes the SNR to be, as a rule ``snr_db``.
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            Images in [0, 1].
+        snr_db : torch.Tensor [B]
+            Es/N0 in dB.
+        channels : torch.Tensor [B], optional
+            Latent channels sent, even; 128, which is k/n = 1/12, if left out.
+        fading : Fading, default ``AWGN``
+            What befalls the fragments.
+        importance : torch.Tensor [B, 1, H/16, W/16], optional
+            In (0, 1]; 1 everywhere if left out.
+        told_db : torch.Tensor [B], optional
+            What the encoder takes the SNR to be, as a rule ``snr_db``.
+
+        Returns
+        -------
+        torch.Tensor [B, 3, H, W]
+            The images received.
         """
         if channels is None:
             channels = torch.full_like(snr_db, KEPT // 2)
@@ -306,7 +446,20 @@ class Semcom(nn.Module):
         return self.decode(received * sent, noise, told, scale, allocation)
 
     def training_loss(self, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-        """Each image of the batch at an SNR, rate, fading and importance of its own; see :class:`Conditions`."""
+        """Loss with each image of the batch at an SNR, rate, fading and importance of its own.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            RGB in [0, 1].
+        conditions : Conditions
+            What these are drawn from.
+
+        Returns
+        -------
+        torch.Tensor
+            A scalar.
+        """
         snr_db = conditions.draw_snr(x)
         told_db = torch.where(torch.rand_like(snr_db) < conditions.mismatched, conditions.draw_snr(x), snr_db)
         channels = conditions.draw_channels(x)

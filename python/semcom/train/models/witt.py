@@ -23,10 +23,14 @@ class Windows:
 
     Parameters
     ----------
-    rows, columns : of the grid.
-    size : side of a window.
-    shifted : by half a window, along an axis with more than one.
-    device : of the indices.
+    rows, columns : int
+        Of the grid.
+    size : int
+        Side of a window.
+    shifted : bool
+        By half a window, along an axis with more than one.
+    device : torch.device
+        Of the indices.
     """
 
     def __init__(self, rows: int, columns: int, size: int, shifted: bool, device: torch.device):
@@ -56,17 +60,50 @@ class Windows:
         return position.clamp_max(n - 1), (torch.arange(n, device=device) - shift + filled) % filled, region
 
     def cut(self, grid: torch.Tensor) -> torch.Tensor:
-        """[B,rows',columns',C] of whole windows -> [B * windows,size^2,C]."""
+        """A grid cut into windows.
+
+        Parameters
+        ----------
+        grid : torch.Tensor [B, rows', columns', C]
+            Of whole windows.
+
+        Returns
+        -------
+        torch.Tensor [B * windows, size^2, C]
+            The windows.
+        """
         down, across = self.counts
         tiles = grid.reshape(-1, down, self.size, across, self.size, grid.shape[-1]).transpose(2, 3)
         return tiles.reshape(-1, self.size**2, grid.shape[-1])
 
     def partition(self, x: torch.Tensor) -> torch.Tensor:
-        """[B,rows,columns,C] -> [B * windows,size^2,C]."""
+        """A grid filled up, shifted if it is to be, and cut into windows.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, rows, columns, C]
+            The grid.
+
+        Returns
+        -------
+        torch.Tensor [B * windows, size^2, C]
+            The windows.
+        """
         return self.cut(x if self.plain else x.index_select(1, self.down).index_select(2, self.across))
 
     def merge(self, tiles: torch.Tensor) -> torch.Tensor:
-        """The inverse of :meth:`partition`."""
+        """The inverse of :meth:`partition`.
+
+        Parameters
+        ----------
+        tiles : torch.Tensor [B * windows, size^2, C]
+            The windows.
+
+        Returns
+        -------
+        torch.Tensor [B, rows, columns, C]
+            The grid.
+        """
         down, across = self.counts
         grid = tiles.reshape(-1, down, across, self.size, self.size, tiles.shape[-1]).transpose(2, 3)
         grid = grid.reshape(-1, down * self.size, across * self.size, tiles.shape[-1])
@@ -78,8 +115,12 @@ class WindowAttention(nn.Module):
 
     Parameters
     ----------
-    width : channels, a multiple of ``heads``.
-    size : side of a window.
+    width : int
+        Channels, a multiple of ``heads``.
+    heads : int
+        Of attention.
+    size : int
+        Side of a window.
     """
 
     def __init__(self, width: int, heads: int, size: int):
@@ -94,7 +135,20 @@ class WindowAttention(nn.Module):
         self.register_buffer("pair", apart[0] * (2 * size - 1) + apart[1], persistent=False)
 
     def forward(self, tiles: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """tiles [B * windows,N,width], mask [windows,1,N,N] or None -> as tiles."""
+        """The windows after attention.
+
+        Parameters
+        ----------
+        tiles : torch.Tensor [B * windows, N, width]
+            The windows.
+        mask : torch.Tensor [windows, 1, N, N] or None
+            Added to the scores.
+
+        Returns
+        -------
+        torch.Tensor [B * windows, N, width]
+            The windows.
+        """
         n, width = tiles.shape[1:]
         q, k, v = self.qkv(tiles).reshape(-1, n, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
         score = (q * (width // self.heads) ** -0.5) @ k.transpose(-2, -1) + self.bias[self.pair].permute(2, 0, 1)
@@ -104,7 +158,17 @@ class WindowAttention(nn.Module):
 
 
 class SwinBlock(nn.Module):
-    """Attention within windows, then a two-layer perceptron, each normalised before and added to what came in."""
+    """Attention within windows, then a two-layer perceptron, each normalised before and added to its input.
+
+    Parameters
+    ----------
+    width : int
+        Channels, a multiple of ``heads``.
+    heads : int
+        Of attention.
+    size : int
+        Side of a window.
+    """
 
     def __init__(self, width: int, heads: int, size: int):
         super().__init__()
@@ -114,7 +178,20 @@ class SwinBlock(nn.Module):
         self.perceptron = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(self, x: torch.Tensor, windows: Windows) -> torch.Tensor:
-        """[B,rows,columns,width] -> the same shape."""
+        """The grid after the block.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, rows, columns, width]
+            The grid.
+        windows : Windows
+            How it is cut.
+
+        Returns
+        -------
+        torch.Tensor [B, rows, columns, width]
+            The grid.
+        """
         tiles = windows.partition(self.norm_attention(x))
         x = x + windows.merge(self.attention(tiles, windows.mask))
         return x + self.perceptron(self.norm_perceptron(x))
@@ -136,7 +213,15 @@ class _Stage(nn.ModuleList):
 
 
 class PatchMerging(nn.Module):
-    """[B,h,w,width] -> [B,h/2,w/2,out]: the four positions of a 2x2 square side by side, normalised and projected."""
+    """The four positions of a 2x2 square side by side, normalised and projected.
+
+    Parameters
+    ----------
+    width : int
+        Channels of the finer grid.
+    out : int
+        Channels of the coarser grid.
+    """
 
     def __init__(self, width: int, out: int):
         super().__init__()
@@ -150,7 +235,15 @@ class PatchMerging(nn.Module):
 
 
 class PatchReverseMerging(nn.Module):
-    """[B,h,w,width] -> [B,2h,2w,out]."""
+    """Each position projected to the four of a 2x2 square.
+
+    Parameters
+    ----------
+    width : int
+        Channels of the coarser grid.
+    out : int
+        Channels of the finer grid.
+    """
 
     def __init__(self, width: int, out: int):
         super().__init__()
@@ -169,6 +262,11 @@ class ChannelModNet(nn.Module):
     Eight linear layers; the output of each of the first seven is multiplied by what a three-layer SNR module makes of
     Es/N0 in dB, and a sigmoid of the last is the factor. As in the authors' code there is no other non-linearity, and
     the factor has no gradient into the features it was computed from.
+
+    Parameters
+    ----------
+    width : int
+        Channels.
     """
 
     def __init__(self, width: int):
@@ -185,7 +283,20 @@ class ChannelModNet(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
-        """x [B,h,w,width], snr_db [B] -> as x."""
+        """The features, scaled.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, h, w, width]
+            Features.
+        snr_db : torch.Tensor [B]
+            Es/N0.
+
+        Returns
+        -------
+        torch.Tensor [B, h, w, width]
+            Features.
+        """
         factor = x.detach()
         for layer, snr_module in zip(self.layers, self.snr_modules, strict=False):
             factor = layer(factor) * snr_module(snr_db[:, None])[:, None, None]
@@ -208,9 +319,12 @@ class WITT(nn.Module):
 
     Parameters
     ----------
-    widths, depths, heads : channels, blocks and attention heads of the four stages.
-    window : side of the attention windows.
-    latent : C, even; k/n = C / 1536, so that 128 gives 1/12.
+    widths, depths, heads : tuple of int, optional
+        Channels, blocks and attention heads of the four stages.
+    window : int, default 8
+        Side of the attention windows.
+    latent : int, default 128
+        C, even; k/n = C / 1536, so that 128 gives 1/12.
     """
 
     stride = 16
@@ -248,12 +362,38 @@ class WITT(nn.Module):
         self.decoder_modnet = ChannelModNet(widths[-1])
 
     def encode(self, x: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
-        """RGB [B,3,H,W] in [0,1], Es/N0 in dB [B] -> latent [B,C,H/16,W/16], power not yet normalised."""
+        """The latent of images, power not yet normalised.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            RGB in [0, 1].
+        snr_db : torch.Tensor [B]
+            Es/N0.
+
+        Returns
+        -------
+        torch.Tensor [B, C, H/16, W/16]
+            The latent.
+        """
         features = self.encoder(self.embed(x).permute(0, 2, 3, 1))
         return self.encoder_head(self.encoder_modnet(features, snr_db)).permute(0, 3, 1, 2)
 
     def decode(self, y: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
-        """Received latent [B,C,h,w], scaled back as it was sent, Es/N0 in dB [B] -> RGB [B,3,16h,16w], not clipped."""
+        """The images of a received latent, not clipped.
+
+        Parameters
+        ----------
+        y : torch.Tensor [B, C, h, w]
+            The latent, scaled back as it was sent.
+        snr_db : torch.Tensor [B]
+            Es/N0.
+
+        Returns
+        -------
+        torch.Tensor [B, 3, 16h, 16w]
+            RGB.
+        """
         features = self.decoder_head(y.permute(0, 2, 3, 1))
         return self.decoder(self.decoder_modnet(features, snr_db)).permute(0, 3, 1, 2)
 
@@ -266,13 +406,39 @@ class WITT(nn.Module):
         ]
 
     def link(self, x: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
-        """Through AWGN of Es/N0 ``snr_db`` [B], which both ends know."""
+        """Images through AWGN whose SNR both ends know.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            RGB in [0, 1].
+        snr_db : torch.Tensor [B]
+            Es/N0.
+
+        Returns
+        -------
+        torch.Tensor [B, 3, H, W]
+            The images received.
+        """
         y = self.encode(x, snr_db)
         z, scale = normalised(y, torch.ones_like(y[:1]))
         received, _ = transmit(z, snr_db)
         return self.decode(received * scale, snr_db)
 
     def training_loss(self, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-        """At an SNR drawn for each image."""
+        """Loss at an SNR drawn for each image.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            RGB in [0, 1].
+        conditions : Conditions
+            What the SNR is drawn from.
+
+        Returns
+        -------
+        torch.Tensor
+            A scalar.
+        """
         snr_db = conditions.draw_snr(x)
         return psnr_loss(x, self.link(x, snr_db))

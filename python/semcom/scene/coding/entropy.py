@@ -3,7 +3,7 @@
 
 The range coder is that of ``constriction`` (Bamler, "Understanding Entropy Coding With Asymmetric Numeral Systems: a
 Statistician's Perspective", 2022). Encoder, decoder and meter have one face, so that a format is written once, as a
-function that is told the symbols or finds them out: ``bit`` and ``uniform`` take what is to be sent, or None, and
+function that is given the symbols or finds them out: ``bit`` and ``uniform`` take what is to be sent, or None, and
 return what it was.
 
 Probabilities are quotients of small integers in IEEE double precision, the same on every machine.
@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import BadInput, Missing
+from ...errors import BadInput, Missing
 
 _WORD = 4  # bytes of the coder's words
-_MOST_COUNT = 1024  # of a context before it is halved, so that it follows what changes
+_MAX_COUNT = 1024  # of a context before it is halved, so that it follows what changes
 _SLACK_BITS = 64  # that a stream may seem to hold beyond its length: two words of the coder's state
 
 
@@ -39,7 +39,20 @@ def _constriction():
 
 @lru_cache
 def measured_counts(name: str, contexts: int) -> np.ndarray:
-    """int [contexts, 2], counts that adaptation begins with, from a file beside this one (``tools/contexts.py``)."""
+    """Counts that adaptation begins with, from a file beside this one (``tools/contexts.py``).
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+    contexts : int
+        How many there are.
+
+    Returns
+    -------
+    int [contexts, 2]
+        Counts of 0 and of 1.
+    """
     table = Path(__file__).with_name(name)
     if not table.exists():  # only while it is being measured
         return np.ones((contexts, 2), np.int64)
@@ -51,8 +64,10 @@ class Contexts:
 
     Parameters
     ----------
-    start : integers [n, 2], counts of 0 and of 1 that each context begins with, all at least 1.
-    step : what one symbol adds to a count.
+    start : integers [n, 2]
+        Counts of 0 and of 1 that each context begins with, all at least 1.
+    step : int
+        What one symbol adds to a count.
     """
 
     def __init__(self, start: np.ndarray, step: int):
@@ -60,15 +75,34 @@ class Contexts:
         self._step = step
 
     def probability(self, context: int) -> float:
-        """Of a one."""
+        """Probability of a one.
+
+        Parameters
+        ----------
+        context : int
+            Its number.
+
+        Returns
+        -------
+        float
+            Above 0 and below 1.
+        """
         ones = self.ones[context]
         return ones / (ones + self.zeros[context])
 
     def learn(self, context: int, bit: int) -> None:
-        """``bit`` came in ``context``."""
+        """Count a bit that occurred in a context.
+
+        Parameters
+        ----------
+        context : int
+            Its number.
+        bit : int
+            0 or 1.
+        """
         counts = self.ones if bit else self.zeros
         counts[context] += self._step
-        if counts[context] > _MOST_COUNT:
+        if counts[context] > _MAX_COUNT:
             self.ones[context] = (self.ones[context] + 1) >> 1
             self.zeros[context] = (self.zeros[context] + 1) >> 1
 
@@ -80,19 +114,60 @@ class Meter:
         self.bits = 0.0
 
     def bit(self, value: int, context: int, contexts: Contexts) -> int:
-        """A bit in a context, which learns from it."""
+        """A bit in a context, which learns from it.
+
+        Parameters
+        ----------
+        value : int
+            0 or 1.
+        context : int
+            Number of the context.
+        contexts : Contexts
+            What has been learnt so far.
+
+        Returns
+        -------
+        int
+            The bit.
+        """
         p = contexts.probability(context)
         self.bits -= math.log2(p if value else 1 - p)
         contexts.learn(context, value)
         return value
 
     def uniform(self, value: int, count: int) -> int:
-        """An integer from 0 to ``count`` - 1, all equally likely."""
+        """An integer from 0 to ``count`` - 1, all equally likely.
+
+        Parameters
+        ----------
+        value : int
+            The integer.
+        count : int
+            Of values that it may have.
+
+        Returns
+        -------
+        int
+            The integer.
+        """
         self.bits += math.log2(count)
         return value
 
     def categorical(self, value: int, probabilities: np.ndarray) -> int:
-        """An index into ``probabilities``, float64 of sum 1, each above 0."""
+        """An index into some probabilities.
+
+        Parameters
+        ----------
+        value : int
+            The index.
+        probabilities : float64 [n]
+            Of sum 1, each above 0.
+
+        Returns
+        -------
+        int
+            The index.
+        """
         self.bits -= math.log2(probabilities[value])
         return value
 
@@ -130,8 +205,16 @@ class Encoder:
     def finish(self, sound: Callable[[bytes], bool] | None = None) -> bytes:
         """The bytes, without those at the end that the decoder can do without.
 
-        sound : whether these bytes decode to what was encoded; without it only zeros go, which a decoder reads beyond
-            the end anyway.
+        Parameters
+        ----------
+        sound : callable, optional
+            Whether these bytes decode to what was encoded; without it only zeros go, which a decoder reads beyond the
+            end anyway.
+
+        Returns
+        -------
+        bytes
+            The code.
         """
         data = self._coder.get_compressed().astype(">u4").tobytes().rstrip(b"\0")
         while sound and data:
@@ -153,10 +236,16 @@ def _raised(data: bytes) -> bytes | None:
 class Decoder:
     """Bytes -> symbols.
 
+    Parameters
+    ----------
+    data : bytes
+        What :class:`Encoder` gave.
+
     Raises
     ------
-    BadInput : from any method, when more was asked for than the bytes can hold, which is how damaged or invented data
-        shows; what is decoded is thereby bounded by the length of the data.
+    BadInput
+        From any method, when more was asked for than the bytes can hold, which is how damaged or invented data shows;
+        what is decoded is thereby bounded by the length of the data.
     """
 
     def __init__(self, data: bytes) -> None:

@@ -13,9 +13,9 @@ from itertools import product
 
 import numpy as np
 
-from ..errors import BadInput
-from ..segment.classes import VOC, VOID
-from ..segment.semantic import SceneObject
+from ...errors import BadInput
+from ...segment.classes import VOC, VOID
+from ...segment.instances import SceneObject
 
 USUAL_LENGTH = 80
 """Detail is left out until a sentence is no longer than this, in characters, if it can be."""
@@ -39,7 +39,7 @@ _ALONE = {"upper": "top", "lower": "bottom"}
 _RIDERS = ("person", "cat", "dog")
 _SUPPORTS = ("bicycle", "boat", "chair", "horse", "motorbike", "sofa")
 
-_MOST_KINDS = 3
+_MAX_KINDS = 3
 _FRAGMENT = 0.1  # of the largest piece of its class: what is smaller is not counted
 _LARGE, _SMALL = 0.2, 0.02  # shares of the image
 _SECOND_COLOUR = 0.3  # share of a region from which a second colour is named
@@ -69,13 +69,23 @@ def describe(
     Parameters
     ----------
     image : uint8 [H, W, 3]
-    labels : uint8 [H, W], its class map
-    objects : what there is to speak of, see ``segment.semantic.objects``
-    classes : names of the labels
+        RGB.
+    labels : uint8 [H, W]
+        Its class map.
+    objects : sequence of SceneObject
+        What there is to speak of, see ``segment.instances.objects``.
+    classes : sequence of str, default ``VOC``
+        Names of the labels.
+
+    Returns
+    -------
+    str
+        The sentence.
 
     Raises
     ------
-    BadInput : the map is not of the image's size, or an object's label has no name.
+    BadInput
+        The map is not of the image's size, or an object's label has no name.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise BadInput(f"A description takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}.")
@@ -91,7 +101,7 @@ def describe(
     backdrop = _backdrop(named[(labels == 0) | (labels == VOID)], named.size)
     # from full detail to the bare list; the first that is short enough is said
     sentence = ""
-    for many, placed, sized, coloured in product((_MOST_KINDS, 2), ("all", "first"), (True, False), (True, False)):
+    for many, placed, sized, coloured in product((_MAX_KINDS, 2), ("all", "first"), (True, False), (True, False)):
         clauses = _clauses(kinds[:many], labels, named, placed == "all", sized, coloured)
         sentence = _capital(_listed(clauses) + backdrop + ".")
         if len(sentence) <= USUAL_LENGTH:

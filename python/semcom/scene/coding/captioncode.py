@@ -4,7 +4,7 @@
 A caption is a row of words and punctuation marks. Each is coded by the range coder with the probability that a model of
 pairs of words gives it, counted on captions (``models/caption_words.json`` says on which); a word that the model does
 not know is spelled, letter after letter, with a model of pairs of letters. What is not a plain sentence is spelled as
-a whole. Every text comes back as it was.
+a whole. Every text is decoded as it was.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..errors import BadInput
-from ..zoo import weights
+from ...errors import BadInput
+from ...zoo import weights
 from .entropy import Contexts, Decoder, Encoder
 
-MOST_CHARACTERS = 2000
+MAX_CHARACTERS = 2000
 ALPHABET = "".join(chr(code) for code in range(32, 127))
 """What can be spelled cheaply; anything else is sent as its bytes in UTF-8."""
 END = 0  # in the words' and in the letters' numbering
@@ -44,7 +44,7 @@ class _Words:
     letters: np.ndarray
 
     def after(self, word: int) -> np.ndarray:
-        """Probabilities of what comes after ``word``: float64 [words].
+        """Probabilities of what follows ``word``: float64 [words].
 
         Counts are whole numbers up to the one division, so every machine has the same.
         """
@@ -76,14 +76,41 @@ def _rows(counts: np.ndarray) -> np.ndarray:
 
 
 def words_of(text: str) -> list[str]:
-    """Words, numbers and marks of a text, in lower case."""
+    """Words, numbers and marks of a text, in lower case.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    list of str
+        In the order of the text.
+    """
     return _WORD.findall(text.lower())
 
 
 def encode(text: str) -> bytes:
-    """A text of up to ``MOST_CHARACTERS`` -> bytes; none for the empty text."""
-    if len(text) > MOST_CHARACTERS:
-        raise BadInput(f"a caption of {len(text)} characters is too long; at most {MOST_CHARACTERS} are sent")
+    """A caption as bytes; none for the empty text.
+
+    Parameters
+    ----------
+    text : str
+        Up to ``MAX_CHARACTERS``.
+
+    Returns
+    -------
+    bytes
+        Its code.
+
+    Raises
+    ------
+    BadInput
+        The text is too long.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise BadInput(f"a caption of {len(text)} characters is too long; at most {MAX_CHARACTERS} are sent")
     if not text:
         return b""
     coder = Encoder()
@@ -92,7 +119,23 @@ def encode(text: str) -> bytes:
 
 
 def decode(data: bytes) -> str:
-    """What :func:`encode` made -> the text; BadInput when it is no such thing."""
+    """The caption that :func:`encode` made bytes of.
+
+    Parameters
+    ----------
+    data : bytes
+        The code.
+
+    Returns
+    -------
+    str
+        The text.
+
+    Raises
+    ------
+    BadInput
+        The bytes hold no text.
+    """
     return _code(Decoder(data), None) if data else ""
 
 
@@ -150,7 +193,7 @@ def _words(coder: Encoder | Decoder, tokens: list[str] | None) -> list[str]:
         if number == END:
             return out
         out.append(_spell_word(coder, token) if number == SPELLED else model.words[number])
-        if len(out) > MOST_CHARACTERS:
+        if len(out) > MAX_CHARACTERS:
             raise BadInput("a caption does not end")
         before = number
 
@@ -166,7 +209,7 @@ def _spell_word(coder: Encoder | Decoder, token: str | None) -> str:
         if number == END:
             return out
         out += ALPHABET[number - 1]
-        if len(out) > MOST_CHARACTERS:
+        if len(out) > MAX_CHARACTERS:
             raise BadInput("a word of a caption does not end")
         before = number
 
@@ -175,7 +218,7 @@ def _spell_bytes(coder: Encoder | Decoder, text: str | None) -> str:
     """A text that is no plain sentence: its length, then letters by pairs, or bytes where that cannot be."""
     known = None if text is None else text.encode("utf-8")
     wide = coder.uniform(None if text is None else int(any(letter not in ALPHABET for letter in text)), 2)
-    length = coder.uniform(None if known is None else len(known), 4 * MOST_CHARACTERS + 1)
+    length = coder.uniform(None if known is None else len(known), 4 * MAX_CHARACTERS + 1)
     letters = _model().letters
     out, before = bytearray(), 0
     for i in range(length):

@@ -5,15 +5,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..segment.classes import PALETTE
-from .container import HEADER_BYTES, Decoded
-from .model import at_size
+from ...segment.classes import PALETTE
+from ..coding.container import HEADER_BYTES, Decoded
+from ..model import at_size
 
 _COLUMNS = 64
 
 
 def describe_scene(data: bytes, decoded: Decoded) -> str:
-    """Size, sections, caption, objects and problems of a scene, one to a line."""
+    """Size, sections, caption, objects and problems of a scene, one to a line.
+
+    Parameters
+    ----------
+    data : bytes
+        The container.
+    decoded : Decoded
+        What was read of it.
+
+    Returns
+    -------
+    str
+        Lines.
+    """
     scene = decoded.scene
     lines = []
     if scene.height:
@@ -21,9 +34,9 @@ def describe_scene(data: bytes, decoded: Decoded) -> str:
         lines.append(f"{scene.width}x{scene.height} in {len(data)} bytes, {ratio:.0f} times less than its pixels")
     if scene.caption:
         lines.append(f"text     {scene.caption}")
-    for thing in scene.objects or ():
-        x0, y0, x1, y1 = thing.box
-        lines.append(f"object   {scene.classes[thing.label]}, {x1 - x0}x{y1 - y0} at {x0},{y0}")
+    for instance in scene.objects or ():
+        x0, y0, x1, y1 = instance.box
+        lines.append(f"object   {scene.classes[instance.label]}, {x1 - x0}x{y1 - y0} at {x0},{y0}")
     if scene.labels is not None:
         shares = np.bincount(scene.labels.ravel()) / scene.labels.size
         parts = [f"{scene.classes[i]} {100 * shares[i]:.0f} %" for i in np.argsort(-shares) if shares[i]]
@@ -41,7 +54,20 @@ def describe_scene(data: bytes, decoded: Decoded) -> str:
 
 
 def terminal_map(labels: np.ndarray, columns: int = _COLUMNS) -> str:
-    """A class map as coloured blocks for a terminal, two pixels a character, in ANSI's 24-bit colours."""
+    """A class map as coloured blocks for a terminal, two pixels a character, in ANSI's 24-bit colours.
+
+    Parameters
+    ----------
+    labels : uint8 [H, W]
+        The class map.
+    columns : int, default ``_COLUMNS``
+        Characters across, at most.
+
+    Returns
+    -------
+    str
+        Lines.
+    """
     columns = min(columns, labels.shape[1])
     rows = max(2, round(columns * labels.shape[0] / labels.shape[1] / 2) * 2)
     small = PALETTE[np.minimum(at_size(labels, rows, columns), len(PALETTE) - 1)]

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..segment.boundaries import boundaries
-from ..segment.classes import PALETTE, VOC
-from ..segment.semantic import SceneObject
+from ...segment.boundaries import boundaries
+from ...segment.classes import PALETTE, VOC
+from ...segment.instances import SceneObject
 
 _INK, _PAPER, _GREY = (20, 20, 20), (255, 255, 255), (150, 150, 150)
 _TEXT = 15  # height of letters, in pixels of a picture of 512
-_MISSING = "did not come"
+_MISSING = "has not arrived"
 
 
 def class_map(
@@ -31,10 +31,15 @@ def class_map(
     Parameters
     ----------
     labels : uint8 [h, w]
-    objects : boxes in pixels of the image
-    classes : names of the labels
-    height, width : of the picture, those of ``labels`` unless given
-    legend : whether the colours are told below; the picture is then higher
+        Class map.
+    objects : sequence of SceneObject, optional
+        Boxes in pixels of the image.
+    classes : sequence of str, default ``VOC``
+        Names of the labels.
+    height, width : int, default 0
+        Of the picture, those of ``labels`` unless given.
+    legend : bool, default True
+        Whether the colours are explained below; the picture is then higher.
 
     Returns
     -------
@@ -43,11 +48,11 @@ def class_map(
     height, width = height or labels.shape[0], width or labels.shape[1]
     picture = Image.fromarray(PALETTE[np.minimum(labels, len(PALETTE) - 1)]).resize((width, height), 0)
     draw, font = ImageDraw.Draw(picture), _font(max(height, width))
-    for thing in objects:
-        x0, y0, x1, y1 = thing.box
-        colour = tuple(int(c) for c in PALETTE[thing.label])
+    for instance in objects:
+        x0, y0, x1, y1 = instance.box
+        colour = tuple(int(c) for c in PALETTE[instance.label])
         draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline=_PAPER, width=max(1, max(height, width) // 256))
-        name = classes[thing.label]
+        name = classes[instance.label]
         left, top, right, bottom = draw.textbbox((x0 + 3, y0 + 2), name, font=font)
         draw.rectangle((left - 2, top - 1, right + 2, bottom + 1), fill=_INK, outline=colour)
         draw.text((x0 + 3, y0 + 2), name, fill=_PAPER, font=font)
@@ -79,7 +84,20 @@ def _with_legend(picture: Image.Image, labels: np.ndarray, classes: Sequence[str
 
 
 def outlines(segments: np.ndarray, height: int = 0, width: int = 0) -> np.ndarray:
-    """B-seg: the boundaries of uint8 [h, w], dark on white: uint8 [H, W, 3]."""
+    """B-seg for people: the boundaries between segments, dark on white.
+
+    Parameters
+    ----------
+    segments : uint8 [h, w]
+        The segments.
+    height, width : int, default 0
+        Of the picture, those of ``segments`` unless given.
+
+    Returns
+    -------
+    uint8 [H, W, 3]
+        RGB.
+    """
     height, width = height or segments.shape[0], width or segments.shape[1]
     full = np.asarray(Image.fromarray(segments).resize((width, height), 0))
     drawn = np.full((height, width, 3), 255, np.uint8)
@@ -88,7 +106,20 @@ def outlines(segments: np.ndarray, height: int = 0, width: int = 0) -> np.ndarra
 
 
 def card(text: str | None, height: int, width: int) -> np.ndarray:
-    """A text as a picture, uint8 [height, width, 3], as large as there is room for; None: that it did not come."""
+    """A text as a picture, as large as there is room for.
+
+    Parameters
+    ----------
+    text : str or None
+        None says that it has not arrived.
+    height, width : int
+        Of the picture in pixels.
+
+    Returns
+    -------
+    uint8 [height, width, 3]
+        RGB.
+    """
     canvas = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(canvas)
     for size in range(max(12, width // 12), 9, -1):

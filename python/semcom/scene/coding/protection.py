@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..digital import ProtectedBytes, mcs_of
-from ..errors import BadInput
+from ...digital import ProtectedBytes, mcs_of
+from ...errors import BadInput
+from ..model import Scene
 from . import container
-from .model import Scene
 
 _LEVELS = (
     (container.TEXT, container.A_SEG, container.BOXES),
@@ -19,8 +19,19 @@ _LEVELS = (
 
 @dataclass(frozen=True)
 class Protection:
-    """MCS indices of text, A-seg and boxes; of colours and B-seg; of S-img; and over how many bursts the first two
-    are spread at least, so that one fade does not take them."""
+    """How well the parts of a scene are protected.
+
+    Parameters
+    ----------
+    semantics : int, default 0
+        MCS index of text, A-seg and boxes.
+    detail : int, default 2
+        MCS index of colours and B-seg.
+    sub_images : int, default 4
+        MCS index of S-img.
+    bursts : int, default 4
+        Over how many the first two are spread at least, so that one fade does not take them.
+    """
 
     semantics: int = 0
     detail: int = 2
@@ -37,7 +48,19 @@ class Protection:
 def parts(scene: Scene, protection: Protection | None = None) -> list[ProtectedBytes]:
     """What a container of ``scene`` consists of, from its header on, by how well it is protected.
 
-    Each part holds whole sections, so that what comes of it can be used while others are missing.
+    Each part holds whole sections, so that what arrives of it can be used while others are missing.
+
+    Parameters
+    ----------
+    scene : Scene
+        What is to be sent.
+    protection : Protection, optional
+        How well; the default of ``Protection`` unless given.
+
+    Returns
+    -------
+    list of ProtectedBytes
+        The most important first.
     """
     protection = protection or Protection()
     plan = zip(_LEVELS, (protection.semantics, protection.detail, protection.sub_images), strict=True)

@@ -9,48 +9,97 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import BadInput
+from ..model import COLUMNS, DEGREES, MAX_LEVEL, MAX_TEXTURE, MEAN_STEP, Colours
 from .entropy import Contexts, Decoder, Encoder, Meter, measured_counts
-from .rebuild import COLUMNS, DEGREES, MEAN_STEP, MOST_LEVEL, MOST_TEXTURE, Appearance, Colours
 
-MOST_SEGMENTS = 255
+MAX_SEGMENTS = 255
 _STEP = 6  # of adaptation
 _MEANS = 256 // MEAN_STEP + 1
 _CENTRE = 128 // MEAN_STEP
-_STEPS = tuple(sorted({round(2 * 1.18**i) for i in range(30)}))  # 2 to 243
 _DEGREE = max(DEGREES)
 # contexts: does the surface go beyond this degree; is a coefficient 0; is it larger yet; texture; means
 _BEYOND = 0
 _ZERO = _BEYOND + 3 * (_DEGREE + 1)
 _LARGER = _ZERO + 3 * (_DEGREE + 1) * 3
 _TEXTURE = _LARGER + 3 * 8
-_MEAN = _TEXTURE + MOST_TEXTURE + 1
+_MEAN = _TEXTURE + MAX_TEXTURE + 1
 CONTEXTS = _MEAN + 2 * 8
 
 
 def encode(colours: Colours) -> bytes:
-    """Colours of up to 255 segments -> bytes."""
+    """Colours as bytes.
+
+    Parameters
+    ----------
+    colours : Colours
+        Of up to 255 segments.
+
+    Returns
+    -------
+    bytes
+        Their code.
+    """
     coder = Encoder()
     scan(coder, colours)
     return coder.finish()
 
 
 def decode(data: bytes) -> Colours:
-    """What :func:`encode` made -> the colours; BadInput when it is no such thing."""
+    """The colours that :func:`encode` made bytes of.
+
+    Parameters
+    ----------
+    data : bytes
+        The code.
+
+    Returns
+    -------
+    Colours
+        Of each segment.
+
+    Raises
+    ------
+    BadInput
+        The bytes hold no colours.
+    """
     return scan(Decoder(data), None)
 
 
 def size(colours: Colours) -> int:
-    """Bytes that they take, to within one or two."""
+    """Bytes that they take, to within one or two.
+
+    Parameters
+    ----------
+    colours : Colours
+        Of up to 255 segments.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
     meter = Meter()
     scan(meter, colours)
     return 1 + int(np.ceil(meter.bits / 8))
 
 
 def scan(coder: Meter | Encoder | Decoder, known: Colours | None) -> Colours:
-    """Code ``known``, or find it out when there is none."""
+    """Code ``known``, or find it out when there is none.
+
+    Parameters
+    ----------
+    coder : Meter or Encoder or Decoder
+        What takes or gives symbols.
+    known : Colours or None
+        What is to be coded, None to a decoder.
+
+    Returns
+    -------
+    Colours
+        What was coded.
+    """
     contexts = Contexts(measured_counts("colour_contexts.json", CONTEXTS), _STEP)
-    count = coder.uniform(None if known is None else len(known.values), MOST_SEGMENTS + 1)
+    count = coder.uniform(None if known is None else len(known.values), MAX_SEGMENTS + 1)
     step = coder.uniform(None if known is None else known.step - 1, 255) + 1
     values = np.zeros((count, COLUMNS), np.uint8)
     for row in range(count):
@@ -66,7 +115,7 @@ def _segment(coder: Meter | Encoder | Decoder, truth: list[int] | None, contexts
         far = _unary(coder, None if off is None else abs(off), _CENTRE, _MEAN + 8 * channel, 8, contexts)
         below = far and coder.uniform(None if off is None else int(off < 0), 2)
         out.append(_CENTRE - far if below else _CENTRE + far)
-    out.append(_unary(coder, None if truth is None else truth[3], MOST_TEXTURE, _TEXTURE, MOST_TEXTURE + 1, contexts))
+    out.append(_unary(coder, None if truth is None else truth[3], MAX_TEXTURE, _TEXTURE, MAX_TEXTURE + 1, contexts))
     at = 4
     for channel, highest in enumerate(DEGREES):
         terms = (highest + 1) * (highest + 2) // 2 - 1
@@ -97,7 +146,7 @@ def _surface(
             out.append(0)
             continue
         size_of = None if value is None else (value + 1) // 2 - 1
-        size_of = _unary(coder, size_of, MOST_LEVEL // 2 - 1, _LARGER + 8 * channel, 8, contexts) + 1
+        size_of = _unary(coder, size_of, MAX_LEVEL // 2 - 1, _LARGER + 8 * channel, 8, contexts) + 1
         positive = coder.uniform(None if value is None else int(value % 2 == 0), 2)
         out.append(2 * size_of - (0 if positive else 1))
     return out
@@ -114,22 +163,3 @@ def _unary(
             break
         found += 1
     return found
-
-
-def fitting(look: Appearance, budget: int) -> tuple[Colours, int] | None:
-    """The finest colours that take no more than ``budget`` bytes, and what they take; None when none do.
-
-    look : of the segments.
-    """
-    low, high, best = 0, len(_STEPS) - 1, None
-    while low <= high:
-        middle = (low + high) // 2
-        colours = look.quantised(_STEPS[middle])
-        if len(colours.values) > MOST_SEGMENTS:
-            raise BadInput(f"{len(colours.values)} segments have colours; at most {MOST_SEGMENTS} can be sent")
-        taken = size(colours)
-        if taken <= budget:
-            best, high = (colours, taken), middle - 1
-        else:
-            low = middle + 1
-    return best

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("spacy")
 
 from gnuradio.semcom.errors import BadInput, Missing
-from gnuradio.semcom.scene import words
+from gnuradio.semcom.scene.caption import grounding
 from gnuradio.semcom.segment import VOC, SceneObject
 
 NAMES = ("dog", "person", "person", "diningtable", "person")
@@ -18,9 +18,9 @@ OBJECTS = [SceneObject(VOC.index(name), (0, 0, 10 - i, 10), 100 - 10 * i) for i,
 
 
 def phrases(caption):
-    found = words.link(caption, OBJECTS)
+    found = grounding.link(caption, OBJECTS)
     assert all(caption[link.start : link.end] == link.text for link in found)
-    return {link.text: link.objects for link in found if link.kind == words.NOUN_PHRASE}
+    return {link.text: link.objects for link in found if link.kind == grounding.NOUN_PHRASE}
 
 
 @pytest.mark.parametrize(
@@ -45,25 +45,25 @@ def test_noun_phrases_speak_of_objects(caption, meant):
 
 
 def test_names_are_linked():
-    found = words.link("Barack Obama walks his dog in London.", OBJECTS)
-    named = {link.kind: (link.text, link.objects) for link in found if link.kind != words.NOUN_PHRASE}
+    found = grounding.link("Barack Obama walks his dog in London.", OBJECTS)
+    named = {link.kind: (link.text, link.objects) for link in found if link.kind != grounding.NOUN_PHRASE}
     assert named == {"PERSON": ("Barack Obama", (1,)), "GPE": ("London", ())}
     assert [link.start for link in found] == sorted(link.start for link in found)
 
 
 def test_every_class_has_its_own_words():
-    table = words.synonyms()
+    table = grounding.synonyms()
     assert {table[name] for name in ("bike", "couch", "tv", "woman", "kitten")} == {2, 18, 20, 15, 8}
-    assert len([word for text in words._MEANT.values() for word in text.split()]) + len(VOC) == len(table)
+    assert len([word for text in grounding._MEANT.values() for word in text.split()]) + len(VOC) == len(table)
 
 
 def test_what_is_missing_or_too_long_is_said(monkeypatch):
     with pytest.raises(BadInput, match="2001 characters is too long"):
-        words.link("a" * 2001, [])
-    words._language.cache_clear()
-    monkeypatch.setattr(words, "MODEL", "en_not_there")
+        grounding.link("a" * 2001, [])
+    grounding._language.cache_clear()
+    monkeypatch.setattr(grounding, "MODEL", "en_not_there")
     with pytest.raises(Missing, match=r"English model en_not_there is not installed.*pip install '\.\[text\]'"):
-        words.link("a dog", [])
+        grounding.link("a dog", [])
     monkeypatch.setitem(sys.modules, "spacy", None)
     with pytest.raises(Missing, match=r"needs spacy; install it with pip install '\.\[text\]'"):
-        words.link("a dog", [])
+        grounding.link("a dog", [])

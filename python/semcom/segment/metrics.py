@@ -15,15 +15,22 @@ def confusion(found: np.ndarray, truth: np.ndarray, classes: int, void: int = 25
 
     Parameters
     ----------
-    found, truth : integers [H, W], 0 to ``classes - 1``; where the truth is ``void`` nothing counts
+    found, truth : integers [H, W]
+        0 to ``classes - 1``.
+    classes : int
+        How many there are.
+    void : int, default 255
+        Where the truth has this label nothing counts.
 
     Returns
     -------
-    int64 [classes, classes]: rows are the truth, columns what was found.
+    int64 [classes, classes]
+        Rows are the truth, columns what was found.
 
     Raises
     ------
-    BadInput : maps of different sizes, or a label that is no class.
+    BadInput
+        Maps of different sizes, or a label that is no class.
     """
     if found.shape != truth.shape:
         raise BadInput(f"Label maps of {found.shape} and {truth.shape} cannot be compared; give two of equal size.")
@@ -36,14 +43,40 @@ def confusion(found: np.ndarray, truth: np.ndarray, classes: int, void: int = 25
 
 
 def iou(counts: np.ndarray) -> np.ndarray:
-    """Intersection over union per class, float64 [classes], of a ``confusion``; NaN for classes that never occur."""
+    """Intersection over union of each class; NaN for classes that never occur.
+
+    Parameters
+    ----------
+    counts : int64 [classes, classes]
+        What ``confusion`` gives.
+
+    Returns
+    -------
+    float64 [classes]
+        0 to 1.
+    """
     both = np.diag(counts)
     either = counts.sum(axis=0) + counts.sum(axis=1) - both
     return np.divide(both, either, out=np.full(len(counts), math.nan), where=either > 0)
 
 
 def mean_iou(found: np.ndarray, truth: np.ndarray, classes: int, void: int = 255) -> float:
-    """Mean of ``iou`` over the classes that occur in the truth or were found; NaN when all is void."""
+    """Mean of ``iou`` over the classes that occur in the truth or were found; NaN when all is void.
+
+    Parameters
+    ----------
+    found, truth : integers [H, W]
+        Two label maps.
+    classes : int
+        How many there are.
+    void : int, default 255
+        Where the truth has this label nothing counts.
+
+    Returns
+    -------
+    float
+        0 to 1.
+    """
     values = iou(confusion(found, truth, classes, void))
     present = ~np.isnan(values)
     return float(values[present].mean()) if present.any() else math.nan
@@ -58,15 +91,19 @@ def boundary_f(found: np.ndarray, truth: np.ndarray, tolerance: float = 0.0075) 
     Parameters
     ----------
     found, truth : bool [H, W]
-    tolerance : as a share of the image's diagonal; rounded up to whole pixels
+        What was found, and what is true.
+    tolerance : float, default 0.0075
+        As a share of the image's diagonal; rounded up to whole pixels.
 
     Returns
     -------
-    0 to 1; 1 where there is no boundary in either, 0 where there is one in only one of them.
+    float
+        0 to 1; 1 where there is no boundary in either, 0 where there is one in only one of them.
 
     Raises
     ------
-    BadInput : boundaries of different sizes.
+    BadInput
+        Boundaries of different sizes.
     """
     precision, recall = boundary_match(found, truth, tolerance)
     return 2 * precision * recall / (precision + recall) if precision + recall > 0 else 0.0
@@ -76,6 +113,18 @@ def boundary_match(found: np.ndarray, truth: np.ndarray, tolerance: float = 0.00
     """Precision and recall behind ``boundary_f``: the share of what was found that is right, and of the truth found.
 
     Where nothing was found precision is 1, where there is nothing to find recall is.
+
+    Parameters
+    ----------
+    found, truth : bool [H, W]
+        Boundaries.
+    tolerance : float, default 0.0075
+        As a share of the image's diagonal.
+
+    Returns
+    -------
+    float, float
+        Precision and recall, 0 to 1.
     """
     if found.shape != truth.shape:
         raise BadInput(f"Boundaries of {found.shape} and {truth.shape} cannot be compared; give two of equal size.")

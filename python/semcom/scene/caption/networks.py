@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Captions: a sentence composed from the class map, or a captioning network's through ``transformers``.
+"""Captions by a captioning network, through ``transformers``.
 
 The networks are public checkpoints, each at one stated revision. Nobody here can vouch for the sha256 of files that do
 not ship with gr-semcom; so what is downloaded first is written down, and every later load must find the same bytes.
@@ -12,15 +12,14 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from ..errors import BadInput, Missing
-from ..segment.semantic import SceneObject
-from ..zoo.weights import cache_folder
-from .text import describe
+from ...errors import BadInput, Missing
+from ...segment.instances import SceneObject
+from ...zoo.weights import cache_folder
 
 INSTALL = "pip install '.[caption]'"
 LONGEST = 24
@@ -29,30 +28,20 @@ LONGEST = 24
 _SEEN = "captioners.json"
 
 
-class Captioner(Protocol):
-    """What says in one sentence what an image shows; anything of this shape can take another's place."""
-
-    def caption(self, image: np.ndarray, labels: np.ndarray, objects: Sequence[SceneObject]) -> str:
-        """``image`` uint8 [H, W, 3], ``labels`` uint8 [H, W] and the objects in it -> a sentence."""
-        ...
-
-
-class ComposedCaptioner:
-    """The sentence of :func:`text.describe`: no weights, milliseconds, only the segmenter's classes."""
-
-    def caption(self, image: np.ndarray, labels: np.ndarray, objects: Sequence[SceneObject]) -> str:
-        """See :class:`Captioner`."""
-        return describe(image, labels, objects)
-
-
 @dataclass(frozen=True)
 class Checkpoint:
     """A public captioning network.
 
-    repository : owner/name on the Hugging Face hub.
-    revision : commit of that repository, 40 hexadecimal digits.
-    network : class of ``transformers`` that loads it.
-    licence : as its owner states it.
+    Parameters
+    ----------
+    repository : str
+        Owner/name on the Hugging Face hub.
+    revision : str
+        Commit of that repository, 40 hexadecimal digits.
+    network : str
+        Class of ``transformers`` that loads it.
+    licence : str
+        As its owner states it.
     """
 
     repository: str
@@ -89,18 +78,22 @@ Download = Callable[[Checkpoint], Path]
 class TransformersCaptioner:
     """A captioning network; the class map and the objects are not looked at.
 
+    ``caption`` raises ``Missing`` when ``transformers`` is not installed, the checkpoint is not available, or its files
+    are not those of the first time. The network is loaded when it is used first.
+
     Parameters
     ----------
-    model : a key of ``CHECKPOINTS``
-    threads : threads that torch may use
-    download : finds the folder of a checkpoint's files; by default the hub's cache, filled from the network
+    model : str
+        A key of ``CHECKPOINTS``.
+    threads : int, default 2
+        Threads that torch may use.
+    download : Download, optional
+        Finds the folder of a checkpoint's files; by default the hub's cache, filled from the network.
 
     Raises
     ------
-    BadInput : no such model.
-
-    ``caption`` raises ``Missing`` when ``transformers`` is not installed, the checkpoint cannot be had, or its files
-    are not those of the first time. The network is loaded when it is used first.
+    BadInput
+        No such model.
     """
 
     def __init__(self, model: str, threads: int = 2, download: Download | None = None) -> None:
@@ -112,7 +105,7 @@ class TransformersCaptioner:
         self._loaded: tuple[Any, Any, Any] | None = None
 
     def caption(self, image: np.ndarray, labels: np.ndarray, objects: Sequence[SceneObject]) -> str:
-        """See :class:`Captioner`."""
+        """See :class:`~.captioners.Captioner`."""
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise BadInput(f"A captioner takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}.")
         torch, _ = _libraries()
@@ -145,18 +138,6 @@ class TransformersCaptioner:
                 ) from error
             self._loaded = network.eval(), processor, tokenizer
         return self._loaded
-
-
-CAPTIONERS = ("composed", *CHECKPOINTS)
-
-
-def captioner(name: str, threads: int = 2) -> Captioner:
-    """The captioner of that name, one of ``CAPTIONERS``; ``BadInput`` when there is none."""
-    if name == "composed":
-        return ComposedCaptioner()
-    if name not in CHECKPOINTS:
-        raise BadInput(f"There is no captioner {name!r}; choose from {', '.join(CAPTIONERS)}.")
-    return TransformersCaptioner(name, threads)
 
 
 def _libraries() -> tuple[Any, Any]:

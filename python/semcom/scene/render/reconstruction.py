@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The picture of a scene, from whatever of it is there."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..coding import container
+from ..model import Scene, at_size, regions_of
+from .paint import USUAL_TEXTURE, Inset, rebuild
+
+
+def reconstruct(scene: Scene, seed: int = 0, texture: float = USUAL_TEXTURE) -> np.ndarray:
+    """The picture: B-seg in its colours, or A-seg where B-seg has not arrived, with the sub-images on it.
+
+    Parameters
+    ----------
+    scene : Scene
+        Of a known size.
+    seed : int, default 0
+        Of the synthetic texture.
+    texture : float, default ``USUAL_TEXTURE``
+        How much of the measured texture is drawn, 0 to 1; it looks sharper and costs PSNR.
+
+    Returns
+    -------
+    uint8 [H, W, 3]
+        RGB, of the size of the scene.
+    """
+    segments, colours = scene.segments, scene.details
+    if (segments is None or colours is None) and scene.labels is not None:
+        segments, colours = regions_of(scene.labels), scene.colours
+    if segments is None:
+        colours = None
+    elif colours is not None and len(colours.values) != int(segments.max()):
+        colours = None  # they are of other segments
+    height, width = scene.height, scene.width
+    if segments is not None:
+        segments = at_size(segments, height, width)
+    pieces = [Inset(sub.box, container.picture(sub)) for sub in scene.sub_images]
+    return rebuild(segments, colours, pieces, height, width, seed, texture)

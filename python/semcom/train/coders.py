@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training of the image coders."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import BadInput
+from . import trainer
+from .channels import Conditions
+from .data import Photographs
+from .models import NETWORKS
+
+HELD_OUT = 16  # photographs
+VALIDATION_SNRS = (1, 4, 7, 10, 13)
+
+
+@torch.no_grad()
+def validate(net: torch.nn.Module, photographs: Photographs, device: torch.device) -> dict[int, float]:
+    """Mean PSNR over the photographs held out at each of ``VALIDATION_SNRS``, AWGN, always the same noise.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        A coder.
+    photographs : Photographs
+        With some held out.
+    device : torch.device
+        Of the network.
+
+    Returns
+    -------
+    dict of int to float
+        Es/N0 in dB -> PSNR in dB.
+    """
+    x = photographs.validation().to(device, memory_format=torch.channels_last)
+    figures = {}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        for snr in VALIDATION_SNRS:
+            errors = []
+            for part in x.split(4):
+                x_hat = net.link(part, torch.full((len(part),), float(snr), device=device)).clamp(0, 1)
+                errors.append((part - x_hat).square().mean(dim=(1, 2, 3)))
+            figures[snr] = float(-10 * torch.cat(errors).log10().mean())
+    return figures
+
+
+class _Loss(torch.nn.Module):
+    """A coder's own training loss."""
+
+    def __init__(self, net: torch.nn.Module, conditions: Conditions):
+        super().__init__()
+        self.net, self.conditions = net, conditions
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.net.training_loss(x, self.conditions)
+
+
+class CoderTask(trainer.Task):
+    """A coder on random crops of photographs.
+
+    Parameters
+    ----------
+    scheme : str
+        A key of ``NETWORKS``.
+    options : dict of str to str
+        Arguments of the network's constructor, such as ``{"activation": "gdn"}``.
+    data, masks : list of Path
+        See :class:`Photographs`.
+    crop : int
+        Side of the crops.
+    size : int
+        Crops of a batch.
+    conditions : Conditions
+        What the network is trained to get through.
+    """
+
+    columns = ("training_psnr_db", *(f"psnr_{snr}_db" for snr in VALIDATION_SNRS))
+    decimals = 3
+    ema = 0.999
+    warm_up = 200
+    max_gradient = 1.0
+    evaluates_start = True
+
+    def __init__(
+        self,
+        scheme: str,
+        options: dict[str, str],
+        data: list[Path],
+        masks: list[Path],
+        crop: int,
+        size: int,
+        conditions: Conditions,
+    ):
+        if scheme not in NETWORKS:
+            raise BadInput(f"{scheme} is not a trainable scheme; choose one of {', '.join(NETWORKS)}")
+        self.scheme, self.options = scheme, options
+        self._data, self._masks, self._crop, self._size = data, masks, crop, size
+        self._conditions = conditions
+        self._photographs: Photographs | None = None
+
+    def network(self) -> torch.nn.Module:
+        """See :class:`~.trainer.Task`."""
+        return NETWORKS[self.scheme](**self.options)
+
+    def load(self, seed: int) -> str:
+        """See :class:`~.trainer.Task`."""
+        self._photographs = Photographs(self._data, self._crop, self._masks, seed, HELD_OUT)
+        return ""
+
+    def recipe(self) -> dict[str, Any]:
+        """See :class:`~.trainer.Task`."""
+        return {
+            "data": [p.name for p in self._data], "masks": [p.name for p in self._masks],
+            "images": len(self._photographs), "held_out": HELD_OUT, "crop": self._crop, "batch": self._size,
+            "loss": "per-image log MSE", "conditions": dataclasses.asdict(self._conditions), "optimizer": "Adam",
+        }  # fmt: skip
+
+    def start(self, net: torch.nn.Module) -> None:
+        """See :class:`~.trainer.Task`."""
+        if hasattr(net, "initialise"):
+            net.initialise(self._photographs)
+
+    def optimizer(self, net: torch.nn.Module, rate: float) -> torch.optim.Optimizer:
+        """See :class:`~.trainer.Task`."""
+        return torch.optim.Adam(net.parameters(), lr=rate)
+
+    def loss(self, net: torch.nn.Module) -> torch.nn.Module:
+        """See :class:`~.trainer.Task`."""
+        return _Loss(net, self._conditions)
+
+    def batch(self) -> tuple[torch.Tensor, ...]:
+        """See :class:`~.trainer.Task`."""
+        return (self._photographs.batch(self._size),)
+
+    def training_figure(self, loss: float) -> float:
+        """PSNR in dB."""
+        return -10 / math.log(10) * loss
+
+    def training_line(self, figure: float) -> str:
+        """See :class:`~.trainer.Task`."""
+        return f"{figure:.2f} dB on training crops"
+
+    def evaluate(self, net: torch.nn.Module, device: torch.device) -> list[float]:
+        """See :class:`~.trainer.Task`."""
+        return list(validate(net, self._photographs, device).values())
+
+    def evaluation_line(self, figures: list[float]) -> str:
+        """See :class:`~.trainer.Task`."""
+        return "  ".join(f"{snr} dB {psnr:.2f}" for snr, psnr in zip(VALIDATION_SNRS, figures, strict=True))
+
+    def curve(self, column: str) -> str:
+        """See :class:`~.trainer.Task`."""
+        if column == self.columns[0]:
+            return column
+        return f"held_out_psnr_db/{VALIDATION_SNRS[self.columns.index(column) - 1]}_db"
+
+
+def train(
+    scheme: str,
+    data: list[Path],
+    out: Path,
+    *,
+    options: dict[str, str] | None = None,
+    masks: list[Path] | None = None,
+    seconds: float = 3600,
+    crop: int = 160,
+    batch: int = 8,
+    rate: float = 1e-3,
+    threads: int = 2,
+    seed: int = 0,
+    conditions: Conditions = Conditions(),
+    validate_every: float = 300,
+    precision: str = "auto",
+    report: Callable[[str], None] = lambda line: None,
+    progress: Callable[[float, str], None] = lambda spent, what: None,
+) -> Path:
+    """Train one network, see :func:`trainer.train`; Adam.
+
+    Parameters
+    ----------
+    scheme : str
+        A key of ``NETWORKS``.
+    data : list of Path
+        Folders or tars of photographs.
+    out : Path
+        Folder of checkpoint, log and recipe.
+    options : dict of str to str, optional
+        Arguments of the network's constructor, such as ``{"activation": "gdn"}``.
+    masks : list of Path, optional
+        Folders or tars of class maps, to train on masked photographs.
+    seconds : float, default 3600
+        Training time, all runs of this ``out`` together, start-up and validation not counted; on a CPU those that the
+        processor spent per thread, so that a busy machine does not shorten the training.
+    crop : int, default 160
+        Side of the crops, in pixels.
+    batch : int, default 8
+        Crops for each step and process.
+    rate : float, default 0.001
+        Peak learning rate.
+    threads : int, default 2
+        CPU threads.
+    seed : int, default 0
+        Of weights, crops and noise.
+    conditions : Conditions, optional
+        What the network is trained to get through.
+    validate_every : float, default 300
+        Seconds of training between two rows of ``log.csv`` with the PSNR on photographs held out.
+    precision : str, default "auto"
+        "no", "bf16" (mixed) or "auto": bf16 on a GPU that has it.
+    report : callable, optional
+        Takes a line of what happened.
+    progress : callable, optional
+        Takes the seconds spent and the state of the last step, after every step.
+
+    Returns
+    -------
+    Path
+        The last checkpoint.
+
+    Raises
+    ------
+    BadInput
+        Unknown scheme, no usable image, or an ``out`` that holds a training of something else.
+    """
+    task = CoderTask(scheme, options or {}, data, masks or [], crop, batch, conditions)
+    return trainer.train(
+        task,
+        out,
+        seconds=seconds,
+        rate=rate,
+        threads=threads,
+        seed=seed,
+        validate_every=validate_every,
+        precision=precision,
+        report=report,
+        progress=progress,
+    )

@@ -24,7 +24,6 @@ from pathlib import Path
 
 import numpy as np
 import pmt
-from boundaries import SIDE, cut
 from gnuradio import gr, semcom
 from gnuradio.semcom import digital, jscc, scene
 from gnuradio.semcom.blocks import pdu
@@ -36,6 +35,8 @@ from gnuradio.semcom.scene import container
 from gnuradio.semcom.segment import Sam
 from gnuradio.semcom.zoo import weights
 from PIL import Image
+
+from boundaries import SIDE, cut
 
 COUNT = 20
 SNRS_DB = (0.0, 5.0, 10.0)

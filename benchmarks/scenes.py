@@ -25,7 +25,6 @@ from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
-from boundaries import SIDE, cut, label_map
 from gnuradio.semcom import codec, scene
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
@@ -37,6 +36,8 @@ from gnuradio.semcom.segment.measures import boundary_f, boundary_match, confusi
 from gnuradio.semcom.segment.regions import merged
 from gnuradio.semcom.zoo import weights
 from PIL import Image
+
+from boundaries import SIDE, cut, label_map
 from segmentation import coco_labels
 
 RAW = 3 * SIDE * SIDE

@@ -140,6 +140,7 @@ def test_a_folder_of_nothing_readable_ends(tmp_path):
     assert sink.results == []
 
 
+@pytest.mark.slow
 def test_an_image_that_cannot_be_segmented_is_given_up(small):
     source = semcom.image_source(str(small), 1, 1)
     segmenter = semcom.sam_segmenter("point:4000,10")

@@ -63,6 +63,7 @@ def test_block_definition_is_complete(path):
     assert block["id"] in tree
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", HEADLESS, ids=lambda p: p.stem)
 def test_headless_example_runs_to_its_end(example, tmp_path):
     script = compiled(example, tmp_path)
@@ -93,6 +94,8 @@ def test_modem_parts_example_runs_to_its_end(tmp_path):
     assert np.mean(sent != (got.real > 0) + 2 * (got.imag > 0)) < np.mean(1 - (1 - bit_errors) ** 2)
 
 
+@pytest.mark.gui
+@pytest.mark.slow
 @pytest.mark.parametrize("example", GUI, ids=lambda p: p.stem)
 def test_gui_example_runs_and_moves_its_slider(example, tmp_path):
     """Two images through the window offscreen, the SNR moved in between; then the window is closed."""
@@ -171,6 +174,8 @@ def test_two_process_examples_and_a_replay(tmp_path):
     assert np.array_equal(*(np.asarray(Image.open(picture)) for picture in pictures))
 
 
+@pytest.mark.gui
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prefix", "options", "move"), [("", "", "set_rate(1 / 24)"), ("esisc_", ", boundaries=0", "set_budget(2000)")]
 )

@@ -54,8 +54,8 @@ def shipped(scheme: str, image: np.ndarray, runs: int) -> dict:
 
 
 @torch.no_grad()
-def in_torch(scheme: str, runs: int) -> dict:
-    """Encode and decode by the network itself, on inputs of the sizes that a 512x512 image makes."""
+def in_torch(scheme: str, runs: int, side: int) -> dict:
+    """Encode and decode by the network itself, on inputs of the sizes that a square image of that side makes."""
     net = NETWORKS[scheme]().eval().to(memory_format=torch.channels_last)
     row = {"parameters": sum(p.numel() for p in net.parameters())}
     for part in parts(net):
@@ -63,7 +63,7 @@ def in_torch(scheme: str, runs: int) -> dict:
         for sample in part.inputs.values():
             if sample.dim() == 4 and sample.shape[2] > 1:
                 step = 1 if part.name == "encoder" and sample.shape[1] == 3 else net.stride
-                inputs.append(torch.rand(1, sample.shape[1], SIDE // step, SIDE // step))
+                inputs.append(torch.rand(1, sample.shape[1], side // step, side // step))
             else:
                 inputs.append(sample)
         row[f"{part.function}_s"] = round(median_s(partial(getattr(net, part.function), *inputs), runs), 4)
@@ -110,7 +110,7 @@ def main() -> None:
                 continue
             report["flowgraph_images_per_s"][scheme] = round(flowgraph(scheme, Path(name), images), 2)
     for scheme in NETWORKS:
-        report["torch"][scheme] = in_torch(scheme, 1 if args.smoke else max(3, runs // 3))
+        report["torch"][scheme] = in_torch(scheme, 1 if args.smoke else max(3, runs // 3), 128 if args.smoke else SIDE)
     witt = report["torch"].get("witt")
     if witt:
         ours = report["shipped"]["semcom"]["both_s"]

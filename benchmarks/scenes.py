@@ -109,7 +109,8 @@ class Measurement:
                 return scene.reconstruct(came if what == "scene" else replace(came, sub_images=()))
 
             rows[what] = {"bytes": size} | self.quality(f"{what} {state}", rebuilt, True)
-        budgets = {str(budget): budget for budget in BUDGETS} | {"as_scene": whole, "as_scene_without_s_img": without}
+        budgets = {str(budget): budget for budget in self._tools.budgets}
+        budgets |= {"as_scene": whole, "as_scene_without_s_img": without}
         for name in CODECS:
             for label, budget in budgets.items():
                 data = self.coded(name, budget)
@@ -121,7 +122,7 @@ class Measurement:
     def prepare(self) -> None:
         """What depends on no network of A-seg."""
         for name in CODECS:
-            for budget in BUDGETS:
+            for budget in self._tools.budgets:
                 data = self.coded(name, budget)
                 if data:
                     self.quality(f"{name} {budget}", lambda data=data: codec.decode(data, SIDE, SIDE).image, False)
@@ -192,11 +193,12 @@ class Measurement:
 class Tools:
     """The networks, loaded when they are needed first."""
 
-    def __init__(self, relabel: dict[str, np.ndarray]):
+    def __init__(self, relabel: dict[str, np.ndarray], budgets: tuple[int, ...]):
         self.segmenter = ClassSegmenter()
         made_by = weights.sha256("aseg") + repr(scene.EncoderSettings())
         self.state = hashlib.sha256(made_by.encode()).hexdigest()[:12]
         self.relabel = relabel
+        self.budgets = budgets
         self.st_lpips = StLpips()
         self._sam = cache(Sam)
 
@@ -318,7 +320,7 @@ def pictures(images: list[Measurement]) -> dict:
 
 def main() -> int:
     """Measure and write the JSON."""
-    parser = arguments(__doc__, journal=True)
+    parser = arguments(__doc__, smoke=True, journal=True)
     parser.add_argument("--coco", type=Path, required=True)
     parser.add_argument("--voc", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="folder for the partitions")
@@ -327,7 +329,8 @@ def main() -> int:
     parser.add_argument("--codecs-only", action="store_true", help="fill the journal with what needs no A-seg, and end")
     args = parser.parse_args()
     unchanged = np.arange(256, dtype=np.uint8)
-    tools = Tools({"coco_val": coco_labels(args.coco / "panoptic_val2017.json"), "voc_test": unchanged})
+    relabel = {"coco_val": coco_labels(args.coco / "panoptic_val2017.json"), "voc_test": unchanged}
+    tools = Tools(relabel, BUDGETS[-1:] if args.smoke else BUDGETS)
     journal = Journal(args.journal)
     folder = args.cache or Path(tempfile.mkdtemp())
     images = {}

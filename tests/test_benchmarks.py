@@ -30,7 +30,7 @@ BENCHMARKS = {
     "pdu": "--smoke",
     "samsc_quality": "--kodak {data}/kodak --voc {data}/voc_test",
     "scene_link": "--smoke --images {data}/coco_val/images --cache {data}/partitions/coco_val",
-    "scenes": "--coco {data}/coco_val --voc {data}/voc_test --cache {data}/partitions",
+    "scenes": "--smoke --coco {data}/coco_val --voc {data}/voc_test --cache {data}/partitions",
     "segmentation": "--coco {data}/coco_val --voc {data}/voc_test",
     "sweep": "--smoke --kodak {data}/kodak --snr 10",
     "training": "--data {data}/kodak --kodak {data}/kodak --seconds 1 --work {work} --runs samsc",

@@ -45,7 +45,6 @@ def test_black_image_has_no_power_problem(scheme):
 
 
 @pytest.mark.data
-@pytest.mark.slow
 def test_softcast_reaches_its_published_figures(kodak):
     """Kodak at k/n 1/12, AWGN, 1/7/13 dB: within 0.3 dB of 23.2/27.2/30.7 dB, measured independently."""
     coder = jscc.coder("softcast")
@@ -59,7 +58,6 @@ def test_softcast_reaches_its_published_figures(kodak):
 
 
 @pytest.mark.data
-@pytest.mark.slow
 def test_samsc_passes_30_db_without_noise(kodak):
     coder = jscc.coder("samsc")
     images = [io.load(file) for file in kodak[::6]]

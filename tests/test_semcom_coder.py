@@ -47,7 +47,6 @@ def test_ahead_of_softcast(rate, snr_db, photograph):
 
 
 @pytest.mark.data
-@pytest.mark.slow
 def test_kodak_figures(kodak):
     """Every sixth image at 1, 7 and 13 dB: what results/kodak_semcom.json was measured from."""
     for snr_db, least in ((1.0, 25.2), (7.0, 28.1), (13.0, 30.4)):

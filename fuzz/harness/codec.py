@@ -33,7 +33,7 @@ class Codec:
         self.spent = 0
 
     def step(self) -> bool:
-        """One stream; whether a picture came of it."""
+        """One stream; whether a picture was made of it."""
         rng = self.rng
         data, height, width = rng.choice(self.streams)
         lies = rng.random() < 0.15

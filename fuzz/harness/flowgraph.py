@@ -81,6 +81,6 @@ class Flowgraph:
         tb.msg_connect(decoder, "image", sink, "in")
         tb.msg_connect(sink, "ack", source, "ack")
         tb.run()
-        came = [r for r in sink.results if r.get("image_id") == HONEST and "error" not in r]
-        require(len(came) >= 1, "hostile messages kept an honest image from arriving")
+        arrived = [r for r in sink.results if r.get("image_id") == HONEST and "error" not in r]
+        require(len(arrived) >= 1, "hostile messages kept an honest image from arriving")
         return True

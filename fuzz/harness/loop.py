@@ -41,7 +41,7 @@ def resident_mb() -> float:
 
 
 def run(name: str, seconds: float, seed: int) -> dict:
-    """Run one target for so long; what came of it."""
+    """Run one target for so many seconds; its figures."""
     target = TARGETS[name](seed)
     tracemalloc.start()
     begun = time.process_time()  # so that the figures mean the same on a busy machine

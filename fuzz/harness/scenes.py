@@ -104,7 +104,7 @@ class Scenes:
         return bytes(spoilt)
 
     def step(self) -> bool:
-        """One scene; whether a picture came of it."""
+        """One scene; whether a picture was made of it."""
         rng, data = self.rng, self._spoilt()
         begun = time.process_time()
         decoded, spent = allocating(decode_scene, data)

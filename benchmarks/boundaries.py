@@ -15,50 +15,20 @@ Needs no GNU Radio.
 
 from __future__ import annotations
 
-import argparse
-import json
+import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 from gnuradio.semcom.image import io
-from gnuradio.semcom.segment import Sam, boundaries, everything, partition, snap
+from gnuradio.semcom.segment import Sam, boundaries, snap
 from gnuradio.semcom.segment.metrics import boundary_f, boundary_match, confusion, iou
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
-SIDE = 512
+from common import arguments, write
+from common.images import SIDE, STAGES, cut, label_map
+
 CLASSES = 21
 BLOCK = 16
-STAGES = ("embed", "everything", "partition")
-
-
-def cut(sam: Sam, path: Path, kept: Path) -> tuple[np.ndarray, dict]:
-    """The partition of an image, and the seconds of each stage, wall and processor time."""
-    if not kept.exists():
-        image = np.asarray(Image.fromarray(io.load(path)).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-        clocks = [(time.perf_counter(), time.process_time())]
-        embedding = sam.embed(image)
-        clocks.append((time.perf_counter(), time.process_time()))
-        found = everything(sam, embedding)
-        clocks.append((time.perf_counter(), time.process_time()))
-        segments = partition([part.mask for part in found], SIDE, SIDE)
-        clocks.append((time.perf_counter(), time.process_time()))
-        spent = np.diff(np.array(clocks), axis=0).round(3).tolist()
-        text = PngInfo()
-        text.add_text("seconds", json.dumps(dict(zip(STAGES, spent, strict=True))))
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(segments).save(kept, pnginfo=text)
-    with Image.open(kept) as picture:
-        return np.array(picture), json.loads(picture.text["seconds"])
-
-
-def label_map(path: Path) -> np.ndarray:
-    """A PNG's pixels as one number each, [512, 512]; of RGB the panoptic R + 256 G + 65536 B."""
-    with Image.open(path) as picture:
-        values = np.array(picture.resize((SIDE, SIDE), Image.Resampling.NEAREST)).astype(np.int32)
-    return values @ np.array([1, 256, 65536]) if values.ndim == 3 else values
 
 
 def outlines(segments: np.ndarray, truth: np.ndarray) -> dict:
@@ -100,25 +70,19 @@ def wall_times(sam: Sam, folder: Path, count: int) -> dict:
 
 
 def main() -> None:
-    """Measure, print and write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Measure and write the JSON."""
+    parser = arguments(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with coco_val and voc_test")
     parser.add_argument("--cache", type=Path, help="folder for the partitions")
     parser.add_argument("--time", type=int, metavar="N", help="time N images instead")
-    parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     sam = Sam(threads=2)
     if args.time:
-        command = f"python benchmarks/boundaries.py --data ../shared/data --time {args.time}"
-        report = {"command": command} | wall_times(sam, args.data / "coco_val" / "images", args.time)
-        print(json.dumps(report, indent=2))
-        if args.out:
-            args.out.write_text(json.dumps(report, indent=2) + "\n")
+        write(args.out, wall_times(sam, args.data / "coco_val" / "images", args.time))
         return
     if not args.cache:
         parser.error("name a folder for the partitions with --cache")
     report = {
-        "command": "python benchmarks/boundaries.py --data ../shared/data --cache DIR --out results/bseg.json",
         "size": [SIDE, SIDE],
         "tolerance": "0.75 % of the diagonal, 6 pixels",
         "weights": sam.weights,
@@ -138,16 +102,15 @@ def main() -> None:
                 counts += confused
             rows.append(row)
             spent.append([seconds[stage] for stage in STAGES])
-            print(name, path.stem, {key: round(value, 3) for key, value in row.items()}, seconds, flush=True)
+            print(name, path.stem, {key: round(value, 3) for key, value in row.items()}, seconds, file=sys.stderr)
         result = {"images": len(rows)} | {k: round(float(np.mean([row[k] for row in rows])), 4) for k in rows[0]}
         if name == "voc_test":
             for key, confused in zip(("reachable", "blocks", "blocks_snapped"), counts, strict=True):
                 result[f"{key}_miou"] = round(float(np.nanmean(iou(confused))), 4)
         result["seconds"] = dict(zip(STAGES, np.mean(spent, axis=0).round(3).tolist(), strict=True))
         report[name] = result
-        print(name, result, flush=True)
-    if args.out:
-        args.out.write_text(json.dumps(report, indent=2) + "\n")
+        print(name, result, file=sys.stderr)
+    write(args.out, report)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ the full size on each photograph: the thresholds in ``semcom.codec`` are read of
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
+import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,8 @@ from gnuradio.semcom.codec import picture
 from gnuradio.semcom.codec.search import DoesNotFit
 from gnuradio.semcom.image import io, metrics
 from PIL import Image
+
+from common import Journal, arguments, commit, write
 
 USES = 1 / 12  # complex channel uses per real source value
 SNRS_DB = (1, 4, 7, 10, 13)
@@ -83,18 +85,17 @@ def reductions(name: str, images: list[np.ndarray]) -> None:
 
 
 def main() -> None:
-    """Measure, print and write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Measure and write the JSON."""
+    parser = arguments(__doc__, journal=True)
     parser.add_argument("--kodak", type=Path, required=True, help="folder of the images")
-    parser.add_argument("--out", type=Path)
     parser.add_argument("--reductions", choices=codec.CODECS)
     args = parser.parse_args()
     images = [io.load(path) for path in io.listed(args.kodak)]
     if args.reductions:
         reductions(args.reductions, images[::3])
         return
+    journal = Journal(args.journal, str(commit()), args.kodak.name)
     report = {
-        "command": "python benchmarks/codecs.py --kodak ../shared/data/kodak --out results/codecs.json",
         "images": len(images),
         "payload_kn": round(USES, 4),
         "snr_is": "Es/N0 of AWGN in dB; the bytes are those of its capacity",
@@ -104,14 +105,13 @@ def main() -> None:
         "codecs": {},
     }
     for name in codec.CODECS:
-        rows = [measured(name, images, snr_db) for snr_db in SNRS_DB]
+        rows = [journal((name, snr_db), partial(measured, name, images, snr_db)) for snr_db in SNRS_DB]
         row = {key: [r[key] for r in rows] for key in rows[0]}
         if name in KNOWN:
             row["psnr_db_reported_by_others"] = KNOWN[name]
         report["codecs"][name] = row
-        print(name, row["psnr_db"], flush=True)
-        if args.out:
-            args.out.write_text(json.dumps(report, indent=2) + "\n")
+        print(name, row["psnr_db"], file=sys.stderr)
+    write(args.out, report)
 
 
 if __name__ == "__main__":

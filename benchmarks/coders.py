@@ -11,8 +11,6 @@ Channel -> JSCC Decoder -> Image Sink, files read and decoded, nothing written.
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 import time
 from functools import partial
@@ -27,6 +25,8 @@ from gnuradio.semcom.image import io
 from gnuradio.semcom.train.export import parts
 from gnuradio.semcom.train.models import NETWORKS
 from PIL import Image
+
+from common import arguments, write
 
 PHOTOGRAPH = Path(__file__).resolve().parents[1] / "examples" / "images" / "skimage_astronaut.png"
 SIDE = 512
@@ -54,8 +54,8 @@ def shipped(scheme: str, image: np.ndarray, runs: int) -> dict:
 
 
 @torch.no_grad()
-def in_torch(scheme: str, runs: int) -> dict:
-    """Encode and decode by the network itself, on inputs of the sizes that a 512x512 image makes."""
+def in_torch(scheme: str, runs: int, side: int) -> dict:
+    """Encode and decode by the network itself, on inputs of the sizes that a square image of that side makes."""
     net = NETWORKS[scheme]().eval().to(memory_format=torch.channels_last)
     row = {"parameters": sum(p.numel() for p in net.parameters())}
     for part in parts(net):
@@ -63,7 +63,7 @@ def in_torch(scheme: str, runs: int) -> dict:
         for sample in part.inputs.values():
             if sample.dim() == 4 and sample.shape[2] > 1:
                 step = 1 if part.name == "encoder" and sample.shape[1] == 3 else net.stride
-                inputs.append(torch.rand(1, sample.shape[1], SIDE // step, SIDE // step))
+                inputs.append(torch.rand(1, sample.shape[1], side // step, side // step))
             else:
                 inputs.append(sample)
         row[f"{part.function}_s"] = round(median_s(partial(getattr(net, part.function), *inputs), runs), 4)
@@ -90,34 +90,32 @@ def flowgraph(scheme: str, folder: Path, images: int) -> float:
 
 
 def main() -> None:
-    """Measure, print and write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path)
+    """Measure and write the JSON."""
+    parser = arguments(__doc__, smoke=True)
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--images", type=int, default=40)
     args = parser.parse_args()
+    runs, images = (1, 1) if args.smoke else (args.runs, args.images)
     torch.set_num_threads(2)
     image = io.load(PHOTOGRAPH)
-    report = {"command": "python benchmarks/coders.py --out results/coders.json", "image": f"{SIDE}x{SIDE}"}
+    report = {"image": f"{SIDE}x{SIDE}"}
     report["shipped"], report["torch"], report["flowgraph_images_per_s"] = {}, {}, {}
     with tempfile.TemporaryDirectory() as name:
         Image.fromarray(image).save(Path(name) / "photograph.png")
         for scheme in ("softcast", "samsc", "semcom"):
             try:
-                report["shipped"][scheme] = shipped(scheme, image, args.runs)
+                report["shipped"][scheme] = shipped(scheme, image, runs)
             except Missing as missing:
                 report["shipped"][scheme] = str(missing)
                 continue
-            report["flowgraph_images_per_s"][scheme] = round(flowgraph(scheme, Path(name), args.images), 2)
+            report["flowgraph_images_per_s"][scheme] = round(flowgraph(scheme, Path(name), images), 2)
     for scheme in NETWORKS:
-        report["torch"][scheme] = in_torch(scheme, max(3, args.runs // 3))
+        report["torch"][scheme] = in_torch(scheme, 1 if args.smoke else max(3, runs // 3), 128 if args.smoke else SIDE)
     witt = report["torch"].get("witt")
     if witt:
         ours = report["shipped"]["semcom"]["both_s"]
         report["witt_in_torch_over_semcom"] = round(witt["both_s"] / ours, 2)
-    print(json.dumps(report, indent=2))
-    if args.out:
-        args.out.write_text(json.dumps(report, indent=2) + "\n")
+    write(args.out, report)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,6 @@ of a burst that is knocked out are blanked on the air, header and all; it may be
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +18,9 @@ from gnuradio import gr, semcom
 from gnuradio.semcom.blocks.base import message_block
 from gnuradio.semcom.blocks.jscc_encoder import jscc_encoder
 
-IMAGES, FRAGMENTS, GAP = 100, 16, 256  # a 512x512 image is 16 bursts
+from common import arguments, write
+
+FRAGMENTS, GAP = 16, 256  # a 512x512 image is 16 bursts
 
 
 class knock_out(gr.sync_block):
@@ -63,20 +62,20 @@ class meter(message_block):
 
 def main() -> None:
     """Run and write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--image", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--images", type=int, default=100, help="how often the image is sent")
     args = parser.parse_args()
     params = semcom.ofdm_params()
     longest = semcom.ofdm_frame(params).burst_samples(4096)
     tb = gr.top_block()
-    source, sink, watch = semcom.image_source(str(args.image), IMAGES, 1), semcom.image_sink(""), meter()
+    source, sink, watch = semcom.image_source(str(args.image), args.images, 1), semcom.image_sink(""), meter()
     encoder = jscc_encoder("softcast")
     trailer = 20 * longest
     modulator = semcom.burst_modulator(params, 1.0, GAP, False, trailer)
     # in bursts mode nothing but bursts, gaps and trailers is put out: where each lies is known
     rng, burst = np.random.default_rng(5), longest + GAP
-    hit = [(i, b) for i in range(IMAGES) for b in range(FRAGMENTS) if rng.random() < 0.01]
+    hit = [(i, b) for i in range(args.images) for b in range(FRAGMENTS) if rng.random() < 0.01]
     starts = [i * (FRAGMENTS * burst + trailer) + b * burst + GAP // 2 for i, b in hit]
     knock = knock_out([(start, start + longest) for start in starts])
     expected = {image: sum(i == image for i, _ in hit) for image in {i for i, _ in hit}}
@@ -93,17 +92,15 @@ def main() -> None:
     tb.run()
     lost = {r["image_id"]: r["lost"] for r in sink.results if r["lost"]}
     report = {
-        "command": "python benchmarks/endurance.py --image PHOTO --out results/endurance.json",
-        "images_sent": IMAGES,
+        "images_sent": args.images,
         "images_delivered": len(sink.results),
         "bursts_knocked_out": len(hit),
         "last_bursts_of_an_image_among_them": sum(b == FRAGMENTS - 1 for _, b in hit),
         "fragments_lost": sum(lost.values()),
         "lost_only_where_knocked_out": lost == expected,
-        "memory_mb_after_10_and_100": [round(watch.mb[9], 1), round(watch.mb[-1], 1)],
+        "memory_mb_after_a_tenth_and_all": [round(watch.mb[(len(watch.mb) - 1) // 10], 1), round(watch.mb[-1], 1)],
     }
-    sys.stdout.write(json.dumps(report, indent=1) + "\n")
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    write(args.out, report)
 
 
 if __name__ == "__main__":

@@ -8,17 +8,15 @@ error rates that the link adapter chooses by, to python/semcom/digital/threshold
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import math
 import os
-import platform
 import re
 import sys
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,6 +25,8 @@ from gnuradio import blocks, digital, fec, gr, semcom
 from gnuradio.fec import polar
 from gnuradio.semcom import semcom_kernels as kernels
 from gnuradio.semcom.digital import group, mcs
+
+from common import arguments, provenance, write
 
 THRESHOLDS = Path("python/semcom/digital/thresholds.json")
 
@@ -433,7 +433,7 @@ def gnuradio_polar(target: float = 1e-4) -> dict:
         "nr_ldpc_measured_db": beside,
         "curves": curves,
         "nr_ldpc_curve": ours,
-        "holds_up": measured is not None and measured - beside <= 1,
+        "holds_up": None not in (measured, beside) and measured - beside <= 1,
         "reason": "no more than 1 dB behind NR LDPC of the same size at BER 1e-4 is asked",
     }
 
@@ -505,7 +505,7 @@ def gnuradio_soft_decisions(bits: int = 4, snr_db: float = 8.0) -> dict:
 # ------------------------------------------------------------------------------------------------- the whole waveform
 
 
-def waveform(name: str) -> dict:
+def waveform(name: str, target: float) -> dict:
     """QPSK 1/2 over bursts of 4,096 symbols: Es/N0 for the same BER as at symbol level; carrier offset to +-2 carriers.
 
     Burst transmitter, noise and burst receiver at default settings; the demapper uses the receiver's noise variances.
@@ -513,9 +513,9 @@ def waveform(name: str) -> dict:
     n = 4096
     frame = semcom.ofdm_frame()
     modulation = kernels.modulation(2)
-    code, target, errors, points = {
-        "ldpc": (kernels.nr_ldpc(n, 2 * n, 2), 1e-4, BURSTY // 2, span(0.8, 2.5, 0.1)),
-        "k7": (kernels.conv_code(n - 8, 2 * n, 2), 1e-5, 1000, span(3.9, 5.4, 0.25)),
+    code, errors, points = {
+        "ldpc": (kernels.nr_ldpc(n, 2 * n, 2), BURSTY // 2, span(0.8, 2.5, 0.1)),
+        "k7": (kernels.conv_code(n - 8, 2 * n, 2), 1000, span(3.9, 5.4, 0.25)),
     }[name]
     transmitter, receiver = semcom.burst_transmitter(frame), semcom.burst_receiver(frame)
     lost = 0
@@ -632,29 +632,29 @@ ROWS: dict[str, Callable[[], dict]] = {
     "gnuradio_ldpc": gnuradio_ldpc,
     "gnuradio_polar": gnuradio_polar,
     "gnuradio_soft_decisions": gnuradio_soft_decisions,
-    "waveform_ldpc": lambda: waveform("ldpc"),
-    "waveform_k7": lambda: waveform("k7"),
+    "waveform_ldpc": partial(waveform, "ldpc", target=1e-4),
+    "waveform_k7": partial(waveform, "k7", target=1e-5),
     "throughput": throughput,
 }
+SMOKE = {name: {"repeats": 1} if name == "throughput" else {"target": 0.02} for name in ROWS}
+SMOKE["gnuradio_soft_decisions"] = {}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments(__doc__, smoke=True, out=Path("results/fec.json"))
     parser.add_argument("--only", choices=[*ROWS, "thresholds"], action="append", help="measure this, repeatable")
-    parser.add_argument("--out", type=Path, default=Path("results/fec.json"))
-    arguments = parser.parse_args()
-    results = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
-    for name in arguments.only or ROWS:
+    options = parser.parse_args()
+    results = json.loads(options.out.read_text()) if options.out.exists() else {}
+    for name in options.only or ROWS:
         if name == "thresholds":
             thresholds()
             continue
         start = time.perf_counter()
-        row = ROWS[name]()
+        row = ROWS[name](**(SMOKE[name] if options.smoke else {}))
         row["command"] = f"python benchmarks/fec.py --only {name}"
-        row["seconds"] = round(time.perf_counter() - start, 1)
-        row["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, shared"
+        row["provenance"] = provenance(time.perf_counter() - start)
         results[name] = row
-        arguments.out.write_text(json.dumps(results, indent=2) + "\n")
+        write(options.out, {key: value for key, value in results.items() if key in ROWS})
         print(name, json.dumps(row), file=sys.stderr)
 
 

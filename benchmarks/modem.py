@@ -8,18 +8,19 @@ says otherwise.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pmt
 from gnuradio import blocks, digital, gr, semcom
+
+from common import arguments, provenance, write
 
 FULL = 4096
 RATE = 1e6
@@ -94,9 +95,9 @@ def detection(snr_db: float, count: int = 10000) -> dict:
     return {"esn0_db": snr_db, "bursts": count, "symbols": 520, "delivered": found, "fraction": found / count}
 
 
-def lowest() -> dict:
+def lowest(count: int = 2000) -> dict:
     """How low it goes: the fraction delivered below 0 dB, 2,000 bursts a point."""
-    return {"fraction_by_esn0_db": {str(snr): detection(snr, 2000)["fraction"] for snr in (-5, -4, -3, -2, -1)}}
+    return {"fraction_by_esn0_db": {str(snr): detection(snr, count)["fraction"] for snr in (-5, -4, -3, -2, -1)}}
 
 
 def false_alarms(samples: int = 100_000_000) -> dict:
@@ -291,32 +292,42 @@ def throughput(repeats: int = 5) -> dict:
 
 ROWS: dict[str, Callable[[], dict]] = {
     "air_uses": air_uses,
-    "detection_0db": lambda: detection(0),
-    "detection_10db": lambda: detection(10),
+    "detection_0db": partial(detection, 0),
+    "detection_10db": partial(detection, 10),
     "lowest": lowest,
     "false_alarms": false_alarms,
     "awgn": awgn,
-    "fading_epa": lambda: fading("EPA"),
-    "fading_eva": lambda: fading("EVA"),
+    "fading_epa": partial(fading, "EPA"),
+    "fading_eva": partial(fading, "EVA"),
     "oscillator": oscillator,
     "throughput": throughput,
+}
+SMOKE: dict[str, dict] = {
+    "air_uses": {},
+    "detection_0db": {"count": 20},
+    "detection_10db": {"count": 20},
+    "lowest": {"count": 20},
+    "false_alarms": {"samples": 1_000_000},
+    "awgn": {"count": 5},
+    "fading_epa": {"draws": 5},
+    "fading_eva": {"draws": 5},
+    "oscillator": {"count": 5},
+    "throughput": {"repeats": 1},
 }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments(__doc__, smoke=True, out=Path("results/modem.json"))
     parser.add_argument("--only", choices=ROWS, action="append", help="measure this row, repeatable")
-    parser.add_argument("--out", type=Path, default=Path("results/modem.json"))
-    arguments = parser.parse_args()
-    results = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
-    for name in arguments.only or ROWS:
+    options = parser.parse_args()
+    results = json.loads(options.out.read_text()) if options.out.exists() else {}
+    for name in options.only or ROWS:
         start = time.perf_counter()
-        row = ROWS[name]()
+        row = ROWS[name](**(SMOKE[name] if options.smoke else {}))
         row["command"] = f"python benchmarks/modem.py --only {name}"
-        row["seconds"] = round(time.perf_counter() - start, 1)
-        row["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, shared"
+        row["provenance"] = provenance(time.perf_counter() - start)
         results[name] = row
-        arguments.out.write_text(json.dumps(results, indent=2) + "\n")
+        write(options.out, {key: value for key, value in results.items() if key in ROWS})
         print(name, json.dumps(row), file=sys.stderr)
 
 

@@ -7,15 +7,14 @@ python benchmarks/pdu.py --out results/pdu.json
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
-from pathlib import Path
 
 import numpy as np
 import pmt
 from gnuradio import blocks, channels, gr, semcom
 from gnuradio.semcom import semcom_python as native
+
+from common import arguments, write
 
 
 def median_ms(function, runs: int) -> float:
@@ -39,9 +38,8 @@ def symbols_per_second(block, count: int) -> float:
 
 
 def main() -> None:
-    """Measure, print and write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path)
+    """Measure and write the JSON."""
+    parser = arguments(__doc__, smoke=True)
     args = parser.parse_args()
     image = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
     meta = pmt.make_dict()
@@ -52,19 +50,17 @@ def main() -> None:
     def theirs():
         np.array(pmt.u8vector_elements(pmt.init_u8vector(image.size, image.ravel())), np.uint8)
 
+    symbols = 100_000 if args.smoke else 20_000_000
     rayleigh = semcom.symbol_channel(model="rayleigh", snr_db=10.0)
     peer = channels.channel_model(0.3, 0.0, 1.0, [1.0], 0)
     report = {
-        "command": "python benchmarks/pdu.py --out results/pdu.json",
         "image_512_both_ways_ms": {"semcom": median_ms(ours, 50), "pmt": median_ms(theirs, 5)},
         "channel_msymbols_per_s": {
-            "symbol_channel rayleigh": symbols_per_second(rayleigh, 20_000_000) / 1e6,
-            "channels.channel_model": symbols_per_second(peer, 20_000_000) / 1e6,
+            "symbol_channel rayleigh": symbols_per_second(rayleigh, symbols) / 1e6,
+            "channels.channel_model": symbols_per_second(peer, symbols) / 1e6,
         },
     }
-    print(json.dumps(report, indent=1))
-    if args.out:
-        args.out.write_text(json.dumps(report, indent=1) + "\n")
+    write(args.out, report)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ ROI-PSNR. Complex noise, power normalised per image, k/n = 1/12.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -22,6 +20,8 @@ from gnuradio.semcom.channel.symbol import SymbolChannel
 from gnuradio.semcom.image import io, metrics
 from gnuradio.semcom.segment import cut_out
 from PIL import Image
+
+from common import Journal, arguments, commit, write
 
 SNRS = [None, *range(1, 21)]
 CODERS = (("softcast", "original"), ("samsc", "original"), ("samsc", "masked"))
@@ -85,25 +85,25 @@ def masked(files: list[Path], folder: Path) -> list[dict]:
 
 def main() -> None:
     """Measure and write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, journal=True)
     parser.add_argument("--kodak", type=Path, required=True)
     parser.add_argument("--voc", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    weights = {}
+    journal, weights = Journal(args.journal, str(commit())), {}
     for scheme, variant in CODERS:
         weights |= schemes.get(scheme).coder(variant).weights
     report = {
         "what": "samsc trained on whole and on masked images, beside softcast; mean PSNR in dB",
-        "command": "python benchmarks/samsc_quality.py --kodak DIR --voc DIR --out results/samsc.json",
         "snr": "Es/N0 per complex symbol, complex noise; null: no noise",
         "payload_kn": 1 / 12,
         "seed": "index of the image",
         "weights": weights,
-        "kodak": kodak(sorted(args.kodak.glob("*.png"))),
-        "voc_masked": masked(sorted((args.voc / "images").glob("*.jpg")), args.voc / "masks"),
+        "kodak": journal(("kodak",), lambda: kodak(sorted(args.kodak.glob("*.png")))),
+        "voc_masked": journal(
+            ("voc",), lambda: masked(sorted((args.voc / "images").glob("*.jpg")), args.voc / "masks")
+        ),
     }
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    write(args.out, report)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ folder of partitions, as of ``boundaries.py``; without it SAM makes them.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import tempfile
 import threading
@@ -24,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 import pmt
-from boundaries import SIDE, cut
 from gnuradio import gr, semcom
 from gnuradio.semcom import digital, scene
 from gnuradio.semcom.blocks import pdu
@@ -35,7 +32,9 @@ from gnuradio.semcom.links.loopback import SAMPLE_RATE
 from gnuradio.semcom.scene.coding import container
 from gnuradio.semcom.segment import Sam
 from gnuradio.semcom.zoo import weights
-from PIL import Image
+
+from common import Journal, arguments, commit, write
+from common.images import SIDE, cut, stretched
 
 COUNT = 20
 SNRS_DB = (0.0, 5.0, 10.0)
@@ -51,8 +50,7 @@ class Sent:
     """An image and its scene, ready to be sent."""
 
     def __init__(self, path: Path, cache_folder: Path, sam):
-        pixels = Image.fromarray(io.load(path)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-        self.name, self.pixels = path.stem, np.asarray(pixels)
+        self.name, self.pixels = path.stem, stretched(path)
         kept = cache_folder / f"{path.stem}.png"
         segments, _ = cut(None if kept.exists() else sam(), path, kept)
         made = scene.SemanticEncoder(cut=lambda _: segments).encode(self.pixels)
@@ -244,12 +242,11 @@ def air_uses(scenes: list[Sent]) -> dict:
 
 
 def main() -> None:
-    """Run, print and write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Run and write the JSON."""
+    parser = arguments(__doc__, smoke=True, journal=True)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="folder of the images' partitions")
     parser.add_argument("--count", type=int, default=COUNT)
-    parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -259,16 +256,20 @@ def main() -> None:
     stages = [sent.stages() for sent in scenes]
     protection = scene.Protection()
     rows = []
+    journal = Journal(args.journal, str(commit()), args.images.name, str(len(scenes)))
+    seeds = SEEDS[:1] if args.smoke else SEEDS
     for channel in CHANNELS:
-        for snr_db in SNRS_DB:
-            row = tallied(scenes, [run(scenes, channel, snr_db, seed) for seed in SEEDS])
-            rows.append({"channel": channel, "snr_db": snr_db} | row)
+        for snr_db in SNRS_DB[-1:] if args.smoke else SNRS_DB:
+
+            def measured(channel: str = channel, snr_db: float = snr_db) -> dict:
+                return tallied(scenes, [run(scenes, channel, snr_db, seed) for seed in seeds])
+
+            rows.append({"channel": channel, "snr_db": snr_db} | journal((channel, snr_db), measured))
             sys.stderr.write(f"{time.perf_counter() - begun:.0f} s: {rows[-1]}\n")
     report = {
-        "command": "python benchmarks/scene_link.py --images DIR --out results/scene_link.json",
         "images": len(scenes),
         "size": [SIDE, SIDE],
-        "runs_of_each": len(SEEDS),
+        "runs_of_each": len(seeds),
         "settings": asdict(scene.EncoderSettings()),
         "weights": {weights.find("aseg").name: weights.sha256("aseg")} | Sam().weights,
         "protection": asdict(protection),
@@ -279,10 +280,7 @@ def main() -> None:
         "psnr_db_as_parts_come": {name: rounded([stage[name] for stage in stages]) for name in stages[0]},
         "rows": rows,
     }
-    text = json.dumps(report, indent=1) + "\n"
-    sys.stdout.write(text)
-    if args.out:
-        args.out.write_text(text)
+    write(args.out, report)
 
 
 def levels(protection: scene.Protection) -> tuple[int, int, int]:

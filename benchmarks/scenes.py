@@ -12,7 +12,6 @@ image is written to the journal at once, and not measured again. Needs no GNU Ra
 
 from __future__ import annotations
 
-import argparse
 import base64
 import hashlib
 import json
@@ -25,7 +24,6 @@ from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
-from boundaries import SIDE, cut, label_map
 from gnuradio.semcom import codec, scene
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
@@ -36,36 +34,13 @@ from gnuradio.semcom.segment.classes import COCO_TO_VOC, VOC
 from gnuradio.semcom.segment.metrics import boundary_f, boundary_match, confusion
 from gnuradio.semcom.segment.regions import merged
 from gnuradio.semcom.zoo import weights
-from PIL import Image
-from segmentation import coco_labels
+
+from common import Journal, arguments, write
+from common.images import SIDE, coco_labels, cut, label_map, stretched
 
 RAW = 3 * SIDE * SIDE
 BUDGETS = (600, 1500, 4000, 8000)
 CODECS = ("avif", "jpeg")
-
-
-class Journal:
-    """What is known already, a line of JSON for each key: everything is made once, however often this is run."""
-
-    def __init__(self, path: Path | None):
-        self._path = path
-        self._known = {}
-        if path and path.exists():
-            for line in path.read_text().splitlines():
-                try:
-                    key, value = json.loads(line)
-                except ValueError:  # the last line, if the run was killed
-                    continue
-                self._known[tuple(key)] = value
-
-    def __call__(self, key: tuple, make: Callable[[], object]):
-        """The value of a key, by ``make`` if it is not known."""
-        if key not in self._known:
-            self._known[key] = make()
-            if self._path:
-                with self._path.open("a") as file:
-                    file.write(json.dumps([key, self._known[key]]) + "\n")
-        return self._known[key]
 
 
 class Measurement:
@@ -80,7 +55,7 @@ class Measurement:
     @cached_property
     def pixels(self) -> np.ndarray:
         """uint8 [512, 512, 3]."""
-        return picture(self.path)
+        return stretched(self.path)
 
     def _known(self, *key, make: Callable[[], object]):
         return self._journal((self.name, self.path.stem, *key), make)
@@ -134,7 +109,8 @@ class Measurement:
                 return scene.reconstruct(came if what == "scene" else replace(came, sub_images=()))
 
             rows[what] = {"bytes": size} | self.quality(f"{what} {state}", rebuilt, True)
-        budgets = {str(budget): budget for budget in BUDGETS} | {"as_scene": whole, "as_scene_without_s_img": without}
+        budgets = {str(budget): budget for budget in self._tools.budgets}
+        budgets |= {"as_scene": whole, "as_scene_without_s_img": without}
         for name in CODECS:
             for label, budget in budgets.items():
                 data = self.coded(name, budget)
@@ -146,7 +122,7 @@ class Measurement:
     def prepare(self) -> None:
         """What depends on no network of A-seg."""
         for name in CODECS:
-            for budget in BUDGETS:
+            for budget in self._tools.budgets:
                 data = self.coded(name, budget)
                 if data:
                     self.quality(f"{name} {budget}", lambda data=data: codec.decode(data, SIDE, SIDE).image, False)
@@ -217,22 +193,18 @@ class Measurement:
 class Tools:
     """The networks, loaded when they are needed first."""
 
-    def __init__(self, relabel: dict[str, np.ndarray]):
+    def __init__(self, relabel: dict[str, np.ndarray], budgets: tuple[int, ...]):
         self.segmenter = ClassSegmenter()
         made_by = weights.sha256("aseg") + repr(scene.EncoderSettings())
         self.state = hashlib.sha256(made_by.encode()).hexdigest()[:12]
         self.relabel = relabel
+        self.budgets = budgets
         self.st_lpips = StLpips()
         self._sam = cache(Sam)
 
     def partition(self, path: Path, kept: Path) -> tuple[np.ndarray, dict]:
-        """As of ``boundaries.cut``; SAM is loaded only when the partition is not in the cache."""
+        """As of ``cut``; SAM is loaded only when the partition is not in the cache."""
         return cut(None if kept.exists() else self._sam(), path, kept)
-
-
-def picture(path: Path) -> np.ndarray:
-    """uint8 [512, 512, 3]."""
-    return np.asarray(Image.fromarray(io.load(path)).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
 
 
 def as_encoder(segments: np.ndarray) -> np.ndarray:
@@ -347,19 +319,18 @@ def pictures(images: list[Measurement]) -> dict:
 
 
 def main() -> int:
-    """Measure, print and write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Measure and write the JSON."""
+    parser = arguments(__doc__, smoke=True, journal=True)
     parser.add_argument("--coco", type=Path, required=True)
     parser.add_argument("--voc", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="folder for the partitions")
-    parser.add_argument("--journal", type=Path, help="file for what has been measured; a later run goes on from it")
     parser.add_argument("--limit", type=int, help="images of each set, instead of all")
     parser.add_argument("--st-lpips-every", type=int, default=1, metavar="N", help="ST-LPIPS of every Nth image only")
     parser.add_argument("--codecs-only", action="store_true", help="fill the journal with what needs no A-seg, and end")
-    parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     unchanged = np.arange(256, dtype=np.uint8)
-    tools = Tools({"coco_val": coco_labels(args.coco / "panoptic_val2017.json"), "voc_test": unchanged})
+    relabel = {"coco_val": coco_labels(args.coco / "panoptic_val2017.json"), "voc_test": unchanged}
+    tools = Tools(relabel, BUDGETS[-1:] if args.smoke else BUDGETS)
     journal = Journal(args.journal)
     folder = args.cache or Path(tempfile.mkdtemp())
     images = {}
@@ -389,8 +360,6 @@ def main() -> int:
     if args.codecs_only:
         return 0
     report = {
-        "command": "python benchmarks/scenes.py --coco DIR --voc DIR --cache DIR --out results/scenes.json"
-        + (f" --st-lpips-every {args.st_lpips_every}" if args.st_lpips_every > 1 else ""),
         "size": [SIDE, SIDE],
         "pixels_bytes": RAW,
         "settings": asdict(scene.EncoderSettings()),
@@ -411,12 +380,11 @@ def main() -> int:
     }
     both = [image for rows in images.values() for image in rows]
     report["sets"]["both"] = summary(both)
-    if args.out:
-        args.out.write_text(json.dumps(report, indent=1) + "\n")
+    write(args.out, report)
     for name, found in report["sets"].items():
-        sys.stdout.write(f"{name}: {json.dumps({key: found[key] for key in found if key != 'pictures'})}\n")
+        sys.stderr.write(f"{name}: {json.dumps({key: found[key] for key in found if key != 'pictures'})}\n")
         for what, row in found["pictures"].items():
-            sys.stdout.write(f"  {what:32} {json.dumps(row)}\n")
+            sys.stderr.write(f"  {what:32} {json.dumps(row)}\n")
     return 0
 
 

@@ -12,8 +12,6 @@ count for nothing. The mean IoU is over the classes that the truth of a set show
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,11 +19,13 @@ from pathlib import Path
 
 import numpy as np
 from gnuradio.semcom.segment import ClassSegmenter
-from gnuradio.semcom.segment.classes import COCO_TO_VOC, VOC, VOID
+from gnuradio.semcom.segment.classes import COCO_TO_VOC, VOC
 from gnuradio.semcom.segment.metrics import confusion, iou
 from PIL import Image
 
-SIDE = 512
+from common import arguments, write
+from common.images import SIDE, coco_labels
+
 PEOPLE_AND_ANIMALS = ("bird", "cat", "cow", "dog", "horse", "person", "sheep")
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -37,14 +37,6 @@ def pairs(images: Path, maps: Path, relabel: np.ndarray) -> Iterator[Pair]:
         picture = Image.open(file).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
         truth = Image.open(maps / f"{file.stem}.png").resize((SIDE, SIDE), Image.Resampling.NEAREST)
         yield np.asarray(picture), relabel[np.asarray(truth)]
-
-
-def coco_labels(panoptic: Path) -> np.ndarray:
-    """uint8 [256]: category id -> VOC label."""
-    relabel = np.full(256, VOID, np.uint8)
-    for category in json.loads(panoptic.read_text())["categories"]:
-        relabel[category["id"]] = VOC.index(COCO_TO_VOC.get(category["name"], "background"))
-    return relabel
 
 
 def teacher(path: Path) -> Callable[[np.ndarray], np.ndarray]:
@@ -90,12 +82,11 @@ def measured(segment: Callable[[np.ndarray], np.ndarray], images: list[Pair]) ->
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments(__doc__)
     parser.add_argument("--voc", type=Path, required=True)
     parser.add_argument("--coco", type=Path, required=True)
     parser.add_argument("--teacher", type=Path, help="TFLite network to stand beside")
     parser.add_argument("--weights", type=Path, help="ONNX file instead of the one that ships")
-    parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
 
     sets = {
@@ -111,7 +102,6 @@ def main() -> int:
     if options.teacher:
         networks["teacher"] = teacher(options.teacher)
     figures = {
-        "command": " ".join(["python", *sys.argv]),
         "weights": {options.weights.name: None} if options.weights else ours.weights,
         "teacher": options.teacher.name if options.teacher else None,
         "side": SIDE,
@@ -124,12 +114,12 @@ def main() -> int:
             for name, images in sets.items()
         },
     }
-    options.out.write_text(json.dumps(figures, indent=2) + "\n")
+    write(options.out, figures)
     for name, found in figures["sets"].items():
         for network, f in found.items():
-            print(
+            sys.stderr.write(
                 f"{name:9} {network:8} mIoU {f['miou']:.3f}  people and animals {f['miou_people_and_animals']:.3f}  "
-                f"pixels {f['pixel_accuracy']:.3f}  {f['seconds']:.3f} s"
+                f"pixels {f['pixel_accuracy']:.3f}  {f['seconds']:.3f} s\n"
             )
     return 0
 

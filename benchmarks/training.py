@@ -11,9 +11,7 @@ be stopped and started. PSNR is over RGB in [0,1] clipped, k/n = 1/12, complex A
 
 from __future__ import annotations
 
-import argparse
 import csv
-import json
 import sys
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -25,6 +23,8 @@ from gnuradio.semcom.train.coders import VALIDATION_SNRS, train
 from gnuradio.semcom.train.complexity import complexity
 from gnuradio.semcom.train.export import load_network
 from gnuradio.semcom.train.models import NETWORKS
+
+from common import arguments, write
 
 ALL = Conditions()
 PLAIN = replace(ALL, channels=(128, 128), mismatched=0.0, uneven=0.0, fading=Fading())
@@ -69,13 +69,12 @@ def on_kodak(net: torch.nn.Module, files: list[Path]) -> dict[str, float]:
 
 def main() -> None:
     """Train what is missing, measure, write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--data", type=Path, nargs="+", required=True)
     parser.add_argument("--kodak", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=list(RUNS))
-    parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     rows = {}
     for label in args.runs:
@@ -106,16 +105,11 @@ def main() -> None:
         }
         sys.stderr.write(f"{label}: {rows[label]['kodak_psnr_db']}\n")
     report = {
-        "command": "python benchmarks/training.py --data train_256.tar train_192_b.tar --kodak DIR "
-        f"--seconds {args.seconds:g} --work DIR --out results/training.json",
         "seconds_each": args.seconds,
         "complexity_at_512x512": {scheme: asdict(complexity(net(), 512, 512)) for scheme, net in NETWORKS.items()},
         "runs": rows,
     }
-    if args.out:
-        args.out.write_text(json.dumps(report, indent=2) + "\n")
-    else:
-        print(json.dumps(report, indent=2))
+    write(args.out, report)
 
 
 if __name__ == "__main__":

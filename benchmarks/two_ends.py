@@ -11,7 +11,6 @@ its pixels: what is lost is what was under way when its end died.
 
 from __future__ import annotations
 
-import argparse
 import json
 import socket
 import subprocess
@@ -24,7 +23,8 @@ import numpy as np
 from gnuradio import semcom
 from PIL import Image
 
-IMAGES, KILL_AFTER = 50, 20
+from common import arguments, write
+
 COMMAND = Path(sys.prefix) / "bin" / "semcom"
 PATIENCE = 300  # seconds
 
@@ -41,11 +41,11 @@ def start(*args) -> subprocess.Popen:
     return subprocess.Popen([COMMAND, *map(str, args), "--json"], stdout=subprocess.PIPE, text=True)
 
 
-def numbered(photo: Path, folder: Path) -> list[Path]:
-    """``IMAGES`` pictures of 512x512, each with its number as 6 black or white squares in a corner."""
+def numbered(photo: Path, folder: Path, count: int) -> list[Path]:
+    """``count`` pictures of 512x512, each with its number as 6 black or white squares in a corner."""
     base = Image.open(photo).convert("RGB").resize((512, 512))
     files = []
-    for number in range(IMAGES):
+    for number in range(count):
         pixels = np.array(base)
         for bit in range(6):
             pixels[:32, 32 * bit : 32 * bit + 32] = 255 * (number >> bit & 1)
@@ -60,21 +60,21 @@ def number_of(picture: str) -> int:
     return sum(int(grey[8:24, 32 * bit + 8 : 32 * bit + 24].mean() > 127) << bit for bit in range(6))
 
 
-def run(files: list[Path], kill: str) -> dict:
-    """Everything once; ``kill`` names the end that dies after ``KILL_AFTER`` of its lines."""
+def run(files: list[Path], kill: str, kill_after: int, idle: float) -> dict:
+    """Everything once; ``kill`` names the end that dies after ``kill_after`` of its lines."""
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as out:
         via = address()
-        listen = ("rx", "--via", via, "--out", out, "--idle", 20)
+        listen = ("rx", "--via", via, "--out", out, "--idle", idle)
         receiver, transmitter = start(*listen), start("tx", *files, "--via", via)
         sent, lines = 0, []
         if kill == "receiver":
-            lines += [receiver.stdout.readline() for _ in range(KILL_AFTER)]
+            lines += [receiver.stdout.readline() for _ in range(kill_after)]
             receiver.kill()
             lines += receiver.communicate()[0].splitlines()
             receiver = start(*listen)
         elif kill == "transmitter":
-            sent = len([transmitter.stdout.readline() for _ in range(KILL_AFTER)])
+            sent = len([transmitter.stdout.readline() for _ in range(kill_after)])
             transmitter.kill()
             sent += len(transmitter.communicate()[0].splitlines())
             transmitter = start("tx", *files[sent:], "--via", via)
@@ -97,25 +97,24 @@ def run(files: list[Path], kill: str) -> dict:
 
 def main() -> None:
     """Run and write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--image", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--images", type=int, default=50, help="how many are sent, at most 64")
+    parser.add_argument("--kill-after", type=int, default=20, help="lines of an end after which it is killed")
+    parser.add_argument("--idle", type=float, default=20, help="seconds without a burst after which the receiver ends")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        files = numbered(args.image, Path(folder))
-        runs = [run(files, kill) for kill in ("", "receiver", "transmitter")]
+        files = numbered(args.image, Path(folder), args.images)
+        runs = [run(files, kill, args.kill_after, args.idle) for kill in ("", "receiver", "transmitter")]
     longest = semcom.ofdm_frame().burst_samples(4096)
     report = {
-        "command": "python benchmarks/two_ends.py --image PHOTO --out results/two_ends.json",
         "scheme": "softcast",
         "image": "512x512, 16 bursts",
         # bursts with their gaps, and the silence after the last
         "megabytes_an_image": round(8 * (16 * (longest + 256) + 20 * longest) / 1e6, 2),
         "runs": runs,
     }
-    text = json.dumps(report, indent=1) + "\n"
-    sys.stdout.write(text)
-    args.out.write_text(text)
+    write(args.out, report)
 
 
 if __name__ == "__main__":

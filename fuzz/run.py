@@ -38,7 +38,6 @@ PYTHON = {
     "sigmf": 1,
     "scene": 3,
 }
-SCRIPTS = {"sigmf": "recordings.py", "scene": "scenes.py"}  # where it is not reassembly.py
 
 # A small quarantine keeps the growth of memory that is reported that of the product.
 ASAN = "abort_on_error=1:quarantine_size_mb=16:detect_leaks={leaks}:detect_stack_use_after_return=0"
@@ -71,11 +70,11 @@ def command_of(target: str, seconds: float, seed: int) -> tuple[list[str], dict[
         return [str(BUILD / "fuzz" / "semcom_fuzz"), *common, "--artifact", str(artifact)], {
             "ASAN_OPTIONS": ASAN.format(leaks=1)
         }
-    return [sys.executable, str(ROOT / "fuzz" / SCRIPTS.get(target, "reassembly.py")), *common], {
+    return [sys.executable, "-m", "harness", *common], {
         # Python itself is not instrumented: the run-time must be there before it, and its own leaks do not count
         "LD_PRELOAD": f"{library('libasan.so')} {library('libstdc++.so.6')}",
         "ASAN_OPTIONS": ASAN.format(leaks=0),
-        "PYTHONPATH": str(PREFIX / "python"),
+        "PYTHONPATH": f"{PREFIX / 'python'}:{ROOT / 'fuzz'}",
         "SEMCOM_MODELS": str(ROOT / "models"),
     }
 

@@ -140,6 +140,7 @@ def test_a_folder_of_nothing_readable_ends(tmp_path):
     assert sink.results == []
 
 
+@pytest.mark.slow
 def test_an_image_that_cannot_be_segmented_is_given_up(small):
     source = semcom.image_source(str(small), 1, 1)
     segmenter = semcom.sam_segmenter("point:4000,10")
@@ -526,13 +527,13 @@ def test_a_name_is_no_path(tmp_path):
 
 
 def test_pictures_without_a_counterpart_are_given_up(monkeypatch):
-    monkeypatch.setattr(held, "MOST_IMAGES", 4)
+    monkeypatch.setattr(held, "MAX_IMAGES", 4)
     sink = semcom.image_sink("", ("original", "received"))
     for number in range(6):
         sink._take("in0", pdus.from_image(np.zeros((2, 2, 3), np.uint8), {"image_id": number}))
     assert [r["image_id"] for r in sink.results] == [0, 1]
     assert list(sink._held) == [2, 3, 4, 5]
-    monkeypatch.setattr(held, "MOST_BYTES", 30)
+    monkeypatch.setattr(held, "MAX_BYTES", 30)
     quality = semcom.image_quality()
     out = []
     quality.publish = lambda port, msg: out.append(pdus.meta_of(msg))

@@ -188,7 +188,7 @@ LIES = {
     "plain data file": damaged(lambda m: m["global"].update({"core:dataset": "../../etc/passwd"})),
     "headers between": damaged(lambda m: m["captures"][0].update({"core:header_bytes": 2**62})),
     "has 2000000 samples a second, not 1000000": damaged(lambda m: m["global"].update({"core:sample_rate": 2e6})),
-    "too large for": damaged(lambda m: " " * (recording.MOST_METADATA + 1)),
+    "too large for": damaged(lambda m: " " * (recording.MAX_METADATA + 1)),
 }
 
 

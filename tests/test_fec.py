@@ -536,7 +536,7 @@ def test_message_survives_a_lost_burst_where_the_code_has_room():
 
 def test_message_of_several_groups():
     scheme = mcs_of(0)
-    one = group.capacity(message.MOST_BURSTS * MAX_FRAGMENT, scheme)
+    one = group.capacity(message.MAX_BURSTS * MAX_FRAGMENT, scheme)
     groups = message.spans(one + 1, scheme)
     assert len(groups) == 2 and [g.first for g in groups] == [0, groups[0].depth]
     assert len({g.seed(9) for g in groups}) == 2

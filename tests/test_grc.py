@@ -76,6 +76,7 @@ def test_block_definition_is_complete(path):
     assert (block["id"] in tree) == (not preset)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", HEADLESS, ids=lambda p: p.stem)
 def test_headless_example_runs_to_its_end(example, tmp_path):
     script = compiled(example, tmp_path)
@@ -127,6 +128,7 @@ CPP_CONNECTIONS = [
 ]
 
 
+@pytest.mark.slow
 def test_stream_blocks_run_in_a_flowgraph_in_cpp(tmp_path):
     """What grcc writes in C++ finds the installed package, compiles, and runs to its end."""
     state = {"coordinate": [8, 8], "rotation": 0, "state": "enabled"}
@@ -152,6 +154,8 @@ def test_stream_blocks_run_in_a_flowgraph_in_cpp(tmp_path):
     assert "this->channel->set_snr_db(this->snr_db)" in code
 
 
+@pytest.mark.gui
+@pytest.mark.slow
 @pytest.mark.parametrize("example", GUI, ids=lambda p: p.stem)
 def test_gui_example_runs_and_moves_its_slider(example, tmp_path):
     """Two images through the window offscreen, the SNR moved in between; then the window is closed."""
@@ -230,6 +234,8 @@ def test_two_process_examples_and_a_replay(tmp_path):
     assert np.array_equal(*(np.asarray(Image.open(picture)) for picture in pictures))
 
 
+@pytest.mark.gui
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prefix", "options", "move"), [("", "", "set_rate(1 / 24)"), ("esisc_", ", boundaries=0", "set_budget(2000)")]
 )

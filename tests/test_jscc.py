@@ -50,6 +50,7 @@ def test_black_image_has_no_power_problem(scheme):
     assert np.isfinite(back).all() and back.mean() < 20
 
 
+@pytest.mark.data
 def test_softcast_reaches_its_published_figures(kodak):
     """Kodak at k/n 1/12, AWGN, 1/7/13 dB: within 0.3 dB of 23.2/27.2/30.7 dB, measured independently."""
     coder = coder_of("softcast")
@@ -62,6 +63,7 @@ def test_softcast_reaches_its_published_figures(kodak):
         assert np.mean(got) == pytest.approx(expected, abs=0.3)
 
 
+@pytest.mark.data
 def test_samsc_passes_30_db_without_noise(kodak):
     coder = coder_of("samsc")
     images = [io.load(file) for file in kodak[::6]]

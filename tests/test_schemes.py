@@ -260,7 +260,8 @@ def wrong(**fields):
         (
             "encoder",
             wrong(nodes=lambda o: [o.helper.make_node("Conv", ["image", "w"], ["c"], strides=[8, 8]),
-                                   o.helper.make_node("Log", ["c"], ["d"]), o.helper.make_node("Log", ["d"], ["latent"])]),
+                                   o.helper.make_node("Log", ["c"], ["d"]),
+                                   o.helper.make_node("Log", ["d"], ["latent"])]),
             "values that are not finite",
         ),
         (
@@ -451,7 +452,7 @@ def test_a_flowgraph_of_two_minds_ends(photo, receiver):
 
 
 def test_a_scheme_of_several_parts(smooth_image):
-    """Bits that say what the symbols mean, and symbols: one lost part costs itself only, and the bits are read first."""
+    """Bits that say what the symbols mean, and symbols: one lost part costs itself only; the bits are read first."""
     image = smooth_image(40, 56)
 
     class Two(schemes.Scheme):

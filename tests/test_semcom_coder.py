@@ -46,6 +46,7 @@ def test_ahead_of_softcast(rate, snr_db, photograph):
     assert psnr("semcom") > psnr("softcast") + 0.3
 
 
+@pytest.mark.data
 def test_kodak_figures(kodak):
     """Every sixth image at 1, 7 and 13 dB: what results/kodak_semcom.json was measured from."""
     for snr_db, least in ((1.0, 25.2), (7.0, 28.1), (13.0, 30.4)):
@@ -53,6 +54,7 @@ def test_kodak_figures(kodak):
         assert np.mean(got) > least
 
 
+@pytest.mark.slow
 def test_no_cliff(photograph):
     """Rising in SNR and rate all the way, and never by a jump."""
     by_snr = [metrics.psnr(photograph, received(photograph, snr_db=snr)) for snr in range(-4, 23, 2)]

@@ -88,6 +88,7 @@ def gains(count, **options):
     return np.array([pdus.to_symbols(m).mean() for m in out])
 
 
+@pytest.mark.slow
 def test_rayleigh_gain_is_complex_gaussian():
     h = gains(20_000, model="rayleigh", seed=5)
     power = np.sort(np.abs(h) ** 2)
@@ -101,6 +102,7 @@ def test_rayleigh_gain_is_complex_gaussian():
     assert abs(np.mean(h[1:] * h[:-1].conj())) < 4 / math.sqrt(len(h))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k_db", [0.0, 6.0, 15.0])
 def test_rician_gain_has_the_k_factor_set(k_db):
     h = gains(20_000, model="rician", k_factor_db=k_db, seed=6)

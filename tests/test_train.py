@@ -32,6 +32,7 @@ def folder(tmp_path, smooth_image):
     return path
 
 
+@pytest.mark.slow
 def test_a_short_training_resumes_exports_and_matches_torch(folder, tmp_path):
     out = tmp_path / "run"
     lines = []

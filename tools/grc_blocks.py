@@ -133,16 +133,24 @@ def _weighing(chosen: list[Scheme]) -> list[Parameter]:
     able = _names([scheme for scheme in chosen if scheme.takes_importance])
     return [
         Parameter(
-            "use_mask", "Region of interest", "bool", "False",
+            "use_mask",
+            "Region of interest",
+            "bool",
+            "False",
             "With a mask input, a scheme that takes importance spends its power on what lies inside the mask.",
-            ("False", "True"), ("All pixels alike", "Mask input"), f"${{ 'none' if scheme in {able} else 'all' }}",
+            ("False", "True"),
+            ("All pixels alike", "Mask input"),
+            f"${{ 'none' if scheme in {able} else 'all' }}",
         ),
         Parameter(
-            "background", "Importance outside", "real", "0.1",
+            "background",
+            "Importance outside",
+            "real",
+            "0.1",
             "What an error outside the mask counts, from 0 to 1. Can be changed while running.",
             hide=f"${{ 'none' if scheme in {able} and use_mask else 'all' }}",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _conditions(chosen: list[Scheme]) -> list[Parameter]:
@@ -151,57 +159,112 @@ def _conditions(chosen: list[Scheme]) -> list[Parameter]:
     adaptive = _names([s for s in chosen if "mcs" in _options([s])])
     return [
         Parameter(
-            "rate", "Rate k/n (0 = scheme's own)", "real", "0",
+            "rate",
+            "Rate k/n (0 = scheme's own)",
+            "real",
+            "0",
             "Complex channel uses per real source value, such as 1/12. Can be changed while running.",
             hide=f"${{ 'part' if scheme in {_names(choosing)} or scheme not in {known} else 'all' }}",
         ),
         Parameter(
-            "snr_db", "Design Es/N0 (dB)", "real", "10",
+            "snr_db",
+            "Design Es/N0 (dB)",
+            "real",
+            "10",
             "What the encoder is told of the channel; schemes that cannot adapt to it only note it in the header. Can "
-            "be changed while running.", hide="part",
+            "be changed while running.",
+            hide="part",
         ),
         Parameter(
-            "fading", "Fading", "enum", "'awgn'",
+            "fading",
+            "Fading",
+            "enum",
+            "'awgn'",
             "Fading of each burst that a choice of MCS reckons with.",
-            ("'awgn'", "'rayleigh'", "'rician'"), ("None", "Rayleigh", "Rician"),
+            ("'awgn'", "'rayleigh'", "'rician'"),
+            ("None", "Rayleigh", "Rician"),
             f"${{ 'part' if scheme in {adaptive} else 'all' }}",
         ),
-    ]  # fmt: skip
+    ]
 
 
 OWN_OPTIONS = Parameter(
-    "options", "Further options", "raw", "{}", "Of a scheme of your own: a dictionary of its options by name.",
+    "options",
+    "Further options",
+    "raw",
+    "{}",
+    "Of a scheme of your own: a dictionary of its options by name.",
     hide="part",
-)  # fmt: skip
+)
 WAVEFORM = [
-    Parameter("fft_len", "FFT Length", "int", "64", "Subcarriers of the bursts; the same at both ends.",
-              ("64", "128", "256", "512")),
-    Parameter("oversampling", "Oversampling", "int", "1", "Samples for each sample of the OFDM symbol; the same at both "
-              "ends.", ("1", "2", "4", "8"), hide="${ 'none' if oversampling > 1 else 'part' }"),
-]  # fmt: skip
+    Parameter(
+        "fft_len",
+        "FFT Length",
+        "int",
+        "64",
+        "Subcarriers of the bursts; the same at both ends.",
+        ("64", "128", "256", "512"),
+    ),
+    Parameter(
+        "oversampling",
+        "Oversampling",
+        "int",
+        "1",
+        "Samples for each sample of the OFDM symbol; the same at both ends.",
+        ("1", "2", "4", "8"),
+        hide="${ 'none' if oversampling > 1 else 'part' }",
+    ),
+]
 SENDING = [
-    Parameter("amplitude", "Amplitude (RMS)", "real", "1.0", "Root mean square of the samples of a burst; peaks are "
-              "some 10 dB above it. Can be changed while running."),
-    Parameter("continuous", "Output", "bool", "False", "Bursts only, or zeros in between for hardware and a Throttle.",
-              ("False", "True"), ("Bursts", "Continuous (zeros between bursts)")),
-]  # fmt: skip
+    Parameter(
+        "amplitude",
+        "Amplitude (RMS)",
+        "real",
+        "1.0",
+        "Root mean square of the samples of a burst; peaks are some 10 dB above it. Can be changed while running.",
+    ),
+    Parameter(
+        "continuous",
+        "Output",
+        "bool",
+        "False",
+        "Bursts only, or zeros in between for hardware and a Throttle.",
+        ("False", "True"),
+        ("Bursts", "Continuous (zeros between bursts)"),
+    ),
+]
 VARIANT_OF_RECEIVER = Parameter(
-    "variant", "Trained on", "raw", "'auto'",
+    "variant",
+    "Trained on",
+    "raw",
+    "'auto'",
     "auto takes the weights that the bursts name; otherwise images of other weights are refused.",
-    ("'auto'", *VARIANTS[1:]), ("Auto (what the bursts say)", *VARIANT_LABELS), "part",
-)  # fmt: skip
+    ("'auto'", *VARIANTS[1:]),
+    ("Auto (what the bursts say)", *VARIANT_LABELS),
+    "part",
+)
 SAMP_RATE = Parameter("samp_rate", "Sample Rate", "real", "samp_rate", "Samples a second; scales the carrier offset.")
 PARAMS = "semcom.ofdm_params(fft_len=${fft_len}, oversampling=${oversampling})"
 
 IMAGE_IN = ("message", "image", False, "image PDU, RGB, of any size.")
 MASK_IN = ("message", "mask", "${ not use_mask }", "one channel, 0 outside the region of interest; same image_id.")
-FAILED = ("message", "failed", True, "image_id and error of an image that will not be sent; over a modem, connect it to "
-          "the ack input of the Image Source.")  # fmt: skip
+FAILED = (
+    "message",
+    "failed",
+    True,
+    "image_id and error of an image that will not be sent; over a modem, connect "
+    "it to the ack input of the Image Source.",
+)
 STATUS = ("message", "status", True, "a sentence about each image or burst that could not be used.")
 SAMPLES = ("stream", "complex", False, "complex samples.")
 DECODED = [
-    ("message", "image", False, "image PDU; keys image_id, name where it crossed the air, height, width, scheme, snr_db "
-     "(measured over the image), fragments, lost, payload_uses, air_uses."),
+    (
+        "message",
+        "image",
+        False,
+        "image PDU; keys image_id, name where it crossed the air, height, width, scheme, "
+        "snr_db (measured over the image), fragments, lost, payload_uses, air_uses.",
+    ),
     ("message", "text", True, "the caption of a scene, u8vector of UTF-8."),
     ("message", "labels", True, "the class map of a scene, for a Label Map Sink."),
     ("message", "segments", True, "the segments of a scene, one channel."),
@@ -209,7 +272,7 @@ DECODED = [
     ("message", "text_view", True, "the caption as a picture."),
     ("message", "labels_view", True, "the class map as a picture."),
     ("message", "segments_view", True, "the outlines as a picture."),
-]  # fmt: skip
+]
 IDLE = (
     "message",
     "idle",
@@ -232,11 +295,15 @@ def _ports(ports: list[tuple]) -> list[str]:
 
 def _documentation(summary: str, inputs: list, outputs: list, parameters: list[Parameter]) -> list[str]:
     out = ["documentation: |-", f"    {summary}", "", "    Input:"]
-    out += [f"    {name} - {text}" if domain == "message" else f"    {text.capitalize()}"
-            for domain, name, _, text in inputs]  # fmt: skip
+    out += [
+        f"    {name} - {text}" if domain == "message" else f"    {text.capitalize()}"
+        for domain, name, _, text in inputs
+    ]
     out += ["", "    Output:"]
-    out += [f"    {name} - {text}" if domain == "message" else f"    {text.capitalize()}"
-            for domain, name, _, text in outputs]  # fmt: skip
+    out += [
+        f"    {name} - {text}" if domain == "message" else f"    {text.capitalize()}"
+        for domain, name, _, text in outputs
+    ]
     out += ["", "    Parameters:", *(f"    {p.label} - {p.help}" for p in parameters)]
     return out
 
@@ -315,67 +382,130 @@ def _asserts(chosen: list[Scheme]) -> list[str]:
 def _encoder(chosen: list[Scheme]) -> Block:
     parameters = _coding(chosen)
     return Block(
-        "jscc_encoder", "JSCC Encoder",
+        "jscc_encoder",
+        "JSCC Encoder",
         "Source and channel coding in one: turns each image into complex channel symbols, by any scheme.",
-        parameters, [IMAGE_IN, MASK_IN],
-        [("message", "symbols", False, "c32vector PDUs, the bursts of the image, at most 4096 symbols each, average "
-          "power 1 over a part; the keys are the fields of the burst header."), FAILED, STATUS],
+        parameters,
+        [IMAGE_IN, MASK_IN],
+        [
+            (
+                "message",
+                "symbols",
+                False,
+                "c32vector PDUs, the bursts of the image, at most 4096 symbols each, average "
+                "power 1 over a part; the keys are the fields of the burst header.",
+            ),
+            FAILED,
+            STATUS,
+        ],
         _asserts(chosen),
         f"semcom.jscc_encoder(${{scheme}}, ${{rate}}, ${{snr_db}}, '', ${{use_mask}}, ${{background}}, "
         f"{_dictionary(chosen, 'options')}, ${{fading}})",
-        ("set_rate(${rate})", "set_snr_db(${snr_db})", "set_background(${background})",
-         f"set_options(**{_dictionary(chosen, 'options', live=True)})"),
-    )  # fmt: skip
+        (
+            "set_rate(${rate})",
+            "set_snr_db(${snr_db})",
+            "set_background(${background})",
+            f"set_options(**{_dictionary(chosen, 'options', live=True)})",
+        ),
+    )
 
 
 def _decoder(chosen: list[Scheme]) -> Block:
     parameters = [
-        _scheme(True, chosen), VARIANT_OF_RECEIVER,
-        Parameter("snr_db", "Es/N0 if not reported (dB)", "real", "10", "Assumed for PDUs without noise_var, such as "
-                  "those from GNU Radio's own channel blocks.", hide="part"),
-        Parameter("timeout", "Time-out (bursts)", "int", "4096", "An incomplete image is delivered when this many bursts "
-                  "of other images have arrived since its last one.", hide="part"),
-    ]  # fmt: skip
+        _scheme(True, chosen),
+        VARIANT_OF_RECEIVER,
+        Parameter(
+            "snr_db",
+            "Es/N0 if not reported (dB)",
+            "real",
+            "10",
+            "Assumed for PDUs without noise_var, such as those from GNU Radio's own channel blocks.",
+            hide="part",
+        ),
+        Parameter(
+            "timeout",
+            "Time-out (bursts)",
+            "int",
+            "4096",
+            "An incomplete image is delivered when this many bursts of other images have arrived since its last one.",
+            hide="part",
+        ),
+    ]
     inputs = [
-        ("message", "symbols", False, "c32vector PDUs with the keys of the JSCC Encoder and, from a channel or receiver, "
-         "noise_var (f32vector, as long as the symbols)."),
+        (
+            "message",
+            "symbols",
+            False,
+            "c32vector PDUs with the keys of the JSCC Encoder and, from a channel or "
+            "receiver, noise_var (f32vector, as long as the symbols).",
+        ),
         ("message", "flush", True, "any message: deliver every image that is not complete as it is."),
-    ]  # fmt: skip
+    ]
     return Block(
-        "jscc_decoder", "JSCC Decoder",
+        "jscc_decoder",
+        "JSCC Decoder",
         "Collects the bursts of an image and decodes it; the mirror of the JSCC Encoder. The header of each burst says "
         "what it is. Each symbol is weighted by its noise variance; fragments that never arrived count as infinitely "
         "noisy. An image of another scheme than the one set, or of weights that are not here, is given up with one "
         "sentence.",
-        parameters, inputs, [*DECODED, IDLE, STATUS], ["${ timeout >= 1 }", "${ -100 <= snr_db <= 100 }"],
-        "semcom.jscc_decoder(${scheme}, ${snr_db}, ${variant}, ${timeout})", ("set_snr_db(${snr_db})",),
-    )  # fmt: skip
+        parameters,
+        inputs,
+        [*DECODED, IDLE, STATUS],
+        ["${ timeout >= 1 }", "${ -100 <= snr_db <= 100 }"],
+        "semcom.jscc_decoder(${scheme}, ${snr_db}, ${variant}, ${timeout})",
+        ("set_snr_db(${snr_db})",),
+    )
 
 
 def _transmitter(name: str, label: str, chosen: list[Scheme], preset: bool = False) -> Block:
     parameters = [*_coding(chosen), *WAVEFORM, *SENDING]
-    outputs = [SAMPLES, ("message", "symbols", True, "what is sent, as PDUs."), FAILED,
-               ("message", "sent", True, "metadata of an image whose last sample has left; where the receiver is "
-                "elsewhere, connect it to the ack input of the Image Source as well.")]  # fmt: skip
+    outputs = [
+        SAMPLES,
+        ("message", "symbols", True, "what is sent, as PDUs."),
+        FAILED,
+        (
+            "message",
+            "sent",
+            True,
+            "metadata of an image whose last sample has left; where the receiver is "
+            "elsewhere, connect it to the ack input of the Image Source as well.",
+        ),
+    ]
     only = f"A preset of the Transmitter for {', '.join(s.name for s in chosen)}. " if preset else ""
     if len(chosen) == 1:
         values = ", ".join(f"{item.name}=${{{item.name}}}" for item in fields(chosen[0].Options))
         live = ", ".join(f"{item.name}=${{{item.name}}}" for item in fields(chosen[0].Options) if item.metadata["live"])
-        make = (f"semcom.transmitter('{chosen[0].name}', params={PARAMS}, amplitude=${{amplitude}}, "
-                f"continuous=${{continuous}}, options=dict({values}))")  # fmt: skip
+        make = (
+            f"semcom.transmitter('{chosen[0].name}', params={PARAMS}, amplitude=${{amplitude}}, "
+            f"continuous=${{continuous}}, options=dict({values}))"
+        )
         callbacks = (f"set_options({live})", "set_amplitude(${amplitude})")
         inputs = [IMAGE_IN]
     else:
-        make = (f"semcom.transmitter(${{scheme}}, ${{rate}}, ${{snr_db}}, '', {PARAMS}, ${{amplitude}}, "
-                f"${{continuous}}, ${{use_mask}}, ${{background}}, {_dictionary(chosen, 'options')}, ${{fading}})")  # fmt: skip
-        callbacks = ("set_rate(${rate})", "set_snr_db(${snr_db})", "set_background(${background})",
-                     "set_amplitude(${amplitude})",
-                     f"set_options(**{_dictionary(chosen, 'options', live=True)})")  # fmt: skip
+        make = (
+            f"semcom.transmitter(${{scheme}}, ${{rate}}, ${{snr_db}}, '', {PARAMS}, ${{amplitude}}, "
+            f"${{continuous}}, ${{use_mask}}, ${{background}}, {_dictionary(chosen, 'options')}, ${{fading}})"
+        )
+        callbacks = (
+            "set_rate(${rate})",
+            "set_snr_db(${snr_db})",
+            "set_background(${background})",
+            "set_amplitude(${amplitude})",
+            f"set_options(**{_dictionary(chosen, 'options', live=True)})",
+        )
         inputs = [IMAGE_IN, MASK_IN]
     return Block(
-        name, label, f"{only}JSCC Encoder and Burst Modulator: images in, samples out, by any scheme.", parameters,
-        inputs, outputs, [*_asserts(chosen), "${ amplitude > 0 }"], make, callbacks, preset,
-    )  # fmt: skip
+        name,
+        label,
+        f"{only}JSCC Encoder and Burst Modulator: images in, samples out, by any scheme.",
+        parameters,
+        inputs,
+        outputs,
+        [*_asserts(chosen), "${ amplitude > 0 }"],
+        make,
+        callbacks,
+        preset,
+    )
 
 
 def _receiver(name: str, label: str, chosen: list[Scheme], preset: bool = False) -> Block:
@@ -386,12 +516,18 @@ def _receiver(name: str, label: str, chosen: list[Scheme], preset: bool = False)
     else:
         parameters, what = [_scheme(True, chosen), VARIANT_OF_RECEIVER, *WAVEFORM, SAMP_RATE], "${scheme}, ${variant}"
     return Block(
-        name, label,
+        name,
+        label,
         f"{only}Burst Demodulator and JSCC Decoder: samples in, images out. The receiver configures itself by what the "
         "bursts say.",
-        parameters, [("stream", "complex", False, "complex samples at any level; bursts may begin anywhere.")], outputs,
-        ["${ samp_rate > 0 }"], f"semcom.receiver({what}, {PARAMS}, ${{samp_rate}})", (), preset,
-    )  # fmt: skip
+        parameters,
+        [("stream", "complex", False, "complex samples at any level; bursts may begin anywhere.")],
+        outputs,
+        ["${ samp_rate > 0 }"],
+        f"semcom.receiver({what}, {PARAMS}, ${{samp_rate}})",
+        (),
+        preset,
+    )
 
 
 def main() -> int:

@@ -20,9 +20,9 @@ from .errors import BadInput, Missing
 
 SAMPLE_BYTES = 8
 DATATYPE = "cf32_le"
-MOST_METADATA = 2**26
+MAX_METADATA = 2**26
 """Bytes of metadata that are read."""
-MOST_BURSTS = 100_000
+MAX_BURSTS = 100_000
 """Bursts that are annotated; what follows is recorded all the same."""
 
 NAMESPACE = "semcom"
@@ -162,11 +162,11 @@ def _load(path: Path) -> dict[str, Any]:
             raise BadInput(f"{path} is no file; name a recording")
         with path.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
-            text = stream.read(size) if size <= MOST_METADATA else None
+            text = stream.read(size) if size <= MAX_METADATA else None
     except OSError as error:
         raise BadInput(f"there is no recording to read at {path}: {error.strerror}") from None
     if text is None:
-        raise BadInput(f"{path} is larger than {MOST_METADATA} bytes, too large for the metadata of a recording")
+        raise BadInput(f"{path} is larger than {MAX_METADATA} bytes, too large for the metadata of a recording")
     try:
         said = json.loads(text)
     except (ValueError, RecursionError):  # damaged UTF-8 is a ValueError as well

@@ -7,8 +7,8 @@ import numpy as np
 
 from . import pdu
 
-MOST_IMAGES = 1024
-MOST_BYTES = 2**30
+MAX_IMAGES = 1024
+MAX_BYTES = 2**30
 
 Held = dict[int, dict[str, tuple[np.ndarray | None, pdu.Meta]]]
 
@@ -24,7 +24,7 @@ def overdue(held: Held) -> list[int]:
     }
     total, out = sum(sizes.values()), []
     for number, size in sizes.items():
-        if len(held) - len(out) <= MOST_IMAGES and total <= MOST_BYTES:
+        if len(held) - len(out) <= MAX_IMAGES and total <= MAX_BYTES:
             break
         out.append(number)
         total -= size
@@ -62,7 +62,7 @@ class Gathering:
         first = number not in self._given_up
         if first:
             self._given_up[number] = set(self._held.pop(number, {}))
-            if len(self._given_up) > MOST_IMAGES:
+            if len(self._given_up) > MAX_IMAGES:
                 del self._given_up[next(iter(self._given_up))]
         self._count(number, port)
         return first

@@ -17,13 +17,13 @@ from . import pdu
 from .held import Held, overdue
 from .worker import worker_block
 
-LONGEST_NAME = 100  # characters; file systems take 255 bytes, titles and suffix included
+MAX_NAME = 100  # characters; file systems take 255 bytes, titles and suffix included
 
 
 def stem_of(meta: pdu.Meta) -> str:
     """What the files of an image are called, without a suffix: its name, or its number where it has none."""
     # the name comes from whoever sent the image: it is a name, and no path
-    name = re.sub(r"[^\w .()+-]", "_", str(meta.get("name") or "")).lstrip(".")[:LONGEST_NAME]
+    name = re.sub(r"[^\w .()+-]", "_", str(meta.get("name") or "")).lstrip(".")[:MAX_NAME]
     return name or f"{pdu.number_of(meta):05d}"
 
 

@@ -60,7 +60,7 @@ class label_map_sink(worker_block):
         if self._folder:
             record["images"] = self._write(labels, drawn, record, meta)
         self.results.append({"image_id": pdu.number_of(meta)} | record)
-        del self.results[:-_MOST_RESULTS]
+        del self.results[:-_MAX_RESULTS]
         self.publish("image", pdu.from_image(drawn, meta))
 
     def _write(self, labels: np.ndarray, drawn: np.ndarray, record: dict, meta: pdu.Meta) -> dict[str, str]:
@@ -74,7 +74,7 @@ class label_map_sink(worker_block):
         return {key: str(path) for key, path in paths.items()}
 
 
-_MOST_RESULTS = 4096
+_MAX_RESULTS = 4096
 
 
 def _objects(text: str, classes: tuple[str, ...], labels: np.ndarray) -> list[SceneObject]:

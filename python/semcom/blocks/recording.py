@@ -23,7 +23,7 @@ class recording_sink(kept_block, gr.sync_block):
     """Writes complex samples into ``NAME.sigmf-data`` and, at the end, their metadata into ``NAME.sigmf-meta``.
 
     Every burst that a Burst Modulator has tagged becomes an annotation with its header; the first
-    ``recording.MOST_BURSTS`` of them. A recording that was cut off has metadata without annotations.
+    ``recording.MAX_BURSTS`` of them. A recording that was cut off has metadata without annotations.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class recording_sink(kept_block, gr.sync_block):
             for tag in self.get_tags_in_window(0, 0, len(samples), BURST):
                 header = pdu.dictionary(tag.value)
                 length = header.pop("samples")
-                if len(self._bursts) < recording.MOST_BURSTS:
+                if len(self._bursts) < recording.MAX_BURSTS:
                     self._bursts.append(recording.Burst(tag.offset, length, header))
         return len(samples)
 

@@ -41,7 +41,7 @@ class scene_inspector(worker_block):
             "problems": list(decoded.problems),
         }
         self.results.append(record)
-        del self.results[:-_MOST_RESULTS]
+        del self.results[:-_MAX_RESULTS]
         if self._show:
             name = str(meta.get("name") or f"{record['image_id']:05d}")
             part = f", part from burst {meta['part']}" if "part" in meta else ""
@@ -51,4 +51,4 @@ class scene_inspector(worker_block):
         self.publish("report", pdu.message(said))
 
 
-_MOST_RESULTS = 4096
+_MAX_RESULTS = 4096

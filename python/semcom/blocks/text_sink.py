@@ -13,7 +13,7 @@ from ..errors import BadInput
 from . import pdu
 from .worker import worker_block
 
-_MOST_TEXTS = 65536
+_MAX_TEXTS = 65536
 
 
 class text_sink(worker_block):
@@ -51,7 +51,7 @@ class text_sink(worker_block):
         text = re.sub(r"[\x00-\x1f\x7f]+", " ", pdu.to_bytes(msg).decode("utf-8", "replace"))
         self.texts.pop(number, None)
         self.texts[number] = text
-        if len(self.texts) > _MOST_TEXTS:
+        if len(self.texts) > _MAX_TEXTS:
             del self.texts[next(iter(self.texts))]
         name = re.sub(r"[\x00-\x1f\x7f]+", " ", str(meta.get("name") or f"{number:05d}"))
         line = f"{name}\t{text}\n"

@@ -9,7 +9,7 @@ import math
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,8 +67,8 @@ def tx(
     coding = ends.Coding(scheme, options, waveform(fft_len, oversampling))
     end = ends.transmitting_end(images, front, coding, parse_rate(rate), snr, amplitude, repeat)
     sent = 0
-    with notices(signal.SIGTERM, signal.default_int_handler):
-        for image in end.run_and_tell():
+    with interruptible(end.run_and_tell()) as images_sent:
+        for image in images_sent:
             if "error" in image:
                 sys.stderr.write(f"semcom: not sent: {image['error']}\n")
                 continue
@@ -111,8 +111,8 @@ def rx(
     front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna)
     end = ends.receiving_end(front, ends.Coding(scheme, {"variant": variant}, waveform(fft_len, oversampling)), out)
     delivered = 0
-    with notices(signal.SIGTERM, signal.default_int_handler):
-        for picture in end.pictures(count, idle):
+    with interruptible(end.pictures(count, idle)) as pictures:
+        for picture in pictures:
             if "error" in picture:
                 sys.stderr.write(f"semcom: image {picture.get('image_id')} was not received: {picture['error']}\n")
                 continue
@@ -124,6 +124,13 @@ def rx(
     if not delivered:
         sys.stderr.write("semcom: no picture was received\n")
     return 0 if delivered else 1
+
+
+@contextmanager
+def interruptible(events: Iterator[dict]) -> Iterator[Iterator[dict]]:
+    """Being told to quit, by Ctrl-C or a batch system, ends a run wherever it is, and what was done counts."""
+    with notices(signal.SIGTERM, signal.default_int_handler), suppress(KeyboardInterrupt), closing(events):
+        yield events
 
 
 @contextmanager

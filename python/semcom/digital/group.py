@@ -24,8 +24,8 @@ LENGTH_BYTES = 3  # of the byte string, in front of it
 NOTE_BYTES = 1  # length of a note, between it and the byte string
 MAX_BYTES = 2**24 - 1
 # Largest block of the LDPC base graphs, TS 38.212 section 5.2.2; at low rates graph 2 is the better one (7.2.2).
-_LARGEST_BLOCK = 8448 // 8
-_LARGEST_BLOCK_LOW_RATE = 3840 // 8
+_MAX_BLOCK = 8448 // 8
+_MAX_BLOCK_LOW_RATE = 3840 // 8
 _LOW_RATE = 512  # 1/4 in 2048ths
 _TAIL_BITS = 6
 _PUNCTURING = {1024: 2, 1365: 3, 1536: 4}  # code rate in 2048ths -> of conv_code
@@ -48,7 +48,7 @@ class Layout:
 
 def layout(symbols: int, mcs: Mcs) -> Layout:
     """The layout of a group of so many symbols in all."""
-    largest = _LARGEST_BLOCK_LOW_RATE if mcs.rate <= _LOW_RATE else _LARGEST_BLOCK
+    largest = _MAX_BLOCK_LOW_RATE if mcs.rate <= _LOW_RATE else _MAX_BLOCK
     tail = _TAIL_BITS if mcs.code == "cc" else 0
     # as few blocks as can be: longer codes are better codes
     blocks = max(1, _block_bytes(symbols, mcs, tail) // largest)

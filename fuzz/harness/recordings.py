@@ -1,11 +1,7 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fuzzes what reads SigMF recordings: metadata and samples with bits turned over, cut off, and lies in them.
+"""SigMF recordings with bits turned over, cut off, and lies in them.
 
-    python fuzz/recordings.py --target sigmf --seconds 60 --seed 1
-
-Prints one JSON object, as ``fuzz/reassembly.py`` does. A recording is either refused with one sentence, or replayed to
-its end without a sample more than its file has.
+A recording is either refused with one sentence, or replayed to its end without a sample more than its file has.
 """
 
 from __future__ import annotations
@@ -13,9 +9,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import sys
 import tempfile
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +17,7 @@ from gnuradio import blocks, gr, semcom
 from gnuradio.semcom import recording
 from gnuradio.semcom.errors import BadInput
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-import reassembly
+from .common import allocating, require
 
 VALUES = [
     None, True, -1, 0, 1, 2**31, 2**63, 2**70, 1e308, -1e308, 0.5, "", "x", "cf32_be", "cf32_le", "../../x",
@@ -88,21 +81,22 @@ class Sigmf:
             meta = bytearray(b"[" * rng.choice([10, 100_000]))
         return bytes(meta), bytes(data)
 
+    def _opened(self) -> gr.hier_block2 | None:
+        """The recording's source, or nothing when it is refused."""
+        try:
+            return semcom.radio_source(f"sigmf:{self.folder / 'x'}", 0.0)
+        except BadInput as error:
+            require("\n" not in str(error) and len(str(error)) < 600, f"no sentence: {error}")
+            return None
+
     def step(self) -> bool:
         """One recording; whether it was replayed."""
         meta, data = self._spoilt()
         self.meta.write_bytes(meta)
         self.data.write_bytes(data)
-        tracemalloc.reset_peak()
-        begun = tracemalloc.get_traced_memory()[0]
-        try:
-            source = semcom.radio_source(f"sigmf:{self.folder / 'x'}", 0.0)
-        except BadInput as error:
-            reassembly.require("\n" not in str(error) and len(str(error)) < 600, f"no sentence: {error}")
-            source = None
-        spent = tracemalloc.get_traced_memory()[1] - begun
+        source, spent = allocating(self._opened)
         self.spent = max(self.spent, spent)
-        reassembly.require(spent < 2**25, f"{spent} bytes were allocated for {len(meta)} bytes of metadata")
+        require(spent < 2**25, f"{spent} bytes were allocated for {len(meta)} bytes of metadata")
         if source is None:
             return False
         tb, demodulator = gr.top_block(), semcom.burst_demodulator()
@@ -110,13 +104,5 @@ class Sigmf:
         tb.connect(source, demodulator)
         tb.connect(source, count)
         tb.run()
-        reassembly.require(
-            count.nitems_read(0) == len(data) // 8, "not every sample was replayed, or more than there are"
-        )
+        require(count.nitems_read(0) == len(data) // 8, "not every sample was replayed, or more than there are")
         return True
-
-
-reassembly.TARGETS["sigmf"] = Sigmf
-
-if __name__ == "__main__":
-    reassembly.main()

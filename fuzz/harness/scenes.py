@@ -1,20 +1,14 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fuzzes what reads scenes: containers turned over, cut, spliced, and made by hand to lie with sound checksums.
+"""Scenes whose containers are turned over, cut, spliced, and made by hand to lie with sound checksums.
 
-    python fuzz/scenes.py --target scene --seconds 60 --seed 1
-
-Prints one JSON object, as ``fuzz/reassembly.py`` does. A scene is read as far as it is sound, with a sentence for each
-thing that is not, and what was read makes a picture; the block that does so reports nothing but sentences.
+A scene is read as far as it is sound, with a sentence for each part that is not, and what was read makes a picture; the
+block that does so reports nothing but sentences.
 """
 
 from __future__ import annotations
 
 import random
-import sys
 import time
-import tracemalloc
-from pathlib import Path
 
 import numpy as np
 from gnuradio import semcom
@@ -25,12 +19,11 @@ from gnuradio.semcom.scene.appearance import measure
 from gnuradio.semcom.scene.coding import container
 from gnuradio.semcom.segment import SceneObject
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-import reassembly
+from .common import Probe, allocating, require
 
 SLOW = 60.0  # seconds that one scene may take under sanitizers on a busy machine
 MAX_PIXELS_DRAWN = 2**20  # larger pictures are read but not drawn, which takes time and says no more
-LARGEST = 2**28  # bytes: maps of a million pixels as Python's integers, and sub-images
+MAX_BYTES = 2**28  # bytes: maps of a million pixels as Python's integers, and sub-images
 
 
 def scenes() -> list[bytes]:
@@ -62,7 +55,7 @@ class Scenes:
         self.rng = random.Random(seed)
         self.honest = scenes()
         self.decoder = semcom.esisc_decoder(True)
-        self.probe = reassembly.Probe(self.decoder)
+        self.probe = Probe(self.decoder)
         for data in self.honest:  # what the first reading imports is not what a scene makes us allocate
             reconstruct(decode_scene(data).scene)
         self.spent = 0
@@ -112,16 +105,14 @@ class Scenes:
         return bytes(spoilt)
 
     def step(self) -> bool:
-        """One scene; whether a picture came of it."""
+        """One scene; whether a picture was made of it."""
         rng, data = self.rng, self._spoilt()
         begun = time.process_time()
-        tracemalloc.reset_peak()
-        before = tracemalloc.get_traced_memory()[0]
-        decoded = decode_scene(data)
-        self.spent = max(self.spent, tracemalloc.get_traced_memory()[1] - before)
-        reassembly.require(self.spent < LARGEST, f"{self.spent} bytes were allocated for {len(data)} bytes")
+        decoded, spent = allocating(decode_scene, data)
+        self.spent = max(self.spent, spent)
+        require(self.spent < MAX_BYTES, f"{self.spent} bytes were allocated for {len(data)} bytes")
         for sentence in decoded.problems:
-            reassembly.require("\n" not in sentence and len(sentence) < 600, f"no sentence: {sentence}")
+            require("\n" not in sentence and len(sentence) < 600, f"no sentence: {sentence}")
         describe_scene(data, decoded)
         if decoded.scene.height * decoded.scene.width > MAX_PIXELS_DRAWN:
             return False
@@ -134,11 +125,5 @@ class Scenes:
         msg = pdus.from_bytes(data, meta)
         self.decoder._take("bytes", msg)
         taken = time.process_time() - begun
-        reassembly.require(taken < SLOW, f"a scene of {len(data)} bytes took {taken:.0f} s")
+        require(taken < SLOW, f"a scene of {len(data)} bytes took {taken:.0f} s")
         return any(port == "image" and "error" not in pdus.meta_of(out) for port, out in self.probe.out)
-
-
-reassembly.TARGETS["scene"] = Scenes
-
-if __name__ == "__main__":
-    reassembly.main()

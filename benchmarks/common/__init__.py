@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all benchmarks use.
+
+A file of results has ``command``, ``provenance``, and the figures: a list ``rows``, or a key for each of them.
+"""
+
+from .journal import Journal
+from .report import arguments, command, commit, provenance, write
+
+__all__ = ["Journal", "arguments", "command", "commit", "provenance", "write"]

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Arguments, and files of results that name their command and where they were measured."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from gnuradio import semcom
+
+ROOT = Path(__file__).resolve().parents[2]
+CORES = len(os.sched_getaffinity(0))  # before a benchmark restricts itself to some of them
+BEGUN = time.perf_counter()
+
+
+def arguments(doc: str, smoke: bool = False, journal: bool = False, out: Path | None = None) -> argparse.ArgumentParser:
+    """A parser with ``--out``, and ``--smoke`` and ``--journal`` for a benchmark that has them."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    where = f"{out} if not given" if out else "standard output if not given"
+    parser.add_argument("--out", type=Path, default=out, help=f"file of results; {where}")
+    if smoke:
+        parser.add_argument("--smoke", action="store_true", help="run everything as briefly as possible, for a test")
+    if journal:
+        parser.add_argument("--journal", type=Path, help="file of what was measured; a later run goes on from it")
+    return parser
+
+
+def command() -> str:
+    """The command line, with paths as they are seen from the repository."""
+
+    def shown(word: str) -> str:
+        path = Path(word)
+        if not path.is_absolute():
+            return word
+        for folder, name in ((ROOT, Path()), (ROOT.parent / "shared", Path("../shared"))):
+            if path.is_relative_to(folder):
+                return str(name / path.relative_to(folder))
+        return path.name
+
+    return shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(shown, sys.argv[1:])])
+
+
+def commit() -> str | None:
+    """The commit that is checked out, ``-dirty`` when files differ from it; None outside a repository."""
+    describe = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude", "*"]
+    try:
+        return subprocess.run(describe, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def processor() -> str:
+    """Name of the processor."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def provenance(seconds: float | None = None) -> dict[str, Any]:
+    """Where figures were measured, and how long it took: since the start of the program if not given."""
+    return {
+        "machine": platform.machine(),
+        "processor": processor(),
+        "cores": CORES,
+        "commit": commit(),
+        "version": semcom.__version__,
+        "seconds": round(time.perf_counter() - BEGUN if seconds is None else seconds, 1),
+    }
+
+
+def write(out: Path | None, figures: dict[str, Any]) -> None:
+    """Write figures with command and provenance to a file, or to standard output."""
+    text = json.dumps({"command": command(), "provenance": provenance()} | figures, indent=1) + "\n"
+    if out:
+        out.write_text(text)
+    else:
+        sys.stdout.write(text)

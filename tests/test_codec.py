@@ -320,7 +320,7 @@ def test_blocks_carry_the_image_and_its_metadata(folder, photograph, name):
     for index, (result, image, msg) in enumerate(zip(results, images, seen, strict=True)):
         sent = encode(photograph[index:], name, 3000).data
         meta = pdus.meta_of(msg)
-        assert pdus.to_bytes(msg) == sent and meta["bytes"] == len(sent) and meta["scheme"] == "digital"
+        assert pdus.to_bytes(msg) == sent and meta["bytes"] == len(sent) and meta["scheme"] == 6
         assert (meta["height"], meta["width"]) == (181 - index, 211) and "channels" not in meta
         assert result["complete"] == 1 and np.array_equal(image, decode(sent, 181 - index, 211).image)
 

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import pytest
+from gnuradio.semcom.burst import Fragment
 
-from harness import loop, reassembly
+from harness import loop
 from harness.common import Broken
 
 
@@ -20,6 +21,6 @@ def test_the_harness_notices_a_mistake(monkeypatch):
     def wrong(*_):
         raise TypeError("planted")
 
-    monkeypatch.setattr(reassembly.reassembler.reassembler, "_read", wrong)
+    monkeypatch.setattr(Fragment, "of", wrong)
     with pytest.raises(Broken, match="planted"):
         loop.run("decoder", seconds=5, seed=1)

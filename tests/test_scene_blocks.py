@@ -57,7 +57,7 @@ def sent(plan, number=7):
     encoder = semcom.digital_encoder()
     probe = Probe(encoder)
     data = b"".join(part.data for part in plan)
-    meta = {"image_id": number, "height": 96, "width": 128, "scheme": "esisc"}
+    meta = {"image_id": number, "height": 96, "width": 128, "scheme": 5}
     msg = pdus.from_bytes(data, meta | {"plan": digital.plan_text(plan)})
     encoder.work_on("bytes", msg, pdus.meta_of(msg))
     return [(pdus.meta_of(msg), msg) for msg in probe.at("symbols")]
@@ -181,7 +181,7 @@ def test_encoder_sends_what_the_prompts_say(tmp_path, astronaut):
     x0, y0, x1, y1 = boxes[1]
     assert x0 <= 60 < 200 <= x1 and y0 <= 40 < 100 <= y1 and (x1 - x0) * (y1 - y0) < 2 * 140 * 60
     meta = pdus.meta_of(probe.at("bytes")[0])
-    assert meta["scheme"] == "esisc" and meta["caption"] and meta["bytes"] <= 2500
+    assert meta["scheme"] == 5 and meta["caption"] and meta["bytes"] <= 2500
     with pytest.raises(BadInput):
         encoder.set_prompts("box:1,2")
     with pytest.raises(BadInput):
@@ -222,7 +222,7 @@ def test_scene_over_a_noisy_waveform_at_0_db_keeps_what_matters():
     """S-img at its MCS cannot be read there; text, A-seg and boxes can."""
 
     plan = parts(scene(), Protection(sub_images=10))
-    meta = {"height": 96, "width": 128, "scheme": "esisc", "plan": digital.plan_text(plan)}
+    meta = {"height": 96, "width": 128, "scheme": 5, "plan": digital.plan_text(plan)}
     tb, source = gr.top_block(), messages([(b"".join(part.data for part in plan), meta)])
     params = semcom.ofdm_params()
     encoder, receiver = semcom.digital_encoder(), semcom.receiver()

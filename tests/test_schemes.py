@@ -103,7 +103,7 @@ def both_levels_and_a_sweep(scheme, photo: Path, tmp_path: Path) -> None:
             photo, tmp_path / level, scheme, snr_db=15.0, seed=3, level=level, st_lpips=False, channel="awgn"
         )
         report = loopback(settings).measure()
-        assert "error" not in report and report["lost"] == 0 and report["psnr_db"] > 18
+        assert "error" not in report and report["lost"] == 0 and report["psnr_db"] > 15
         if level == "symbol":
             at_symbol_level = report
     outcome = sweep(SweepSettings(photo, tmp_path / "s.json", scheme, snr=(15.0,), seed=3), in_process)

@@ -98,9 +98,11 @@ def _dictionary(chosen: list[Scheme], otherwise: str, live: bool = False) -> str
     cases = []
     for scheme in chosen:
         names = [item.name for item in fields(scheme.Options) if item.metadata["live"] or not live]
-        pattern = ", ".join(f"{name}=%s" for name in names)
+        # keys as texts: a name that is a variable too would be replaced in a callback
+        pattern = ", ".join(f"'{name}': %s" for name in names)
         values = "".join(f"{name}, " for name in names).rstrip()
-        cases.append(f"'{scheme.name}': 'dict({pattern})' % ({values})" if names else f"'{scheme.name}': 'dict()'")
+        made = f'"{{{pattern}}}" % ({values})' if names else '"{}"'
+        cases.append(f"'{scheme.name}': {made}")
     return f"${{ {{{', '.join(cases)}}}.get(scheme(), {otherwise}) }}"
 
 
@@ -255,6 +257,12 @@ FAILED = (
     "image_id and error of an image that will not be sent; over a modem, connect "
     "it to the ack input of the Image Source.",
 )
+BYTES = (
+    "message",
+    "bytes",
+    True,
+    "what is sent as bits, if anything; for a decoder or inspector of one's own transmissions.",
+)
 STATUS = ("message", "status", True, "a sentence about each image or burst that could not be used.")
 SAMPLES = ("stream", "complex", False, "complex samples.")
 DECODED = [
@@ -395,6 +403,7 @@ def _encoder(chosen: list[Scheme]) -> Block:
                 "c32vector PDUs, the bursts of the image, at most 4096 symbols each, average "
                 "power 1 over a part; the keys are the fields of the burst header.",
             ),
+            BYTES,
             FAILED,
             STATUS,
         ],
@@ -462,6 +471,7 @@ def _transmitter(name: str, label: str, chosen: list[Scheme], preset: bool = Fal
     outputs = [
         SAMPLES,
         ("message", "symbols", True, "what is sent, as PDUs."),
+        BYTES,
         FAILED,
         (
             "message",
@@ -473,13 +483,15 @@ def _transmitter(name: str, label: str, chosen: list[Scheme], preset: bool = Fal
     ]
     only = f"A preset of the Transmitter for {', '.join(s.name for s in chosen)}. " if preset else ""
     if len(chosen) == 1:
-        values = ", ".join(f"{item.name}=${{{item.name}}}" for item in fields(chosen[0].Options))
-        live = ", ".join(f"{item.name}=${{{item.name}}}" for item in fields(chosen[0].Options) if item.metadata["live"])
+        values = ", ".join(f"'{item.name}': ${{{item.name}}}" for item in fields(chosen[0].Options))
+        live = ", ".join(
+            f"'{item.name}': ${{{item.name}}}" for item in fields(chosen[0].Options) if item.metadata["live"]
+        )
         make = (
             f"semcom.transmitter('{chosen[0].name}', params={PARAMS}, amplitude=${{amplitude}}, "
-            f"continuous=${{continuous}}, options=dict({values}))"
+            f"continuous=${{continuous}}, options={{{values}}})"
         )
-        callbacks = (f"set_options({live})", "set_amplitude(${amplitude})")
+        callbacks = (f"set_options(**{{{live}}})", "set_amplitude(${amplitude})")
         inputs = [IMAGE_IN]
     else:
         make = (

@@ -54,7 +54,9 @@ class digital_encoder(sending_block):
         else:
             planned = [digital.ProtectedBytes(message, digital.mcs_of(meta["mcs"]) if "mcs" in meta else self._mcs)]
         parts = tuple(Part(part.data, index, part.mcs.index, part.bursts) for index, part in enumerate(planned))
-        scheme = schemes.get(str(meta.get("scheme", "digital")))
+        scheme = schemes.of_code(_whole(meta, "scheme", schemes.get("digital").code))
+        if scheme is None or schemes.BITS not in scheme.carries:
+            raise BadInput("a bytes PDU arrived whose scheme carries no bytes; leave the key out, or give 5 or 6")
         header = ImageHeader(*(_whole(meta, name, 1) for name in ("height", "width")), scheme.name)
         header = ImageHeader(header.height, header.width, scheme.name, snr_enc=_whole(meta, "snr_enc", 0))
         sent = Transmission(parts, header)

@@ -57,8 +57,9 @@ class esisc_decoder(worker_block):
         if port == "idle":
             self.publish("idle", msg)
             return
-        if meta.get("scheme", EsIsc.name) != EsIsc.name:
+        if meta.get("scheme", EsIsc.code) != EsIsc.code:
             raise BadInput("a bytes PDU arrived whose scheme is not esisc; it belongs to another decoder")
+        meta = meta | {"scheme": EsIsc.name}
         number, data = pdu.number_of(meta), pdu.to_bytes(msg)
         if "part" in meta:
             self._take_part(number, data, meta)

@@ -91,7 +91,7 @@ class esisc_encoder(sending_block):
         """One image -> its scene."""
         sent = self._scheme.encode(pdu.to_image(msg), Conditions(), self._options)
         plan = [digital.ProtectedBytes(part.payload, digital.mcs_of(part.mcs), part.bursts) for part in sent.parts]
-        keys = {"scheme": self._scheme.name, "height": sent.header.height, "width": sent.header.width}
+        keys = {"scheme": self._scheme.code, "height": sent.header.height, "width": sent.header.width}
         keys |= {"plan": digital.plan_text(plan)} | sent.about
         meta.pop("channels", None)
         self.publish("bytes", pdu.from_bytes(b"".join(part.data for part in plan), meta | keys))

@@ -7,6 +7,7 @@ import pmt
 
 from .. import codec as codecs
 from ..errors import BadInput
+from ..schemes.digital import Digital
 from . import pdu
 from .worker import worker_block
 
@@ -40,7 +41,9 @@ class image_codec_decoder(worker_block):
                 )
         if type(meta.get("intact", 0)) is not int:
             raise BadInput("a bytes PDU arrived whose intact is no integer")
-        if meta.get("scheme", "digital") != "digital":
+        if meta.get("scheme", Digital.code) != Digital.code:
             raise BadInput("a bytes PDU arrived whose scheme is not digital; it belongs to another decoder")
         decoded = codecs.decode(pdu.to_bytes(msg), meta["height"], meta["width"], meta.get("intact"))
-        self.publish("image", pdu.from_image(decoded.image, meta | {"complete": int(decoded.complete)}))
+        self.publish(
+            "image", pdu.from_image(decoded.image, meta | {"scheme": Digital.name, "complete": int(decoded.complete)})
+        )

@@ -7,6 +7,7 @@ import pmt
 
 from .. import codec as codecs
 from ..errors import BadInput
+from ..schemes.digital import Digital
 from . import pdu
 from .worker import sending_block
 
@@ -55,7 +56,7 @@ class image_codec_encoder(sending_block):
         meta |= {
             "height": image.shape[0],
             "width": image.shape[1],
-            "scheme": "digital",
+            "scheme": Digital.code,
             "bytes": len(coded.data),
         }
         self.publish("bytes", pdu.from_bytes(coded.data, meta))

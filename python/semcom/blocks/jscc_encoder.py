@@ -44,9 +44,9 @@ class jscc_encoder(sending_block):
 
     Notes
     -----
-    Ports: in ``image``, ``mask``; out ``symbols`` (PDUs with the keys of ``gnuradio/semcom/pdu.h``), ``failed``
-    (``image_id`` and ``error`` of an image that will not be sent: over a modem, connect it to the source's ``ack``),
-    ``status``.
+    Ports: in ``image``, ``mask``; out ``symbols`` (PDUs with the keys of ``gnuradio/semcom/pdu.h``), ``bytes`` (what
+    is sent as bits, if anything, for a decoder of one's own transmissions), ``failed`` (``image_id`` and ``error`` of
+    an image that will not be sent: over a modem, connect it to the source's ``ack``), ``status``.
 
     Raises
     ------
@@ -66,6 +66,7 @@ class jscc_encoder(sending_block):
         channel: str = "awgn",
     ):
         sending_block.__init__(self, "JSCC Encoder", ["image", "mask"], ["symbols"])
+        self.message_port_register_out(pmt.intern("bytes"))
         self._scheme = schemes.get(scheme)
         if use_mask and not self._scheme.takes_importance:
             able = ", ".join(s.name for s in schemes.schemes().values() if s.takes_importance)
@@ -135,5 +136,9 @@ class jscc_encoder(sending_block):
         name = str(meta.get("name", ""))
         bursts = schemes.bursts(sent, self._scheme, name, pdu.number_of(meta), self._transmission)
         passed = {k: v for k, v in meta.items() if k != "channels"} | sent.about | {"bursts": len(bursts)}
+        data = b"".join(part.payload for part in sent.parts if part.kind == schemes.BITS)
+        if data:
+            keys = {"scheme": self._scheme.code, "height": sent.header.height, "width": sent.header.width}
+            self.publish("bytes", pdu.from_bytes(data, passed | keys))
         for header, symbols in bursts:
             self.publish("symbols", pdu.from_symbols(symbols, passed | header.fields()))

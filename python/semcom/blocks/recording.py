@@ -10,7 +10,7 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from .. import recording
+from .. import recording, schemes
 from ..errors import BadInput
 from . import pdu
 from .base import kept_block
@@ -66,6 +66,7 @@ class recording_sink(kept_block, gr.sync_block):
             for tag in self.get_tags_in_window(0, 0, len(samples), BURST):
                 header = pdu.dictionary(tag.value)
                 length = header.pop("samples")
+                header["scheme"] = schemes.name_of(header["scheme"])
                 if len(self._bursts) < recording.MAX_BURSTS:
                     self._bursts.append(recording.Burst(tag.offset, length, header))
         return len(samples)

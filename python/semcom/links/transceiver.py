@@ -47,9 +47,9 @@ class transmitter(gr.hier_block2):
 
     Notes
     -----
-    Ports: in messages ``image`` and ``mask``; out complex samples, messages ``symbols`` (what is sent), ``failed`` (as
-    of the JSCC Encoder) and ``sent`` (as of the Burst Modulator). Connect ``failed`` to the ``ack`` of the Image
-    Source, and ``sent`` as well where no receiver is in the flowgraph.
+    Ports: in messages ``image`` and ``mask``; out complex samples, messages ``symbols`` (what is sent), ``bytes`` and
+    ``failed`` (as of the JSCC Encoder) and ``sent`` (as of the Burst Modulator). Connect ``failed`` to the ``ack`` of
+    the Image Source, and ``sent`` as well where no receiver is in the flowgraph.
     """
 
     def __init__(
@@ -73,13 +73,14 @@ class transmitter(gr.hier_block2):
         self.modulator = native.burst_modulator(params, amplitude, GAP, continuous, trailer_samples(params))
         for port in ("image", "mask"):
             self.message_port_register_hier_in(port)
-        for port in ("symbols", "failed", "sent"):
+        for port in ("symbols", "bytes", "failed", "sent"):
             self.message_port_register_hier_out(port)
         self.msg_connect(self, "image", self.encoder, "image")
         self.msg_connect(self, "mask", self.encoder, "mask")
         self.msg_connect(self.encoder, "symbols", self.modulator, "symbols")
         self.msg_connect(self.encoder, "symbols", self, "symbols")
-        self.msg_connect(self.encoder, "failed", self, "failed")
+        for port in ("bytes", "failed"):
+            self.msg_connect(self.encoder, port, self, port)
         self.msg_connect(self.modulator, "sent", self, "sent")
         self.connect(self.modulator, self)
 

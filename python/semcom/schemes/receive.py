@@ -309,7 +309,7 @@ class Reception(_Receiving):
                 symbols, noise_var = part.joined()
                 received = ReceivedPart(header.part, symbols, known, noise_var, mcs=header.mcs)
             else:
-                read = state.reader.read(part, meta | {"scheme": scheme.name})
+                read = state.reader.read(part, meta | {"scheme": header.scheme})
                 if read is None:
                     return
                 out.append(read)
@@ -388,7 +388,7 @@ class MessageReception(_Receiving):
         if part.header.part in parts or not part.arrived:
             return
         try:
-            read = reader.read(part, meta | {"scheme": registry.name_of(part.header.scheme)})
+            read = reader.read(part, meta | {"scheme": part.header.scheme})
         except BadInput:  # told when the message is delivered: nothing of it could be read
             return
         if read is not None:
@@ -400,7 +400,7 @@ class MessageReception(_Receiving):
             for part in delivery.parts:
                 self._part(delivery.token, part, delivery.meta, out)
         parts, reader = self._parts.pop(delivery.token, {}), self._readers.pop(delivery.token, _Reader())
-        meta = delivery.meta | {"scheme": registry.name_of(delivery.header.scheme)} | reader.about
+        meta = delivery.meta | {"scheme": delivery.header.scheme} | reader.about
         error = delivery.error or reader.failure or ("" if parts else "nothing of the message could be read")
         if error:
             out.append(Message(meta, None, error))

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import math
 import os
+import re
 import shutil
 import signal
 import socket
@@ -325,3 +328,54 @@ def test_parameters_are_shown_where_they_apply(platform, block, parameter, value
     depends = {"variant", "rate", "use_mask", "background", "k_factor_db", "doppler", "codec", "mcs", "budget"}
     depends &= made.params.keys()
     assert {key for key in depends if made.params[key].hide != "all"} == shown
+
+
+def class_of(path: Path) -> type | None:
+    """The class that a definition makes an object of, where it is written in Python."""
+    make = yaml.safe_load(path.read_text())["templates"].get("make", "")
+    found = [getattr(semcom, name, None) for name in re.findall(r"semcom\.(\w+)\(", make)]
+    rooms = ("gnuradio.semcom.blocks.", "gnuradio.semcom.links.")
+    return next((each for each in found if inspect.isclass(each) and each.__module__.startswith(rooms)), None)
+
+
+OF_PYTHON = [path for path in DEFINITIONS if class_of(path)]
+
+
+def fits(function, call: ast.Call) -> None:
+    """TypeError where a method does not take the arguments of a call; a dictionary of them is left to the method."""
+    names = [keyword.arg for keyword in call.keywords]
+    signature = inspect.signature(function)
+    bind = signature.bind_partial if None in names else signature.bind
+    bind(None, *call.args, **dict.fromkeys(filter(None, names)))
+
+
+@pytest.mark.parametrize("path", OF_PYTHON, ids=lambda p: p.name.split(".")[0])
+def test_make_line_fits_the_signature(platform, path):
+    """What a block is made and changed with are arguments of its class, at the defaults of the parameters."""
+    cls = class_of(path)
+    graph = platform.make_flow_graph(str(GUI[0]))  # one with a window, for places in it
+    block = graph.new_block(path.name.split(".")[0])
+    block.params["id"].set_value("block")
+    block.rewrite()
+    calls = [node for node in ast.walk(ast.parse(block.templates.render("make"))) if isinstance(node, ast.Call)]
+    (made,) = (call for call in calls if ast.unparse(call.func) == f"semcom.{cls.__name__}")
+    fits(cls.__init__, made)
+    for callback in block.templates.render("callbacks") or ():
+        (call,) = (node.value for node in ast.parse(callback).body)
+        fits(getattr(cls, call.func.id), call)
+
+
+@pytest.mark.parametrize("path", OF_PYTHON, ids=lambda p: p.name.split(".")[0])
+def test_documentation_names_every_port_and_parameter(path):
+    """In one form, ``NAME - text``, without markup; the docstring of the class names the same ports."""
+    block, cls = yaml.safe_load(path.read_text()), class_of(path)
+    text, ports = block["documentation"], inspect.getdoc(cls).split("Ports:")[1]
+    assert path.read_text().startswith("# SPDX-License-Identifier: GPL-3.0-or-later\n")
+    assert not re.search(r"`|</\w+>|:(class|func|mod|meth):|^\s*[-*] ", text, re.M)
+    for port in (*block.get("inputs", ()), *block.get("outputs", ())):
+        name = port.get("id")
+        assert f"\n{name} - " in text if name else "\nComplex samples" in text, name
+        assert re.search(rf"\b{name or 'samples'}\b", ports), name
+    for parameter in block["parameters"]:
+        label = parameter["label"]
+        assert f"\n{label} - " in text or f"\n{label.split(' (')[0]} - " in text, label

@@ -215,8 +215,8 @@ class receiving_end(_end):
 
     def __init__(self, front: FrontEnd, coding: Coding, out: Path):
         _end.__init__(self, "Receiving end", "image", "symbols", "idle", "ack")
-        if coding.scheme != AUTO:
-            schemes.get(coding.scheme).load_decoder(coding.options.get("variant", AUTO))
+        # which weights are missing is said before anything runs
+        schemes.load_decoder(coding.scheme, coding.options.get("variant", AUTO))
         self._recording = parse_via(front.via)[0] == "sigmf"
         rate = front.samp_rate or (0.0 if self._recording else SAMPLE_RATE)
         source = radio_source(front.via, rate, front.frequency, front.gain, front.bandwidth, front.antenna, hold=True)

@@ -135,10 +135,10 @@ class jscc_encoder(sending_block):
         sent = self._scheme.encode(image, self._conditions, self._options, importance)
         name = str(meta.get("name", ""))
         bursts = schemes.bursts(sent, self._scheme, name, pdu.number_of(meta), self._transmission)
-        passed = {k: v for k, v in meta.items() if k != "channels"} | sent.about | {"bursts": len(bursts)}
+        passed = {k: v for k, v in meta.items() if k != "channels"} | {"bursts": len(bursts)}
         data = b"".join(part.payload for part in sent.parts if part.kind == schemes.BITS)
         if data:
             keys = {"scheme": self._scheme.code, "height": sent.header.height, "width": sent.header.width}
-            self.publish("bytes", pdu.from_bytes(data, passed | keys))
+            self.publish("bytes", pdu.from_bytes(data, passed | sent.about | keys))
         for header, symbols in bursts:
             self.publish("symbols", pdu.from_symbols(symbols, passed | header.fields()))

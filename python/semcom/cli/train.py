@@ -114,7 +114,7 @@ def train(
 ) -> int:
     """Train a coder or the segmenter; started again on the same folder it goes on where it was.
 
-    Several GPUs or hosts: accelerate launch -m semcom.train SCHEME ... with the same options.
+    Several GPUs or hosts: accelerate launch -m semcom.cli train SCHEME ... with the same options.
     """
     known = trainables()
     if known.get(scheme) is None:

@@ -45,7 +45,7 @@ def with_scheme_options(function: Callable[..., Any], several: bool = False) -> 
     function : callable
         Has a keyword parameter ``scheme_options``, which gets those that were given, by name.
     several : bool
-        Whether all values are texts, which may list several.
+        Whether values are texts, which may list several; switches stay switches.
     """
     hints = typing.get_type_hints(function, include_extras=True)
     parameters = [
@@ -56,7 +56,7 @@ def with_scheme_options(function: Callable[..., Any], several: bool = False) -> 
     known = _known()
     for name, having in known.items():
         kinds = {kind for kind, _ in having.values()}
-        kind = str if several or len(kinds) > 1 else kinds.pop()
+        kind = kinds.pop() if len(kinds) == 1 and (not several or bool in kinds) else str
         annotation = Annotated[kind | None, typer.Option(help=_help(having))]
         parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
 

@@ -94,6 +94,8 @@ def get(name: str | Scheme) -> Scheme:
     """
     if isinstance(name, Scheme):
         return name
+    if not isinstance(name, str):
+        raise BadInput(f"a scheme is named by text, not by {name!r}")
     if name.startswith(PREFIX):
         return OnnxPair(name)
     known = schemes()

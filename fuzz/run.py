@@ -30,6 +30,7 @@ CPP = {"header_bits": 1, "header_soft": 2, "receiver": 8, "pdu": 2}
 PYTHON = {
     "decoder": 6,
     "decoder_digital": 4,
+    "reception": 4,
     "decoder_samsc": 1,
     "join": 1,
     "sink": 1,

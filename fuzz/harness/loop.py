@@ -18,6 +18,7 @@ from .common import HANG
 from .flowgraph import Flowgraph
 from .joining import Join
 from .reassembly import Decoder, DigitalDecoder
+from .reception import Receiving
 from .recordings import Sigmf
 from .scenes import Scenes
 from .sink import Sink
@@ -26,6 +27,7 @@ TARGETS: dict[str, Callable] = {
     "decoder": Decoder,
     "decoder_digital": DigitalDecoder,
     "decoder_samsc": lambda seed: Decoder(seed, "samsc"),
+    "reception": Receiving,
     "join": Join,
     "sink": Sink,
     "codec": Codec,

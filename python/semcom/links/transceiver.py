@@ -35,7 +35,7 @@ class transmitter(gr.hier_block2):
 
     Parameters
     ----------
-    scheme, rate, snr_db, variant, use_mask, background, options, channel
+    scheme, rate, snr_db, variant, use_mask, background, options, channel, transmission
         As of :class:`~..blocks.jscc_encoder.jscc_encoder`.
     params : ofdm_params, optional
         Of the waveform.
@@ -65,11 +65,12 @@ class transmitter(gr.hier_block2):
         background: float = 0.1,
         options: Mapping[str, Any] | None = None,
         channel: str = "awgn",
+        transmission: int = -1,
     ):
         none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
         gr.hier_block2.__init__(self, "Transmitter", none, one)
         params = params or native.ofdm_params()
-        self.encoder = jscc_encoder(scheme, rate, snr_db, variant, use_mask, background, options, channel)
+        self.encoder = jscc_encoder(scheme, rate, snr_db, variant, use_mask, background, options, channel, transmission)
         self.modulator = native.burst_modulator(params, amplitude, GAP, continuous, trailer_samples(params))
         for port in ("image", "mask"):
             self.message_port_register_hier_in(port)

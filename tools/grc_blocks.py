@@ -173,7 +173,7 @@ def _conditions(chosen: list[Scheme]) -> list[Parameter]:
             "Design Es/N0 (dB)",
             "real",
             "10",
-            "What the encoder is told of the channel; schemes that cannot adapt to it only note it in the header. Can "
+            "What the encoder assumes of the channel; schemes that cannot adapt to it only note it in the header. Can "
             "be changed while running.",
             hide="part",
         ),

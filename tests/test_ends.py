@@ -244,9 +244,9 @@ def test_a_recording_without_hold_ends_with_its_last_sample(short_recording):
     [
         ("", "is not known"),
         ("tcp://127.0.0.1:5555", "is not known"),
-        ("zmq:", "lacks what comes behind"),
+        ("zmq:", "lacks what belongs behind"),
         ("zmq:nonsense", "Invalid argument"),
-        ("sigmf:", "lacks what comes behind"),
+        ("sigmf:", "lacks what belongs behind"),
         ("sigmf:/nowhere/at/all", "/nowhere/at/all"),
         ("soapy:driver=nosuch", "connect the device"),
         ("uhd:type=b200,serial=none", "connect the device"),

@@ -38,8 +38,8 @@ def test_parse(text, prompt):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "Prompt '' is not understood; write point:X,Y"),
-        ("dot:1,2", "Prompt 'dot:1,2' is not understood"),
+        ("", "prompt '' is not understood; write point:X,Y"),
+        ("dot:1,2", "prompt 'dot:1,2' is not understood"),
         ("Point", "is not understood"),
         ("everything:all", "is not understood"),
         ("point:", "has a part that is not a number; write point:X,Y or point:X,Y,0|1"),

@@ -5,7 +5,8 @@
     python benchmarks/scene_link.py --images DIR --out results/scene_link.json
 
 The first ``COUNT`` images of the folder, stretched to 512x512, are encoded once. Each run is a flowgraph of its own:
-Digital Transmitter, Waveform Channel (AWGN; or Rayleigh, flat, of ``DOPPLER``) and Digital Receiver. ``--cache`` is a
+Digital Encoder, Burst Modulator, Waveform Channel (AWGN; or Rayleigh, flat, of ``DOPPLER``), Burst Demodulator and
+Digital Decoder. ``--cache`` is a
 folder of partitions, as of ``boundaries.py``; without it SAM makes them.
 """
 
@@ -27,8 +28,8 @@ from gnuradio.semcom import digital, scene
 from gnuradio.semcom.blocks import pdu
 from gnuradio.semcom.blocks.worker import worker_block
 from gnuradio.semcom.image import io, metrics
-from gnuradio.semcom.links.jscc_transceiver import trailer_samples
 from gnuradio.semcom.links.loopback import SAMPLE_RATE
+from gnuradio.semcom.links.transceiver import GAP, MAX_WAITING, idle_samples, trailer_samples
 from gnuradio.semcom.scene.coding import container
 from gnuradio.semcom.segment import Sam
 from gnuradio.semcom.zoo import weights
@@ -41,7 +42,6 @@ SNRS_DB = (0.0, 5.0, 10.0)
 CHANNELS = ("awgn", "rayleigh")
 SEEDS = (1, 2)
 DOPPLER = 20.0  # Hz
-GAP = 256  # samples between two bursts, as the Digital Transmitter has them
 PATIENCE = 300  # seconds for a run
 LEVELS = ("text, A-seg, boxes", "colours, B-seg", "S-img")
 
@@ -58,23 +58,15 @@ class Sent:
         self.data = b"".join(part.data for part in self.parts)
         self.names = Counter(section.name for section in scene.sections(made))
         # the burst lengths are those of the encoder, at whatever number the scene is sent
-        self.bursts = [span for span, _ in digital.part_bursts(self.parts)]
-        self.part_of = self._parts_of_bursts()
+        made = [digital.part_bursts(part, part=number) for number, part in enumerate(self.parts)]
+        self.bursts = [span for bursts in made for span, _ in bursts]
+        self.part_of = [number for number, bursts in enumerate(made) for _ in bursts]
         self._psnr = cache(self._psnr_of)
-
-    def _parts_of_bursts(self) -> list[int]:
-        out, first = [], 0
-        for number, part in enumerate(self.parts):
-            groups = digital.spans(len(part.data), part.mcs, first, part.bursts)
-            depth = sum(span.depth for span in groups)
-            out += [number] * depth
-            first += depth
-        return out
 
     def pdu(self, number: int) -> pmt.pmt_base:
         """As the ES-ISC Encoder publishes it."""
-        keys = {"image_id": number, "name": self.name, "scheme": "esisc", "height": SIDE, "width": SIDE}
-        return pdu.from_bytes(self.data, keys | {"parts": digital.plan_text(self.parts)})
+        keys = {"image_id": number, "name": self.name, "scheme": 5, "height": SIDE, "width": SIDE}
+        return pdu.from_bytes(self.data, keys | {"plan": digital.plan_text(self.parts)})
 
     def psnr(self, data: bytes) -> float | None:
         """Of the picture that a receiver makes of so much of the scene, dB; None when it has no size."""
@@ -129,8 +121,10 @@ def run(scenes: list[Sent], channel: str, snr_db: float, seed: int) -> dict[int,
     params = semcom.ofdm_params()
     frame = semcom.ofdm_frame(params)
     feed = feeder([sent.pdu(number) for number, sent in enumerate(scenes)])
-    transmitter = semcom.digital_transmitter(params=params)
-    receiver = semcom.digital_receiver("esisc", params, SAMPLE_RATE)
+    encoder = semcom.digital_encoder()
+    modulator = semcom.burst_modulator(params, 1.0, GAP, False, trailer_samples(params))
+    demodulator = semcom.burst_demodulator(params, SAMPLE_RATE, idle_samples(params), MAX_WAITING)
+    decoder = semcom.digital_decoder("esisc", taken=demodulator.taken)
     fading = "none" if channel == "awgn" else channel
     noise = frame.noise_voltage(snr_db, 1.0)
     air = semcom.waveform_channel(SAMPLE_RATE, noise, fading, DOPPLER, seed=100 * seed)
@@ -142,11 +136,14 @@ def run(scenes: list[Sent], channel: str, snr_db: float, seed: int) -> dict[int,
             got[meta["image_id"]] = (pdu.to_bytes(msg), meta)
 
     # what is delivered as the flowgraph stops would not reach another block
-    receiver.decoder.publish = keep
+    decoder.publish = keep
     tb = gr.top_block()
-    tb.connect(transmitter, air, receiver)
-    tb.msg_connect(feed, "bytes", transmitter, "bytes")
-    tb.msg_connect(transmitter, "sent", feed, "sent")
+    tb.connect(modulator, air, demodulator)
+    tb.msg_connect(feed, "bytes", encoder, "bytes")
+    tb.msg_connect(encoder, "symbols", modulator, "symbols")
+    tb.msg_connect(modulator, "sent", feed, "sent")
+    tb.msg_connect(demodulator, "symbols", decoder, "symbols")
+    tb.msg_connect(demodulator, "idle", decoder, "flush")
     longest = frame.burst_samples(4096)
     bursts = sum(frame.burst_samples(span.length) + GAP for sent in scenes for span in sent.bursts)
     samples = bursts + len(scenes) * trailer_samples(params)
@@ -155,9 +152,9 @@ def run(scenes: list[Sent], channel: str, snr_db: float, seed: int) -> dict[int,
     try:
         feed.done.wait(PATIENCE)
         # the silence at the end is longer than what the receiver looks ahead
-        while receiver.samples() < samples - 4 * longest or receiver.waiting():
+        while demodulator.samples() < samples - 4 * longest or demodulator.waiting():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{receiver.samples()} of {samples} samples after {PATIENCE} s")
+                raise TimeoutError(f"{demodulator.samples()} of {samples} samples after {PATIENCE} s")
             time.sleep(0.02)
     finally:
         tb.stop()

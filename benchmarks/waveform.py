@@ -30,7 +30,7 @@ def measured(files: list[Path], scheme: str, snr_db: float) -> dict:
         for seed, file in enumerate(files):
             with tempfile.TemporaryDirectory() as folder:
                 settings = LoopbackSettings(
-                    file, Path(folder), scheme, snr_db, seed=seed, st_lpips=False, level=level, cfo=offset
+                    file, Path(folder), scheme, snr_db=snr_db, seed=seed, st_lpips=False, level=level, cfo=offset
                 )
                 reports.append(loopback(settings).measure())
         row[f"psnr_db_{level}"] = round(float(np.mean([r["psnr_db"] for r in reports])), 3)

@@ -151,7 +151,7 @@ def bad(*args):
         bad("--rate", "2/1", "out of range"),
         bad("--prompt", "point:9000,10", "outside"),
         bad("--prompt", "blob:1,2", "blob:1,2"),
-        bad("--roi", "masked", "needs a --prompt"),
+        bad("--roi", "masked", "needs prompts"),
         bad("--roi", "layers", "not part of this version"),
         bad("--frobnicate", "--frobnicate"),
     ],

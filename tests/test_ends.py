@@ -61,7 +61,7 @@ def photographs(tmp_path, smooth_image) -> Path:
 
 @pytest.fixture
 def recorded(tmp_path, photographs, command) -> Path:
-    status, out, err = command("tx", photographs, "--via", f"sigmf:{tmp_path / 'air'}")
+    status, out, err = command("tx", photographs, "--via", f"sigmf:{tmp_path / 'air'}", "--transmission", 7)
     assert (status, err) == (0, "") and len(out.splitlines()) == 3
     return tmp_path / "air"
 
@@ -130,7 +130,7 @@ def test_a_transmitter_ends_only_when_everything_is_out(via, photographs, record
         receiver.set_hwm(1)
         receiver.setsockopt(zmq.RCVBUF, 4096)
         receiver.connect(via.removeprefix("zmq:"))
-        transmitter = start("tx", photographs, "--via", via)
+        transmitter = start("tx", photographs, "--via", via, "--transmission", 7)
         parts, got = [], 0
         while got < len(expected) - 100_000:
             assert receiver.poll(1000 * MAX_SECONDS)
@@ -279,6 +279,7 @@ def test_an_address_that_is_taken_and_numbers_out_of_range(via, astronaut, tmp_p
         ("rx", "--fft-len", 65),
         ("tx", astronaut, "--repeat", -1),
         ("tx", astronaut, "--amplitude", 0),
+        ("tx", astronaut, "--transmission", 256),
         ("tx", astronaut, "--rate", "2"),
         ("tx", tmp_path / "nosuch.png"),
     ):

@@ -96,17 +96,17 @@ def address() -> str:
         return f"zmq:tcp://127.0.0.1:{probe.getsockname()[1]}"
 
 
-def both_levels_and_a_sweep(scheme, photo: Path, tmp_path: Path) -> None:
+def both_levels_and_a_sweep(scheme, photo: Path, tmp_path: Path, options: dict | None = None) -> None:
     """A scheme through the flowgraphs at both levels, and a sweep that gives the same figures."""
     for level in ("symbol", "waveform"):
         settings = LoopbackSettings(
-            photo, tmp_path / level, scheme, snr_db=15.0, seed=3, level=level, st_lpips=False, channel="awgn"
+            photo, tmp_path / level, scheme, options or {}, snr_db=15.0, seed=3, level=level, st_lpips=False
         )
         report = loopback(settings).measure()
         assert "error" not in report and report["lost"] == 0 and report["psnr_db"] > 15
         if level == "symbol":
             at_symbol_level = report
-    outcome = sweep(SweepSettings(photo, tmp_path / "s.json", scheme, snr=(15.0,), seed=3), in_process)
+    outcome = sweep(SweepSettings(photo, tmp_path / "s.json", scheme, options or {}, snr=(15.0,), seed=3), in_process)
     point = json.loads(outcome.path.read_text())["points"][0]
     assert point["psnr_db"] == pytest.approx(at_symbol_level["psnr_db"], abs=0.002)
     assert point["payload_kn"] == at_symbol_level["payload_kn"]
@@ -157,6 +157,20 @@ def installed(tmp_path) -> dict:
     (site / "toy-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
     (site / "toy-1.0.dist-info" / "entry_points.txt").write_text("[semcom.schemes]\ntoy = toy_scheme:Toy\n")
     return {"PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "options"),
+    [
+        ("softcast", None),
+        ("samsc", {"variant": "masked"}),
+        ("semcom", None),
+        ("digital", {"codec": "jpeg2000", "mcs": 10}),
+        ("esisc", {"boundaries": False}),
+    ],
+)
+def test_what_ships_gives_the_same_figures_everywhere(photo, tmp_path, scheme, options):
+    both_levels_and_a_sweep(scheme, photo, tmp_path, options)
 
 
 def test_a_registered_scheme_is_one_of_them(toy, photo, tmp_path, capsys):
@@ -511,7 +525,7 @@ def test_received_files_carry_the_name(photo, tmp_path):
     named = photo.with_name("harbour.png")
     photo.rename(named)
     via = f"sigmf:{tmp_path / 'air'}"
-    assert main(["tx", str(named), "--via", via, "--scheme", "digital", "--rate", "1/8", "--codec", "jpeg"]) == 0
+    assert main(["tx", str(named), "--via", via, "--scheme", "digital"]) == 0
     assert main(["rx", "--via", via, "--out", str(tmp_path / "got")]) == 0
     marks = json.loads((tmp_path / "air.sigmf-meta").read_text())["annotations"]
     assert {mark["semcom:scheme"] for mark in marks} == {"digital"}

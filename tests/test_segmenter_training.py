@@ -71,7 +71,10 @@ def test_the_command_trains_goes_on_and_exports(folders, tmp_path, capsys, monke
     with pytest.raises(BadInput, match="holds a training of aseg, not of samsc"):
         coders.train("samsc", [photographs], tmp_path / "run", crop=32)
     assert main(["train", "aseg", "--data", str(photographs), "--out", str(tmp_path / "none")]) == 2
-    assert "name a folder or tar of them with --masks" in capsys.readouterr().err
+    assert (
+        "--masks is missing: the segmenter learns from class maps; name a folder or tar of them"
+        in capsys.readouterr().err
+    )
     unfit = tmp_path / "unfit"
     unfit.mkdir()
     with pytest.raises(BadInput, match=r"0 photographs .* two are needed"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``semcom train`` and ``python -m semcom.train``."""
+"""``semcom train`` and ``python -m semcom.cli train``."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def test_module_runs_without_gnuradio_and_keeps_a_record(folder, tmp_path, capsy
     settings = ["--snr", "1:13", "--variant", "gdn", "--learning-rate", "5e-4", "--validate-every", "0.2"]
     code = (
         "import runpy, sys; sys.modules['gnuradio'] = None; sys.modules['pmt'] = None\n"
-        "runpy.run_module('semcom.train', run_name='__main__', alter_sys=True)\n"
+        "runpy.run_module('semcom.cli', run_name='__main__', alter_sys=True)\n"
     )
-    command = [sys.executable, "-c", code, *arguments("deepjscc", folder, out, "--seconds", "0.4", *settings)]
+    command = [sys.executable, "-c", code, "train", *arguments("deepjscc", folder, out, "--seconds", "0.4", *settings)]
     done = subprocess.run(command, cwd=ROOT / "python", timeout=120, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "" and "held out: 1 dB" in done.stderr

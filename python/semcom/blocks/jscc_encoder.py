@@ -41,6 +41,8 @@ class jscc_encoder(sending_block):
         Further options of the scheme, by name.
     channel : str
         "awgn", "rayleigh" or "rician": fading of each burst that a choice of MCS reckons with.
+    transmission : int
+        Number of this run in the headers, 0 to 255, by which receivers tell two senders apart; -1 draws one.
 
     Raises
     ------
@@ -64,6 +66,7 @@ class jscc_encoder(sending_block):
         background: float = 0.1,
         options: Mapping[str, Any] | None = None,
         channel: str = "awgn",
+        transmission: int = -1,
     ):
         sending_block.__init__(self, "JSCC Encoder", ["image", "mask"], ["symbols"])
         self.message_port_register_out(pmt.intern("bytes"))
@@ -76,8 +79,9 @@ class jscc_encoder(sending_block):
         given = dict(options or {}) | ({"variant": variant} if variant else {})
         self._options = self._scheme.options(given)
         self._conditions = Conditions(channel=channel)
-        # tells two senders apart that use the same numbers
-        self._transmission = secrets.randbelow(256)
+        if not -1 <= transmission <= 255:
+            raise BadInput(f"must be 0 to 255, or -1 to draw one, got {transmission}", field="transmission")
+        self._transmission = secrets.randbelow(256) if transmission < 0 else transmission
         self._gathering = Gathering({"image", "mask"} if use_mask else {"image"})
         self.set_rate(rate)
         self.set_snr_db(snr_db)
@@ -135,10 +139,10 @@ class jscc_encoder(sending_block):
         sent = self._scheme.encode(image, self._conditions, self._options, importance)
         name = str(meta.get("name", ""))
         bursts = schemes.bursts(sent, self._scheme, name, pdu.number_of(meta), self._transmission)
-        passed = {k: v for k, v in meta.items() if k != "channels"} | sent.about | {"bursts": len(bursts)}
+        passed = {k: v for k, v in meta.items() if k != "channels"} | {"bursts": len(bursts)}
         data = b"".join(part.payload for part in sent.parts if part.kind == schemes.BITS)
         if data:
             keys = {"scheme": self._scheme.code, "height": sent.header.height, "width": sent.header.width}
-            self.publish("bytes", pdu.from_bytes(data, passed | keys))
+            self.publish("bytes", pdu.from_bytes(data, passed | sent.about | keys))
         for header, symbols in bursts:
             self.publish("symbols", pdu.from_symbols(symbols, passed | header.fields()))

@@ -314,7 +314,7 @@ class Reassembly:
     bursts of other images have arrived since its last one; or by :meth:`flush`; or by :meth:`finish`. An image of which
     too small a share arrived is given up. A burst whose header contradicts itself may be anybody's on a shared channel:
     it is dropped, before anything is allocated by what it says. A burst that is refused (:class:`Refusal`) is dropped
-    with one sentence for its image, which is given up in place of being delivered.
+    too; the reason is said once, and its image is given up in place of being delivered.
 
     What waits is bounded (``MAX_PENDING`` images, ``MAX_SYMBOLS`` symbols); beyond that the image that has waited
     longest is delivered.
@@ -339,6 +339,7 @@ class Reassembly:
         self._place, self._timeout = place, timeout
         self._pending: dict[tuple, _Pending] = {}  # in the order of their last bursts
         self._refused: dict[tuple, _Pending] = {}
+        self._said: dict[str, None] = {}  # why images were refused, the oldest first
         self._tokens = count()
         self._symbols = 0
         self._bursts = 0
@@ -445,7 +446,11 @@ class Reassembly:
         key = _key(header, identity)
         pending = self._refused.get(key)
         if pending is None:
-            events.append(Dropped(f"a fragment was dropped: {sentence}"))
+            if sentence not in self._said:
+                events.append(Dropped(f"a fragment was dropped: {sentence}"))
+                self._said[sentence] = None
+                if len(self._said) > MAX_PENDING:
+                    del self._said[next(iter(self._said))]
             pending = self._refused[key] = _Pending(next(self._tokens), header, _known(fragment), 0.0, sentence)
             if len(self._refused) > MAX_PENDING:
                 self._deliver(self._refused, next(iter(self._refused)), events)

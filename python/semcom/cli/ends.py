@@ -45,6 +45,9 @@ def tx(
     ] = None,
     amplitude: Annotated[float | None, typer.Option(help="root mean square of a burst; 0.1 on a radio, else 1")] = None,
     repeat: Annotated[int, typer.Option(help="how many times everything is sent; 0: until Ctrl-C")] = 1,
+    transmission: Annotated[
+        int | None, typer.Option(help="number of this run in every burst, 0 to 255; drawn at random if left out")
+    ] = None,
     samp_rate: SampRate = None,
     freq: Freq = 2.45e9,
     gain: Gain = 0.0,
@@ -65,7 +68,9 @@ def tx(
         raise BadInput(f"--repeat {repeat} makes no sense; give a number of times, or 0 for without end")
     front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna)
     coding = ends.Coding(scheme, options, waveform(fft_len, oversampling))
-    end = ends.transmitting_end(images, front, coding, parse_rate(rate), snr, amplitude, repeat)
+    end = ends.transmitting_end(
+        images, front, coding, parse_rate(rate), snr, amplitude, repeat, -1 if transmission is None else transmission
+    )
     sent = 0
     with interruptible(end.run_and_tell()) as images_sent:
         for image in images_sent:

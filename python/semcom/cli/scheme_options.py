@@ -23,10 +23,10 @@ _LINK = ("prompts",)  # options that a sub-command has under a name of its own
 def _known() -> dict[str, dict[str, tuple[type, Field]]]:
     """Name of an option -> name of each scheme that has it -> its type and field."""
     found: dict[str, dict[str, tuple[type, Field]]] = {}
-    for scheme in schemes.schemes().values():
-        for item in fields(scheme.Options):
+    for known in schemes.schemes().values():
+        for item in fields(known.Options):
             if item.name not in _LINK:
-                found.setdefault(item.name, {})[scheme.name] = type_of(scheme.Options, item), item
+                found.setdefault(item.name, {})[known.name] = type_of(known.Options, item), item
     return found
 
 
@@ -45,7 +45,7 @@ def with_scheme_options(function: Callable[..., Any], several: bool = False) -> 
     function : callable
         Has a keyword parameter ``scheme_options``, which gets those that were given, by name.
     several : bool
-        Whether all values are texts, which may list several.
+        Whether values are texts, which may list several; switches stay switches.
     """
     hints = typing.get_type_hints(function, include_extras=True)
     parameters = [
@@ -56,7 +56,7 @@ def with_scheme_options(function: Callable[..., Any], several: bool = False) -> 
     known = _known()
     for name, having in known.items():
         kinds = {kind for kind, _ in having.values()}
-        kind = str if several or len(kinds) > 1 else kinds.pop()
+        kind = kinds.pop() if len(kinds) == 1 and (not several or bool in kinds) else str
         annotation = Annotated[kind | None, typer.Option(help=_help(having))]
         parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
 
@@ -80,6 +80,6 @@ def own(scheme: Scheme, given: Mapping[str, Any]) -> dict[str, Any]:
 def check_used(chosen: list[Scheme], given: Mapping[str, Any]) -> None:
     """Refuse an option that none of the chosen schemes has."""
     for name in given:
-        if not any(name in own(scheme, given) for scheme in chosen):
+        if not any(name in own(each, given) for each in chosen):
             have = ", ".join(_known().get(name, {}))
             raise BadInput(f"is not an option of {', '.join(s.name for s in chosen)}, only of {have}", field=name)

@@ -149,13 +149,13 @@ def _schemes(text: str) -> list[Scheme]:
 def _variations(chosen: list[Scheme], given: dict[str, str]) -> Iterator[tuple[Scheme, dict[str, Any], Options]]:
     """Each scheme with every combination of the values that are listed for its options."""
     check_used(chosen, given)
-    for scheme in chosen:
-        mine = own(scheme, given)
-        several = {item.name for item in fields(scheme.Options) if item.metadata.get("several")}
+    for each in chosen:
+        mine = own(each, given)
+        several = {item.name for item in fields(each.Options) if item.metadata.get("several")}
         values = [_listed(text) if name in several else (text,) for name, text in mine.items()]
         for combination in product(*values):
             options = dict(zip(mine, combination, strict=True))
-            yield scheme, options, scheme.options(options)
+            yield each, options, each.options(options)
 
 
 def _listed(text: str) -> tuple[str, ...]:

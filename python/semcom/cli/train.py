@@ -6,28 +6,52 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from .. import schemes
 from ..errors import BadInput, Missing
 
-NETWORKS = ("samsc", "deepjscc", "witt", "semcom")
+OPTIONS = ("snr", "channels", "variant", "masks", "teacher", "export")  # that do not mean something to all
 
-# which options mean something to which scheme; every other option is for all networks
-APPLIES = {
-    "--snr": ("deepjscc", "witt", "semcom"),
-    "--channels": ("semcom",),
-    "--variant": ("deepjscc",),
-    "--masks": (*NETWORKS, "aseg"),
-    "--teacher": ("aseg",),
-    "--export": NETWORKS,
-}
-# where a scheme's own default differs: learning rate, crop, batch
-DEFAULTS = {"aseg": (1.5e-3, 256, 12)}
+
+@dataclass(frozen=True)
+class Trainable:
+    """What can be trained: its own options, its defaults, and what trains it."""
+
+    options: frozenset[str]
+    run: Callable[[Request], int]
+    learning_rate: float = 1e-3
+    crop: int = 128
+    batch: int = 8
+    multiple: int = 16  # of pixels, of the side of a crop
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of ``semcom train``, its settings checked."""
+
+    name: str
+    data: list[Path]
+    out: Path
+    given: dict[str, Any]
+    settings: dict[str, Any]
+    precision: str
+
+
+def trainables() -> dict[str, Trainable]:
+    """By name: the schemes that can be trained, and the segmenter."""
+    found = {
+        each.name: Trainable(each.trains_with, _fit if each.closed_form else _train_coder)
+        for each in schemes.schemes().values()
+        if each.trains_with is not None
+    }
+    return found | {"aseg": Trainable(frozenset({"masks", "teacher"}), _train_segmenter, 1.5e-3, 256, 12, 64)}
 
 
 def span(option: str, text: str) -> tuple[float, float]:
@@ -90,82 +114,87 @@ def train(
 ) -> int:
     """Train a coder or the segmenter; started again on the same folder it goes on where it was.
 
-    Several GPUs or hosts: accelerate launch -m semcom.train SCHEME ... with the same options.
+    Several GPUs or hosts: accelerate launch -m semcom.cli train SCHEME ... with the same options.
     """
-    if scheme not in ("softcast", *NETWORKS, "aseg"):
-        raise BadInput(f"{scheme} is not a trainable scheme; choose softcast, {', '.join(NETWORKS)}, aseg")
-    given = {
-        "--snr": snr, "--channels": channels, "--variant": variant, "--masks": masks, "--teacher": teacher,
-        "--export": export,
-    }  # fmt: skip
-    for option, value in given.items():
-        if value and scheme not in APPLIES[option]:
-            raise BadInput(f"{option} means nothing to {scheme}, only to {', '.join(APPLIES[option])}; leave it out")
-    if scheme == "softcast":
-        from ..train.klt import fit_klt
-
-        sys.stderr.write(f"{fit_klt(data, out)}\n")
-        return 0
-    usual = DEFAULTS.get(scheme, (1e-3, 128, 8))
+    known = trainables()
+    if known.get(scheme) is None:
+        raise BadInput(f"{scheme} is not a trainable scheme; choose {', '.join(known)}")
+    target = known[scheme]
+    values = (snr, channels, variant, masks, teacher, export)
+    given = {name: value for name, value in zip(OPTIONS, values, strict=True) if value}
+    for name in given:
+        if name not in target.options:
+            having = ", ".join(other for other, each in known.items() if name in each.options)
+            raise BadInput(f"means nothing to {scheme}, only to {having}; leave it out", field=name)
+    usual = (target.learning_rate, target.crop, target.batch)
     learning_rate, crop, batch = (
         default if value is None else value for value, default in zip((learning_rate, crop, batch), usual, strict=True)
     )
-    for option, value in (("--learning-rate", learning_rate), ("--seconds", seconds), ("--batch", batch)):
+    for name, value in (("learning_rate", learning_rate), ("seconds", seconds), ("batch", batch)):
         if value <= 0:
-            raise BadInput(f"{option} {value} must be above 0")
-    least = 64 if scheme == "aseg" else 16
-    if crop < least or crop % least:
-        raise BadInput(f"--crop {crop} must be a multiple of {least} pixels")
-    if scheme == "aseg":
-        return _train_segmenter(
-            data, masks or [], teacher, out, seconds=seconds, crop=crop, batch=batch, rate=learning_rate,
-            threads=threads, seed=seed, validate_every=validate_every,
-        )  # fmt: skip
+            raise BadInput(f"{value} must be above 0", field=name)
+    if crop < target.multiple or crop % target.multiple:
+        raise BadInput(f"{crop} must be a multiple of {target.multiple} pixels", field="crop")
+    settings = {"seconds": seconds, "crop": crop, "batch": batch, "rate": learning_rate, "threads": threads}
+    settings |= {"seed": seed, "validate_every": validate_every}
+    return target.run(Request(scheme, data, out, given, settings, precision))
+
+
+def _fit(request: Request) -> int:
+    """Weights in closed form."""
+    from ..train.klt import fit_klt
+
+    sys.stderr.write(f"{fit_klt(request.data, request.out)}\n")
+    return 0
+
+
+def _train_coder(request: Request) -> int:
+    """Train a coder, and export it where that is asked for."""
     try:
         from ..train import coders
         from ..train.channels import Conditions
         from ..train.trainer import is_first_process
     except ModuleNotFoundError as error:
         raise Missing(f"training needs {error.name}; install it with pip install '.[train]'") from None
-    drawn = {"snr_db": span("--snr", snr)} if snr else {}
-    if channels:
-        drawn["channels"] = latent_channels(channels)
-    with on_terminal(seconds) as (report, progress):
+    given = request.given
+    drawn = {"snr_db": span("--snr", given["snr"])} if "snr" in given else {}
+    if "channels" in given:
+        drawn["channels"] = latent_channels(given["channels"])
+    has_variants = "variant" in trainables()[request.name].options
+    with on_terminal(request.settings["seconds"]) as (report, progress):
         checkpoint = coders.train(
-            scheme,
-            data,
-            out,
-            options={"activation": variant or "prelu"} if scheme == "deepjscc" else None,
-            masks=masks,
-            seconds=seconds,
-            crop=crop,
-            batch=batch,
-            rate=learning_rate,
-            threads=threads,
-            seed=seed,
+            request.name,
+            request.data,
+            request.out,
+            options={"activation": given.get("variant", "prelu")} if has_variants else None,
+            masks=given.get("masks"),
             conditions=Conditions(**drawn),
-            validate_every=validate_every,
-            precision=precision,
+            precision=request.precision,
             report=report,
             progress=progress,
+            **request.settings,
         )
-    if export and is_first_process():
+    if "export" in given and is_first_process():
         from ..train.export import export as write
 
-        for path in write(checkpoint, export, out, {}):
+        for path in write(checkpoint, given["export"], request.out, {}):
             sys.stderr.write(f"{path}\n")
     return 0
 
 
-def _train_segmenter(data: list[Path], masks: list[Path], teacher: Path | None, out: Path, **settings) -> int:
-    """Train A-seg and write its ONNX file and card into ``out``."""
+def _train_segmenter(request: Request) -> int:
+    """Train A-seg and write its ONNX file and card."""
+    masks = request.given.get("masks")
     if not masks:
-        raise BadInput("aseg learns from class maps; name a folder or tar of them with --masks")
+        raise BadInput("is missing: the segmenter learns from class maps; name a folder or tar of them", field="masks")
     try:
         from ..train import segmenter
     except ModuleNotFoundError as error:
         raise Missing(f"training needs {error.name}; install it with pip install '.[train]'") from None
-    with on_terminal(settings["seconds"]) as (report, progress):
-        checkpoint = segmenter.train(data, masks, teacher, out, report=report, progress=progress, **settings)
+    out, teacher = request.out, request.given.get("teacher")
+    with on_terminal(request.settings["seconds"]) as (report, progress):
+        checkpoint = segmenter.train(
+            request.data, masks, teacher, out, report=report, progress=progress, **request.settings
+        )
     sys.stderr.write(f"{segmenter.export(checkpoint, out, {})}\n")
     return 0

@@ -197,6 +197,6 @@ class LatentCoder:
 
 
 @lru_cache(maxsize=4)
-def latent_coder(name: str, variant: str = "original") -> LatentCoder:
-    """``deepjscc`` (Bourtsoulatze et al., TCCN 2019) or ``witt`` (Yang et al., ICASSP 2023); networks load once."""
-    return LatentCoder(name, variant, unit_power=name == "deepjscc")
+def latent_coder(name: str, variant: str = "original", unit_power: bool = False) -> LatentCoder:
+    """One instance for each scheme and variant: its networks load once."""
+    return LatentCoder(name, variant, unit_power)

@@ -165,6 +165,8 @@ class transmitting_end(_end):
         Root mean square of a burst; None for 0.1 on a radio and 1 elsewhere.
     repeat : int
         How many times everything is sent; 0 without end.
+    transmission : int
+        Number of this run in the headers, 0 to 255; -1 draws one.
 
     Raises
     ------
@@ -181,6 +183,7 @@ class transmitting_end(_end):
         snr_db: float = 10.0,
         amplitude: float | None = None,
         repeat: int = 1,
+        transmission: int = -1,
     ):
         _end.__init__(self, "Transmitting end", "sent", "failed")
         scheme = schemes.get(coding.scheme)
@@ -195,7 +198,7 @@ class transmitting_end(_end):
         # a radio wants samples all the time
         sender = transmitter(
             scheme, rate or 0.0, snr_db, params=coding.params, amplitude=amplitude, continuous=radio,
-            options=coding.options,
+            options=coding.options, transmission=transmission,
         )  # fmt: skip
         self.radio = radio_sink(
             front.via, front.samp_rate or SAMPLE_RATE, front.frequency, front.gain, front.bandwidth, front.antenna
@@ -248,8 +251,8 @@ class receiving_end(_end):
 
     def __init__(self, front: FrontEnd, coding: Coding, out: Path):
         _end.__init__(self, "Receiving end", "image", "symbols", "idle", "ack")
-        if coding.scheme != AUTO:
-            schemes.get(coding.scheme).load_decoder(coding.options.get("variant", AUTO))
+        # which weights are missing is said before anything runs
+        schemes.load_decoder(coding.scheme, coding.options.get("variant", AUTO))
         self._recording = parse_via(front.via)[0] == "sigmf"
         rate = front.samp_rate or (0.0 if self._recording else SAMPLE_RATE)
         source = radio_source(front.via, rate, front.frequency, front.gain, front.bandwidth, front.antenna, hold=True)

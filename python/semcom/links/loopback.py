@@ -200,6 +200,8 @@ class loopback(gr.top_block):
             "options": self._options,
             # over multipath the fades of a burst are averaged by its subcarriers
             "channel": settings.channel if settings.channel in symbol.MODELS else "awgn",
+            # the same samples at every run of the same seed
+            "transmission": settings.seed % 256,
         }
 
     def _symbol_link(self) -> tuple[gr.basic_block, gr.basic_block]:

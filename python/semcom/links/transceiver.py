@@ -56,6 +56,8 @@ class transmitter(gr.hier_block2):
         Further options of the scheme, by name.
     channel : str
         Fading of each burst that a choice of MCS reckons with.
+    transmission : int
+        Number of this run in the headers, 0 to 255; -1 draws one.
 
     Notes
     -----
@@ -77,11 +79,12 @@ class transmitter(gr.hier_block2):
         background: float = 0.1,
         options: Mapping[str, Any] | None = None,
         channel: str = "awgn",
+        transmission: int = -1,
     ):
         none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
         gr.hier_block2.__init__(self, "Transmitter", none, one)
         params = params or native.ofdm_params()
-        self.encoder = jscc_encoder(scheme, rate, snr_db, variant, use_mask, background, options, channel)
+        self.encoder = jscc_encoder(scheme, rate, snr_db, variant, use_mask, background, options, channel, transmission)
         self.modulator = native.burst_modulator(params, amplitude, GAP, continuous, trailer_samples(params))
         for port in ("image", "mask"):
             self.message_port_register_hier_in(port)

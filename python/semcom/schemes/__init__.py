@@ -24,7 +24,7 @@ from .base import (
 )
 from .options import Options, option
 from .receive import Image, Message, MessageReception, News, PartRead, Reception
-from .registry import get, name_of, names, of_code, register, schemes
+from .registry import get, load_decoder, name_of, names, of_code, register, schemes
 from .transmit import bursts
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "Transmission",
     "bursts",
     "get",
+    "load_decoder",
     "name_of",
     "names",
     "of_code",

@@ -209,8 +209,11 @@ class Scheme:
         Variant of the weights for images that are black outside a mask; empty where there is none.
     carries : frozenset of str
         Kinds of its parts, ``BITS`` and ``SYMBOLS``.
-    trainable : bool
-        Whether ``semcom train`` knows it.
+    trains_with : frozenset of str or None
+        Settings of ``semcom train`` that mean something to it, of ``snr``, ``channels``, ``variant``, ``masks`` and
+        ``export``; None where it cannot be trained.
+    closed_form : bool
+        Whether its weights are computed from the photographs, without training.
     rates : tuple of float or None
         Lowest and highest k/n; None where a rate means nothing to the scheme.
     max_pixels : int
@@ -230,7 +233,8 @@ class Scheme:
     takes_prompts: ClassVar[bool] = False
     masked_variant: ClassVar[str] = ""
     carries: ClassVar[frozenset[str]] = frozenset({SYMBOLS})
-    trainable: ClassVar[bool] = False
+    trains_with: ClassVar[frozenset[str] | None] = None
+    closed_form: ClassVar[bool] = False
     rates: ClassVar[tuple[float, float] | None] = (1 / 768, 1.0)
     max_pixels: ClassVar[int] = MAX_PIXELS_OF_NETWORK
     min_share: ClassVar[float] = MIN_SHARE

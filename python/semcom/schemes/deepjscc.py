@@ -15,10 +15,11 @@ class DeepJSCC(NetworkScheme):
     title = "DeepJSCC (CNN)"
     reference = "Bourtsoulatze et al., Deep Joint Source-Channel Coding for Wireless Image Transmission, 2019"
     rates = (1 / 12, 1 / 12)
+    trains_with = frozenset({"snr", "variant", "masks", "export"})
     fixed_rate = 127
 
     def coder(self, variant: str) -> Coder:
         """The networks of a variant."""
         from ..jscc.neural import latent_coder
 
-        return latent_coder(self.name, variant)
+        return latent_coder(self.name, variant, unit_power=True)

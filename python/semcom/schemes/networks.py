@@ -39,7 +39,7 @@ class NetworkScheme(SymbolScheme):
     """
 
     Options = NetworkOptions
-    trainable = True
+    trains_with = frozenset({"masks", "export"})
     fixed_rate: ClassVar[int | None] = None
 
     def variants(self) -> dict[str, int]:

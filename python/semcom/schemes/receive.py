@@ -252,7 +252,7 @@ class Reception(_Receiving):
         try:
             known = scheme.variants()
         except (SemcomError, OSError) as error:
-            raise Refusal(f"an image of scheme {scheme.name} arrived, and its weights are not available: {error}") from None
+            raise Refusal(f"an image of scheme {scheme.name} arrived; its weights are not available: {error}") from None
         if not known:
             raise Refusal(f"an image of scheme {scheme.name} arrived, and {scheme.missing()}")
         usual = next(iter(known))

@@ -22,8 +22,8 @@ ENTRY_POINTS = "semcom.schemes"
 OWN_CODES = range(128, 254)  # for schemes of one's own
 RESERVED = {"segsc": 4}  # of a later version
 
-_OURS = (SoftCast, Semcom, SAMSC, DeepJSCC, WITT, Digital, EsIsc)
-_registered: dict[str, Scheme] = {scheme.name: scheme() for scheme in _OURS}
+_OURS = (SoftCast, SAMSC, DeepJSCC, WITT, Semcom, Digital, EsIsc)
+_registered: dict[str, Scheme] = {ours.name: ours() for ours in _OURS}
 
 
 def register(scheme: type[Scheme] | Scheme) -> type[Scheme] | Scheme:
@@ -94,6 +94,8 @@ def get(name: str | Scheme) -> Scheme:
     """
     if isinstance(name, Scheme):
         return name
+    if not isinstance(name, str):
+        raise BadInput(f"a scheme is named by text, not by {name!r}")
     if name.startswith(PREFIX):
         return OnnxPair(name)
     known = schemes()
@@ -103,6 +105,17 @@ def get(name: str | Scheme) -> Scheme:
     if name in RESERVED:
         raise BadInput(f"scheme {name} is not part of this version yet; {choice}")
     raise BadInput(f"there is no scheme {name!r}; {choice}")
+
+
+def load_decoder(name: str | Scheme, variant: str = AUTO) -> dict[str, str]:
+    """Load what a receiver needs that is set to a scheme; with "auto" nothing, since it does not know yet.
+
+    Returns
+    -------
+    dict of str to str
+        File name to sha256 of each file of weights.
+    """
+    return {} if name == AUTO else get(name).load_decoder(variant)
 
 
 def of_code(code: int) -> Scheme | None:

@@ -15,6 +15,7 @@ class Semcom(NetworkScheme):
     title = "semcom (adaptive)"
     reference = "this project"
     rates = (1 / 48, 1 / 6)
+    trains_with = frozenset({"snr", "channels", "masks", "export"})
     takes_importance = True
 
     def coder(self, variant: str) -> Coder:

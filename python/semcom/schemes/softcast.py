@@ -16,7 +16,8 @@ class SoftCast(SymbolScheme):
     title = "SoftCast (closed form)"
     reference = "Jakubczak and Katabi, A Cross-Layer Design for Scalable Mobile Video, MobiCom 2011"
     rates = (1 / 768, 1 / 6)
-    trainable = True
+    trains_with = frozenset()
+    closed_form = True
     max_pixels = MAX_PIXELS
 
     def coder(self, variant: str) -> Coder:

@@ -15,6 +15,7 @@ class WITT(NetworkScheme):
     title = "WITT (Swin transformer)"
     reference = "Yang et al., WITT: A Wireless Image Transmission Transformer, ICASSP 2023"
     rates = (1 / 12, 1 / 12)
+    trains_with = frozenset({"snr", "masks", "export"})
     fixed_rate = 127
 
     def coder(self, variant: str) -> Coder:

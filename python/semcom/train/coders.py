@@ -99,7 +99,7 @@ class CoderTask(trainer.Task):
         size: int,
         conditions: Conditions,
     ):
-        if scheme not in NETWORKS:
+        if NETWORKS.get(scheme) is None:
             raise BadInput(f"{scheme} is not a trainable scheme; choose one of {', '.join(NETWORKS)}")
         self.scheme, self.options = scheme, options
         self._data, self._masks, self._crop, self._size = data, masks, crop, size

@@ -325,126 +325,177 @@ def train(
         No usable data, or an ``out`` that holds a training of something else.
     """
     cpu = task.cpu_only or parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.cuda.is_available()
-    device = PartialState(cpu).device
-    mixed = _mixed_precision(precision, device)
+    mixed = _mixed_precision(precision, PartialState(cpu).device)
     accelerator = Accelerator(mixed_precision=mixed, cpu=cpu)
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     torch.backends.cudnn.benchmark = True  # batches are all of one size
+    run = _Run(task, out, accelerator, seconds, rate, validate_every, threads)
+    if accelerator.is_main_process:
+        run.report, run.progress = report, progress
     net = task.network()
-    main, rank = accelerator.is_main_process, accelerator.process_index
-    if not main:
-        report, progress = (lambda line: None), (lambda spent, what: None)
-    on_processor = device.type == "cpu" and not task.wall_clock
-    clock = (lambda: time.process_time() / threads) if on_processor else time.monotonic
-    checkpoint = out / CHECKPOINT
-    state = torch.load(checkpoint, map_location=device, weights_only=True) if checkpoint.exists() else None
-    _check_same(state, task, out)
+    state = run.stored()
     # each process draws data and noise of its own; the first those of a training with one process
-    about_data = task.load(seed + (state["step"] if state else 0) + RANK_SEED * rank)
-    recipe = {
-        "scheme": task.scheme, "options": task.options, **task.recipe(), "seconds": seconds,
-        "processes": accelerator.num_processes, "rate": rate, "threads": threads, "seed": seed, "device": device.type,
-        "precision": mixed, "ema": task.ema, "schedule": "cosine over seconds", "warm_up_steps": task.warm_up,
-        "lowest_rate": MIN_RATE, "largest_gradient": task.max_gradient, "validate_every": validate_every,
-        "torch": torch.__version__, "accelerate": version("accelerate"),
-    }  # fmt: skip
-    if main:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n")
+    other = RANK_SEED * accelerator.process_index
+    about_data = task.load(seed + (state["step"] if state else 0) + other)
+    if accelerator.is_main_process:
+        run.write_recipe(seed, mixed)
     if about_data:
-        report(about_data)
-
-    if state is None:
-        task.start(net)
-    net = net.to(device, memory_format=torch.channels_last)
-    optimizer = task.optimizer(net, rate)
-    loss_of = accelerator.prepare(task.loss(net))
-    ema = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=_averaging(task.ema))
-    step, spent, losses = 0, 0.0, []
-    if state:
-        net.load_state_dict(state["net"])
-        ema.load_state_dict(state["ema"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, spent = state["step"], state["seconds"]
-    if rank:
-        torch.manual_seed(seed + RANK_SEED * rank)
-
-    def save() -> None:
-        if not main:
-            return
-        parts = {
-            "scheme": task.scheme,
-            "options": task.options,
-            "net": net.state_dict(),
-            "ema": ema.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "step": step,
-            "seconds": spent,
-        }
-        # a killed run never leaves half a file
-        unfinished = checkpoint.with_suffix(".part")
-        torch.save(parts, unfinished)
-        unfinished.replace(checkpoint)
-
-    def agreed(mine: float) -> float:
-        """All processes stop at the same step and follow the same learning rate."""
-        if accelerator.num_processes == 1:
-            return mine
-        return broadcast(torch.tensor(mine, dtype=torch.float64, device=device)).item()
-
-    log = _Log(task, out, step, report) if main else None
-    try:
-        if log and task.evaluates_start and not state:
-            figures = task.evaluate(net, device)
-            log.evaluated(0, 0, None, figures)
-            report(f"before training: {task.evaluation_line(figures)}")
-        evaluated = saved = spent
-        while spent < seconds:
-            begun = clock()
-            warm = min(1.0, (step + 1) / task.warm_up)
-            cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, spent / seconds)))
-            now = rate * warm * (MIN_RATE + (1 - MIN_RATE) * cosine)
-            for group in optimizer.param_groups:
-                group["lr"] = now * group.get("share", 1.0)
-            images, *truth = task.batch()
-            images = images.to(device, memory_format=torch.channels_last)
-            loss = loss_of(images, *(tensor.to(device) for tensor in truth))
-            optimizer.zero_grad(set_to_none=True)
-            accelerator.backward(loss)
-            torch.nn.utils.clip_grad_norm_(net.parameters(), task.max_gradient)
-            optimizer.step()
-            ema.update_parameters(net)
-            losses.append(loss.item())
-            step += 1
-            spent = agreed(spent + (clock() - begun))
-            figure = task.training_figure(sum(losses) / len(losses))
-            progress(spent, f"step {step}  {task.training_line(figure)}")
-            if step % task.report_every == 0:
-                report(f"step {step}  {spent:.0f}/{seconds:.0f} s  {task.training_line(figure)}")
-                if log:
-                    log.training(step, figure, now)
-            if spent - evaluated >= validate_every or spent >= seconds:
-                begun = clock()
-                if log:
-                    figures = task.evaluate(ema.module, device)
-                    log.evaluated(step, spent, figure, figures)
-                    report(f"held out: {task.evaluation_line(figures)}")
-                losses.clear()
-                if task.wall_clock:
-                    spent = agreed(spent + (clock() - begun))
-                evaluated = saved = spent
-                save()
-            elif spent - saved >= SAVE_EVERY:
-                saved = spent
-                save()
-        save()
-    finally:
-        if log:
-            log.close()
+        run.report(about_data)
+    run.begin(net, state)
+    if accelerator.process_index:
+        torch.manual_seed(seed + other)
+    run.to_the_end(first=state is None)
     accelerator.wait_for_everyone()
     accelerator.end_training()
-    return checkpoint
+    return run.checkpoint
+
+
+class _Run:
+    """One process's part in a training: what :func:`train` says, step by step."""
+
+    def __init__(
+        self,
+        task: Task,
+        out: Path,
+        accelerator: Accelerator,
+        seconds: float,
+        rate: float,
+        validate_every: float,
+        threads: int,
+    ):
+        self.task, self.out, self.checkpoint = task, out, out / CHECKPOINT
+        self.seconds, self.rate, self.validate_every, self.threads = seconds, rate, validate_every, threads
+        self.accelerator, self.device = accelerator, accelerator.device
+        self.report: Callable[[str], None] = lambda line: None
+        self.progress: Callable[[float, str], None] = lambda spent, what: None
+        self.step, self.spent, self.losses = 0, 0.0, []
+
+    def clock(self) -> float:
+        """Seconds: of the processor on a CPU, unless the task counts those of the wall."""
+        on_processor = self.device.type == "cpu" and not self.task.wall_clock
+        return time.process_time() / self.threads if on_processor else time.monotonic()
+
+    def stored(self) -> dict[str, Any] | None:
+        """The checkpoint that is there; BadInput where it is of something else."""
+        if not self.checkpoint.exists():
+            return None
+        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        _check_same(state, self.task, self.out)
+        return state
+
+    def write_recipe(self, seed: int, mixed: str) -> None:
+        """Everything that another training of the same needs."""
+        task = self.task
+        recipe = {
+            "scheme": task.scheme, "options": task.options, **task.recipe(), "seconds": self.seconds,
+            "processes": self.accelerator.num_processes, "rate": self.rate, "threads": self.threads, "seed": seed,
+            "device": self.device.type, "precision": mixed, "ema": task.ema, "schedule": "cosine over seconds",
+            "warm_up_steps": task.warm_up, "lowest_rate": MIN_RATE, "largest_gradient": task.max_gradient,
+            "validate_every": self.validate_every, "torch": torch.__version__, "accelerate": version("accelerate"),
+        }  # fmt: skip
+        self.out.mkdir(parents=True, exist_ok=True)
+        (self.out / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n")
+
+    def begin(self, net: torch.nn.Module, state: dict[str, Any] | None) -> None:
+        """Network, optimiser and average, from the start or where the checkpoint left them."""
+        task = self.task
+        if state is None:
+            task.start(net)
+        self.net = net.to(self.device, memory_format=torch.channels_last)
+        self.optimizer = task.optimizer(self.net, self.rate)
+        self.loss_of = self.accelerator.prepare(task.loss(self.net))
+        self.ema = torch.optim.swa_utils.AveragedModel(self.net, multi_avg_fn=_averaging(task.ema))
+        if state:
+            self.net.load_state_dict(state["net"])
+            self.ema.load_state_dict(state["ema"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step, self.spent = state["step"], state["seconds"]
+
+    def save(self) -> None:
+        """Write the checkpoint; a killed run never leaves half a file."""
+        if not self.accelerator.is_main_process:
+            return
+        parts = {
+            "scheme": self.task.scheme,
+            "options": self.task.options,
+            "net": self.net.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.spent,
+        }
+        unfinished = self.checkpoint.with_suffix(".part")
+        torch.save(parts, unfinished)
+        unfinished.replace(self.checkpoint)
+
+    def agreed(self, mine: float) -> float:
+        """All processes stop at the same step and follow the same learning rate."""
+        if self.accelerator.num_processes == 1:
+            return mine
+        return broadcast(torch.tensor(mine, dtype=torch.float64, device=self.device)).item()
+
+    def to_the_end(self, first: bool) -> None:
+        """All steps, with their evaluations and checkpoints."""
+        task = self.task
+        log = _Log(task, self.out, self.step, self.report) if self.accelerator.is_main_process else None
+        try:
+            if log and task.evaluates_start and first:
+                figures = task.evaluate(self.net, self.device)
+                log.evaluated(0, 0, None, figures)
+                self.report(f"before training: {task.evaluation_line(figures)}")
+            evaluated = saved = self.spent
+            while self.spent < self.seconds:
+                figure = self._step(log)
+                if self.spent - evaluated >= self.validate_every or self.spent >= self.seconds:
+                    self._evaluate(log, figure)
+                    evaluated = saved = self.spent
+                    self.save()
+                elif self.spent - saved >= SAVE_EVERY:
+                    saved = self.spent
+                    self.save()
+            self.save()
+        finally:
+            if log:
+                log.close()
+
+    def _step(self, log: _Log | None) -> float:
+        """One batch; the figure of the losses since the last evaluation."""
+        task, begun = self.task, self.clock()
+        warm = min(1.0, (self.step + 1) / task.warm_up)
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self.spent / self.seconds)))
+        now = self.rate * warm * (MIN_RATE + (1 - MIN_RATE) * cosine)
+        for group in self.optimizer.param_groups:
+            group["lr"] = now * group.get("share", 1.0)
+        images, *truth = task.batch()
+        images = images.to(self.device, memory_format=torch.channels_last)
+        loss = self.loss_of(images, *(tensor.to(self.device) for tensor in truth))
+        self.optimizer.zero_grad(set_to_none=True)
+        self.accelerator.backward(loss)
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), task.max_gradient)
+        self.optimizer.step()
+        self.ema.update_parameters(self.net)
+        self.losses.append(loss.item())
+        self.step += 1
+        self.spent = self.agreed(self.spent + (self.clock() - begun))
+        figure = task.training_figure(sum(self.losses) / len(self.losses))
+        self.progress(self.spent, f"step {self.step}  {task.training_line(figure)}")
+        if self.step % task.report_every == 0:
+            self.report(f"step {self.step}  {self.spent:.0f}/{self.seconds:.0f} s  {task.training_line(figure)}")
+            if log:
+                log.training(self.step, figure, now)
+        return figure
+
+    def _evaluate(self, log: _Log | None, figure: float) -> None:
+        """Photographs held out, by the average of the weights."""
+        task, begun = self.task, self.clock()
+        if log:
+            figures = task.evaluate(self.ema.module, self.device)
+            log.evaluated(self.step, self.spent, figure, figures)
+            self.report(f"held out: {task.evaluation_line(figures)}")
+        self.losses.clear()
+        if task.wall_clock:
+            self.spent = self.agreed(self.spent + (self.clock() - begun))
 
 
 def _averaging(most: float) -> Callable[[list[torch.Tensor], list[torch.Tensor], torch.Tensor], None]:
@@ -466,10 +517,8 @@ def _mixed_precision(precision: str, device: torch.device) -> str:
     return precision
 
 
-def _check_same(state: dict[str, Any] | None, task: Task, out: Path) -> None:
+def _check_same(state: dict[str, Any], task: Task, out: Path) -> None:
     """Refuse to go on with the training of something else."""
-    if state is None:
-        return
     scheme, options = state.get("scheme", task.scheme), state.get("options", {})
     if (scheme, options) != (task.scheme, task.options):
         raise BadInput(

@@ -41,7 +41,7 @@ void burst_detector_cc_impl::set_sample_rate(double sample_rate)
     d_sample_rate = sample_rate;
 }
 
-// Held samples on which no tag can come to lie any more.
+// Held samples on which no tag can lie any more.
 std::int64_t burst_detector_cc_impl::releasable() const
 {
     const auto held = static_cast<std::int64_t>(d_held.size());

@@ -60,7 +60,7 @@ public:
     /*!
      * Undoes phase, timing drift and channel for row \p row: the MMSE estimate divided by
      * its bias, |H|^2 / (|H|^2 + N0), which is Y / H; its noise variance N0 / |H|^2 tells
-     * a decoder what the bias hid. Faded carriers (|H|^2 under 1e-6 of the mean) come out
+     * a decoder what the bias hid. Faded carriers (|H|^2 under 1e-6 of the mean) leave
      * as zeros of variance 1e6. \param cells row-major received cells of the burst
      * \param[out] symbols occupied values
      * \param[out] noise_var occupied values, relative to E|X|^2 = 1

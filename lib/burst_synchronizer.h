@@ -61,14 +61,14 @@ public:
     }
     //! No lock on a later candidate lies before this sample.
     std::int64_t horizon() const;
-    //! Whether the samples that synchronize() needs have come.
+    //! Whether the samples that synchronize() needs have arrived.
     bool ready(const burst_candidate& candidate) const;
     //! The preamble at \p candidate, or nothing where there is none.
     std::optional<burst_lock> synchronize(const burst_candidate& candidate);
 
     /*!
      * Fills cells() and known() for \p count OFDM symbols from symbol \p first of the
-     * burst on, whose samples have come.
+     * burst on, whose samples have arrived.
      */
     void rows(const burst_lock& lock, int first, int count);
     //! Received cells, row-major [symbol][occupied carrier].

@@ -32,7 +32,7 @@ const std::vector<key>& keys()
           value_type::integer,
           "logarithmic code of the power scale, 0..65535; of bytes: the "
           "fragment that the group begins with" },
-        { "snr_enc", value_type::integer, "Es/N0 the encoder was told, dB, -128..127" },
+        { "snr_enc", value_type::integer, "Es/N0 the encoder assumed, dB, -128..127" },
         { "mcs",
           value_type::integer,
           "modulation and coding scheme, 0..63; 63: symbols of a joint coder, not bits" },
@@ -51,7 +51,7 @@ const std::vector<key>& keys()
         { "pilots",
           value_type::integer,
           "channel uses spent on pilots for the fragment" },
-        { "lost", value_type::integer, "fragments that never came" },
+        { "lost", value_type::integer, "fragments that never arrived" },
         { "error", value_type::text, "why the image was given up, one sentence" },
         { "budget", value_type::integer, "bytes that the image may take, 1 or more" },
         { "bytes", value_type::integer, "bytes that the image takes, 1 or more" },

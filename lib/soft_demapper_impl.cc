@@ -47,7 +47,7 @@ double checked(double snr_db)
     return snr_db;
 }
 
-// What cannot be demapped still comes out, so that the receiver gives its message up.
+// What cannot be demapped still leaves, so that the receiver gives its message up.
 pmt::pmt_t given_up(const pmt::pmt_t& meta, const std::string& why)
 {
     return pmt::cons(pmt::dict_add(meta, pdu::error(), pmt::mp(why)),
@@ -86,7 +86,7 @@ void soft_demapper_impl::handle_symbols(const pmt::pmt_t& pdu)
 {
     if (!pmt::is_pair(pdu) || !pmt::is_dict(pmt::car(pdu)) ||
         !pmt::is_uniform_vector(pmt::cdr(pdu))) {
-        d_logger->error("a message came that is no symbols PDU; it is dropped");
+        d_logger->error("a message arrived that is no symbols PDU; it is dropped");
         return;
     }
     const pmt::pmt_t meta = pmt::dict_delete(pmt::car(pdu), pdu::noise_var());

@@ -21,7 +21,7 @@ public:
     double snr_db() const override { return d_snr_db; }
     int bits_per_symbol() const override { return d_modulation.bits_per_symbol(); }
 
-    //! A stream that comes in must go out: both ports or neither.
+    //! A stream that enters must leave: both ports or neither.
     bool check_topology(int ninputs, int noutputs) override;
     int work(int noutput_items,
              gr_vector_const_void_star& input_items,

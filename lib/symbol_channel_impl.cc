@@ -27,7 +27,7 @@ constexpr uint64_t STREAM_NOISE = ~0ULL - 2;
 // Below this a fade has no phase left to correct, and dividing by it would only overflow.
 constexpr float DEEPEST_FADE = 1e-6f;
 
-// A fragment that cannot cross still comes out, so that the receiver gives its image up
+// A fragment that cannot cross still leaves, so that the receiver gives its image up
 // and the source is not left waiting for it.
 pmt::pmt_t given_up(const pmt::pmt_t& meta, const std::string& why)
 {
@@ -243,7 +243,7 @@ void symbol_channel_impl::handle_symbols(const pmt::pmt_t& pdu)
 {
     if (!pmt::is_pair(pdu) || !pmt::is_dict(pmt::car(pdu)) ||
         !pmt::is_uniform_vector(pmt::cdr(pdu))) {
-        d_logger->error("a message came that is no symbols PDU; it is dropped");
+        d_logger->error("a message arrived that is no symbols PDU; it is dropped");
         return;
     }
     pmt::pmt_t meta = pmt::car(pdu);

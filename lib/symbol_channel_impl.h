@@ -31,7 +31,7 @@ public:
     void set_loss(double loss) override;
     double snr_db() const override;
 
-    //! A stream that comes in must go out: both ports or neither.
+    //! A stream that enters must leave: both ports or neither.
     bool check_topology(int ninputs, int noutputs) override;
     int work(int noutput_items,
              gr_vector_const_void_star& input_items,

@@ -22,7 +22,7 @@ from gnuradio.semcom.errors import BadInput, Missing
 from PIL import Image
 
 COMMAND = Path(sys.prefix) / "bin" / "semcom"
-LONGEST = 100  # seconds that a process may take
+MAX_SECONDS = 100  # seconds that a process may take
 
 
 def start(*args) -> subprocess.Popen:
@@ -80,7 +80,7 @@ def test_two_processes_and_a_recording_give_the_same_pictures(via, photographs, 
     receiver = start("rx", "--via", via, "--count", 3, "--out", tmp_path / "live", "--json")
     transmitter = start("tx", photographs, "--via", via, "--json")
     for process in (transmitter, receiver):
-        out, err = process.communicate(timeout=LONGEST)
+        out, err = process.communicate(timeout=MAX_SECONDS)
         assert (process.returncode, err) == (0, "")
         reports = [json.loads(line) for line in out.splitlines()]
         if process is transmitter:
@@ -133,15 +133,15 @@ def test_a_transmitter_ends_only_when_everything_is_out(via, photographs, record
         transmitter = start("tx", photographs, "--via", via, "--transmission", 7)
         parts, got = [], 0
         while got < len(expected) - 100_000:
-            assert receiver.poll(1000 * LONGEST)
+            assert receiver.poll(1000 * MAX_SECONDS)
             parts.append(receiver.recv())
             got += len(parts[-1])
         # the flowgraph ends now, as its last samples fit into the queues
         assert [transmitter.stdout.readline().split(":")[0] for _ in range(3)] == ["photo0", "photo1", "photo2"]
-        while got < len(expected) and receiver.poll(1000 * LONGEST):
+        while got < len(expected) and receiver.poll(1000 * MAX_SECONDS):
             parts.append(receiver.recv())
             got += len(parts[-1])
-        assert transmitter.wait(LONGEST) == 0
+        assert transmitter.wait(MAX_SECONDS) == 0
         transmitter.communicate()
     assert b"".join(parts) == expected
 
@@ -226,7 +226,7 @@ def test_of_a_truncated_recording_is_received_what_is_there(recorded, tmp_path):
     (last,) = (m["core:sample_start"] for m in marks if m["semcom:image_id"] == 2 and m["semcom:fragment"] == 1)
     os.truncate(data, 8 * last + 3)
     receiver = start("rx", "--via", f"sigmf:{data}", "--out", tmp_path / "got", "--json")
-    out, err = receiver.communicate(timeout=LONGEST)
+    out, err = receiver.communicate(timeout=MAX_SECONDS)
     assert receiver.returncode == 0 and "the end is missing" in err and "Traceback" not in err
     lost = [json.loads(line)["lost"] for line in out.splitlines()]
     assert len(lost) == 3 and lost[:2] == [0, 0] and lost[2] >= 1
@@ -244,9 +244,9 @@ def test_a_recording_without_hold_ends_with_its_last_sample(short_recording):
     [
         ("", "is not known"),
         ("tcp://127.0.0.1:5555", "is not known"),
-        ("zmq:", "lacks what comes behind"),
+        ("zmq:", "lacks what belongs behind"),
         ("zmq:nonsense", "Invalid argument"),
-        ("sigmf:", "lacks what comes behind"),
+        ("sigmf:", "lacks what belongs behind"),
         ("sigmf:/nowhere/at/all", "/nowhere/at/all"),
         ("soapy:driver=nosuch", "connect the device"),
         ("uhd:type=b200,serial=none", "connect the device"),
@@ -305,7 +305,7 @@ def test_ctrl_c_ends_both_ends_with_what_came(via, photographs, tmp_path):
     lines = [receiver.stdout.readline() for _ in range(3)]
     for process in (receiver, transmitter):
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=LONGEST)
+        _, err = process.communicate(timeout=MAX_SECONDS)
         assert (process.returncode, err) == (0, "")
     assert all("0 of" in line for line in lines) and len(pixels(tmp_path / "got")) >= 3
 

@@ -33,8 +33,8 @@ GOLDEN_SETS = {
     (4, 1): 0x4009FD32, (4, 2): 0xFA75B03E, (5, 1): 0x7D4AD6E1, (5, 2): 0xEE3DA31F,
     (6, 1): 0x3B35090E, (6, 2): 0xF8D45182, (7, 1): 0xC15D544A, (7, 2): 0xDD8D9558,
 }  # fmt: skip
-SMALLEST_SIZES = (2, 3, 5, 7, 9, 11, 13, 15)
-LARGEST_SIZE = 384
+MIN_SIZES = (2, 3, 5, 7, 9, 11, 13, 15)
+MAX_SIZE = 384
 
 
 def hashed_bits(k: int, n: int, q: int) -> np.ndarray:
@@ -45,8 +45,8 @@ def hashed_bits(k: int, n: int, q: int) -> np.ndarray:
 
 def one_of_each_size(lifting_set: int, graph: int) -> list[tuple[int, int, int]]:
     """(lifting size, info bits, coded bits) of one code for every size of a set that the base graph is used with."""
-    first, codes = SMALLEST_SIZES[lifting_set], []
-    for z in (first << i for i in range(8) if first << i <= LARGEST_SIZE):
+    first, codes = MIN_SIZES[lifting_set], []
+    for z in (first << i for i in range(8) if first << i <= MAX_SIZE):
         if graph == 1:
             k = 22 * z - 5
             n = (k * 5 // 4 + 3) // 4 * 4
@@ -125,7 +125,7 @@ def test_ldpc_parity_checks_hold(k, n, q):
     for bit, at in zip(coded, place, strict=True):
         assert word[at] in (-1, bit)
         word[at] = bit
-    lifting_set = next(i for i, a in enumerate(SMALLEST_SIZES) if any(a << j == z for j in range(8)))
+    lifting_set = next(i for i, a in enumerate(MIN_SIZES) if any(a << j == z for j in range(8)))
     checks = np.zeros((columns - systematic, z), int)
     known = np.ones((columns - systematic, z), bool)
     for row, column, *shifts in base_graph(code.base_graph):

@@ -130,7 +130,7 @@ def test_a_mask_cuts_a_sub_image_out():
         (lambda p: measure(np.zeros((60, 80, 3), np.uint8), p, 0), "1 to 255, not 0"),
         (lambda p: rebuild(p, None, [], 60, 81), "does not fit a picture"),
         (lambda p: rebuild(p, Colours(np.zeros((1, COLUMNS), np.uint8)), [], 60, 80), "2 segments but colours of 1"),
-        (lambda p: rebuild(p, Colours(np.zeros((2, 3), np.uint8)), [], 60, 80), r"Colours are uint8 \[N, 58\]"),
+        (lambda p: rebuild(p, Colours(np.zeros((2, 3), np.uint8)), [], 60, 80), r"colours are uint8 \[N, 58\]"),
         (lambda p: rebuild(p, Colours(np.zeros((2, COLUMNS), np.uint8), 256), [], 60, 80), "1 to 255, not 256"),
         (lambda p: rebuild(p, None, [Inset((0, 0, 81, 5), np.zeros((2, 2, 3), np.uint8))], 60, 80), "reaches out"),
         (lambda p: rebuild(p, None, [Inset((5, 5, 5, 9), np.zeros((2, 2, 3), np.uint8))], 60, 80), "reaches out"),

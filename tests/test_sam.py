@@ -148,11 +148,11 @@ def test_what_is_asked_together():
 @pytest.mark.parametrize(
     ("prompts", "sentence"),
     [
-        ([], "There is no prompt; give a point, a box, a mask file, a class or everything."),
-        ([ClassName("dog")], "A class prompt needs the image's class map"),
-        ([Everything(), ClassName("unicorn")], "There is no class 'unicorn'; choose from background, aeroplane"),
+        ([], "there is no prompt; give a point, a box, a mask file, a class or everything"),
+        ([ClassName("dog")], "a class prompt needs the image's class map"),
+        ([Everything(), ClassName("unicorn")], "there is no class 'unicorn'; choose from background, aeroplane"),
         ([Point(40, 1)], "'point:40,1,1' lies outside the image, which is 40 wide and 30 high"),
-        ([Point(1, 1, 0)], "Negative points need something to take away from"),
+        ([Point(1, 1, 0)], "negative points need something to take away from"),
     ],
 )
 def test_prompts_it_cannot_follow(tmp_path, prompts, sentence):
@@ -171,5 +171,5 @@ def test_arrays_that_are_no_image(tmp_path, image):
 
 def test_absent_weights_name_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "folders", lambda: [tmp_path])
-    with pytest.raises(Missing, match=r"sam_encoder\.onnx \(sam_encoder\) is not here; run `semcom models fetch`\."):
+    with pytest.raises(Missing, match=r"sam_encoder\.onnx \(sam_encoder\) is not here; run `semcom models fetch`$"):
         Sam()

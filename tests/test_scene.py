@@ -252,8 +252,8 @@ LIES = {
 def test_sections_that_lie_are_refused_with_a_sentence(name):
     came = decode_scene(with_section(*LIES[name]))
     assert len(came.problems) == 1
-    assert came.problems[0].startswith("The section ")
-    assert came.problems[0].endswith(".")
+    assert came.problems[0].startswith("the section ")
+    assert not came.problems[0].endswith(".")
     assert replace(came.scene, height=0, width=0) == Scene()
 
 

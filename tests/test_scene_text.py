@@ -82,5 +82,5 @@ def test_what_does_not_fit_is_said():
     image, labels, found = scene(("dog", (10, 10, 90, 90), BROWN))
     with pytest.raises(BadInput, match="segment this image"):
         describe(image[:50], labels, found)
-    with pytest.raises(BadInput, match="Label 12 is no object's"):
+    with pytest.raises(BadInput, match="label 12 is no object's"):
         describe(image, labels, found, classes=VOC[:5])

@@ -27,7 +27,7 @@ from PIL import Image
 
 OWN_CODER = ROOT / "examples" / "own_coder"
 COMMAND = Path(sys.prefix) / "bin" / "semcom"
-LONGEST = 100  # seconds that a process may take
+MAX_SECONDS = 100  # seconds that a process may take
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def two_processes(scheme: str, photo: Path, tmp_path: Path, env: dict, receiver:
     listening = subprocess.Popen(rx, **pipes)
     sending = subprocess.Popen([COMMAND, "tx", photo, *via, "--scheme", scheme, "--json"], **pipes)
     for process in (sending, listening):
-        out, err = process.communicate(timeout=LONGEST)
+        out, err = process.communicate(timeout=MAX_SECONDS)
         assert (process.returncode, err) == (0, "")
         (report,) = (json.loads(line) for line in out.splitlines())
         assert report["scheme"] == scheme.split(":")[0] or report["scheme"] == scheme
@@ -139,7 +139,7 @@ def flowgraph(scheme: str, photo: Path, tmp_path: Path, env: dict) -> None:
     example = tmp_path / "own.grc"
     example.write_text(yaml.dump(graph))
     env = os.environ | env | {"GRC_BLOCKS_PATH": str(Path(sys.prefix) / "share/gnuradio/grc/blocks")}
-    run = {"capture_output": True, "text": True, "timeout": LONGEST, "env": env, "cwd": tmp_path}
+    run = {"capture_output": True, "text": True, "timeout": MAX_SECONDS, "env": env, "cwd": tmp_path}
     done = subprocess.run([shutil.which("grcc"), "-o", tmp_path, example], **run)
     assert done.returncode == 0, done.stdout + done.stderr
     done = subprocess.run([sys.executable, tmp_path / "own.py", "--image", photo, "--out", tmp_path / "grcc"], **run)
@@ -196,7 +196,9 @@ def test_an_entry_point_is_found_by_tx_rx_sweep_and_grcc(photo, tmp_path, instal
         "--out",
         tmp_path / "s.json",
     ]
-    done = subprocess.run([COMMAND, *args], capture_output=True, text=True, timeout=LONGEST, env=os.environ | installed)
+    done = subprocess.run(
+        [COMMAND, *args], capture_output=True, text=True, timeout=MAX_SECONDS, env=os.environ | installed
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "s.json").read_text())["scheme"] == "toy"
 

@@ -72,7 +72,7 @@ def test_large_images_are_measured_in_tiles(distance, photo, monkeypatch):
 
 
 def test_what_cannot_be_compared(distance, photo):
-    with pytest.raises(BadInput, match=r"Images of sizes \(256, 300\) and \(255, 300\) cannot be compared"):
+    with pytest.raises(BadInput, match=r"images of sizes \(256, 300\) and \(255, 300\) cannot be compared"):
         distance(photo, photo[1:])
     with pytest.raises(BadInput, match=r"ST-LPIPS takes RGB images uint8 \[H, W, 3\], not float64"):
         distance(photo / 255, photo)

@@ -5,7 +5,13 @@ from __future__ import annotations
 
 
 class SemcomError(Exception):
-    """Base class; ``exit_status`` is what the command line returns for it."""
+    """Base class of the errors that a user can cause or mend.
+
+    Attributes
+    ----------
+    exit_status : int
+        What the command line returns for it.
+    """
 
     exit_status = 1
 

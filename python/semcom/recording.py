@@ -30,7 +30,17 @@ NAMESPACE = "semcom"
 
 @dataclass(frozen=True)
 class Burst:
-    """Where a burst lies in the samples, and its header."""
+    """Where a burst lies in the samples, and its header.
+
+    Attributes
+    ----------
+    start : int
+        Its first sample.
+    samples : int
+        Its length.
+    header : mapping of str to int
+        The fields of the burst header.
+    """
 
     start: int
     samples: int
@@ -41,8 +51,18 @@ class Burst:
 class Recording:
     """What a recording says of itself, checked against its data file.
 
-    samples : that there are. promised : that the metadata speak of; more than ``samples`` when the end is missing.
-    sample_rate : a second. frequency : of the carrier, Hz; None where it is not said.
+    Attributes
+    ----------
+    data : Path
+        The data file.
+    samples : int
+        Samples that there are.
+    promised : int
+        Samples that the metadata speak of; more than ``samples`` when the end is missing.
+    sample_rate : float
+        Samples a second.
+    frequency : float or None
+        Of the carrier, Hz; None where it is not said.
     """
 
     data: Path
@@ -65,7 +85,24 @@ def paths(name: str | os.PathLike[str]) -> tuple[Path, Path]:
 def metadata(
     sample_rate: float, bursts: Iterable[Burst] = (), frequency: float | None = None, sha512: str | None = None
 ) -> dict[str, Any]:
-    """The SigMF metadata of a recording, one annotation for each burst."""
+    """The SigMF metadata of a recording, one annotation for each burst.
+
+    Parameters
+    ----------
+    sample_rate : float
+        Samples a second.
+    bursts : iterable of Burst
+        In order.
+    frequency : float, optional
+        Of the carrier, Hz.
+    sha512 : str, optional
+        Of the data file, hexadecimal digits.
+
+    Returns
+    -------
+    dict
+        What JSON can hold.
+    """
     whole = {
         "core:datatype": DATATYPE,
         "core:sample_rate": sample_rate,
@@ -120,10 +157,22 @@ def write_metadata(path: Path, content: Mapping[str, Any]) -> None:
 def read(name: str | os.PathLike[str]) -> Recording:
     """What the recording ``name`` holds; its samples stay where they are.
 
+    Parameters
+    ----------
+    name : str or os.PathLike[str]
+        With or without one of the suffixes.
+
+    Returns
+    -------
+    Recording
+        Checked against its data file.
+
     Raises
     ------
-    BadInput : there is no such recording, or its metadata are damaged, of another sample format, or cannot be true.
-    Missing : the ``sigmf`` package is not here.
+    BadInput
+        There is no such recording, or its metadata are damaged, of another sample format, or cannot be true.
+    Missing
+        The ``sigmf`` package is not here.
     """
     meta_file, data_file = paths(name)
     said = _load(meta_file)

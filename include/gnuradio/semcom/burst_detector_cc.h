@@ -33,7 +33,7 @@ namespace semcom {
  *   - \p snr_db: Es/N0 over the carriers of the preamble, bias removed (double)
  *   - \p metric: coherent share of the preamble's energy, 0 to 1 (double)
  *   - \p timing: samples from the tag to where the receive windows (cyclic prefix
- *     included) best start; negative, since echoes may also come early (long)
+ *     included) best start; negative, since echoes may also arrive early (long)
  *
  * Output: message port "bursts", the same dictionary for every burst.
  *

@@ -26,16 +26,16 @@ namespace semcom {
  * burst_header) travel in the burst's header. A PDU that cannot be sent is dropped with
  * one line in the log, and counted by dropped().
  *
- * Output: complex samples. Half of the gap's zeros come before and half after every
+ * Output: complex samples. Half of the gap's zeros are sent before and half after every
  * burst. Tag "tx_burst" on the first sample of the burst itself: a dictionary of its
  * header with \p samples, the length of the burst.
  * - Burst mode: output only while there is something to send; tag "tx_sob" on the first
  * and "tx_eob" on the last of these samples.
  * - Continuous mode: zeros whenever there is nothing to send, and neither of these tags.
  *
- * After the last fragment of an image's last part come \p trailer further zeros: a
+ * After the last fragment of an image's last part follow \p trailer further zeros: a
  * receiver learns from them, in its own measure of time, that nothing more of the image
- * will come.
+ * will arrive.
  *
  * Output: message port "sent", the metadata of that fragment's PDU once the last of
  * these samples has left the block: connected to the \p ack of an Image Source that has

@@ -34,7 +34,7 @@ class delay_fit;
  * Laird and Rubin, J. R. Stat. Soc. B 39(1), 1977).
  *
  * Initial taps are those of digital::ofdm_chanest_vcvc, or the channel state that another
- * equaliser propagated. Occupied and pilot carriers come out equalised, others untouched.
+ * equaliser propagated. Occupied and pilot carriers leave equalised, others untouched.
  */
 class SEMCOM_API ofdm_equalizer_mmse : public digital::ofdm_equalizer_1d_pilots
 {
@@ -48,7 +48,7 @@ public:
      * empty: all
      * \param pilot_carriers carriers of pilots, likewise
      * \param pilot_symbols their values, likewise
-     * \param symbols_skipped OFDM symbols of the frame before the first that comes here
+     * \param symbols_skipped OFDM symbols of the frame before the first that arrives here
      * \param constellation of the data, one complex value per symbol, in the amplitude
      * they have beside the pilots (digital::constellation_qpsk has points of power 4);
      * null: anything

@@ -46,7 +46,7 @@ struct SEMCOM_API ofdm_params {
  * \details
  * Burst: preamble_len() training symbols (one random QPSK symbol, its sign following a
  * Barker code differentially), header_len() header symbols, then the payload; every
- * symbol carries its cyclic prefix. All pseudo-random tables come from Marsaglia's
+ * symbol carries its cyclic prefix. All pseudo-random tables are drawn by Marsaglia's
  * xorshift32 (J. Stat. Softw. 8(14), 2003), so that a second implementation needs ten
  * lines.
  */

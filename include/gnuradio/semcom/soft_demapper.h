@@ -24,7 +24,7 @@ namespace semcom {
  * one; where not, the variance is 10^(-snr_db/10).
  * - Output: soft_bits, f32vector PDUs, positive means bit 1, bits_per_symbol values a
  *   symbol, with the metadata of the input less noise_var. An empty PDU stays empty. One
- *   that is no c32vector, or whose noise_var does not fit, comes as an empty vector with
+ *   that is no c32vector, or whose noise_var does not fit, leaves as an empty vector with
  *   the key error, which says why.
  *
  * Stream ports, both optional:

@@ -44,19 +44,20 @@ SEMCOM_API void pass_burst(const gr_complex* x,
  * (Rician); see Tse and Viswanath, "Fundamentals of Wireless Communication", section 2.4.
  *
  * What the receiver knows:
- * - ideal: h and N0; y/h comes out, with noise variance N0/|h|^2.
+ * - ideal: h and N0; the output is y/h, with noise variance N0/|h|^2.
  * - pilot: h estimated by least squares from n_pilots unit pilots per block that pass the
- * same channel; y/h_est comes out, with noise variance N0 (1 + 1/n_pilots) / |h_est|^2.
- * - none: y comes out as it is, with noise variance N0.
+ * same channel; the output is y/h_est, with noise variance N0 (1 + 1/n_pilots) /
+ * |h_est|^2.
+ * - none: the output is y as it is, with noise variance N0.
  *
  * Message ports (a PDU is a burst and a block of its own):
  * - Input: symbols, c32vector PDUs. Empty ones and those with the key error pass through
  * untouched.
  * - Output: symbols, with the keys noise_var (f32vector, one value per symbol), snr_db
  *   (10 log10(sum |h x|^2 / sum |w|^2) of this burst), signal_energy, noise_energy (these
- * two sums), pilots (channel uses spent on pilots). A burst that was lost comes as an
+ * two sums), pilots (channel uses spent on pilots). A burst that was lost leaves as an
  * empty vector with its metadata and pilots. One that is no c32vector, or not finite,
- * comes as an empty vector with the key error, which says why.
+ * leaves as an empty vector with the key error, which says why.
  *
  * Stream ports, both optional:
  * - Input and output, connected together: complex symbols; a new h every block_len

@@ -19,6 +19,7 @@ def publish_decoded(block: worker_block, decoded: Decoded, meta: pdu.Meta) -> No
     block : worker_block
         Has the ports ``PORTS`` and ``VIEWS``.
     decoded : Decoded
+        What is known of the image.
     meta : dict
         Metadata of the image.
     """

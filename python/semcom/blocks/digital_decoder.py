@@ -16,7 +16,7 @@ from .receiving import receiving_block
 class digital_decoder(receiving_block):
     """Gathers bursts and decodes them; the mirror of :class:`digital_encoder`.
 
-    The MCS is read from each burst's header. When a message is delivered, and what is dropped, is told at
+    The MCS is read from each burst's header. When a message is delivered, and what is dropped, is described at
     :class:`~..burst.Reassembly`. Code blocks whose CRC-32 is wrong are zeros in the message.
 
     Parameters
@@ -30,6 +30,11 @@ class digital_decoder(receiving_block):
     taken : callable, optional
         As of the JSCC Decoder.
 
+    Raises
+    ------
+    BadInput
+        A scheme that carries no bytes, an SNR that cannot be, or a timeout below 1.
+
     Notes
     -----
     Ports: in ``symbols``, ``flush``; out ``bytes``, ``part`` (each part of a message as soon as all its bursts have
@@ -37,11 +42,6 @@ class digital_decoder(receiving_block):
     ``intact`` (leading bytes without loss), ``groups`` (bursts and symbols of each, "4x1032,2x3800"), ``blocks`` and
     ``blocks_lost`` (code blocks), ``bytes``, ``mcs``, and those of the JSCC Decoder. A message of which no byte was
     received is passed on with an ``error`` key.
-
-    Raises
-    ------
-    BadInput
-        A scheme that carries no bytes, an SNR that cannot be, or a timeout below 1.
     """
 
     def __init__(

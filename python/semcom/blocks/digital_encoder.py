@@ -24,17 +24,17 @@ class digital_encoder(sending_block):
         Modulation and coding scheme of messages that do not say one themselves (key ``mcs``): 0 to 27 LDPC of 5G NR
         (3GPP TS 38.214, Table 5.1.3.1-2), 32 to 39 K = 7 convolutional (802.11), 48 to 52 uncoded.
 
+    Raises
+    ------
+    BadInput
+        There is no such MCS.
+
     Notes
     -----
     Ports: in ``bytes`` (u8vector; keys ``image_id``, ``height``, ``width`` and, if at hand, ``scheme``, ``mcs`` and
     ``snr_enc`` go into the burst header; ``plan``, a line such as "420@0x4,900@2x2,3600@4x1", has the first 420 bytes
     sent at MCS 0 in at least 4 bursts and so on, each part to be decoded without the others); out ``symbols``,
     ``failed`` (``image_id`` and ``error`` of what will not be sent), ``status``.
-
-    Raises
-    ------
-    BadInput
-        There is no such MCS.
     """
 
     def __init__(self, mcs: int = 4):

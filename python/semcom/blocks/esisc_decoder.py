@@ -23,7 +23,7 @@ class esisc_decoder(worker_block):
     """Reads scene containers; each of their sections is published as soon as it is here.
 
     Connect both ``part`` and ``bytes`` of a Digital Decoder to ``bytes``: parts are used as they arrive, and the whole
-    ends the scene. What is damaged is told on ``status``, and the rest used.
+    ends the scene. What is damaged is reported on ``status``, and the rest used.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class esisc_decoder(worker_block):
         if type(index) is not int:
             raise BadInput("a bytes PDU arrived whose part is not an integer")
         decoder = self._held.get(number)
-        if decoder is None or decoder.has(index):  # the number has come round again
+        if decoder is None or decoder.has(index):  # the number is in use again
             decoder = self._held[number] = self._decoder(meta)
         header = ImageHeader(1, 1, EsIsc.name)
         decoded = decoder.feed(ReceivedPart(index, data, header, intact=len(data)))

@@ -34,15 +34,15 @@ class esisc_encoder(sending_block):
     bursts : int
         Over how many bursts the first two parts are spread at least.
 
-    Notes
-    -----
-    Ports: in ``image``; out ``bytes`` (with the key ``plan`` for the Digital Encoder, ``scheme``, ``caption`` and
-    ``bytes_NAME`` for each section), ``failed`` and ``status``.
-
     Raises
     ------
     BadInput
         Settings that cannot be.
+
+    Notes
+    -----
+    Ports: in ``image``; out ``bytes`` (with the key ``plan`` for the Digital Encoder, ``scheme``, ``caption`` and
+    ``bytes_NAME`` for each section), ``failed`` and ``status``.
     """
 
     def __init__(

@@ -14,9 +14,17 @@ Held = dict[int, dict[str, tuple[np.ndarray | None, pdu.Meta]]]
 
 
 def overdue(held: Held) -> list[int]:
-    """The numbers that have waited longest, as many as must go to come under both limits.
+    """The numbers that have waited longest, as many as must go to get under both limits.
 
-    held : image number -> port -> (picture or None, metadata), in the order in which the first of each came.
+    Parameters
+    ----------
+    held : dict
+        Image number to port to (picture or None, metadata), in the order in which the first of each arrived.
+
+    Returns
+    -------
+    list of int
+        Image numbers, the oldest first.
     """
     sizes = {
         number: sum(image.nbytes for image, _ in panels.values() if image is not None)
@@ -32,11 +40,12 @@ def overdue(held: Held) -> list[int]:
 
 
 class Gathering:
-    """Brings together what belongs to one image but comes on several ports, in whatever order.
+    """Brings together what belongs to one image but arrives on several ports, in whatever order.
 
     Parameters
     ----------
-    needed : names of the ports that each image must have come on.
+    needed : set of str
+        Ports on which each image must have arrived.
     """
 
     def __init__(self, needed: set[str]):
@@ -58,7 +67,7 @@ class Gathering:
         return [(number, next(iter(self._held.pop(number).values()))[1]) for number in overdue(self._held)]
 
     def give_up(self, number: int, port: str) -> bool:
-        """The part of ``number`` on ``port`` will not come; True the first time that is said of the image."""
+        """The part of ``number`` on ``port`` will not arrive; True the first time that is said of the image."""
         first = number not in self._given_up
         if first:
             self._given_up[number] = set(self._held.pop(number, {}))
@@ -68,7 +77,7 @@ class Gathering:
         return first
 
     def _count(self, number: int, port: str) -> None:
-        """Forget the image when every port has spoken: the number comes again after 65,536 images."""
+        """Forget the image when every port has spoken: the number is used again after 65,536 images."""
         self._given_up[number].add(port)
         if self._given_up[number] >= self.needed:
             del self._given_up[number]

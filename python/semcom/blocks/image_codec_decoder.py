@@ -18,9 +18,11 @@ class image_codec_decoder(worker_block):
     Of a JPEG or JPEG 2000 image any beginning is a picture, less sharp; an AVIF image must be whole. When nothing can
     be decoded the failure is passed on, so that the sink acknowledges the image.
 
+    Notes
+    -----
     Ports: in ``bytes`` (u8vector PDUs with ``height`` and ``width``, and ``intact``, the number of leading bytes that
     are sound, unless all are), ``idle``; out ``image`` (with the metadata of the bytes and ``complete``, 1 or 0),
-    ``idle`` (what came there, after the images of all bytes that came before it), ``status``.
+    ``idle`` (what arrived there, after the images of all bytes that arrived before it), ``status``.
     """
 
     signal_ports = ("idle",)

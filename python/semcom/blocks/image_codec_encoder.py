@@ -17,16 +17,21 @@ class image_codec_encoder(sending_block):
 
     Parameters
     ----------
-    codec : a key of ``semcom.codec.CODECS``: "jpeg", "jpeg2000" or "avif".
-    budget : bytes for each image; 0: as many as the image's key ``budget`` says, which the block of a link sets.
-
-    Ports: in ``image``; out ``bytes`` (u8vector PDUs with the image's metadata less ``channels``, and ``height``,
-    ``width``, ``scheme``, ``bytes``), ``failed`` (``image_id`` and ``error`` of an image that will not be sent: over a
-    modem, connect it to the source's ``ack``), ``status``.
+    codec : str
+        A key of ``semcom.codec.CODECS``: "jpeg", "jpeg2000" or "avif".
+    budget : int
+        Bytes for each image; 0: as many as the image's key ``budget`` says, which the block of a link sets.
 
     Raises
     ------
-    BadInput : a codec that there is not, or a negative budget.
+    BadInput
+        A codec that there is not, or a negative budget.
+
+    Notes
+    -----
+    Ports: in ``image``; out ``bytes`` (u8vector PDUs with the image's metadata less ``channels``, and ``height``,
+    ``width``, ``scheme``, ``bytes``), ``failed`` (``image_id`` and ``error`` of an image that will not be sent: over a
+    modem, connect it to the source's ``ack``), ``status``.
     """
 
     def __init__(self, codec: str = "avif", budget: int = 0):

@@ -16,14 +16,17 @@ class image_quality(worker_block):
 
     Parameters
     ----------
-    roi : a mask comes in as well and ROI-PSNR is measured.
-    ms_ssim, st_lpips : measure these too.
+    roi : bool
+        Whether a mask arrives as well, and ROI-PSNR is measured.
+    ms_ssim, st_lpips : bool
+        Whether these metrics are measured too.
 
+    Notes
+    -----
     Ports: in ``reference`` (what the coder was given), ``received``, ``mask``; out ``image`` (the received image, the
-    figures in its
-    metadata), ``metrics`` (a dictionary: ``image_id``, ``psnr_db``, ``roi_psnr_db``, ``ms_ssim``, ``st_lpips``; a
-    figure that does not apply is left
-    out), ``status``. PSNR is over RGB bytes; ROI-PSNR over the mask only.
+    figures in its metadata), ``metrics`` (a dictionary: ``image_id``, ``psnr_db``, ``roi_psnr_db``, ``ms_ssim``,
+    ``st_lpips``; a figure that does not apply is left out), ``status``. PSNR is over RGB bytes; ROI-PSNR over the mask
+    only.
     """
 
     def __init__(self, roi: bool = False, ms_ssim: bool = True, st_lpips: bool = False):
@@ -39,8 +42,8 @@ class image_quality(worker_block):
         number = pdu.number_of(meta)
         held = self._gathering.add(number, port, (pdu.to_image(msg), meta))
         for old, known in self._gathering.overdue():
-            self.report(str(old), "given up: its counterpart never came")
-            self.fail(known, "its counterpart never came")
+            self.report(str(old), "given up: its counterpart never arrived")
+            self.fail(known, "its counterpart never arrived")
         if held is None:
             return
         reference, (received, meta) = held["reference"][0], held["received"]

@@ -22,37 +22,44 @@ MAX_NAME = 100  # characters; file systems take 255 bytes, titles and suffix inc
 
 def stem_of(meta: pdu.Meta) -> str:
     """What the files of an image are called, without a suffix: its name, or its number where it has none."""
-    # the name comes from whoever sent the image: it is a name, and no path
+    # the name is from whoever sent the image: it is a name, and no path
     name = re.sub(r"[^\w .()+-]", "_", str(meta.get("name") or "")).lstrip(".")[:MAX_NAME]
     return name or f"{pdu.number_of(meta):05d}"
 
 
 class image_sink(worker_block):
-    """Writes each image as ``NAME_TITLE.png`` with what was measured as PNG text and in ``NAME.json``, and
-    acknowledges it.
+    """Writes each image as ``NAME_TITLE.png`` and its figures into ``NAME.json``, and acknowledges it.
 
-    With several titles the sink has an input for each, ``in0``, ``in1``, ...; it waits for all of them and also writes
-    ``NAME.png``, the pictures side by side under their titles. Every image is acknowledged, delivered or given up.
+    The figures are PNG text as well. With several titles the sink has an input for each, ``in0``, ``in1``, ...; it
+    waits for all of them and also writes ``NAME.png``, the pictures side by side under their titles. Every image is
+    acknowledged, delivered or given up. What a file name cannot hold in the ``name`` of an image is replaced by
+    underscores. Pictures that wait for their counterparts are given up, oldest first, beyond the limits of
+    :mod:`.held`.
 
     Parameters
     ----------
-    folder : where the files go; made if it is not there. Empty: nothing is written, images are only acknowledged.
-    titles : one title per input; the last input is the received image, whose metadata count.
+    folder : str
+        Where the files go; made if it is not there. Empty: nothing is written, images are only acknowledged.
+    titles : tuple of str
+        One title per input; the last input is the received image, whose metadata count.
+    keep : bool
+        Whether a picture never replaces a file that is there; its name then ends in ``_2``, ``_3``, ... A receiver
+        needs it whose transmitter may be started again, and count from 0 again.
 
-    Ports: in ``in`` (or ``in0``...); out ``ack`` (``image_id``), ``status``.
-
-    After the run ``results`` lists, per image, its metadata with ``images`` (title -> file), and with ``error`` where
-    it was given up.
-
-    keep : a picture never replaces a file that is there; its name then ends in ``_2``, ``_3``, ... A receiver needs it
-        whose transmitter may be started again, and count from 0 again.
-
-    What a file name cannot hold in the ``name`` of an image is replaced by underscores. Pictures that wait for their
-    counterparts are given up, oldest first, beyond the limits of :mod:`.held`.
+    Attributes
+    ----------
+    results : list of dict
+        After the run, for each image its metadata with ``images`` (title to file), and with ``error`` where it was
+        given up.
 
     Raises
     ------
-    BadInput : the folder cannot be made, or titles that are empty or not different.
+    BadInput
+        The folder cannot be made, or titles that are empty or not different.
+
+    Notes
+    -----
+    Ports: in ``in`` (or ``in0``...); out ``ack`` (``image_id``), ``status``.
     """
 
     def __init__(self, folder: str = "received", titles: tuple[str, ...] = ("received",), keep: bool = False):
@@ -89,7 +96,7 @@ class image_sink(worker_block):
         if len(held) < len(self._titles):
             for old in overdue(self._held):
                 _, known = next(iter(self._held[old].values()))
-                self.fail(known, "its other pictures never came")
+                self.fail(known, "its other pictures never arrived")
             return
         del self._held[number]
         *_, last = self._titles

@@ -25,22 +25,28 @@ class image_source(message_block):
     next is sent when the sink acknowledges one on ``ack``. After the last acknowledgement the source finishes the
     flowgraph. A file that cannot be read is reported and skipped.
 
-    Parameters
-    ----------
-    path : file or folder, or several of them.
-    repeat : how many times everything is sent; 0 for without end.
-    window : images under way at most.
-
     Over a real channel all of an image can be lost, and nobody acknowledges what nobody saw: in a loopback of bursts
     connect ``idle`` to the ``idle`` output of the JSCC Decoder and use a window of 1. What is under way when the
-    channel stayed silent for a whole period is given up; if some of it comes later it is still delivered. Where the
+    channel stayed silent for a whole period is given up; if some of it arrives later it is still delivered. Where the
     receiver is elsewhere, connect the ``sent`` output of the modulator to ``ack``.
 
-    Ports: out ``image`` (keys ``image_id`` 0..65535, ``name`` file stem), out ``status``; in ``ack``, ``idle``.
+    Parameters
+    ----------
+    path : str or sequence of str
+        File or folder, or several of them.
+    repeat : int
+        How many times everything is sent; 0 for without end.
+    window : int
+        Images under way at most.
 
     Raises
     ------
-    BadInput : no such file, or a folder without images, or a repeat or window out of range.
+    BadInput
+        No such file, or a folder without images, or a repeat or window out of range.
+
+    Notes
+    -----
+    Ports: out ``image`` (keys ``image_id`` 0..65535, ``name`` file stem), out ``status``; in ``ack``, ``idle``.
     """
 
     def __init__(self, path: str | Sequence[str], repeat: int = 1, window: int = 2):
@@ -85,7 +91,7 @@ class image_source(message_block):
             meta = pdu.dictionary(pmt.car(msg) if whole_pdu else msg)
             number = pdu.number_of({"image_id": None} | meta)
         except ValueError:  # raised here it would end the scheduler's thread, and the flowgraph would wait for ever
-            self.logger.error("a message came to ack that says no image_id; connect the ack output of an Image Sink")
+            self.logger.error("a message arrived on ack that says no image_id; connect the ack output of an Image Sink")
             return
         with self._changed:
             self._outstanding.discard(number)

@@ -18,8 +18,8 @@ class jscc_decoder(receiving_block):
     """Reassembles bursts and decodes them; the mirror of :class:`jscc_encoder`.
 
     The header of each burst says what it is: scheme, part, rate, MCS, and an identifier of the weights. When an image
-    is delivered, and what is dropped, is told at :class:`~..burst.Reassembly`. An image of a scheme or of weights that
-    are not here, or not the ones asked for, is given up with one sentence.
+    is delivered, and what is dropped, is described at :class:`~..burst.Reassembly`. An image of a scheme or of weights
+    that are not here, or not the ones asked for, is given up with one sentence.
 
     Parameters
     ----------
@@ -34,6 +34,11 @@ class jscc_decoder(receiving_block):
     taken : callable, optional
         Called when a symbols PDU has been dealt with; a Burst Demodulator counts them.
 
+    Raises
+    ------
+    BadInput
+        A scheme or SNR that cannot be, or a timeout below 1.
+
     Notes
     -----
     Ports: in ``symbols``, ``flush``; out ``image``, ``text`` (u8vector, UTF-8), ``labels`` (labels PDU with ``classes``
@@ -43,11 +48,6 @@ class jscc_decoder(receiving_block):
     two flushes, with the ``samples`` that the flush named. Keys added: ``scheme``, ``snr_db`` (over the whole image,
     where the channel reported its energies), ``lost`` fragments, ``fragments``, ``payload_uses`` and ``air_uses`` (with
     pilots) in complex channel uses, and ``name`` where it crossed the air.
-
-    Raises
-    ------
-    BadInput
-        A scheme or SNR that cannot be, or a timeout below 1.
     """
 
     def __init__(

@@ -30,7 +30,7 @@ class jscc_encoder(sending_block):
     rate : float
         k/n, complex channel uses per real source value, for schemes that can choose; 0 for the scheme's own.
     snr_db : float
-        Es/N0 that the encoder is told, in dB.
+        Es/N0 that the encoder reckons with, in dB.
     variant : str
         Of the weights, where the scheme has several; empty for the usual one.
     use_mask : bool
@@ -44,16 +44,16 @@ class jscc_encoder(sending_block):
     transmission : int
         Number of this run in the headers, 0 to 255, by which receivers tell two senders apart; -1 draws one.
 
+    Raises
+    ------
+    BadInput
+        A scheme, option, rate, SNR or importance that cannot be.
+
     Notes
     -----
     Ports: in ``image``, ``mask``; out ``symbols`` (PDUs with the keys of ``gnuradio/semcom/pdu.h``), ``bytes`` (what
     is sent as bits, if anything, for a decoder of one's own transmissions), ``failed`` (``image_id`` and ``error`` of
     an image that will not be sent: over a modem, connect it to the source's ``ack``), ``status``.
-
-    Raises
-    ------
-    BadInput
-        A scheme, option, rate, SNR or importance that cannot be.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class jscc_encoder(sending_block):
         self._conditions = replace(self._conditions, rate=rate or None)
 
     def set_snr_db(self, snr_db: float) -> None:
-        """Change the Es/N0 the encoder is told, in dB, while running."""
+        """Change the Es/N0 that the encoder reckons with, in dB, while running."""
         snr_field(snr_db)
         self._conditions = replace(self._conditions, snr_db=snr_db)
 

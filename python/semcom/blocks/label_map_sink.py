@@ -27,16 +27,21 @@ class label_map_sink(worker_block):
 
     Parameters
     ----------
-    folder : gets ``NAME_labels.png`` (the drawing), ``NAME_map.png`` (the labels themselves, one byte a pixel, with
-        VOC's palette) and ``NAME_objects.json``. Empty: nothing is written.
-    legend : whether the colours are told below the map.
-
-    Ports: in ``in`` (labels PDU; keys ``classes``, names separated by spaces, and ``objects``, as of the ES-ISC
-    Decoder); out ``image`` (the drawing, for a Qt Image View), ``status``.
+    folder : str
+        Gets ``NAME_labels.png`` (the drawing), ``NAME_map.png`` (the labels themselves, one byte a pixel, with VOC's
+        palette) and ``NAME_objects.json``. Empty: nothing is written.
+    legend : bool
+        Whether the colours are explained below the map.
 
     Raises
     ------
-    BadInput : the folder cannot be made.
+    BadInput
+        The folder cannot be made.
+
+    Notes
+    -----
+    Ports: in ``in`` (labels PDU; keys ``classes``, names separated by spaces, and ``objects``, as of the ES-ISC
+    Decoder); out ``image`` (the drawing, for a Qt Image View), ``status``.
     """
 
     def __init__(self, folder: str = "received", legend: bool = True):
@@ -49,14 +54,14 @@ class label_map_sink(worker_block):
         """One map."""
         labels = pdu.to_image(msg)
         if labels.ndim != 2:
-            raise BadInput(f"a picture of {list(labels.shape)} came where a label map belongs, one byte for each pixel")
+            raise BadInput(f"a picture of {list(labels.shape)} arrived where a label map belongs, one byte a pixel")
         classes = tuple(str(meta.get("classes") or " ".join(VOC)).split())
         if int(labels.max()) >= len(classes):
-            raise BadInput(f"a map came with label {labels.max()}, and its metadata name {len(classes)} classes")
+            raise BadInput(f"a map arrived with label {labels.max()}, and its metadata name {len(classes)} classes")
         objects = _objects(str(meta.get("objects", "")), classes, labels)
         drawn = np.ascontiguousarray(draw.class_map(labels, objects, classes, legend=self._legend))
         record = {"classes": {classes[i]: int(n) for i, n in enumerate(np.bincount(labels.ravel())) if n}}
-        record["objects"] = [{"class": classes[thing.label], "box": list(thing.box)} for thing in objects]
+        record["objects"] = [{"class": classes[item.label], "box": list(item.box)} for item in objects]
         if self._folder:
             record["images"] = self._write(labels, drawn, record, meta)
         self.results.append({"image_id": pdu.number_of(meta)} | record)
@@ -83,9 +88,9 @@ def _objects(text: str, classes: tuple[str, ...], labels: np.ndarray) -> list[Sc
     for line in text.splitlines():
         found = _OBJECT.fullmatch(line)
         if not found or found[1] not in classes:
-            raise BadInput(f"a map came whose objects say {line!r}, which is no NAME X0,Y0,X1,Y1")
+            raise BadInput(f"a map arrived whose objects say {line!r}, which is no NAME X0,Y0,X1,Y1")
         x0, y0, x1, y1 = map(int, found.groups()[1:])
         if not (x0 < x1 <= labels.shape[1] and y0 < y1 <= labels.shape[0]):
-            raise BadInput(f"a map came with an object outside of it, {line!r}")
+            raise BadInput(f"a map arrived with an object outside of it, {line!r}")
         out.append(SceneObject(classes.index(found[1]), (x0, y0, x1, y1), (x1 - x0) * (y1 - y0)))
     return out

@@ -19,17 +19,25 @@ class link_adapter(worker_block):
 
     Parameters
     ----------
-    rate : k/n, complex channel uses per real source value.
-    mcs : modulation and coding scheme, or -1: the one that carries most at the SNR and loses no more than ``loss``.
-    snr_db : Es/N0 in dB that is expected.
-    channel : "awgn", "rayleigh" or "rician": fading of each burst as a whole.
-    loss : share of the images that may be lost, where the MCS is chosen.
-
-    Ports: in ``image``; out ``image`` (the same with ``mcs``, ``budget`` and ``snr_enc``), ``status``.
+    rate : float
+        Complex channel uses per real source value, k/n.
+    mcs : int
+        Modulation and coding scheme, or -1: the one that carries most at the SNR and loses no more than ``loss``.
+    snr_db : float
+        Es/N0 in dB that is expected.
+    channel : str
+        "awgn", "rayleigh" or "rician": fading of each burst as a whole.
+    loss : float
+        Share of the images that may be lost, where the MCS is chosen.
 
     Raises
     ------
-    BadInput : a parameter that cannot be.
+    BadInput
+        A parameter that cannot be.
+
+    Notes
+    -----
+    Ports: in ``image``; out ``image`` (the same with ``mcs``, ``budget`` and ``snr_enc``), ``status``.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ Meta = dict[str, Any]
 def meta_of(pdu: pmt.pmt_base) -> Meta:
     """The metadata of a PDU; ValueError when it is none."""
     if not pmt.is_pair(pdu) or not (pmt.is_dict(pmt.car(pdu)) or pmt.is_null(pmt.car(pdu))):
-        raise ValueError("a message came that is no PDU (a pair of metadata and a vector)")
+        raise ValueError("a message arrived that is no PDU (a pair of metadata and a vector)")
     return native.pmt_to_meta(pmt.car(pdu))
 
 
@@ -25,7 +25,7 @@ def number_of(meta: Meta) -> int:
     """The ``image_id``, 0 where there is none; ValueError when it is no integer."""
     number = meta.get("image_id", 0)
     if type(number) is not int:  # a bool is one to isinstance
-        raise ValueError("a PDU came whose image_id is no integer")
+        raise ValueError("a PDU arrived whose image_id is no integer")
     return number
 
 

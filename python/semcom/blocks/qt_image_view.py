@@ -20,7 +20,7 @@ class _Canvas(QtWidgets.QWidget):
         super().__init__(parent)
         self._title, self._note, self._picture = title, "", None
         self.setMinimumSize(260, 260)
-        self.arrived.connect(self._show)  # queued: painting belongs to the GUI thread, messages come on another
+        self.arrived.connect(self._show)  # queued: painting belongs to the GUI thread, messages arrive on another
 
     def _show(self, image: object, note: str) -> None:
         height, width = image.shape[:2]
@@ -47,12 +47,18 @@ class _Canvas(QtWidgets.QWidget):
 class qt_image_view(message_block):
     """Shows the latest image PDU in a Qt widget, with the measured SNR and PSNR where the metadata have them.
 
+    A QApplication must exist; GRC's Qt flowgraphs make one.
+
     Parameters
     ----------
-    title : shown above the picture.
-    parent : Qt parent widget.
+    title : str
+        Shown above the picture.
+    parent : QWidget, optional
+        The widget's parent.
 
-    Ports: in ``in`` (image or mask PDU). A QApplication must exist; GRC's Qt flowgraphs make one.
+    Notes
+    -----
+    Ports: in ``in`` (image or mask PDU).
     """
 
     def __init__(self, title: str = "Image", parent: QtWidgets.QWidget | None = None):

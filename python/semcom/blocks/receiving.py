@@ -15,7 +15,7 @@ from .worker import worker_block
 
 
 class receiving_block(worker_block):
-    """Hands symbols PDUs and flushes to a reception of the domain, and publishes what comes of them.
+    """Hands symbols PDUs and flushes to a reception of the domain, and publishes what it reports.
 
     Parameters
     ----------
@@ -24,6 +24,7 @@ class receiving_block(worker_block):
     outputs : list of str
         Ports on which a failure is passed on.
     reception : Reception or MessageReception
+        Of the domain.
     taken : callable, optional
         Called when a symbols PDU has been dealt with; a Burst Demodulator counts them.
 

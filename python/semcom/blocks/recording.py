@@ -27,16 +27,29 @@ class recording_sink(kept_block, gr.sync_block):
 
     Parameters
     ----------
-    name : of the recording, with or without the suffix; files that are there are replaced.
-    sample_rate : a second. frequency : of the carrier, Hz; None where there is none.
+    name : str
+        Of the recording, with or without the suffix; files that are there are replaced.
+    sample_rate : float
+        Samples a second.
+    frequency : float, optional
+        Of the carrier, Hz; None where there is none.
 
-    After the run ``error`` holds the sentence for what could not be written; samples that come after that are
-    discarded, so that the flowgraph ends.
+    Attributes
+    ----------
+    error : BadInput or None
+        After the run, what could not be written; samples that arrive after that are discarded, so that the flowgraph
+        ends.
 
     Raises
     ------
-    BadInput : the files cannot be made.
-    Missing : the ``sigmf`` package is not here.
+    BadInput
+        The files cannot be made.
+    Missing
+        The ``sigmf`` package is not here.
+
+    Notes
+    -----
+    Ports: in complex samples.
     """
 
     def __init__(self, name: str, sample_rate: float, frequency: float | None = None):
@@ -92,21 +105,32 @@ class recording_sink(kept_block, gr.sync_block):
 class recording_source(kept_block, gr.sync_block):
     """The samples of a SigMF recording, once.
 
+    A file that shrinks while it is read just ends earlier.
+
     Parameters
     ----------
-    name : of the recording, with or without the suffix.
-    hold : after the last sample, send silence and wait for a receiver to say on ``idle`` that it has heard that
-        silence, and so has passed on all that was before it; then end the flowgraph. Without it the flowgraph ends
-        with the last sample, and what a decoder is still working on may be lost.
-    silence : samples of silence; at least as long as the receiver needs to call the channel idle.
+    name : str
+        Of the recording, with or without the suffix.
+    hold : bool
+        Whether, after the last sample, silence is sent until a receiver says on ``idle`` that it has heard that
+        silence, and so has passed on all that was before it; only then the flowgraph ends. Without it the flowgraph
+        ends with the last sample, and what a decoder is still working on may be lost.
+    silence : int
+        Samples of silence; at least as long as the receiver needs to call the channel idle.
 
-    Ports: in ``idle`` (as of a JSCC Receiver); out complex samples.
-
-    ``recording`` is what the metadata say. A file that shrinks while it is read just ends earlier.
+    Attributes
+    ----------
+    recording : Recording
+        What the metadata say.
 
     Raises
     ------
-    BadInput, Missing : as :func:`..recording.read`.
+    BadInput, Missing
+        As :func:`..recording.read`.
+
+    Notes
+    -----
+    Ports: in ``idle`` (as of a JSCC Receiver); out complex samples.
     """
 
     def __init__(self, name: str, hold: bool = False, silence: int = 0):
@@ -134,7 +158,7 @@ class recording_source(kept_block, gr.sync_block):
         # a silence in the middle of the recording may be reported after its last sample was sent
         self._over |= self._left == 0 and (type(when) is not int or when >= self._sent)
         if self._left == 0 and self._owed == 0:
-            # the channel in between may hold samples back: more of them will come through
+            # the channel in between may hold samples back: more of them will pass
             self._owed = self._silence
 
     def work(self, input_items: list, output_items: list) -> int:

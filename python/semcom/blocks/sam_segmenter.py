@@ -16,19 +16,24 @@ class sam_segmenter(worker_block):
 
     Parameters
     ----------
-    prompts : one prompt or several separated by semicolons: ``point:X,Y``, ``point:X,Y,0`` (outside),
+    prompts : str
+        One prompt or several separated by semicolons: ``point:X,Y``, ``point:X,Y,0`` (outside),
         ``box:X0,Y0,X1,Y1``, ``mask:FILE``, ``class:NAME`` (of PASCAL VOC's) or ``everything``; pixels of the image.
-    threads : of ONNX Runtime.
+    threads : int
+        Of ONNX Runtime.
 
+    Raises
+    ------
+    BadInput
+        A prompt that cannot be read.
+
+    Notes
+    -----
     Ports: in ``image``; out ``mask`` (u8, 0 or 255, one channel), ``roi`` (the image, black outside the mask),
     ``overlay`` (the image with the mask tinted and outlined), ``segments`` (u8, one channel: the number of the segment
     that each pixel lies in, from 1, with the key ``segments`` for how many there are; only with the prompt
     ``everything``, which takes seconds for each image), ``status``. All carry the input's metadata and ``score``, the
     predicted IoU.
-
-    Raises
-    ------
-    BadInput : a prompt that cannot be read.
     """
 
     def __init__(self, prompts: str = "point:0,0", threads: int = 2):

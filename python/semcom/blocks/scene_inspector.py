@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Scene Inspector: what scenes consist of, and what of them came."""
+"""Scene Inspector: what scenes consist of, and what of them arrived."""
 
 from __future__ import annotations
 
@@ -13,14 +13,22 @@ from .worker import worker_block
 
 
 class scene_inspector(worker_block):
-    """Tells of each scene its sections, their sizes, and what a person can read in them.
+    """Reports of each scene its sections, their sizes, and what a person can read in them.
 
     Parameters
     ----------
-    show : whether that is written to standard output, as ``semcom scene show`` does.
+    show : bool
+        Whether that is written to standard output, as ``semcom scene show`` does.
 
+    Attributes
+    ----------
+    results : list of dict
+        After the run, what was sent on ``report``.
+
+    Notes
+    -----
     Ports: in ``in`` (scene containers, or parts of one); out ``report`` (a dictionary for each: ``image_id``, ``text``,
-    ``sections``, ``problems``), ``status``. After the run ``results`` lists the same.
+    ``sections``, ``problems``), ``status``.
     """
 
     def __init__(self, show: bool = True):

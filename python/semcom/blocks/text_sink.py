@@ -21,15 +21,24 @@ class text_sink(worker_block):
 
     Parameters
     ----------
-    file : lines are added at its end; empty: no file.
-    show : whether the text goes to standard output as well.
+    file : str
+        Lines are added at its end; empty: no file.
+    show : bool
+        Whether the text goes to standard output as well.
 
-    Ports: in ``in`` (u8vector, UTF-8); out ``status``. After the run ``texts`` maps ``image_id`` to the text that came
-    last.
+    Attributes
+    ----------
+    texts : dict of int to str
+        After the run, ``image_id`` to the text that arrived last.
 
     Raises
     ------
-    BadInput : the file cannot be written.
+    BadInput
+        The file cannot be written.
+
+    Notes
+    -----
+    Ports: in ``in`` (u8vector, UTF-8); out ``status``.
     """
 
     def __init__(self, file: str = "", show: bool = True):
@@ -47,7 +56,7 @@ class text_sink(worker_block):
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One text."""
         number = pdu.number_of(meta)
-        # it came over the air: no line of it may look like another's
+        # it arrived over the air: no line of it may look like another's
         text = re.sub(r"[\x00-\x1f\x7f]+", " ", pdu.to_bytes(msg).decode("utf-8", "replace"))
         self.texts.pop(number, None)
         self.texts[number] = text

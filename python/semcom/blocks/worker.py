@@ -22,16 +22,20 @@ class worker_block(message_block):
     puts the message into a queue. One thread takes them out in order. What is held when the flowgraph stops is
     finished first. A :class:`SemcomError` while working on an image is published on the ``status`` port, and a PDU
     with an ``error`` key goes on through ``outputs``: downstream blocks pass it along and the sink acknowledges it,
-    so no
-    source waits for an image that cannot come.
-
-    Ports in ``signal_ports`` take any message, not only PDUs; its content does not count.
+    so no source waits for an image that cannot arrive.
 
     Parameters
     ----------
-    name : of the block.
-    inputs : names of message input ports.
-    outputs : names of message output ports on which a failure is passed on; ``status`` is always there.
+    name : str
+        Of the block.
+    inputs : list of str
+        Message input ports.
+    outputs : list of str
+        Message output ports on which a failure is passed on; ``status`` is always there.
+
+    Notes
+    -----
+    Ports in ``signal_ports`` take any message, not only PDUs; its content does not count.
     """
 
     signal_ports: tuple[str, ...] = ()

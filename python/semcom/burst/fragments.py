@@ -97,6 +97,7 @@ def join(
     Returns
     -------
     symbols : complex64 [total]
+        In their own order, 0 where nothing was received.
     noise_var : float32 [total]
         Infinite where nothing was received.
     lost : int

@@ -129,7 +129,7 @@ class ImageHeader:
     scale : int
         Code of the factor that the sender divided the latent by.
     snr_enc : int
-        Es/N0 in dB that the encoder was told.
+        Es/N0 in dB that the encoder reckoned with.
     weights_id : int
         Identifier of the weights that made the symbols; 0 where nothing is said of them.
     """

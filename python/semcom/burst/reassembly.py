@@ -93,9 +93,11 @@ class Fragment:
     Attributes
     ----------
     header : BurstHeader
+        Checked.
     symbols : complex64 [n]
         Empty where the burst was reported lost.
     noise_var : float32 [n]
+        Noise variance of each symbol.
     energies : float64 [3]
         Energy of the signal and of the noise, and channel uses of pilots.
     meta : dict
@@ -117,6 +119,7 @@ class Fragment:
         meta : mapping
             Metadata of the PDU.
         symbols : complex64 [n]
+            Its vector.
         snr_db : float
             Es/N0 assumed where the metadata bring no ``noise_var``, dB.
 
@@ -381,7 +384,7 @@ class Reassembly:
         bursts : int, optional
             How many symbols PDUs were sent before the silence; by default, those that have arrived.
         samples : int, optional
-            Samples that had passed; they come back in :class:`Idle`.
+            Samples that had passed; they are given again in :class:`Idle`.
         """
         events: list[Event] = []
         self._flushes.append((self._bursts if bursts is None else bursts, samples))

@@ -126,7 +126,7 @@ def _unpacked(state: np.ndarray) -> np.ndarray:
 
 
 def _packed(bits: np.ndarray) -> np.ndarray:
-    """bits [b, 256] -> uint64 [4, b]."""
+    """Pack bits [b, 256] into uint64 [4, b]."""
     octets = np.packbits(bits.astype(bool), axis=1, bitorder="little")
     return np.ascontiguousarray(octets.view("<u8").astype(np.uint64).T)
 

@@ -22,7 +22,7 @@ _HEAD = 4  # numbers drawn before the noise: whether it is lost, h (two), the pi
 class Received:
     """One burst after the channel.
 
-    Parameters
+    Attributes
     ----------
     symbols : complex64 [n]
         Equalised as the receiver's knowledge allows; empty if the burst was lost.
@@ -176,7 +176,7 @@ class SymbolChannel:
         return [self._pass(x, row[: _HEAD + len(x)]) for x, row in zip(bursts, drawn, strict=True)]
 
     def _gain(self, head: np.ndarray) -> complex:
-        """h of a burst (Tse and Viswanath, "Fundamentals of Wireless Communication", section 2.4)."""
+        """The gain h of a burst (Tse and Viswanath, "Fundamentals of Wireless Communication", section 2.4)."""
         if self._model == "awgn":
             return 1.0 + 0.0j
         scattered = complex(random_source.gaussian(head[1:2])[0])

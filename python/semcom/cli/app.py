@@ -176,7 +176,7 @@ def report(files: Annotated[list[Path], typer.Argument(help="JSON files that an 
 
 
 def models_list() -> int:
-    """Every weights file, where it comes from and whether it is here."""
+    """Every weights file, where it is from and whether it is here."""
     from ..zoo import weights
 
     table = Table("name", "file", "MB", "licence", "source", "here", box=None)

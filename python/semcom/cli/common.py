@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What several sub-commands need to read their options and to print what came of them."""
+"""What several sub-commands need to read their options and to print their results."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def tx(
     via: Via,
     scheme: SchemeOption = "softcast",
     rate: Annotated[str | None, typer.Option(help="K/N, complex channel uses per real source value")] = None,
-    snr: Annotated[float, typer.Option(help="Es/N0 that the encoder or link adapter is told, dB")] = 10.0,
+    snr: Annotated[float, typer.Option(help="Es/N0 that the encoder or link adapter reckons with, dB")] = 10.0,
     prompt: Annotated[
         list[str] | None, typer.Option(help="esisc: what the sub-images show, such as class:dog; repeatable")
     ] = None,
@@ -133,14 +133,14 @@ def rx(
 
 @contextmanager
 def interruptible(events: Iterator[dict]) -> Iterator[Iterator[dict]]:
-    """Being told to quit, by Ctrl-C or a batch system, ends a run wherever it is, and what was done counts."""
+    """A request to quit, by Ctrl-C or a batch system, ends a run wherever it is, and what was done counts."""
     with notices(signal.SIGTERM, signal.default_int_handler), suppress(KeyboardInterrupt), closing(events):
         yield events
 
 
 @contextmanager
 def notices(number: int, handler: Any) -> Iterator[None]:
-    """A signal is handled in another way: being told to quit ends a run as Ctrl-C does."""
+    """A signal is handled in another way: a request to quit ends a run as Ctrl-C does."""
     before = signal.signal(number, handler)
     try:
         yield

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of the command that come from the options of the schemes."""
+"""Options of the command that are made from the options of the schemes."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def sweep(
     channel: Annotated[str, typer.Option(help="awgn, rayleigh, rician; separated by commas")] = "awgn",
     csi: Annotated[str, typer.Option(help="channel knowledge: ideal, pilot, none; separated by commas")] = "ideal",
     rate: Annotated[str | None, typer.Option(help="K/N[,K/N...]; the scheme's own if left out")] = None,
-    snr_enc: Annotated[float | None, typer.Option(help="what the encoder is told, dB; --snr if left out")] = None,
+    snr_enc: Annotated[float | None, typer.Option(help="Es/N0 that the encoder assumes, dB; --snr if left out")] = None,
     k_factor: Annotated[float, typer.Option(help="Rician K factor, dB")] = 10.0,
     draws: Annotated[int, typer.Option(help="fades drawn per image and seed, on fading channels")] = 1,
     seed: Annotated[int, typer.Option(help="first one, of fading, noise and losses")] = 0,

@@ -19,7 +19,7 @@ class _Ended(Exception):
 
 
 class _Bits:
-    """The bits of a packet header: after a byte of all ones comes one of seven bits (B.10.1)."""
+    """The bits of a packet header: a byte of all ones is followed by one of seven bits (B.10.1)."""
 
     def __init__(self, data: bytes, at: int):
         self._data, self._at = data, at

@@ -33,7 +33,7 @@ _CHOICE = ", ".join(CODECS[:-1]) + " or " + CODECS[-1]
 class Coded:
     """A picture as bytes.
 
-    Parameters
+    Attributes
     ----------
     data : bytes
         The tag byte and the codec's stream.
@@ -55,7 +55,7 @@ class Coded:
 class Decoded:
     """A decoded picture.
 
-    Parameters
+    Attributes
     ----------
     image : uint8 [H, W, 3]
         RGB.

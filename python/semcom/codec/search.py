@@ -29,7 +29,7 @@ class DoesNotFit(Exception):
 class Growth:
     """How the size grows with the setting: its logarithm nearly as a line.
 
-    Parameters
+    Attributes
     ----------
     first : int
         Setting to begin with.

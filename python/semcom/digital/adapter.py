@@ -104,8 +104,25 @@ def message_loss(
 ) -> float:
     """Probability that a message is not received whole.
 
-    snr_db : mean Es/N0, dB. blocks : code blocks of the message. depth : bursts that it is interleaved over, each with
-    a fade of its own.
+    Parameters
+    ----------
+    snr_db : float
+        Mean Es/N0, dB.
+    mcs : Mcs
+        At which it is sent.
+    blocks : int
+        Code blocks of the message.
+    channel : str
+        "awgn", "rayleigh" or "rician".
+    depth : int
+        Bursts that the message is interleaved over, each with a fade of its own.
+    k_factor_db : float
+        Rician K, dB.
+
+    Returns
+    -------
+    float
+        0 to 1.
     """
     if channel not in CHANNELS:
         raise BadInput(f"the link adapter knows no channel {channel}; choose {', '.join(CHANNELS)}")
@@ -125,9 +142,28 @@ def choose(
 
     Where none does, the most robust one.
 
+    Parameters
+    ----------
+    snr_db : float
+        Mean Es/N0, dB.
+    symbols : int
+        Channel uses of a message.
+    loss : float
+        Share of the messages that may be lost, between 0 and 1.
+    channel : str
+        "awgn", "rayleigh" or "rician".
+    k_factor_db : float
+        Rician K, dB.
+
+    Returns
+    -------
+    Mcs
+        The choice.
+
     Raises
     ------
-    BadInput : an SNR that is no number, a loss outside 0 to 1, or a channel that is not known.
+    BadInput
+        An SNR that is no number, a loss outside 0 to 1, or a channel that is not known.
     """
     from .group import layout
     from .message import span_within

@@ -14,10 +14,18 @@ BITS = {"bpsk": 1, "qpsk": 2, "16qam": 4, "64qam": 6, "256qam": 8}
 def constellation_points(modulation: str) -> list[complex]:
     """The points of 3GPP TS 38.211 section 5.1 in the order of their labels, first bit on top; average power 1.
 
-    modulation : "bpsk", "qpsk", "16qam", "64qam" or "256qam".
-
     For GNU Radio's ``digital.chunks_to_symbols_bc`` and ``digital.constellation_calcdist``, in front of which
     ``blocks.repack_bits_bb(1, bits, "", False, gr.GR_MSB_FIRST)`` makes labels of bits.
+
+    Parameters
+    ----------
+    modulation : str
+        "bpsk", "qpsk", "16qam", "64qam" or "256qam".
+
+    Returns
+    -------
+    list of complex
+        As many as there are labels.
     """
     if modulation not in BITS:
         raise BadInput(f"there is no modulation {modulation}; choose {', '.join(BITS)}")

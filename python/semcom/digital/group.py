@@ -33,7 +33,19 @@ _PUNCTURING = {1024: 2, 1365: 3, 1536: 4}  # code rate in 2048ths -> of conv_cod
 
 @dataclass(frozen=True)
 class Layout:
-    """How ``symbols`` are shared out: ``blocks`` of ``block_symbols``, each ``block_bytes`` with its CRC."""
+    """How the symbols of a group are shared out.
+
+    Attributes
+    ----------
+    symbols : int
+        Of the whole group.
+    blocks : int
+        Code blocks.
+    block_symbols : int
+        Symbols of each.
+    block_bytes : int
+        Bytes of each, with its CRC.
+    """
 
     symbols: int
     blocks: int
@@ -84,10 +96,16 @@ def symbols_for(size: int, mcs: Mcs) -> int:
 class Received:
     """What arrived of a group.
 
-    data : the byte string, zeros where a block was lost.
-    holes : byte ranges [start, end) of ``data`` that were lost.
-    blocks, blocks_lost : numbers of code blocks.
-    note : the bytes that were sent in the padding, where they arrived without loss.
+    Attributes
+    ----------
+    data : bytes
+        The byte string, zeros where a block was lost.
+    holes : tuple of (int, int)
+        Byte ranges [start, end) of ``data`` that were lost.
+    blocks, blocks_lost : int
+        Numbers of code blocks.
+    note : bytes
+        What was sent in the padding, where it arrived without loss.
     """
 
     data: bytes
@@ -103,15 +121,30 @@ class Received:
 
 
 def encode(message: bytes, mcs: Mcs, symbols: int, seed: int, note: bytes = b"") -> np.ndarray:
-    """A byte string -> complex64 [symbols] of average power 1.
+    """A byte string as symbols.
 
-    symbols : of the group, at least ``symbols_for(len(message), mcs)``.
-    seed : of the scrambler, 31 bits; the receiver must use the same.
-    note : at most 255 bytes that go into the padding behind the message; it must have room for them and their length.
+    Parameters
+    ----------
+    message : bytes
+        At most as many as the group carries.
+    mcs : Mcs
+        At which they are sent.
+    symbols : int
+        Of the group, at least ``symbols_for(len(message), mcs)``.
+    seed : int
+        Of the scrambler, 31 bits; the receiver must use the same.
+    note : bytes
+        At most 255 that go into the padding behind the message; it must have room for them and their length.
+
+    Returns
+    -------
+    complex64 [symbols]
+        Of average power 1.
 
     Raises
     ------
-    BadInput : the message does not fit.
+    BadInput
+        The message does not fit.
     """
     plan = layout(symbols, mcs)
     if len(message) > plan.capacity:
@@ -135,7 +168,24 @@ def encode(message: bytes, mcs: Mcs, symbols: int, seed: int, note: bytes = b"")
 
 
 def decode(symbols: np.ndarray, noise_var: np.ndarray, mcs: Mcs, seed: int) -> Received:
-    """complex64 [n] equalised and float32 [n] noise variance (inf where lost) -> what could be read."""
+    """What could be read of a group.
+
+    Parameters
+    ----------
+    symbols : complex64 [n]
+        Equalised.
+    noise_var : float32 [n]
+        Noise variance of each symbol, infinite where lost.
+    mcs : Mcs
+        At which they were sent.
+    seed : int
+        Of the scrambler, 31 bits.
+
+    Returns
+    -------
+    Received
+        The byte string, and what of it was lost.
+    """
     plan = layout(len(symbols), mcs)
     if plan.capacity < 0:
         raise BadInput(f"a group of {len(symbols)} symbols is too short for MCS {mcs.index}")

@@ -19,11 +19,18 @@ MAX_RATE = 1.0  # channel uses per source value
 class Link:
     """Rate, MCS and channel of a link that sends byte strings.
 
-    rate : k/n, complex channel uses per real source value.
-    mcs : index, or None for the one that the link adapter chooses.
-    channel : "awgn", "rayleigh" or "rician", what the adapter reckons with.
-    loss : share of the messages that the adapter lets be lost.
-    k_factor_db : Rician K.
+    Attributes
+    ----------
+    rate : float
+        k/n, complex channel uses per real source value.
+    mcs : int or None
+        Index, or None for the one that the link adapter chooses.
+    channel : str
+        "awgn", "rayleigh" or "rician", what the adapter reckons with.
+    loss : float
+        Share of the messages that the adapter lets be lost.
+    k_factor_db : float
+        Rician K, dB.
     """
 
     rate: float = 1 / 12

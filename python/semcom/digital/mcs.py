@@ -14,10 +14,16 @@ MODULATIONS = {1: "BPSK", 2: "QPSK", 4: "16-QAM", 6: "64-QAM", 8: "256-QAM"}
 class Mcs:
     """One modulation and coding scheme.
 
-    index : 0 to 63.
-    bits : per symbol.
-    code : "ldpc" (5G NR), "cc" (convolutional, K = 7, 802.11) or "none".
-    rate : of the code, in 2048ths: 38.214 gives 1024ths, and two of them with a half.
+    Attributes
+    ----------
+    index : int
+        0 to 63.
+    bits : int
+        Per symbol.
+    code : str
+        "ldpc" (5G NR), "cc" (convolutional, K = 7, 802.11) or "none".
+    rate : int
+        Of the code, in 2048ths: TS 38.214 gives 1024ths, and two of them with a half.
     """
 
     index: int

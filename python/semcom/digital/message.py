@@ -26,7 +26,19 @@ _PIECE = re.compile(r"(\d{1,9})@(\d{1,3})x(\d{1,4})")
 
 @dataclass(frozen=True)
 class Span:
-    """The bursts of a group: fragments ``first`` to ``first + depth - 1`` of the part, ``length`` symbols each."""
+    """The bursts of a group: fragments ``first`` to ``first + depth - 1`` of the part.
+
+    Attributes
+    ----------
+    first : int
+        Fragment of the part that the group begins with.
+    depth : int
+        Number of bursts.
+    length : int
+        Symbols of each burst.
+    mcs : Mcs
+        Of all of them.
+    """
 
     first: int
     depth: int
@@ -55,7 +67,9 @@ class ProtectedBytes:
     Attributes
     ----------
     data : bytes
+        What is protected.
     mcs : Mcs
+        At which it is sent.
     bursts : int
         Over how many bursts it is spread at least, 1 to 256.
     note : bytes
@@ -84,6 +98,7 @@ class Message:
     blocks, blocks_lost : int
         Code blocks, and those whose CRC was wrong.
     note : bytes
+        The further bytes, where they arrived.
     """
 
     data: bytes
@@ -185,6 +200,7 @@ def part_bursts(sent: ProtectedBytes, image_id: int = 0, part: int = 0) -> list[
     Parameters
     ----------
     sent : ProtectedBytes
+        The part.
     image_id, part : int
         16 and 3 bits; they scramble, so the receiver must know them (the burst header says them).
 
@@ -230,6 +246,15 @@ def received(
     ----------
     fragments : dict of int to (complex64 [n], float32 [n])
         Place of a burst in the group to its symbols and noise variances.
+    span : Span
+        The group.
+    image_id, part : int
+        16 and 3 bits, as they were sent.
+
+    Returns
+    -------
+    group.Received
+        The byte string, and what of it was lost.
     """
     symbols, noise_var, _ = join(fragments, span.depth, span.symbols)
     return group.decode(symbols, noise_var, span.mcs, span.seed(image_id, part))
@@ -241,8 +266,14 @@ def read_part(part: PartBursts, min_share: float) -> Message:
     Parameters
     ----------
     part : PartBursts
+        What arrived.
     min_share : float
         A group of which a smaller share of the bursts arrived is not decoded.
+
+    Returns
+    -------
+    Message
+        The bytes, and what of them was lost.
     """
     header = part.header
     data, note, intact, blocks, lost, at = bytearray(), b"", None, 0, 0, 0

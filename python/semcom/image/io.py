@@ -140,8 +140,8 @@ def load_mask(path: str | os.PathLike[str], height: int, width: int) -> np.ndarr
         picture = ImageOps.exif_transpose(picture)
         if picture.size != (width, height):
             raise BadInput(
-                f"The mask {path} is {picture.width} wide and {picture.height} high, but the image is {width} wide "
-                f"and {height} high; make a mask of the image's size."
+                f"the mask {path} is {picture.width} wide and {picture.height} high, but the image is {width} wide "
+                f"and {height} high; make a mask of the image's size"
             )
         if picture.mode in ("1", "L", "F") or picture.mode.startswith("I"):
             mask = np.array(picture) != 0
@@ -149,7 +149,7 @@ def load_mask(path: str | os.PathLike[str], height: int, width: int) -> np.ndarr
             rgba = np.array(picture.convert("RGBA"))
             mask = rgba[..., :3].any(axis=2) & (rgba[..., 3] > 0)
     if not mask.any():
-        raise BadInput(f"The mask {path} is black all over; mark the object in white.")
+        raise BadInput(f"the mask {path} is black all over; mark the object in white")
     return mask
 
 
@@ -178,7 +178,7 @@ def save_png(path: str | os.PathLike[str], image: np.ndarray, text: Mapping[str,
     elif image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size:
         picture = Image.fromarray(image)
     else:
-        raise BadInput(f"An array {image.dtype} {list(image.shape)} is no image; give uint8 [H, W, 3] or bool [H, W].")
+        raise BadInput(f"an array {image.dtype} {list(image.shape)} is no image; give uint8 [H, W, 3] or bool [H, W]")
     chunks = PngInfo()
     for key, value in (text or {}).items():
         chunks.add_text(key, value)
@@ -192,7 +192,7 @@ def save_png(path: str | os.PathLike[str], image: np.ndarray, text: Mapping[str,
             part.unlink(missing_ok=True)
     except OSError as error:
         raise BadInput(
-            f"{path} cannot be written ({error.strerror or error}); name a file in a folder that you may write to."
+            f"{path} cannot be written ({error.strerror or error}); name a file in a folder that you may write to"
         ) from error
 
 
@@ -211,7 +211,7 @@ def side_by_side(panels: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
         4096 pixels.
     """
     if not panels:
-        raise BadInput("A montage needs at least one panel.")
+        raise BadInput("a montage needs at least one panel")
     pictures = [Image.fromarray(image).convert("RGB") for _, image in panels]
     height = min(max(max(p.height for p in pictures), _LOWEST_PANEL), _TALLEST_PANEL)
     pictures = [p.resize(_panel_size(p, height), _filter(p, height)) for p in pictures]
@@ -261,29 +261,29 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     except BadInput:
         raise
     except (FileNotFoundError, NotADirectoryError):
-        raise BadInput(f"{path} does not exist; name a picture file.") from None
+        raise BadInput(f"{path} does not exist; name a picture file") from None
     except PermissionError:
-        raise BadInput(f"{path} may not be read; change its permissions.") from None
+        raise BadInput(f"{path} may not be read; change its permissions") from None
     except IsADirectoryError:
-        raise BadInput(f"{path} is a folder; name a picture file in it.") from None
+        raise BadInput(f"{path} is a folder; name a picture file in it") from None
     except UnidentifiedImageError:
-        raise BadInput(f"{path} is not a picture of a known format; convert it to PNG or JPEG.") from None
+        raise BadInput(f"{path} is not a picture of a known format; convert it to PNG or JPEG") from None
     except Image.DecompressionBombError:
         raise BadInput(_too_large(path, "far more")) from None
     # Pillow's decoders raise almost anything on damaged files: SyntaxError, struct.error, IndexError, OSError
     except Exception as error:
-        raise BadInput(f"{path} cannot be read ({error}); it may be damaged or cut short.") from error
+        raise BadInput(f"{path} cannot be read ({error}); it may be damaged or cut short") from error
 
 
 def _too_large(path: Path, pixels: str) -> str:
-    return f"{path} has {pixels} pixels where at most {MAX_PIXELS:,} are taken; make it smaller."
+    return f"{path} has {pixels} pixels where at most {MAX_PIXELS:,} are taken; make it smaller"
 
 
 def _deep_grey(picture: Image.Image, path: Path) -> np.ndarray:
     """Grey of more than 8 bits, taken for 16 bits, as uint8 [H, W, 3]."""
     values = np.array(picture)
     if picture.mode == "F" or values.min() < 0 or values.max() > 65535:
-        raise BadInput(f"{path} holds numbers that are no 16-bit grey levels; convert it to an 8-bit or 16-bit PNG.")
+        raise BadInput(f"{path} holds numbers that are no 16-bit grey levels; convert it to an 8-bit or 16-bit PNG")
     grey = ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     if isinstance(clear := picture.info.get("transparency"), int):
         grey[values == clear] = 255

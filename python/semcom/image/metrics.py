@@ -63,7 +63,7 @@ def roi_psnr(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> float | None:
     _check(a, b)
     mask = np.asarray(mask).astype(bool)
     if mask.shape != a.shape[:2]:
-        raise BadInput(f"The mask's size {mask.shape} is not the images' {a.shape[:2]}; give a mask of their size.")
+        raise BadInput(f"the mask's size {mask.shape} is not the images' {a.shape[:2]}; give a mask of their size")
     return _decibels(_squared_error(a[mask], b[mask]).mean()) if mask.any() else None
 
 
@@ -106,9 +106,9 @@ def ms_ssim(a: np.ndarray, b: np.ndarray) -> float | None:
 def _check(a: np.ndarray, b: np.ndarray) -> None:
     for image in (a, b):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise BadInput(f"Quality is measured on RGB images uint8 [H, W, 3], not {image.dtype} {list(image.shape)}.")
+            raise BadInput(f"quality is measured on RGB images uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
     if a.shape != b.shape:
-        raise BadInput(f"Images of sizes {a.shape[:2]} and {b.shape[:2]} cannot be compared; give two of equal size.")
+        raise BadInput(f"images of sizes {a.shape[:2]} and {b.shape[:2]} cannot be compared; give two of equal size")
 
 
 def _squared_error(a: np.ndarray, b: np.ndarray) -> np.ndarray:

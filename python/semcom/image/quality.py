@@ -11,7 +11,7 @@ Figures = dict[str, float | None]
 
 
 class Assessor:
-    """Measures a received picture against its reference.
+    """Compares a received picture with its reference.
 
     Parameters
     ----------
@@ -30,9 +30,20 @@ class Assessor:
             self._st_lpips = StLpips()
 
     def __call__(self, reference: np.ndarray, received: np.ndarray, mask: np.ndarray | None = None) -> Figures:
-        """uint8 RGB [H,W,3] twice and bool [H,W] -> ``psnr_db``, ``roi_psnr_db``, ``ms_ssim``, ``st_lpips``.
+        """Compare a received picture with its reference; None stands for what does not apply.
 
-        None stands for what does not apply: ROI-PSNR without a mask, MS-SSIM under 161 pixels, a figure not asked for.
+        Parameters
+        ----------
+        reference, received : uint8 [H, W, 3]
+            RGB.
+        mask : bool [H, W], optional
+            The region of interest.
+
+        Returns
+        -------
+        dict of str to float or None
+            ``psnr_db``, ``roi_psnr_db`` (None without a mask), ``ms_ssim`` (None under 161 pixels) and ``st_lpips``; a
+            figure that was not asked for is None as well.
         """
         return {
             "psnr_db": metrics.psnr(reference, received),

@@ -49,10 +49,10 @@ class StLpips:
         """
         for image in (a, b):
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-                raise BadInput(f"ST-LPIPS takes RGB images uint8 [H, W, 3], not {image.dtype} {list(image.shape)}.")
+                raise BadInput(f"ST-LPIPS takes RGB images uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
         if a.shape != b.shape:
             raise BadInput(
-                f"Images of sizes {a.shape[:2]} and {b.shape[:2]} cannot be compared; give two of equal size."
+                f"images of sizes {a.shape[:2]} and {b.shape[:2]} cannot be compared; give two of equal size"
             )
         if min(a.shape[:2]) < MIN_SIDE:
             return None

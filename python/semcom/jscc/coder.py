@@ -24,8 +24,12 @@ MAX_PIXELS_OF_NETWORK = 2**22
 class Coder(Protocol):
     """Image to channel symbols and back.
 
-    ``weights`` maps the name of each file in use to its sha256; ``adapts_to_snr`` says whether the encoder makes
-    anything of the SNR it is told, or only notes it in the header.
+    Attributes
+    ----------
+    weights : dict of str to str
+        Name of each file in use to its sha256.
+    adapts_to_snr : bool
+        Whether the encoder makes anything of the SNR in its conditions, or only notes it in the header.
     """
 
     name: str
@@ -41,16 +45,52 @@ class Coder(Protocol):
         snr_db: float = 10.0,
         importance: np.ndarray | None = None,
     ) -> ImageSymbols:
-        """uint8 RGB [H,W,3] -> symbols.
+        """An image as symbols.
 
-        rate : complex channel uses per real source value (k/n); None for the coder's own.
-        snr_db : Es/N0 the encoder may adapt to.
-        importance : float [H,W] in [0,1], what the error of each pixel counts; None when all count alike. Only
-            ``semcom`` can do something about it.
+        Parameters
+        ----------
+        image : uint8 [H, W, 3]
+            RGB.
+        rate : float, optional
+            k/n, complex channel uses per real source value; by default the coder's own.
+        snr_db : float
+            Es/N0 that the encoder may adapt to, dB.
+        importance : float [H, W], optional
+            In [0, 1], what the error of each pixel counts; by default all count alike. Only ``semcom`` makes use of it.
+
+        Returns
+        -------
+        ImageSymbols
+            Symbols of average power 1, and their header.
+
+        Raises
+        ------
+        BadInput
+            An image, rate, SNR or importance that cannot be.
         """
 
     def decode(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
-        """complex64 [n] and float32 [n] noise variance (inf where lost) -> uint8 RGB [H,W,3]."""
+        """An image from the symbols that were received.
+
+        Parameters
+        ----------
+        symbols : complex64 [n]
+            Equalised, anything where lost.
+        noise_var : float32 [n]
+            Noise variance of each symbol, infinite where lost.
+        header : ImageHeader
+            What the encoder said of the image.
+
+        Returns
+        -------
+        uint8 [H, W, 3]
+            RGB.
+
+        Raises
+        ------
+        BadInput
+            Symbols that are not the whole image that the header speaks of.
+        """
 
 
 def grid(height: int, width: int) -> tuple[int, int]:
@@ -65,9 +105,22 @@ def symbol_count(header: ImageHeader) -> int:
 
 
 def channels_for(rate: float) -> int:
-    """k/n in complex uses per real source value -> latent channels per patch position.
+    """Latent channels per patch position at a rate.
 
-    Raises BadInput outside what the header's prefix can say.
+    Parameters
+    ----------
+    rate : float
+        k/n, complex channel uses per real source value.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Raises
+    ------
+    BadInput
+        A rate outside what the header's prefix can say.
     """
     if not math.isfinite(rate) or not 2 / SOURCE_VALUES <= 2 * rate <= 256 / SOURCE_VALUES:
         raise BadInput(f"a rate of {rate:g} is out of range; choose k/n from 1/{SOURCE_VALUES} to 1/6, such as 1/12")
@@ -82,13 +135,15 @@ def padded(image: np.ndarray) -> np.ndarray:
 
 
 def to_bytes(image: np.ndarray, header: ImageHeader) -> np.ndarray:
-    """float RGB in [0,1] [H',W',3] -> uint8 [H,W,3], clipped and cropped to the header's size."""
+    """The picture of float RGB in [0, 1] [H', W', 3]: uint8 [H, W, 3] of the header's size, clipped and cropped."""
     return quantised(image[: header.height, : header.width])
 
 
 def quantised(image: np.ndarray) -> np.ndarray:
-    """float in [0,1] -> uint8 of the same shape, clipped; what is no number, as a header's largest scales make it, is
-    black."""
+    """Values in [0, 1] as uint8 of the same shape, clipped.
+
+    What is no number, as a header's largest scales make it, is black.
+    """
     return np.rint(np.clip(np.nan_to_num(image, nan=0.0), 0, 1) * 255).astype(np.uint8)
 
 

@@ -51,10 +51,26 @@ def variants(scheme: str) -> dict[str, int]:
 def load(scheme: str, variant: str, threads: int) -> tuple[InferenceSession, InferenceSession, dict[str, str]]:
     """Encoder and decoder of one variant of a scheme's weights, and the sha256 of each file.
 
+    Parameters
+    ----------
+    scheme : str
+        Its name.
+    variant : str
+        Of its weights.
+    threads : int
+        Of ONNX Runtime.
+
+    Returns
+    -------
+    InferenceSession, InferenceSession, dict of str to str
+        Encoder, decoder, and file name to sha256.
+
     Raises
     ------
-    BadInput : the scheme has weights, but none of that variant.
-    Missing : it has none here at all.
+    BadInput
+        The scheme has weights, but none of that variant.
+    Missing
+        It has none here at all.
     """
     known = variants(scheme)
     if not known:
@@ -88,6 +104,7 @@ def shrunk(received: np.ndarray, noise: np.ndarray) -> np.ndarray:
     Returns
     -------
     float32 [positions, channels]
+        What a decoder network can take in place of the latent.
     """
     usual = np.median(noise[np.isfinite(noise)]) if np.isfinite(noise).any() else np.float32(0)
     return (received * np.minimum(1, (0.5 + usual) / (0.5 + noise))).astype(np.float32)
@@ -100,10 +117,14 @@ class LatentCoder:
 
     Parameters
     ----------
-    name : of the scheme.
-    variant : of its weights; both ends must use the same.
-    unit_power : whether the decoder network takes the latent at unit power, and not as the encoder network made it.
-    threads : of ONNX Runtime.
+    name : str
+        Of the scheme.
+    variant : str
+        Of its weights; both ends must use the same.
+    unit_power : bool
+        Whether the decoder network takes the latent at unit power, and not as the encoder network made it.
+    threads : int
+        Of ONNX Runtime.
     """
 
     def __init__(self, name: str, variant: str = "original", unit_power: bool = False, threads: int = 2) -> None:
@@ -120,11 +141,20 @@ class LatentCoder:
     def estimate(self, received: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """What the decoder network is given for the received latent.
 
-        received : float32 [positions, channels]. noise : float32 [positions, channels], variance of each real, inf
-            where nothing came.
-
         These networks were trained with equally strong noise on all symbols and pass its scale over: symbols as noisy
         as most are left as they are, noisier ones are shrunk as far as the LMMSE estimate shrinks them more.
+
+        Parameters
+        ----------
+        received : float32 [positions, channels]
+            Latent plus noise.
+        noise : float32 [positions, channels]
+            Variance of the noise of each real, infinite where nothing was received.
+
+        Returns
+        -------
+        float32 [positions, channels]
+            The network's input.
         """
         return shrunk(received, noise)
 
@@ -143,11 +173,11 @@ class LatentCoder:
             raise BadInput(
                 f"{self.name} sends at k/n = 1/12 only, not {rate:g}; leave the rate out or choose semcom or softcast"
             )
-        told = snr_field(snr_db)
-        (latent,) = self._encoder.run(None, {"x": planes(image)} | self._snr(told))
+        snr_enc = snr_field(snr_db)
+        (latent,) = self._encoder.run(None, {"x": planes(image)} | self._snr(snr_enc))
         # 128 channels make an even number of reals at any size
         symbols, scale = power_normalised(latent.transpose(0, 2, 3, 1).ravel())
-        header = ImageHeader(*image.shape[:2], self.name, LATENT - 1, scale, told, self.weights_id)
+        header = ImageHeader(*image.shape[:2], self.name, LATENT - 1, scale, snr_enc, self.weights_id)
         return ImageSymbols(symbols, header)
 
     def decode(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:

@@ -21,10 +21,17 @@ def wiener(received: np.ndarray, noise: np.ndarray) -> np.ndarray:
     the empirical Bayes form of the Wiener filter (Lee, "Digital image enhancement and noise filtering by use of local
     statistics", 1980) on the latent. Needs no side information.
 
-    received : float32 [positions, channels], latent plus noise.
-    noise : float32 [positions, channels], noise variance; inf where nothing came, 0 where there is no noise.
+    Parameters
+    ----------
+    received : float32 [positions, channels]
+        Latent plus noise.
+    noise : float32 [positions, channels]
+        Noise variance; infinite where nothing was received, 0 where there is no noise.
 
-    Returns float32 [positions, channels].
+    Returns
+    -------
+    float32 [positions, channels]
+        The estimate.
     """
     known = np.where(np.isfinite(noise), noise, 0)
     variance = np.full_like(received, 0.5)  # unit-power symbols have half of it in each real
@@ -50,9 +57,11 @@ class SAMSC(LatentCoder):
 
     Parameters
     ----------
-    variant : of those that ship, "original" (trained on whole photographs) or "masked" (trained on photographs blacked
-        out outside one object); both ends must use the same.
-    threads : of ONNX Runtime.
+    variant : str
+        Of those that ship, "original" (trained on whole photographs) or "masked" (trained on photographs blacked out
+        outside one object); both ends must use the same.
+    threads : int
+        Of ONNX Runtime.
     """
 
     def __init__(self, variant: str = "original", threads: int = 2) -> None:

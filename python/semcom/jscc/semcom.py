@@ -43,9 +43,19 @@ def power_allocation(variance: np.ndarray, snr_db: float, channels: int) -> np.n
     p_j = max(0, m sqrt(v_j) - s) with m such that the average is met (Lee and Petersen, "Optimal linear coding for
     vector channels", 1976), but at least ``MIN_POWER``. For s -> 0 this is SoftCast's p_j ~ sqrt(v_j).
 
-    variance : float [n] of all channels, falling. snr_db : Es/N0. channels : how many are sent.
+    Parameters
+    ----------
+    variance : float [n]
+        Of all channels, falling.
+    snr_db : float
+        Es/N0, dB.
+    channels : int
+        How many are sent.
 
-    Returns float32 [n], the factor of each channel; of those not sent, that of the last one sent.
+    Returns
+    -------
+    float32 [n]
+        The factor of each channel; of those not sent, that of the last one sent.
     """
     root, noise = np.sqrt(variance[:channels].astype(np.float64)), 10 ** (-snr_db / 10)
     # m if only the 1, 2, ... strongest are sent; the weakest drop out until all that are left have something
@@ -69,15 +79,17 @@ def _importance_grid(importance: np.ndarray | None, rows: int, columns: int) -> 
 class Semcom:
     """SNR- and rate-adaptive joint coder that knows what matters.
 
-    A linear transform coder in closed form with networks that learn what it leaves
+    A linear transform coder in closed form with networks that learn its residual
     (``semcom.train.models.Semcom``, where the structure is described). Latent channels are ordered: k/n from 1/48 to
     1/6 is a prefix of them. The decoder weighs every symbol by its own noise variance, so fades and lost fragments
     cost what they took and no more.
 
     Parameters
     ----------
-    variant : of its weights, "original" ships; both ends must use the same.
-    threads : of ONNX Runtime.
+    variant : str
+        Of its weights, "original" ships; both ends must use the same.
+    threads : int
+        Of ONNX Runtime.
     """
 
     name = "semcom"
@@ -115,12 +127,12 @@ class Semcom:
                 f"semcom sends at k/n from 1/{2 * SOURCE_VALUES // MIN_CHANNELS} to 1/6, not {rate:g}; "
                 "choose a higher rate or softcast"
             )
-        told = snr_field(snr_db)
+        snr_enc = snr_field(snr_db)
         feeds = {"x": planes(image), "importance": _importance_grid(importance, *grid(*image.shape[:2]))}
-        (latent,) = self._encoder.run(None, feeds | self._conditions(told, channels))
+        (latent,) = self._encoder.run(None, feeds | self._conditions(snr_enc, channels))
         # an even number of channels makes an even number of reals at any size
         symbols, scale = power_normalised(latent[:, :channels].transpose(0, 2, 3, 1).ravel())
-        header = ImageHeader(*image.shape[:2], self.name, channels - 1, scale, told, self.weights_id)
+        header = ImageHeader(*image.shape[:2], self.name, channels - 1, scale, snr_enc, self.weights_id)
         return ImageSymbols(symbols, header)
 
     def decode(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:

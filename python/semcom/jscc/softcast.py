@@ -44,11 +44,16 @@ def _image(patches: np.ndarray, rows: int, columns: int) -> np.ndarray:
 def fit(images: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
     """The transform of a set of photographs.
 
-    images : uint8 [H,W,3] each; cut to multiples of 16 pixels.
+    Parameters
+    ----------
+    images : iterable of uint8 [H, W, 3]
+        RGB; each is cut to multiples of 16 pixels.
 
-    Returns ``mean`` float32 [3] (grey level of each colour), ``basis`` float16 [768,256] orthonormal columns in
-    falling order of
-    variance, ``variance`` float32 [256]; pixel values in [0,1].
+    Returns
+    -------
+    dict
+        ``mean`` float32 [3] (grey level of each colour), ``basis`` float16 [768, 256] (orthonormal columns in falling
+        order of variance) and ``variance`` float32 [256], for pixel values in [0, 1].
     """
     second = np.zeros((SOURCE_VALUES, SOURCE_VALUES))
     total, count = np.zeros(3), 0

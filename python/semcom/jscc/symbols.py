@@ -29,16 +29,34 @@ def scale_value(code: int) -> float:
 
 @dataclass(frozen=True)
 class ImageSymbols:
-    """A whole image as channel symbols: ``symbols`` complex64 [n], average power 1 (0 for a black image)."""
+    """A whole image as channel symbols.
+
+    Attributes
+    ----------
+    symbols : complex64 [n]
+        Of average power 1, 0 for a black image.
+    header : ImageHeader
+        What the decoder must know of them.
+    """
 
     symbols: np.ndarray
     header: ImageHeader
 
 
 def power_normalised(latent: np.ndarray) -> tuple[np.ndarray, int]:
-    """Real latent [n], n even -> (complex64 [n/2] of average power 1, scale code).
+    """A latent as symbols of average power 1.
 
     The quantised scale is the one applied, so that the receiver undoes exactly what was done.
+
+    Parameters
+    ----------
+    latent : float32 [n]
+        Real values, n even.
+
+    Returns
+    -------
+    complex64 [n/2], int
+        The symbols, and the code of the scale.
     """
     pairs = latent.astype(np.float32).reshape(-1, 2).view(np.complex64).ravel()
     code = scale_code(math.sqrt(float(np.mean(pairs.real**2 + pairs.imag**2))))

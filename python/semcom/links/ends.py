@@ -34,9 +34,22 @@ RADIO_AMPLITUDE = 0.1  # OFDM has peaks some 10 dB above its mean, and a radio c
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """Where the samples go or come from, as of :class:`.radio.radio_sink`.
+    """Where the samples go to, or where they are from, as of :class:`.radio.radio_sink`.
 
-    samp_rate : samples a second; None for that of the recording, or 1e6.
+    Attributes
+    ----------
+    via : str
+        ``KIND:REST``.
+    samp_rate : float or None
+        Samples a second; None for that of the recording, or 1e6.
+    frequency : float
+        Centre frequency, Hz.
+    gain : float
+        dB.
+    bandwidth : float
+        Analogue, Hz; 0 for the sample rate.
+    antenna : str
+        A name that the device knows; empty for the one it has by itself.
     """
 
     via: str
@@ -138,16 +151,27 @@ class transmitting_end(_end):
 
     Parameters
     ----------
-    images : files and folders.
-    front : where to; coding : how.
-    rate : k/n; None for the scheme's own. snr_db : Es/N0 that the encoder is told, dB.
-    amplitude : root mean square of a burst; None for 0.1 on a radio and 1 elsewhere.
-    repeat : how many times; 0 without end.
-    transmission : number of this run in the headers, 0 to 255; -1 draws one.
+    images : list of Path
+        Files and folders.
+    front : FrontEnd
+        Where the samples go to.
+    coding : Coding
+        What is sent, and the waveform.
+    rate : float, optional
+        k/n; None for the scheme's own.
+    snr_db : float
+        Es/N0 that the encoder reckons with, dB.
+    amplitude : float, optional
+        Root mean square of a burst; None for 0.1 on a radio and 1 elsewhere.
+    repeat : int
+        How many times everything is sent; 0 without end.
+    transmission : int
+        Number of this run in the headers, 0 to 255; -1 draws one.
 
     Raises
     ------
-    BadInput, Missing : what cannot be, in a sentence.
+    BadInput, Missing
+        What cannot be, in a sentence.
     """
 
     def __init__(
@@ -186,12 +210,17 @@ class transmitting_end(_end):
         self.msg_connect(self._listener, "out", source, "ack")
 
     def run_and_tell(self) -> Iterator[dict]:
-        """Run to the end; yields ``image_id``, ``name``, ``bursts``... of each image as it has left, with ``error``
-        where it was not sent.
+        """Run to the end, and report each image as it has left.
+
+        Yields
+        ------
+        dict
+            ``image_id``, ``name``, ``bursts``... of the image, with ``error`` where it was not sent.
 
         Raises
         ------
-        BadInput : the recording cannot be written.
+        BadInput
+            The recording cannot be written.
         """
         for port, meta in self._events():
             if port:
@@ -207,12 +236,17 @@ class receiving_end(_end):
 
     Parameters
     ----------
-    front : where from; coding : how.
-    out : folder for the pictures; none that is there is replaced.
+    front : FrontEnd
+        Where the samples are from.
+    coding : Coding
+        What is received, and the waveform.
+    out : Path
+        Folder for the pictures; none that is there is replaced.
 
     Raises
     ------
-    BadInput, Missing : what cannot be, in a sentence.
+    BadInput, Missing
+        What cannot be, in a sentence.
     """
 
     def __init__(self, front: FrontEnd, coding: Coding, out: Path):
@@ -234,15 +268,20 @@ class receiving_end(_end):
         self.msg_connect(self._sink, "ack", self._listener, "ack")
 
     def pictures(self, count: int | None = None, idle: float | None = None) -> Iterator[dict]:
-        """Run; yields what the Image Sink wrote of each picture, with ``error`` where it could not be received.
+        """Run, and report each picture; a recording ends by itself, everything else goes on until Ctrl-C.
 
         Parameters
         ----------
-        count : end after so many pictures.
-        idle : end after so many seconds of signal in which no burst came. They are counted in samples, in steps of 16
-            of the longest bursts; where no samples come at all, as over ZeroMQ without a transmitter, by the clock.
+        count : int, optional
+            End after so many pictures.
+        idle : float, optional
+            End after so many seconds of signal in which no burst arrived. They are counted in samples, in steps of 16
+            of the longest bursts; where no samples arrive at all, as over ZeroMQ without a transmitter, by the clock.
 
-        A recording ends by itself, everything else goes on until Ctrl-C.
+        Yields
+        ------
+        dict
+            What the Image Sink wrote of the picture, with ``error`` where it could not be received.
         """
         delivered, on_their_way = 0, 0
         silence = 0.0  # seconds of signal

@@ -45,6 +45,7 @@ class LoopbackSettings:
     out : Path
         Folder for the pictures.
     scheme : str or Scheme
+        A name of the registry, or a scheme of one's own.
     options : mapping or Options
         Of the scheme.
     snr_db : float
@@ -133,7 +134,7 @@ class loopback(gr.top_block):
     """Image Source -> [SAM Segmenter] -> encoder -> channel -> decoder -> Image Quality -> Image Sink.
 
     At symbol level JSCC Encoder, Symbol Channel and JSCC Decoder; at waveform level Transmitter, Waveform Channel and
-    Receiver, whose channel knowledge comes from the pilots of the bursts.
+    Receiver, whose channel knowledge is from the pilots of the bursts.
 
     Raises
     ------

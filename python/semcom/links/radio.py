@@ -43,17 +43,28 @@ PLUTO_BUFFER = 0x8000
 
 
 def parse_via(via: str) -> tuple[str, str]:
-    """``KIND:REST`` -> (kind, rest).
+    """``KIND:REST`` as its two parts.
+
+    Parameters
+    ----------
+    via : str
+        Where the samples go to, or where they are from.
+
+    Returns
+    -------
+    str, str
+        Kind and rest.
 
     Raises
     ------
-    BadInput : there is no such kind, or nothing behind it where something must be.
+    BadInput
+        There is no such kind, or nothing behind it where something must be.
     """
     kind, colon, rest = via.partition(":")
     if kind not in KINDS or not colon:
         raise BadInput(f"via {via!r} is not known; write {', '.join(example for _, example in KINDS.values())}")
     if not rest and kind in ("zmq", "sigmf"):
-        raise BadInput(f"via {via!r} lacks what comes behind the colon; write such as {KINDS[kind][1]}")
+        raise BadInput(f"via {via!r} lacks what belongs behind the colon; write such as {KINDS[kind][1]}")
     return kind, rest
 
 
@@ -74,7 +85,7 @@ def _check(samp_rate: float, frequency: float, gain: float, bandwidth: float) ->
 def _module(kind: str) -> ModuleType:
     """The part of GNU Radio that drives this kind."""
     name = KINDS[kind][0]
-    # its own greeting comes from a thread, whenever that likes
+    # its own greeting is written by a thread, whenever that likes
     os.environ.setdefault("UHD_LOG_CONSOLE_LEVEL", "warning")
     try:
         return import_module(f"gnuradio.{name}")
@@ -86,7 +97,7 @@ def _module(kind: str) -> ModuleType:
 
 @contextmanager
 def _held_back() -> Iterator[None]:
-    """What drivers write on the standard error comes out only when all goes well: an exception says it better."""
+    """What drivers write on the standard error is shown only when all goes well: an exception says it better."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as said:
         saved = os.dup(2)
@@ -242,20 +253,31 @@ class radio_sink(_front_end):
 
     Parameters
     ----------
-    via : ``zmq:ADDRESS`` (to bind, such as tcp://*:5555), ``sigmf:FILE``, ``soapy:ARGS``, ``uhd:ARGS``, ``pluto:URI``.
-    samp_rate : samples a second.
-    frequency : centre frequency, Hz.
-    gain : dB; of a Pluto 0 (full power) and less.
-    bandwidth : analogue, Hz; 0 for the sample rate.
-    antenna : a name that the device knows; empty for the one it has by itself.
-    paced : over ZeroMQ, samples leave no faster than ``samp_rate``; a radio does that by itself.
-
-    Ports: in complex samples. The tags "tx_burst" of a Burst Modulator become annotations of a recording.
+    via : str
+        ``zmq:ADDRESS`` (to bind, such as tcp://*:5555), ``sigmf:FILE``, ``soapy:ARGS``, ``uhd:ARGS``, ``pluto:URI``.
+    samp_rate : float
+        Samples a second.
+    frequency : float
+        Centre frequency, Hz.
+    gain : float
+        In dB; of a Pluto 0 (full power) and less.
+    bandwidth : float
+        Analogue, Hz; 0 for the sample rate.
+    antenna : str
+        A name that the device knows; empty for the one it has by itself.
+    paced : bool
+        Whether samples leave no faster than ``samp_rate`` over ZeroMQ; a radio does that by itself.
 
     Raises
     ------
-    BadInput : an unknown ``via``, a device that is not there, a number out of range.
-    Missing : the driver does not load.
+    BadInput
+        An unknown ``via``, a device that is not there, a number out of range.
+    Missing
+        The driver does not load.
+
+    Notes
+    -----
+    Ports: in complex samples. The tags "tx_burst" of a Burst Modulator become annotations of a recording.
     """
 
     def __init__(
@@ -293,20 +315,33 @@ class radio_source(_front_end):
 
     Parameters
     ----------
-    via, samp_rate, frequency, gain, bandwidth, antenna : as of :class:`radio_sink`; the address of ZeroMQ is the one to
-        connect to. The gain of a Pluto is 0 to 73 dB. ``samp_rate`` 0 takes that of a recording.
-    hold : a recording ends the flowgraph only when the receiver, connected to ``idle``, has passed on all that came;
-        otherwise with its last sample.
-
-    Ports: in message ``idle`` (as of a JSCC Receiver; it matters to a recording only); out complex samples.
-
-    ``samp_rate`` is also an attribute: the rate that the samples have.
+    via : str
+        As of :class:`radio_sink`; the address of ZeroMQ is the one to connect to.
+    samp_rate : float
+        Samples a second; 0 takes that of a recording. It is an attribute as well: the rate that the samples have.
+    frequency : float
+        Centre frequency, Hz.
+    gain : float
+        In dB; of a Pluto 0 to 73.
+    bandwidth : float
+        Analogue, Hz; 0 for the sample rate.
+    antenna : str
+        A name that the device knows; empty for the one it has by itself.
+    hold : bool
+        Whether a recording ends the flowgraph only when the receiver, connected to ``idle``, has passed on all that
+        arrived; otherwise it ends with its last sample.
 
     Raises
     ------
-    BadInput : an unknown ``via``, a device that is not there, a number out of range, a recording that is none, or is of
+    BadInput
+        An unknown ``via``, a device that is not there, a number out of range, a recording that is none, or is of
         another sample rate.
-    Missing : the driver does not load.
+    Missing
+        The driver does not load.
+
+    Notes
+    -----
+    Ports: in message ``idle`` (as of a JSCC Receiver; it matters to a recording only); out complex samples.
     """
 
     def __init__(

@@ -35,8 +35,12 @@ class transmitter(gr.hier_block2):
 
     Parameters
     ----------
-    scheme, rate, snr_db, variant, use_mask, background, options, channel, transmission
-        As of :class:`~..blocks.jscc_encoder.jscc_encoder`.
+    scheme : str or Scheme
+        As of :class:`~..blocks.jscc_encoder.jscc_encoder`, as are the others that concern coding.
+    rate, snr_db : float
+        Conditions of the encoder.
+    variant : str
+        Of the weights.
     params : ofdm_params, optional
         Of the waveform.
     amplitude : float
@@ -44,6 +48,16 @@ class transmitter(gr.hier_block2):
     continuous : bool
         Zeros whenever there is nothing to send, for hardware; otherwise bursts only, each image followed by as much
         silence as makes the receiver deliver what it has.
+    use_mask : bool
+        The mask of each image arrives as well.
+    background : float
+        Importance of the pixels outside the mask.
+    options : mapping, optional
+        Further options of the scheme, by name.
+    channel : str
+        Fading of each burst that a choice of MCS reckons with.
+    transmission : int
+        Number of this run in the headers, 0 to 255; -1 draws one.
 
     Notes
     -----
@@ -86,7 +100,7 @@ class transmitter(gr.hier_block2):
         self.connect(self.modulator, self)
 
     def set_snr_db(self, snr_db: float) -> None:
-        """Change the Es/N0 the encoder is told, dB, while running."""
+        """Change the Es/N0 that the encoder reckons with, in dB, while running."""
         self.encoder.set_snr_db(snr_db)
 
     def set_rate(self, rate: float) -> None:

@@ -32,27 +32,39 @@ class waveform_channel(gr.hier_block2):
 
     Parameters
     ----------
-    samp_rate : samples a second.
-    noise_voltage : standard deviation of the whole complex noise, per sample. For a burst of mean power P it follows
-    from Es/N0 as
-        ``semcom.ofdm_frame(params).noise_voltage(snr_db, P)``.
-    fading : "none", "rayleigh" or "rician" (flat), "two-ray", "epa", "eva" or "etu" (multipath, 3GPP TS 36.101 annex
-    B.2; every tap
-        Rayleigh). Mean power gain 1.
-    doppler : maximum Doppler shift, Hz. 0 keeps one draw for the whole run.
-    k_factor_db : Rician K, dB.
-    cfo : carrier offset, Hz.
-    sfo_ppm : sampling clock offset, parts per million.
-    linewidth : of the oscillator's phase noise (a Wiener process), Hz.
-    iq_db, iq_deg : gain and phase imbalance of the quadrature mixer.
-    clip : amplitude at which the power amplifier clips; 0 for a linear one.
-    seed : of fading and noise.
-
-    Ports: in and out complex samples.
+    samp_rate : float
+        Samples a second.
+    noise_voltage : float
+        Standard deviation of the whole complex noise, per sample. For a burst of mean power P it follows from Es/N0
+        as ``semcom.ofdm_frame(params).noise_voltage(snr_db, P)``.
+    fading : str
+        "none", "rayleigh" or "rician" (flat), "two-ray", "epa", "eva" or "etu" (multipath, 3GPP TS 36.101 annex B.2;
+        every tap Rayleigh). Mean power gain 1.
+    doppler : float
+        Maximum Doppler shift, Hz. 0 keeps one draw for the whole run.
+    k_factor_db : float
+        Rician K, dB.
+    cfo : float
+        Carrier offset, Hz.
+    sfo_ppm : float
+        Sampling clock offset, parts per million.
+    linewidth : float
+        Of the oscillator's phase noise (a Wiener process), Hz.
+    iq_db, iq_deg : float
+        Gain and phase imbalance of the quadrature mixer.
+    clip : float
+        Amplitude at which the power amplifier clips; 0 for a linear one.
+    seed : int
+        Of fading and noise.
 
     Raises
     ------
-    BadInput : a parameter out of range.
+    BadInput
+        A parameter out of range.
+
+    Notes
+    -----
+    Ports: in and out complex samples.
     """
 
     def __init__(

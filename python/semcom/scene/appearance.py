@@ -45,7 +45,7 @@ class Appearance:
     def __init__(self, image: np.ndarray, partition: np.ndarray) -> None:
         if image.shape != (*partition.shape, 3):
             raise BadInput(
-                f"A partition of {partition.shape} does not fit an image {list(image.shape)}; cut this image."
+                f"a partition of {partition.shape} does not fit an image {list(image.shape)}; cut this image"
             )
         planes = to_planes(image)
         self._count = int(partition.max())

@@ -47,7 +47,7 @@ Cut = Callable[[np.ndarray], np.ndarray]
 class EncoderSettings:
     """What is sent of an image.
 
-    Parameters
+    Attributes
     ----------
     budget : int, default 5000
         Bytes of the whole scene; text and class map take what they need, B-seg and sub-images the rest.

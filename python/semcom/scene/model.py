@@ -61,7 +61,7 @@ def at_size(labels: np.ndarray, height: int, width: int) -> np.ndarray:
 class Colours:
     """How the segments of a partition look; row n - 1 belongs to segment n.
 
-    Parameters
+    Attributes
     ----------
     values : uint8 [N, COLUMNS]
         Column 0: mean luma / 8, 0 to 32. Columns 1, 2: mean blue and red difference / 8 + 16, 0 to 32. Column 3:
@@ -80,7 +80,7 @@ class Colours:
 class SubImage:
     """S-img: a part of the image as a picture.
 
-    Parameters
+    Attributes
     ----------
     box : tuple of 4 int
         x0, y0, x1, y1 in pixels of the image, the last two exclusive.
@@ -96,7 +96,7 @@ class SubImage:
 class Scene:
     """Explainable semantics of one image; a part that was not sent, or has not arrived, is None or empty.
 
-    Parameters
+    Attributes
     ----------
     height, width : int, default 0
         Of the image in pixels, 0 if not known.

@@ -25,7 +25,7 @@ RATE_TOLERANCE = 1e-3  # of k/n as a decimal fraction, such as 0.0833
 
 @dataclass(frozen=True)
 class Conditions:
-    """What an encoder is told of the link.
+    """What an encoder reckons with of the link.
 
     Attributes
     ----------
@@ -138,9 +138,11 @@ class Decoded:
     Attributes
     ----------
     image : uint8 [H, W, 3] or None
+        RGB.
     text : str or None
         A caption.
     labels : Labels or None
+        Class map and objects.
     segments : uint8 [H, W] or None
         Number of the segment that each pixel lies in.
     views : dict of str to uint8 [H, W, 3]
@@ -219,7 +221,7 @@ class Scheme:
     min_share : float
         Share of an image's fragments that must arrive for a picture.
     views : tuple of str
-        Drawings that every image comes with; those who show them wait for them.
+        Drawings that every image has; those who show them wait for them.
     """
 
     name: ClassVar[str] = ""
@@ -302,11 +304,18 @@ class Scheme:
         Parameters
         ----------
         image : uint8 [H, W, 3]
+            RGB.
         conditions : Conditions
+            What is known of the link.
         options : Options
             Of this scheme.
-        importance : float [H, W] in [0, 1], optional
-            What the error of each pixel counts.
+        importance : float [H, W], optional
+            In [0, 1], what the error of each pixel counts.
+
+        Returns
+        -------
+        Transmission
+            All that is sent of the image.
 
         Raises
         ------

@@ -36,6 +36,7 @@ class DigitalOptions(Options):
     Attributes
     ----------
     codec : str
+        One of ``semcom.codec.CODECS``.
     mcs : str
         Index of an MCS, or "auto".
     loss : float
@@ -140,5 +141,5 @@ class _PictureDecoder:
 
 @lru_cache(maxsize=64)
 def _coded(pixels: bytes, shape: tuple[int, ...], codec: str, budget: int) -> bytes:
-    """A sweep comes back to the same picture at the same MCS, and AVIF takes a second."""
+    """A sweep returns to the same picture at the same MCS, and AVIF takes a second."""
     return codecs.encode(np.frombuffer(pixels, np.uint8).reshape(shape), codec, budget).data

@@ -137,7 +137,7 @@ class EsIsc(Scheme):
 
 
 class SceneDecoder:
-    """Reads the parts of a scene as they arrive; each of its sections is told once, as soon as it is here.
+    """Reads the parts of a scene as they arrive; each of its sections is reported once, as soon as it is here.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ class SceneDecoder:
         return b"".join(self._parts[index] for index in sorted(self._parts))
 
     def _news(self, scene: Scene, image: np.ndarray | None) -> Decoded:
-        """What of text and maps has not been told yet, drawn as well."""
+        """What of text and maps has not been reported yet, drawn as well."""
         from ..scene import draw
 
         text = labels = segments = None

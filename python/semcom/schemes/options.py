@@ -33,11 +33,13 @@ def option(
     Parameters
     ----------
     default : str, int, float or bool
+        Its type is that of the option.
     help : str
         A clause that stands alone.
     label : str
         What GNU Radio Companion calls it; made of the field's name by default.
     unit : str
+        Of a number.
     low, high : float, optional
         Limits of a number.
     choices : tuple of str or callable, optional

@@ -64,7 +64,7 @@ class Image:
     """An image, or why it was given up.
 
     ``decoded`` is None where ``error`` says in one sentence why; ``failure`` is what was raised, where something was,
-    and ``views`` names the drawings that will not come either.
+    and ``views`` names the drawings that will not be made either.
     """
 
     meta: dict[str, Any]
@@ -252,7 +252,7 @@ class Reception(_Receiving):
         try:
             known = scheme.variants()
         except (SemcomError, OSError) as error:
-            raise Refusal(f"an image of scheme {scheme.name} arrived, and its weights cannot be had: {error}") from None
+            raise Refusal(f"an image of scheme {scheme.name} arrived; its weights are not available: {error}") from None
         if not known:
             raise Refusal(f"an image of scheme {scheme.name} arrived, and {scheme.missing()}")
         usual = next(iter(known))
@@ -315,7 +315,7 @@ class Reception(_Receiving):
                 out.append(read)
                 received = ReceivedPart(header.part, read.data, known, intact=read.meta["intact"], mcs=header.mcs)
             decoded = state.decoder.feed(received)
-        except Exception as error:  # whatever a decoder raises costs its own image only, and is told with it
+        except Exception as error:  # whatever a decoder raises costs its own image only, and is reported with it
             state.failure = error
             return
         if not decoded.is_empty():
@@ -354,7 +354,9 @@ class MessageReception(_Receiving):
     ----------
     scheme : str
         "auto", or the only scheme whose messages are read.
-    timeout, snr_db
+    timeout : int
+        As of :class:`Reception`.
+    snr_db : float
         As of :class:`Reception`.
 
     Raises
@@ -389,7 +391,7 @@ class MessageReception(_Receiving):
             return
         try:
             read = reader.read(part, meta | {"scheme": part.header.scheme})
-        except BadInput:  # told when the message is delivered: nothing of it could be read
+        except BadInput:  # reported when the message is delivered: nothing of it could be read
             return
         if read is not None:
             parts[part.header.part] = read

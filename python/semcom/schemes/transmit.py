@@ -21,6 +21,7 @@ def bursts(
     Parameters
     ----------
     sent : Transmission
+        What a scheme made of an image.
     scheme : Scheme
         The one that made it.
     name : str
@@ -33,6 +34,7 @@ def bursts(
     Returns
     -------
     list of (BurstHeader, complex64 [n])
+        Symbols of average power 1.
 
     Raises
     ------

@@ -46,11 +46,11 @@ def partition(
         A mask of another size, or ``most`` out of range.
     """
     if not 1 <= most <= MAX_SEGMENTS:
-        raise BadInput(f"A partition has 1 to {MAX_SEGMENTS} segments, not {most}.")
+        raise BadInput(f"a partition has 1 to {MAX_SEGMENTS} segments, not {most}")
     layers = np.zeros((height, width), np.int32)
     for number, mask in enumerate(sorted(masks, key=np.count_nonzero, reverse=True), 1):
         if mask.shape != layers.shape:
-            raise BadInput(f"A mask of size {mask.shape} does not fit an image of {layers.shape}; segment this image.")
+            raise BadInput(f"a mask of size {mask.shape} does not fit an image of {layers.shape}; segment this image")
         layers[mask] = number
     bare = layers == 0
     layers = filled(layers, _thick(layers, 1) & (~bare | _thick(bare, 2)))
@@ -98,6 +98,7 @@ def snap(labels: np.ndarray, segments: np.ndarray, clear: float = 0.8, reach: fl
     Returns
     -------
     uint8 [H, W]
+        A new map.
 
     Raises
     ------
@@ -105,7 +106,7 @@ def snap(labels: np.ndarray, segments: np.ndarray, clear: float = 0.8, reach: fl
         Maps of different sizes.
     """
     if labels.shape != segments.shape:
-        raise BadInput(f"A class map of {labels.shape} does not fit segments of {segments.shape}; take one image's.")
+        raise BadInput(f"a class map of {labels.shape} does not fit segments of {segments.shape}; take one image's")
     counts = np.bincount(segments.ravel() * np.intp(256) + labels.ravel(), minlength=256 * 256).reshape(256, 256)
     areas = counts.sum(axis=1)
     taker = counts.argmax(axis=1).astype(np.uint8)

@@ -12,7 +12,7 @@ import numpy as np
 class Components:
     """The pieces of a map: pixels of one label that touch one another.
 
-    Parameters
+    Attributes
     ----------
     ids : int64 [H, W]
         The piece of each pixel, 0 to n-1 in the order of their first pixels.

@@ -57,7 +57,7 @@ def cut_out(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def _checked(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     if image.shape[:2] != mask.shape:
-        raise BadInput(f"The mask's size {mask.shape} is not the image's {image.shape[:2]}; segment this very image.")
+        raise BadInput(f"the mask's size {mask.shape} is not the image's {image.shape[:2]}; segment this very image")
     return mask.astype(bool)
 
 

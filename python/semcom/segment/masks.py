@@ -19,7 +19,7 @@ GRID = SIDE // 4
 class Embedding:
     """What the encoder made of one image.
 
-    Parameters
+    Attributes
     ----------
     features : float32 [1, 256, 64, 64]
         The decoder's input.
@@ -36,7 +36,7 @@ class Embedding:
 class Segmentation:
     """A mask, and how far it is to be trusted.
 
-    Parameters
+    Attributes
     ----------
     mask : bool [H, W]
         True inside.
@@ -55,7 +55,7 @@ class Candidates:
     The three are thought of as a part, a larger part and the whole. ``h`` and ``w`` are those of the network's own
     256x256 grid as far as the image covers it; see ``enlarged``.
 
-    Parameters
+    Attributes
     ----------
     logits : float32 [3, h, w]
         Of a mask where above 0.

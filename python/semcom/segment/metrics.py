@@ -33,12 +33,12 @@ def confusion(found: np.ndarray, truth: np.ndarray, classes: int, void: int = 25
         Maps of different sizes, or a label that is no class.
     """
     if found.shape != truth.shape:
-        raise BadInput(f"Label maps of {found.shape} and {truth.shape} cannot be compared; give two of equal size.")
+        raise BadInput(f"label maps of {found.shape} and {truth.shape} cannot be compared; give two of equal size")
     known = truth != void
     found, truth = found[known].astype(np.intp), truth[known].astype(np.intp)
     for labels in (found, truth):
         if labels.size and not (labels.min() >= 0 and labels.max() < classes):
-            raise BadInput(f"A label map of {classes} classes holds labels from {labels.min()} to {labels.max()}.")
+            raise BadInput(f"a label map of {classes} classes holds labels from {labels.min()} to {labels.max()}")
     return np.bincount(truth * classes + found, minlength=classes**2).reshape(classes, classes)
 
 
@@ -127,7 +127,7 @@ def boundary_match(found: np.ndarray, truth: np.ndarray, tolerance: float = 0.00
         Precision and recall, 0 to 1.
     """
     if found.shape != truth.shape:
-        raise BadInput(f"Boundaries of {found.shape} and {truth.shape} cannot be compared; give two of equal size.")
+        raise BadInput(f"boundaries of {found.shape} and {truth.shape} cannot be compared; give two of equal size")
     radius = math.ceil(tolerance * math.hypot(*truth.shape))
     precision = _grown(truth, radius)[found].mean() if found.any() else 1.0
     recall = _grown(found, radius)[truth].mean() if truth.any() else 1.0

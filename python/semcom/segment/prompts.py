@@ -24,7 +24,7 @@ _FORMS = "point:X,Y[,0|1], box:X0,Y0,X1,Y1, mask:FILE, class:NAME or everything"
 class Point:
     """A point inside the object or outside it.
 
-    Parameters
+    Attributes
     ----------
     x, y : float
         Pixels.
@@ -44,7 +44,7 @@ class Point:
 class Box:
     """The object's bounding box.
 
-    Parameters
+    Attributes
     ----------
     x0, y0, x1, y1 : float
         Left, top, right and lower edge in pixels.
@@ -63,7 +63,7 @@ class Box:
 class MaskFile:
     """A picture of the image's size whose pixels that are not black lie inside.
 
-    Parameters
+    Attributes
     ----------
     path : str
         Name of the file.
@@ -79,7 +79,7 @@ class MaskFile:
 class ClassName:
     """All objects of a class.
 
-    Parameters
+    Attributes
     ----------
     name : str
         In PASCAL VOC, see ``classes.VOC``.
@@ -133,13 +133,13 @@ def parse_prompt(text: str) -> Prompt:
         return _box(text, rest)
     if kind == "mask" and colon:
         if not rest:
-            raise BadInput(f"Prompt {text!r} names no file; write mask:FILE.")
+            raise BadInput(f"prompt {text!r} names no file; write mask:FILE")
         return MaskFile(rest)
     if kind == "class" and colon:
         if not rest:
-            raise BadInput(f"Prompt {text!r} names no class; write class:NAME.")
+            raise BadInput(f"prompt {text!r} names no class; write class:NAME")
         return ClassName(rest)
-    raise BadInput(f"Prompt {text!r} is not understood; write {_FORMS}.")
+    raise BadInput(f"prompt {text!r} is not understood; write {_FORMS}")
 
 
 def validate(prompts: Iterable[Prompt], height: int, width: int) -> None:
@@ -170,7 +170,7 @@ def validate(prompts: Iterable[Prompt], height: int, width: int) -> None:
                 load_mask(prompt.path, height, width)
             case ClassName():
                 if prompt.name not in VOC:
-                    raise BadInput(f"There is no class {prompt.name!r}; choose from {', '.join(VOC)}.")
+                    raise BadInput(f"there is no class {prompt.name!r}; choose from {', '.join(VOC)}")
 
 
 def _numbers(text: str, rest: str, form: str, counts: tuple[int, ...]) -> list[float]:
@@ -178,11 +178,11 @@ def _numbers(text: str, rest: str, form: str, counts: tuple[int, ...]) -> list[f
     try:
         values = [float(part) for part in parts]
     except ValueError:
-        raise BadInput(f"Prompt {text!r} has a part that is not a number; write {form}.") from None
+        raise BadInput(f"prompt {text!r} has a part that is not a number; write {form}") from None
     if len(parts) not in counts:
-        raise BadInput(f"Prompt {text!r} has {len(parts)} numbers; write {form}.")
+        raise BadInput(f"prompt {text!r} has {len(parts)} numbers; write {form}")
     if not all(math.isfinite(value) for value in values):
-        raise BadInput(f"Prompt {text!r} has a number that is not finite; write {form} with pixel coordinates.")
+        raise BadInput(f"prompt {text!r} has a number that is not finite; write {form} with pixel coordinates")
     return values
 
 
@@ -190,7 +190,7 @@ def _point(text: str, rest: str) -> Point:
     values = _numbers(text, rest, "point:X,Y or point:X,Y,0|1", (2, 3))
     label = values[2] if len(values) == 3 else 1
     if label not in (0, 1):
-        raise BadInput(f"Prompt {text!r} has the label {label:g}; write 1 for inside or 0 for outside.")
+        raise BadInput(f"prompt {text!r} has the label {label:g}; write 1 for inside or 0 for outside")
     return Point(values[0], values[1], int(label))
 
 
@@ -202,18 +202,18 @@ def _box(text: str, rest: str) -> Box:
 
 def _check_edges(box: Box, text: str) -> None:
     if not (box.x0 < box.x1 and box.y0 < box.y1):
-        raise BadInput(f"Prompt {text!r} has no area; write the upper left corner first, then the lower right one.")
+        raise BadInput(f"prompt {text!r} has no area; write the upper left corner first, then the lower right one")
 
 
 def _check_point(point: Point, height: int, width: int) -> None:
     if point.label not in (0, 1):
-        raise BadInput(f"Prompt {str(point)!r} has the label {point.label}; use 1 for inside or 0 for outside.")
+        raise BadInput(f"prompt {str(point)!r} has the label {point.label}; use 1 for inside or 0 for outside")
     # written so that NaN fails too
     if not (0 <= point.x < width and 0 <= point.y < height):
-        raise BadInput(f"Prompt {str(point)!r} lies outside the image, which is {width} wide and {height} high.")
+        raise BadInput(f"prompt {str(point)!r} lies outside the image, which is {width} wide and {height} high")
 
 
 def _check_box(box: Box, height: int, width: int) -> None:
     if not (box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height):
-        raise BadInput(f"Prompt {str(box)!r} reaches outside the image, which is {width} wide and {height} high.")
+        raise BadInput(f"prompt {str(box)!r} reaches outside the image, which is {width} wide and {height} high")
     _check_edges(box, str(box))

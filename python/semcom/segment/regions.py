@@ -22,8 +22,8 @@ def touching(regions: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, n
 
     Returns
     -------
-    first, second, edges : int64 [n]
-        Two regions, each pair once, ``first < second``, and how many edges they share.
+    int64 [n], int64 [n], int64 [n]
+        Two regions, each pair once, the first less than the second, and how many edges they share.
     """
     pairs = []
     for a, b in ((regions[:, :-1], regions[:, 1:]), (regions[:-1], regions[1:])):
@@ -48,8 +48,8 @@ def merged(labels: np.ndarray, least: int, most: int | None = None) -> tuple[np.
 
     Returns
     -------
-    int64 [H, W]
-        And the count; connected and numbered in the order of their first pixels, row by row.
+    int64 [H, W], int
+        Regions and their count; connected and numbered in the order of their first pixels, row by row.
     """
     found = components(labels, corners=False)
     regions, areas, count = found.ids, found.areas, len(found.areas)

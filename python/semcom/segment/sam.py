@@ -82,7 +82,7 @@ class Sam:
             Of this image.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise BadInput(f"SAM takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}.")
+            raise BadInput(f"SAM takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
         height, width = image.shape[:2]
         encoder = onnx.session(self._encoder, **self._settings)
         (features,) = encoder.run(None, {"input": _frame(image)})
@@ -127,11 +127,11 @@ class Sam:
             away from, or ``ClassName`` without a class map of the image's size.
         """
         if not prompts:
-            raise BadInput("There is no prompt; give a point, a box, a mask file, a class or everything.")
+            raise BadInput("there is no prompt; give a point, a box, a mask file, a class or everything")
         validate(prompts, embedding.height, embedding.width)
         mask = np.zeros((embedding.height, embedding.width), bool)
         if any(isinstance(prompt, ClassName) for prompt in prompts) and (labels is None or labels.shape != mask.shape):
-            raise BadInput("A class prompt needs the image's class map; run the class segmenter on the image first.")
+            raise BadInput("a class prompt needs the image's class map; run the class segmenter on the image first")
         parts = [self._ask(embedding, points, box) for points, box in _questions(prompts)]
         for prompt in prompts:
             match prompt:
@@ -247,7 +247,7 @@ def _questions(prompts: Sequence[Prompt]) -> list[tuple[list[Point], Box | None]
     boxes = [p for p in prompts if isinstance(p, Box)]
     positive = any(p.label == 1 for p in points)
     if points and not positive and not boxes:
-        raise BadInput("Negative points need something to take away from; add a point inside the object or a box.")
+        raise BadInput("negative points need something to take away from; add a point inside the object or a box")
     if len(boxes) == 1:
         return [(points, boxes[0])]
     negative = [p for p in points if p.label == 0]

@@ -37,10 +37,14 @@ class SemanticSegmenter(Protocol):
     """
 
     @property
-    def classes(self) -> Sequence[str]: ...
+    def classes(self) -> Sequence[str]:
+        """Names by label."""
+        ...
 
     @property
-    def weights(self) -> dict[str, str]: ...
+    def weights(self) -> dict[str, str]:
+        """File name -> sha256."""
+        ...
 
     def segment(self, image: np.ndarray) -> np.ndarray:
         """The class of each pixel.
@@ -107,7 +111,7 @@ class ClassSegmenter:
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise BadInput(
-                f"The class segmenter takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}."
+                f"the class segmenter takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}"
             )
         session, frame = onnx.session(self._path, **self._settings), _frame(image)
         (scores,) = session.run(None, {"image": frame})

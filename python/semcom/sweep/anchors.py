@@ -15,7 +15,17 @@ IMAGES = frozenset(f"kodim{number:02d}.png" for number in range(1, 25))
 
 @dataclass(frozen=True)
 class Anchor:
-    """``psnr_db`` by Es/N0 in dB, and where it is from."""
+    """A published curve.
+
+    Attributes
+    ----------
+    label : str
+        What a figure calls it.
+    source : str
+        Where it is from.
+    psnr_db : dict of float to float
+        Es/N0 in dB to mean PSNR in dB.
+    """
 
     label: str
     source: str

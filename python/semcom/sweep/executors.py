@@ -35,7 +35,15 @@ WORKER_SETTINGS = {
 
 @dataclass(frozen=True)
 class Task:
-    """One image under one condition; ``key`` names everything that its result depends on."""
+    """One image under one condition.
+
+    Attributes
+    ----------
+    key : str
+        Names everything that its result depends on.
+    condition : Condition
+        The channel, and what is known of it.
+    """
 
     key: str
     condition: Condition
@@ -45,7 +53,20 @@ class Task:
 class Group:
     """All that is measured of one encoded image.
 
-    ``load`` reads the image, uint8 [H,W,3]; it is called in the process that runs the sweep.
+    Attributes
+    ----------
+    image : str
+        Its name.
+    rate : str or None
+        k/n as text; None for the scheme's own.
+    load : callable
+        Reads the image, uint8 [H, W, 3]; it is called in the process that runs the sweep.
+    encoding : Encoding
+        How the image is encoded.
+    metrics : tuple of str
+        Of ``METRICS``.
+    tasks : tuple of Task
+        The conditions.
     """
 
     image: str
@@ -81,10 +102,22 @@ def in_process(groups: Iterable[Group]) -> Iterator[Result]:
 def dask_workers(count: int) -> Iterator[Executor]:
     """Worker processes on this machine, one thread each.
 
+    Parameters
+    ----------
+    count : int
+        How many, at least 1.
+
+    Yields
+    ------
+    Executor
+        Works as long as the context lasts.
+
     Raises
     ------
-    BadInput : a count below 1.
-    Missing : Dask is not installed.
+    BadInput
+        A count below 1.
+    Missing
+        Dask is not installed.
     """
     if count < 1:
         raise BadInput(
@@ -111,10 +144,22 @@ def dask_workers(count: int) -> Iterator[Executor]:
 def dask_cluster(address: str) -> Iterator[Executor]:
     """The workers of a running Dask scheduler; they need this version of gr-semcom and its weights.
 
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, "tcp://host:8786".
+
+    Yields
+    ------
+    Executor
+        Works as long as the context lasts.
+
     Raises
     ------
-    BadInput : nobody answers at the address, or the cluster has no workers.
-    Missing : Dask is not installed.
+    BadInput
+        Nobody answers at the address, or the cluster has no workers.
+    Missing
+        Dask is not installed.
     """
     distributed = _distributed()
     logging.getLogger("distributed").setLevel(logging.CRITICAL)

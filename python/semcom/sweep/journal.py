@@ -17,11 +17,20 @@ class Journal:
 
     A line that was cut short when the process died, and anything behind it, is dropped.
 
-    ``results`` : what was found, by key.
+    Parameters
+    ----------
+    path : Path
+        Of the file, which is made where there is none.
+
+    Attributes
+    ----------
+    results : dict of str to dict
+        What was found, by key.
 
     Raises
     ------
-    BadInput : the file cannot be written there, or another process writes to it.
+    BadInput
+        The file cannot be written there, or another process writes to it.
     """
 
     def __init__(self, path: Path):

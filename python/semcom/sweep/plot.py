@@ -24,7 +24,17 @@ MARKERS = "osD^vP*X<>"
 
 @dataclass(frozen=True)
 class Line:
-    """What one line shows: what sets it apart from the others, and its points in order of x."""
+    """What one line shows.
+
+    Attributes
+    ----------
+    traits : dict of str to str
+        What sets it apart from the others.
+    x, y : tuple of float
+        Its points, in order of x.
+    outage : tuple of float or None
+        The 10 % outage of PSNR at each, None where there are too few pictures to tell.
+    """
 
     traits: dict[str, str]
     x: tuple[float, ...]
@@ -39,13 +49,25 @@ def plot(files: Sequence[Path], out: Path, metric: str = "psnr", x: str = "snr",
     between them; the 10 % outage of PSNR dashed, where there are enough pictures to tell. Published figures stand
     beside in grey where the images are the 24 of Kodak at k/n = 1/12 over AWGN.
 
-    channel : only its points; None for all.
-    metric : of ``METRICS``; x : of ``AXES``; out : SVG, PNG or PDF by its suffix.
+    Parameters
+    ----------
+    files : sequence of Path
+        JSON files that sweeps wrote.
+    out : Path
+        SVG, PNG or PDF by its suffix.
+    metric : str
+        Of ``METRICS``.
+    x : str
+        Of ``AXES``.
+    channel : str, optional
+        Only its points; by default all.
 
     Raises
     ------
-    BadInput : a file is no record of a sweep, there is nothing of this metric in them, or ``out`` cannot be written.
-    Missing : Matplotlib is not installed.
+    BadInput
+        A file is no record of a sweep, there is nothing of this metric in them, or ``out`` cannot be written.
+    Missing
+        Matplotlib is not installed.
     """
     for name, value, known in (("metric", metric, METRICS), ("x", x, AXES), ("out", out.suffix.lower(), SUFFIXES)):
         if value not in known:

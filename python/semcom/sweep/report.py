@@ -39,7 +39,25 @@ def report(
 ) -> dict[str, Any]:
     """The JSON object of a sweep: what was measured, of what, and how to measure it again.
 
-    names : of all images; results : figures of each image, rate and condition; failures : by image and rate.
+    Parameters
+    ----------
+    settings : SweepSettings
+        Of the sweep.
+    names : sequence of str
+        Of all images.
+    rates : sequence of str or None
+        k/n as text; None for the scheme's own.
+    weights : mapping of str to str
+        File name to sha256 of the weights in use.
+    results : mapping
+        (image, rate, condition) to figures.
+    failures : mapping
+        (image, rate) to what went wrong.
+
+    Returns
+    -------
+    dict
+        What JSON can hold.
     """
     scheme, options = settings.scheme_options()
     points = []
@@ -110,9 +128,19 @@ def _point(rate: str | None, condition: Condition, figures: Mapping[str, Figures
 
 
 def outage(psnrs: Sequence[float | None], share: float) -> float | None:
-    """The PSNR that ``share`` of the pictures do not exceed, those that never came (None) the worst of all.
+    """The PSNR that ``share`` of the pictures do not exceed, those that did not arrive the worst of all.
 
-    None where that is a picture that never came, or where there are fewer than 1/share pictures.
+    Parameters
+    ----------
+    psnrs : sequence of float or None
+        dB; None for a picture that did not arrive.
+    share : float
+        0 to 1.
+
+    Returns
+    -------
+    float or None
+        dB; None where that is a picture that did not arrive, or where there are fewer than 1/share pictures.
     """
     count = math.ceil(share * len(psnrs) - 1e-9)
     if len(psnrs) * share < 1 - 1e-9:

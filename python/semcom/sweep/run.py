@@ -29,9 +29,16 @@ Say = Callable[[str], None]
 class Outcome:
     """What became of a sweep.
 
-    path : of the JSON file; None if nothing could be measured, and no file was written.
-    points : lines of the figure; images : measured under at least one of them.
-    measured, reused : tasks done now, and taken from the journal of a sweep that did not end.
+    Attributes
+    ----------
+    path : Path or None
+        Of the JSON file; None if nothing could be measured, and no file was written.
+    points : int
+        Lines of the figure.
+    images : int
+        Images measured under at least one of them.
+    measured, reused : int
+        Tasks done now, and taken from the journal of a sweep that did not end.
     """
 
     path: Path | None
@@ -55,14 +62,28 @@ def sweep(
     from there what was measured with the same parameters, image, weights and version. The journal is removed when the
     file is written.
 
-    executor : see :mod:`.executors`.
-    progress : called with tasks done and tasks in all.
-    say : called with a sentence for each rate that the scheme does not have and for each image that failed.
+    Parameters
+    ----------
+    settings : SweepSettings
+        What is varied, and what is held fixed.
+    executor : Executor
+        See :mod:`.executors`.
+    progress : callable, optional
+        Called with tasks done and tasks in all.
+    say : callable, optional
+        Called with a sentence for each rate that the scheme does not have and for each image that failed.
+
+    Returns
+    -------
+    Outcome
+        What was measured, and where it is.
 
     Raises
     ------
-    BadInput : no images, none of the rates can be had, or the output cannot be written.
-    Missing : weights or packages that the scheme needs are not here.
+    BadInput
+        No images, no rate that the scheme has, or the output cannot be written.
+    Missing
+        Weights or packages that the scheme needs are not here.
     """
     say = say or (lambda sentence: None)
     progress = progress or (lambda done, total: None)

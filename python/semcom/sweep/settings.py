@@ -35,6 +35,7 @@ class SweepSettings:
     out : Path
         The JSON file to write.
     scheme : str or Scheme
+        A name of the registry, or a scheme of one's own.
     options : mapping
         Options of the scheme, by name.
     snr : tuple of float
@@ -46,7 +47,7 @@ class SweepSettings:
     rates : tuple of str or None
         k/n as text, "1/12"; None for the scheme's own.
     snr_enc : float or None
-        What the encoder is told, dB; None for the SNR of the channel.
+        What the encoder reckons with, dB; None for the SNR of the channel.
     k_factor : float
         Rician K, dB.
     seed, seeds : int
@@ -148,7 +149,23 @@ class SweepSettings:
 
 
 def parse_snrs(text: str) -> tuple[float, ...]:
-    """``1:20:1`` (both ends count), ``1,4,7`` or a mixture -> decibels, in the order given, each once."""
+    """``1:20:1`` (both ends count), ``1,4,7`` or a mixture as decibels.
+
+    Parameters
+    ----------
+    text : str
+        Numbers and ranges, separated by commas.
+
+    Returns
+    -------
+    tuple of float
+        In the order given, each once.
+
+    Raises
+    ------
+    BadInput
+        A text that lists no numbers.
+    """
     values: list[float] = []
     for part in text.split(","):
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two things a worker does: encode an image, and measure it under one condition."""
+"""The two parts of a worker's task: encode an image, and measure it under one condition."""
 
 from __future__ import annotations
 
@@ -24,7 +24,23 @@ BLANK = 128  # mid-grey
 
 @dataclass(frozen=True)
 class Condition:
-    """A channel, and what is known of it at both ends; decibels, and ``lose`` a probability."""
+    """A channel, and what is known of it at both ends.
+
+    Attributes
+    ----------
+    channel : str
+        "awgn", "rayleigh" or "rician".
+    csi : str
+        "ideal", "pilot" or "none".
+    snr_db, snr_enc_db : float
+        Es/N0 of the channel, and what the encoder reckons with, dB.
+    k_factor_db : float
+        Rician K, dB.
+    lose : float
+        Probability that a fragment is lost.
+    seeds : tuple of int
+        Of the realisations.
+    """
 
     channel: str
     csi: str
@@ -42,10 +58,11 @@ class Encoding:
     Attributes
     ----------
     scheme : Scheme
+        One that is registered.
     options : Options
         Of the scheme.
     conditions : Conditions
-        What the encoder is told.
+        What the encoder reckons with.
     """
 
     scheme: Scheme
@@ -55,7 +72,19 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Encoded:
-    """An image uint8 [H, W, 3] as bursts, the time they took, and the weights that made them."""
+    """An image as bursts.
+
+    Attributes
+    ----------
+    image : uint8 [H, W, 3]
+        RGB.
+    bursts : list of (BurstHeader, complex64 [n])
+        In the order in which they are sent.
+    seconds : float
+        The time that encoding took.
+    weights : dict of str to str
+        File name to sha256 of the weights that made them.
+    """
 
     image: np.ndarray
     bursts: list[tuple[BurstHeader, np.ndarray]]

@@ -56,7 +56,7 @@ def noise_variance(snr_db: torch.Tensor) -> torch.Tensor:
 class Fading:
     """What befalls the fragments of an image, as drawn for each image of a batch.
 
-    Parameters
+    Attributes
     ----------
     rayleigh : float, default 0.0
         Share of images sent through block Rayleigh fading, one complex gain per fragment, known at the receiver.
@@ -147,7 +147,7 @@ class Conditions:
 
     A network takes of this what its paper has.
 
-    Parameters
+    Attributes
     ----------
     snr_db : tuple of 2 float, optional
         Lowest and highest Es/N0.

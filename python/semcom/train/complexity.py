@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 class Complexity:
     """Of one network at one image size.
 
-    Parameters
+    Attributes
     ----------
     parameters : int
         Of the whole network, what both halves use counted once.

@@ -21,7 +21,7 @@ from .models import NETWORKS
 class Part:
     """One direction of a coder, as it is exported.
 
-    Parameters
+    Attributes
     ----------
     name : str
         "encoder" or "decoder".

@@ -60,7 +60,7 @@ class Labelled:
         self.rng = np.random.default_rng(seed)
         truths = {stem: content for path in masks for stem, content in image_files(path)}
         found: list[tuple[np.ndarray, np.ndarray]] = []
-        untold: list[tuple[str, np.ndarray]] = []
+        unlabelled: list[tuple[str, np.ndarray]] = []
         for path in data:
             for stem, content in image_files(path):
                 picture = Image.open(io.BytesIO(content)).convert("RGB")
@@ -69,14 +69,14 @@ class Labelled:
                     classes = Image.open(io.BytesIO(truths[key]))
                     found.append((np.asarray(picture), fit_square(classes, picture.size)))
                 else:
-                    untold.append((f"{path.name}/{stem}", np.asarray(picture)))
+                    unlabelled.append((f"{path.name}/{stem}", np.asarray(picture)))
         if len(found) < 2:
             raise BadInput(f"{len(found)} photographs in {', '.join(map(str, data))} have a class map; two are needed")
         count = min(HELD_OUT, max(1, len(found) // 8))
         self.held_out = found[:: len(found) // count][:count]
         kept = {id(image) for image, _ in self.held_out}
         self.true = [pair for pair in found if id(pair[0]) not in kept]
-        self.taught = _taught(untold, teacher, cache) if teacher else []
+        self.taught = _taught(unlabelled, teacher, cache) if teacher else []
         everything = self.true + self.taught
         shown = np.array([np.bincount(classes.ravel(), minlength=256) / classes.size for _, classes in everything])
         of_each = [np.flatnonzero(shown[:, label] > MIN_SHOWN) for label in range(1, len(VOC))]
@@ -156,10 +156,12 @@ class Labelled:
         return (x + 12 * drawn[3:6, :, 0, 0, 0].T[:, :, None, None]).clamp(0, 255)
 
 
-def _taught(untold: list[tuple[str, np.ndarray]], teacher: Path, cache: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+def _taught(
+    unlabelled: list[tuple[str, np.ndarray]], teacher: Path, cache: Path
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """What the teacher sees in each photograph: a network of 513x513 bytes that answers with labels."""
     known = dict(np.load(cache)) if cache.exists() else {}
-    if any(name not in known for name, _ in untold):
+    if any(name not in known for name, _ in unlabelled):
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError:
@@ -168,7 +170,7 @@ def _taught(untold: list[tuple[str, np.ndarray]], teacher: Path, cache: Path) ->
         network.allocate_tensors()
         put, got = network.get_input_details()[0], network.get_output_details()[0]
         side = int(put["shape"][1])
-        for name, image in untold:
+        for name, image in unlabelled:
             picture = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
             network.set_tensor(put["index"], np.asarray(picture)[None])
             network.invoke()
@@ -177,7 +179,7 @@ def _taught(untold: list[tuple[str, np.ndarray]], teacher: Path, cache: Path) ->
             known[name] = np.asarray(small)
         cache.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(cache, **known)
-    return [(image, known[name]) for name, image in untold]
+    return [(image, known[name]) for name, image in unlabelled]
 
 
 def mean_iou(counts: np.ndarray) -> float:

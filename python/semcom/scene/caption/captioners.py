@@ -70,5 +70,5 @@ def captioner(name: str, threads: int = 2) -> Captioner:
     if name == "composed":
         return ComposedCaptioner()
     if name not in CHECKPOINTS:
-        raise BadInput(f"There is no captioner {name!r}; choose from {', '.join(CAPTIONERS)}.")
+        raise BadInput(f"there is no captioner {name!r}; choose from {', '.join(CAPTIONERS)}")
     return TransformersCaptioner(name, threads)

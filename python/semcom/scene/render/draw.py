@@ -44,6 +44,7 @@ def class_map(
     Returns
     -------
     uint8 [H, W, 3]
+        RGB.
     """
     height, width = height or labels.shape[0], width or labels.shape[1]
     picture = Image.fromarray(PALETTE[np.minimum(labels, len(PALETTE) - 1)]).resize((width, height), 0)
@@ -96,6 +97,7 @@ def outlines(segments: np.ndarray, height: int = 0, width: int = 0) -> np.ndarra
     Returns
     -------
     uint8 [H, W, 3]
+        RGB.
         RGB.
     """
     height, width = height or segments.shape[0], width or segments.shape[1]

@@ -27,7 +27,7 @@ _GREY = 128
 class Inset:
     """A picture that is laid into its place in a larger one.
 
-    Parameters
+    Attributes
     ----------
     box : tuple of 4 int
         X0, y0, x1, y1, pixels of the larger picture, x1 and y1 exclusive.
@@ -74,6 +74,7 @@ def rebuild(
     Returns
     -------
     uint8 [height, width, 3]
+        RGB.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def rebuild(
         Parts that do not fit one another or the size.
     """
     if partition is not None and partition.shape != (height, width):
-        raise BadInput(f"A partition of {partition.shape} does not fit a picture of {(height, width)}.")
+        raise BadInput(f"a partition of {partition.shape} does not fit a picture of {(height, width)}")
     if colours is not None:
         _check(colours)
     if partition is not None and not partition.any():
@@ -102,7 +103,7 @@ def rebuild(
 def _surfaces(partition: np.ndarray, colours: Colours, seed: int, texture: float) -> np.ndarray:
     """float64 [H, W, 3], luma and colour differences as the colours have them."""
     if partition.max() > len(colours.values):
-        raise BadInput(f"There are {partition.max()} segments but colours of {len(colours.values)}; take one scene's.")
+        raise BadInput(f"there are {partition.max()} segments but colours of {len(colours.values)}; take one scene's")
     planes = np.zeros((*partition.shape, 3))
     means = _means(colours)
     numbers = colours.values.astype(np.int32)
@@ -151,11 +152,11 @@ def _pasted(picture: np.ndarray, piece: Inset) -> np.ndarray:
     height, width = picture.shape[:2]
     x0, y0, x1, y1 = piece.box
     if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
-        raise BadInput(f"A sub-image's box {piece.box} reaches outside the picture, {width} wide and {height} high.")
+        raise BadInput(f"a sub-image's box {piece.box} reaches outside the picture, {width} wide and {height} high")
     if piece.image.dtype != np.uint8 or piece.image.ndim != 3 or piece.image.shape[2] != 3 or not piece.image.size:
-        raise BadInput(f"A sub-image is uint8 [h, w, 3], not {piece.image.dtype} {list(piece.image.shape)}.")
+        raise BadInput(f"a sub-image is uint8 [h, w, 3], not {piece.image.dtype} {list(piece.image.shape)}")
     if piece.mask is not None and piece.mask.shape != (height, width):
-        raise BadInput(f"A sub-image's mask of {piece.mask.shape} does not fit a picture of {(height, width)}.")
+        raise BadInput(f"a sub-image's mask of {piece.mask.shape} does not fit a picture of {(height, width)}")
     image = Image.fromarray(piece.image).resize((x1 - x0, y1 - y0), Image.Resampling.BICUBIC)
     down = _ramp(y1 - y0, y0 > 0, y1 < height)
     across = _ramp(x1 - x0, x0 > 0, x1 < width)
@@ -196,5 +197,5 @@ def _blurred(plane: np.ndarray, radius: int) -> np.ndarray:
 def _check(colours: Colours) -> None:
     values = colours.values
     if values.dtype != np.uint8 or values.ndim != 2 or values.shape[1] != COLUMNS:
-        raise BadInput(f"Colours are uint8 [N, {COLUMNS}], not {values.dtype} {list(values.shape)}.")
+        raise BadInput(f"colours are uint8 [N, {COLUMNS}], not {values.dtype} {list(values.shape)}")
     check_step(colours.step)

@@ -173,4 +173,4 @@ def check_step(step: int) -> None:
         It is out of range.
     """
     if not 1 <= step <= 255:
-        raise BadInput(f"The step of colours is 1 to 255, not {step}.")
+        raise BadInput(f"the step of colours is 1 to 255, not {step}")

@@ -44,7 +44,7 @@ class GDN(nn.Module):
     """
 
     offset = 2.0**-36
-    least_beta = 1e-6
+    min_beta = 1e-6
 
     def __init__(self, width: int, inverse: bool = False):
         super().__init__()
@@ -55,7 +55,7 @@ class GDN(nn.Module):
     @property
     def beta(self) -> torch.Tensor:
         """[width], at least 1e-6."""
-        return _bounded(self.root_beta, (self.least_beta + self.offset) ** 0.5).square() - self.offset
+        return _bounded(self.root_beta, (self.min_beta + self.offset) ** 0.5).square() - self.offset
 
     @property
     def gamma(self) -> torch.Tensor:

@@ -296,15 +296,15 @@ class Semcom(nn.Module):
         row = snr_db.round().clamp(*SNR_RANGE).long() - SNR_RANGE[0]
         return self.allocations[row, channels.long() // 2][:, :, None, None]
 
-    def _amplitudes(self, told: torch.Tensor, allocation: torch.Tensor) -> torch.Tensor:
+    def _amplitudes(self, conditions: torch.Tensor, allocation: torch.Tensor) -> torch.Tensor:
         """[B,256,1,1]: the closed form, and what was learned for this SNR and rate on top, at most a factor of e.
 
-        Unbounded, the weak channels were turned down for low SNRs and never came back for high ones.
+        Unbounded, the weak channels were turned down for low SNRs and never grew again for high ones.
         """
-        return allocation * self.amplitude(told).tanh().exp()[:, :, None, None]
+        return allocation * self.amplitude(conditions).tanh().exp()[:, :, None, None]
 
     def encode(
-        self, x: torch.Tensor, told: torch.Tensor, importance: torch.Tensor, allocation: torch.Tensor
+        self, x: torch.Tensor, conditions: torch.Tensor, importance: torch.Tensor, allocation: torch.Tensor
     ) -> torch.Tensor:
         """Latent of every channel, before the prefix is cut and the power normalised.
 
@@ -312,7 +312,7 @@ class Semcom(nn.Module):
         ----------
         x : torch.Tensor [B, 3, H, W]
             Images in [0, 1], H and W multiples of 16.
-        told : torch.Tensor [B, 2]
+        conditions : torch.Tensor [B, 2]
             Conditions, see :func:`condition`.
         importance : torch.Tensor [B, 1, H/16, W/16]
             In (0, 1].
@@ -325,20 +325,20 @@ class Semcom(nn.Module):
             The latent.
         """
         centred = x - self.mean
-        features = self.encoder_features(told)
+        features = self.encoder_features(conditions)
         z = self.encoder_middle(self.encoder_in(nn.functional.pixel_unshuffle(centred, 8)), features)
         weight = importance.clamp_min(MIN_IMPORTANCE).log()
         z = self.encoder_coarse(self.encoder_down(z) + self.encoder_importance(weight), features)
         residual, gate = self.encoder_level(self.encoder_out(z), features).chunk(2, dim=1)
         latent = self.analysis(centred) + residual * self.variance.sqrt()
         attenuation = nn.functional.softplus(self.kappa) * weight
-        return latent * self._amplitudes(told, allocation) * (attenuation + gate).exp()
+        return latent * self._amplitudes(conditions, allocation) * (attenuation + gate).exp()
 
     def decode(
         self,
         y: torch.Tensor,
         noise: torch.Tensor,
-        told: torch.Tensor,
+        conditions: torch.Tensor,
         scale: torch.Tensor,
         allocation: torch.Tensor,
     ) -> torch.Tensor:
@@ -350,17 +350,19 @@ class Semcom(nn.Module):
             Symbols of unit power, 0 where nothing was sent or received.
         noise : torch.Tensor [B, 256, h, w]
             Variance of the complex noise of each symbol, at least 1e9 where nothing was sent or received.
-        told, allocation : torch.Tensor
-            As the encoder had them.
+        conditions : torch.Tensor [B, 2]
+            As the encoder had it.
         scale : torch.Tensor [B, 1, 1, 1]
             What the sender divided by.
+        allocation : torch.Tensor [B, 256, 1, 1]
+            As the encoder had it.
 
         Returns
         -------
         torch.Tensor [B, 3, H, W]
             RGB.
         """
-        amplitude = self._amplitudes(told, allocation)
+        amplitude = self._amplitudes(conditions, allocation)
         sent = (noise < LOST).to(y.dtype)
         variance = self.variance.expand_as(amplitude)
         # this image's variances: the fitted ones, scaled so that their sum gives the power that the header tells
@@ -371,7 +373,7 @@ class Semcom(nn.Module):
         trust = prior / (prior + error) * sent
         estimate = trust * y * scale / amplitude
         mean_trust = trust.mean(dim=(1, 2, 3), keepdim=True).flatten(1)
-        state = torch.cat([told, mean_trust, scale.flatten(1).clamp_min(1e-6).log()], dim=1)
+        state = torch.cat([conditions, mean_trust, scale.flatten(1).clamp_min(1e-6).log()], dim=1)
         features = self.decoder_features(state)
         z = self.decoder_in(torch.cat([estimate / variance.sqrt(), trust], dim=1))
         z = self.decoder_coarse(z, features)
@@ -384,10 +386,10 @@ class Semcom(nn.Module):
     def parts(self) -> list[tuple]:
         """What is exported, see :class:`semcom.train.export.Part`."""
         grid = (1, 1, 4, 6)
-        x, told, latent = torch.zeros(1, 3, 64, 96), torch.zeros(1, 2), torch.zeros(1, KEPT, 4, 6)
+        x, conditions, latent = torch.zeros(1, 3, 64, 96), torch.zeros(1, 2), torch.zeros(1, KEPT, 4, 6)
         importance, scale, allocation = torch.ones(grid), torch.ones(1, 1, 1, 1), torch.ones(1, KEPT, 1, 1)
-        sending = {"x": x, "told": told, "importance": importance, "allocation": allocation}
-        receiving = {"y": latent, "noise": latent + 0.1, "told": told, "scale": scale, "allocation": allocation}
+        sending = {"x": x, "told": conditions, "importance": importance, "allocation": allocation}
+        receiving = {"y": latent, "noise": latent + 0.1, "told": conditions, "scale": scale, "allocation": allocation}
         return [("encoder", "encode", sending, "y"), ("decoder", "decode", receiving, "x_hat")]
 
     def fold(self) -> None:
@@ -407,7 +409,7 @@ class Semcom(nn.Module):
         channels: torch.Tensor | None = None,
         fading: Fading = AWGN,
         importance: torch.Tensor | None = None,
-        told_db: torch.Tensor | None = None,
+        assumed_db: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Encoder, power normalisation, channel, decoder: what training and validation run.
 
@@ -423,7 +425,7 @@ class Semcom(nn.Module):
             What befalls the fragments.
         importance : torch.Tensor [B, 1, H/16, W/16], optional
             In (0, 1]; 1 everywhere if left out.
-        told_db : torch.Tensor [B], optional
+        assumed_db : torch.Tensor [B], optional
             What the encoder takes the SNR to be, as a rule ``snr_db``.
 
         Returns
@@ -433,17 +435,17 @@ class Semcom(nn.Module):
         """
         if channels is None:
             channels = torch.full_like(snr_db, KEPT // 2)
-        told_db = (snr_db if told_db is None else told_db).round().clamp(*SNR_RANGE)
-        told, allocation = condition(told_db, channels), self.allocation(told_db, channels)
+        assumed_db = (snr_db if assumed_db is None else assumed_db).round().clamp(*SNR_RANGE)
+        conditions, allocation = condition(assumed_db, channels), self.allocation(assumed_db, channels)
         grid = (x.shape[0], 1, x.shape[2] // PATCH, x.shape[3] // PATCH)
         importance = torch.ones(grid, device=x.device) if importance is None else importance
-        y = self.encode(x, told, importance, allocation)
+        y = self.encode(x, conditions, importance, allocation)
         index = torch.arange(KEPT, device=x.device).view(1, -1, 1, 1)
         sent = (index < channels.view(-1, 1, 1, 1)).to(y.dtype)
         z, scale = normalised(y, sent)
         received, noise = transmit(z, snr_db, fading)
         noise = torch.where(sent > 0, noise.clamp_max(LOST), torch.full_like(noise, LOST))
-        return self.decode(received * sent, noise, told, scale, allocation)
+        return self.decode(received * sent, noise, conditions, scale, allocation)
 
     def training_loss(self, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         """Loss with each image of the batch at an SNR, rate, fading and importance of its own.
@@ -461,9 +463,9 @@ class Semcom(nn.Module):
             A scalar.
         """
         snr_db = conditions.draw_snr(x)
-        told_db = torch.where(torch.rand_like(snr_db) < conditions.mismatched, conditions.draw_snr(x), snr_db)
+        assumed_db = torch.where(torch.rand_like(snr_db) < conditions.mismatched, conditions.draw_snr(x), snr_db)
         channels = conditions.draw_channels(x)
         importance = conditions.draw_importance(x, PATCH)
-        x_hat = self.link(x, snr_db, channels, conditions.fading, importance, told_db)
+        x_hat = self.link(x, snr_db, channels, conditions.fading, importance, assumed_db)
         weight = nn.functional.interpolate(importance, scale_factor=PATCH, mode="nearest")
         return psnr_loss(x, x_hat, weight)

@@ -532,3 +532,44 @@ def test_received_files_carry_the_name(photo, tmp_path):
     record = json.loads((tmp_path / "got" / "harbour.json").read_text())
     assert record["scheme"] == "digital" and Path(record["images"]["received"]).name == "harbour_received.png"
     assert io.load(Path(record["images"]["received"])).shape == (160, 192, 3)
+
+
+def test_a_mistake_in_a_scheme_of_ones_own_is_found_by_its_line(toy, photo, tmp_path, monkeypatch):
+    """In encode and in the decoder alike: type, file and line, and the flowgraph ends."""
+
+    class Broken:
+        def feed(self, part):
+            raise AttributeError("no such field")
+
+    for name, value in (("encode", lambda *_: None), ("decoder", lambda *_: Broken())):
+        monkeypatch.setattr(toy, name, value)
+        report = loopback(LoopbackSettings(photo, tmp_path / name, "toy", st_lpips=False)).measure()
+        assert "AttributeError at" in report["error"] and ".py:" in report["error"]
+        monkeypatch.undo()
+        monkeypatch.setattr(registry, "_registered", registry._registered | {"toy": toy()})
+
+
+@pytest.mark.parametrize("rate", ["1/6", "1/12"])
+def test_a_rate_that_a_pair_does_not_have_is_a_bad_argument(pair, photo, tmp_path, capsys, rate):
+    args = ["loopback", str(photo), "--scheme", pair, "--rate", rate, "--out", str(tmp_path / "o")]
+    assert main(args) == 2
+    err = capsys.readouterr().err
+    assert "k/n = 0.03125 only" in err and err.count("\n") == 1
+
+
+def test_a_pair_that_the_receiver_does_not_have_is_named(pair, smooth_image):
+    images, said = received(bursts_of(pair, smooth_image(48, 64)))
+    assert images[0].error and len(said) == 1
+    assert "set the receiver to onnx:ENCODER.onnx,DECODER.onnx" in said[0]
+
+
+def test_schemes_are_at_hand_after_one_import():
+    code = "from gnuradio import semcom; print(semcom.schemes.get('softcast').code)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "0\n" and done.stderr == ""
+
+
+def test_pictures_over_the_waveform_have_the_names_of_what_was_sent(photo, tmp_path):
+    """Where the name does not cross the air the sender's picture beside them has it."""
+    settings = LoopbackSettings(photo, tmp_path / "o", "softcast", level="waveform", st_lpips=False)
+    assert Path(loopback(settings).measure()["images"]["received"]).name == "a_received.png"

@@ -55,10 +55,14 @@ _EXPORTS = {
     "soft_demapper": ".semcom_python",
 }
 
-__all__ = ["__version__", *_EXPORTS]
+_PACKAGES = ("schemes",)  # of the domain, for those who bring a scheme of their own
+
+__all__ = ["__version__", *_EXPORTS, *_PACKAGES]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f".{name}", __name__)
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_EXPORTS[name], __name__), name)

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 
 class SemcomError(Exception):
     """Base class of the errors that a user can cause or mend.
@@ -50,3 +53,24 @@ class Missing(SemcomError):
     """Something that must be installed or fetched first (exit status 3)."""
 
     exit_status = 3
+
+
+def sentence_of(error: Exception) -> str:
+    """What an error says, in one line.
+
+    Parameters
+    ----------
+    error : Exception
+        Raised before.
+
+    Returns
+    -------
+    str
+        Its own words where they are meant for a user; else with its type and the line that raised it, since somebody
+        has to mend that line: that of a scheme of one's own, say.
+    """
+    words = " ".join(str(error).split())
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, SemcomError | ValueError) or not frames:
+        return words
+    return f"{type(error).__name__} at {Path(frames[-1].filename).name}:{frames[-1].lineno}: {words}"

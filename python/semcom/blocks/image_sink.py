@@ -101,6 +101,10 @@ class image_sink(worker_block):
         del self._held[number]
         *_, last = self._titles
         result = dict(held[last][1])
+        # the name may not have crossed the air, while another of the pictures has it
+        named = [known["name"] for _, known in held.values() if known.get("name")]
+        if named:
+            result.setdefault("name", named[0])
         errors = [m["error"] for _, m in held.values() if "error" in m]
         if errors:
             result["error"] = errors[0]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pmt
 
-from ..errors import SemcomError
+from ..errors import SemcomError, sentence_of
 from . import pdu
 from .base import message_block
 
@@ -85,7 +85,7 @@ class worker_block(message_block):
         try:
             function(*args)
         except Exception as error:  # a worker that dies would stall the flowgraph: every error is reported instead
-            self.report("", f"{self.name()}: {error}", error)
+            self.report("", f"{self.name()}: {sentence_of(error)}", error)
 
     def _take(self, port: str, msg: pmt.pmt_base) -> None:
         meta = {} if port in self.signal_ports else pdu.meta_of(msg)
@@ -96,8 +96,8 @@ class worker_block(message_block):
         try:
             self.work_on(port, msg, meta)
         except Exception as error:  # same reason as above, and the image must be acknowledged
-            self.report(meta.get("name", ""), str(error), error)
-            self.fail(meta, str(error))
+            self.report(meta.get("name", ""), sentence_of(error), error)
+            self.fail(meta, sentence_of(error))
         finally:
             self.seconds += time.perf_counter() - begun
 

@@ -113,7 +113,12 @@ class PairCoder:
                 "that divides both sides was expected"
             )
         self._stride = height // rows
-        back = self._run_decoder(latent, np.zeros_like(latent), 10)
+        try:
+            back = self._run_decoder(latent, np.zeros_like(latent), 10)
+        except BadInput as error:
+            raise BadInput(
+                f"{error}; a decoder of the latent {list(latent.shape)} that {encoder.name} makes was expected"
+            ) from None
         if back.shape != (1, 3, height, width):
             raise BadInput(
                 f"{decoder.name} makes an image of shape {list(back.shape)} of the latent of {encoder.name}; "

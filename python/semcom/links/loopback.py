@@ -151,7 +151,9 @@ class loopback(gr.top_block):
         check_size(height, width, self.scheme.name, self.scheme.max_pixels)
         validate([parse_prompt(text) for text in settings.prompts], height, width)
         # loaded here, so that what is missing is said before anything runs and no stage's time includes it
-        self.weights = self.scheme.load(self.scheme.options(self._options))
+        made = self.scheme.options(self._options)
+        self.weights = self.scheme.load(made)
+        self.scheme.check_rate(settings.rate, made)
         source = image_source(str(settings.image), 1, 1)
         self.workers: dict[str, worker_block] = {}
         link = self._symbol_link if settings.level == "symbol" else self._waveform_link

@@ -28,7 +28,7 @@ from ..burst import (
     snr_field,
 )
 from ..digital import mcs_of, read_part
-from ..errors import BadInput, SemcomError, Undecodable
+from ..errors import BadInput, SemcomError, Undecodable, sentence_of
 from . import registry
 from .base import AUTO, BITS, SYMBOLS, Decoded, Decoder, ReceivedPart, Scheme, image_header
 
@@ -245,10 +245,8 @@ class Reception(_Receiving):
                 "or to the transmitter's scheme"
             )
         if scheme is None:
-            raise Refusal(
-                f"an image of scheme {registry.name_of(code)} arrived, which is not known here; set the receiver to "
-                "that scheme, or register it"
-            )
+            remedy = registry.remedy(code)
+            raise Refusal(f"an image of scheme {registry.name_of(code)} arrived, which is not known here; {remedy}")
         try:
             known = scheme.variants()
         except (SemcomError, OSError) as error:
@@ -342,7 +340,7 @@ class Reception(_Receiving):
             if decoded.image is None:
                 raise BadInput(f"scheme {state.scheme.name} made no picture of what arrived")
         except Exception as error:  # as above
-            out.append(Image(meta, None, str(error), error, views))
+            out.append(Image(meta, None, sentence_of(error), error, views))
         else:
             out.append(Image(meta | decoded.about, decoded))
 

@@ -123,6 +123,13 @@ def of_code(code: int) -> Scheme | None:
     return next((scheme for scheme in schemes().values() if scheme.code == code), None)
 
 
+def remedy(code: int) -> str:
+    """What a receiver can do about bursts of a scheme that it does not know."""
+    if code == OnnxPair.code:
+        return "set the receiver to onnx:ENCODER.onnx,DECODER.onnx with the transmitter's two files"
+    return "register that scheme at the receiver, or install the package that brings it"
+
+
 def name_of(code: int) -> str:
     """What a person calls the scheme that a burst header names."""
     scheme = of_code(code)

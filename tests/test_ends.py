@@ -78,7 +78,7 @@ def pixels(folder: Path) -> dict[str, bytes]:
 def test_two_processes_and_a_recording_give_the_same_pictures(via, photographs, recorded, tmp_path, command):
     """Every picture arrives, close to what was sent, and what is recorded is what went over ZeroMQ."""
     receiver = start("rx", "--via", via, "--count", 3, "--out", tmp_path / "live", "--json")
-    transmitter = start("tx", photographs, "--via", via, "--json")
+    transmitter = start("tx", photographs, "--via", via, "--json", "--transmission", 7)
     for process in (transmitter, receiver):
         out, err = process.communicate(timeout=MAX_SECONDS)
         assert (process.returncode, err) == (0, "")

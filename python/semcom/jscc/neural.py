@@ -48,6 +48,14 @@ def variants(scheme: str) -> dict[str, int]:
     }
 
 
+def without_weights(scheme: str) -> str:
+    """One sentence for a scheme of which no weights are here."""
+    return (
+        f"no weights of {scheme} are here; train some with `semcom train {scheme}`, export them and name their folder in "
+        "SEMCOM_MODELS"
+    )
+
+
 def load(scheme: str, variant: str, threads: int) -> tuple[InferenceSession, InferenceSession, dict[str, str]]:
     """Encoder and decoder of one variant of a scheme's weights, and the sha256 of each file.
 
@@ -74,10 +82,7 @@ def load(scheme: str, variant: str, threads: int) -> tuple[InferenceSession, Inf
     """
     known = variants(scheme)
     if not known:
-        raise Missing(
-            f"no weights of {scheme} are here; train some with `semcom train {scheme} --data PHOTOGRAPHS --out DIR "
-            f"--export {variant}` and name DIR in SEMCOM_MODELS"
-        )
+        raise Missing(without_weights(scheme))
     if variant not in known:
         raise BadInput(f"{scheme} has no weights called {variant!r}; choose {' or '.join(sorted(known))}")
     names = _names(scheme, variant)

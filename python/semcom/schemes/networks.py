@@ -51,10 +51,9 @@ class NetworkScheme(SymbolScheme):
 
     def missing(self) -> str:
         """How to train some."""
-        return (
-            f"no weights of {self.name} are here; train some with `semcom train {self.name} --data PHOTOGRAPHS --out "
-            f"DIR --export {USUAL_VARIANT}` and name DIR in SEMCOM_MODELS"
-        )
+        from ..jscc.neural import without_weights
+
+        return without_weights(self.name)
 
     def check_header(self, header: BurstHeader) -> None:
         """Refuse another rate than the networks have."""

@@ -80,7 +80,7 @@ def report(
         "seeds": settings.seeds,
         "draws": settings.draws,
         "channel_seed": f"seed + number of the image in the list + {REALISATION_STEP} x number of the realisation; "
-        "the --seed of `semcom loopback` for the same picture",
+        "the seed of `semcom loopback` for the same picture",
         "metrics": list(settings.metrics),
         "images": {"count": len(names), "names": list(names)},
         "failed": [

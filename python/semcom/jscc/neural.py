@@ -51,8 +51,8 @@ def variants(scheme: str) -> dict[str, int]:
 def without_weights(scheme: str) -> str:
     """One sentence for a scheme of which no weights are here."""
     return (
-        f"no weights of {scheme} are here; train some with `semcom train {scheme}`, export them and name their folder in "
-        "SEMCOM_MODELS"
+        f"no weights of {scheme} are here; train some with `semcom train {scheme}`, export them and name their folder "
+        "in SEMCOM_MODELS"
     )
 
 

@@ -196,7 +196,9 @@ def test_headers_that_no_encoder_makes_are_refused(fields, sentence):
     scheme = schemes.get(name)
     meta = {"height": height, "width": width, "scheme": scheme.code, "rate": rate, "scale": scale, "snr_enc": snr_enc}
     with pytest.raises(BadInput, match=sentence):
-        scheme.check_header(burst.BurstHeader.of(meta | {"fragment": 0, "fragments": 1, "n_symbols": 1}))
+        read = burst.BurstHeader.of(meta | {"fragment": 0, "fragments": 1, "n_symbols": 1})
+        scheme.check_header(read)
+        scheme.symbols(burst.ImageHeader(height, width, name, rate, scale, snr_enc), 0, next(iter(scheme.variants())))
 
 
 def test_every_scale_and_noise_decodes_to_a_picture(smooth_image):

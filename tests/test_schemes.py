@@ -127,7 +127,7 @@ def two_processes(scheme: str, photo: Path, tmp_path: Path, env: dict, receiver:
     assert Image.open(report["images"]["received"]).size == (192, 160)
 
 
-def flowgraph(scheme: str, photo: Path, tmp_path: Path, env: dict) -> None:
+def flowgraph(scheme: str, photo: Path, tmp_path: Path, env: dict, variant: str = "") -> None:
     """The example over the waveform, with another scheme typed into it, by grcc."""
     graph = yaml.safe_load((ROOT / "examples" / "headless" / "jscc_over_waveform.grc").read_text())
     graph["options"]["parameters"]["id"] = "own"
@@ -135,7 +135,8 @@ def flowgraph(scheme: str, photo: Path, tmp_path: Path, env: dict) -> None:
         if block["id"] == "semcom_sam_segmenter":
             block["parameters"]["prompts"] = "point:90,60"
         if block["id"] in ("semcom_transmitter", "semcom_receiver"):
-            block["parameters"] |= {"scheme": repr(scheme), "variant": repr("" if "tr" in block["id"] else "auto")}
+            sends = block["id"].endswith("transmitter")
+            block["parameters"] |= {"scheme": repr(scheme), "variant": repr(variant if sends else "auto")}
     example = tmp_path / "own.grc"
     example.write_text(yaml.dump(graph))
     env = os.environ | env | {"GRC_BLOCKS_PATH": str(Path(sys.prefix) / "share/gnuradio/grc/blocks")}

@@ -131,10 +131,23 @@ def test_cards_announce_models(store):
     assert dict(weights.verify())["shipped"] == "ok"
 
 
-def test_a_shipped_model_is_mended_by_the_build(store):
+def test_a_damaged_model_says_what_mends_it(store, monkeypatch):
     write_card(store / "own", content=b"damaged")
+    with pytest.raises(Missing, match=r"shipped\.npz does not have the right sha256; .*export it again$"):
+        weights.find("shipped")
+    monkeypatch.setattr(weights, "_project_folders", lambda: [store / "own"])
     with pytest.raises(Missing, match=r"shipped\.npz does not have the right sha256; .*`\./bootstrap build`$"):
         weights.find("shipped")
+
+
+def test_a_folder_of_a_training_holds_more_than_cards(store):
+    """What training writes beside its models is no card; the models are one's own."""
+    write_card(store / "own", name="mine_encoder")
+    for name, text in (("recipe.json", "[]"), ("notes.json", '{"scheme": "witt", "rate": 1}')):
+        (store / "own" / name).write_text(text)
+    known = weights.registry()
+    assert known["mine_encoder"].source == "your own" and known["softcast_klt"].source == "shipped"
+    assert not {"recipe", "notes"} & known.keys()
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"name": "x"}', '{"name": "x", "file": "x", "bytes": null}'])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from ..errors import BadInput, Missing
 from ..zoo import onnx, weights
 from .coder import (
     MAX_PIXELS_OF_NETWORK,
+    SOURCE_VALUES,
     channels_for,
     check_source,
     check_symbols,
@@ -25,8 +27,6 @@ from .symbols import ImageSymbols, power_normalised, reals, scale_value
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
-
-LATENT = 128
 
 
 def _names(scheme: str, variant: str) -> list[str]:
@@ -115,8 +115,38 @@ def shrunk(received: np.ndarray, noise: np.ndarray) -> np.ndarray:
     return (received * np.minimum(1, (0.5 + usual) / (0.5 + noise))).astype(np.float32)
 
 
+def latent_channels(encoder: InferenceSession, scheme: str) -> int:
+    """The channels of the latent that an encoder network makes.
+
+    Parameters
+    ----------
+    encoder : InferenceSession
+        The network.
+    scheme : str
+        Whose it is, for the message.
+
+    Returns
+    -------
+    int
+        1 to 256, which is what the burst header counts, and even, so that an image of any size is whole symbols.
+
+    Raises
+    ------
+    BadInput
+        The network does not say, or makes another number.
+    """
+    shape = encoder.get_outputs()[0].shape
+    channels = shape[1] if shape and len(shape) == 4 else None
+    if not isinstance(channels, int) or not 2 <= channels <= 256 or channels % 2:
+        raise BadInput(
+            f"the encoder of {scheme} makes a latent of shape {shape}; [1, C, h, w] with C even and from 2 to 256 was "
+            "expected"
+        )
+    return channels
+
+
 class LatentCoder:
-    """3xHxW -> 128 x H/16 x W/16 reals, k/n = 1/12, and back.
+    """3xHxW -> C x H/16 x W/16 reals, and back; C is what the networks have, 128 (k/n = 1/12) in those that ship.
 
     The networks take ``x`` and ``y``; those that adapt to the channel take ``snr_db`` [1] as well.
 
@@ -136,6 +166,7 @@ class LatentCoder:
         self.name, self._unit_power = name, unit_power
         self._encoder, self._decoder, self.weights = load(name, variant, threads)
         self.weights_id = weights.identifier(self.weights.values())
+        self.latent = latent_channels(self._encoder, name)
         self.adapts_to_snr = "snr_db" in {entry.name for entry in self._encoder.get_inputs()}
 
     max_pixels = MAX_PIXELS_OF_NETWORK
@@ -171,37 +202,71 @@ class LatentCoder:
         snr_db: float = 10.0,
         importance: np.ndarray | None = None,
     ) -> ImageSymbols:
-        """See :class:`~.coder.Coder`; the only rate is 1/12."""
+        """See :class:`~.coder.Coder`; the only rate is that of the networks."""
         check_source(image, self.name, self.max_pixels)
         refuse_importance(self.name, importance)
-        if rate is not None and channels_for(rate) != LATENT:
+        if rate is not None and channels_for(rate) != self.latent:
             raise BadInput(
-                f"{self.name} sends at k/n = 1/12 only, not {rate:g}; leave the rate out or choose semcom or softcast"
+                f"{self.name} sends at k/n = {Fraction(self.latent, 2 * SOURCE_VALUES)} only, not {rate:g}; leave the "
+                "rate out or choose semcom or softcast"
             )
         snr_enc = snr_field(snr_db)
         (latent,) = self._encoder.run(None, {"x": planes(image)} | self._snr(snr_enc))
         # 128 channels make an even number of reals at any size
         symbols, scale = power_normalised(latent.transpose(0, 2, 3, 1).ravel())
-        header = ImageHeader(*image.shape[:2], self.name, LATENT - 1, scale, snr_enc, self.weights_id)
+        header = ImageHeader(*image.shape[:2], self.name, self.latent - 1, scale, snr_enc, self.weights_id)
         return ImageSymbols(symbols, header)
+
+    def check_header(self, header: ImageHeader) -> None:
+        """Refuse a header of another rate than the networks have.
+
+        Raises
+        ------
+        BadInput
+            It is of another.
+        """
+        if header.channels != self.latent:
+            raise BadInput(f"a header says rate {header.rate}, but {self.name} has only {self.latent - 1}")
 
     def decode(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
         """See :class:`~.coder.Coder`."""
-        if header.channels != LATENT:
-            raise BadInput(f"a {self.name} image of {header.channels} latent channels arrived; this model has {LATENT}")
+        self.check_header(header)
         check_symbols(symbols, noise_var, header)
         rows, columns = grid(header.height, header.width)
         # half of the complex noise falls on each real component
-        noise = np.repeat(noise_var / 2, 2).reshape(-1, LATENT)
-        estimate = self.estimate(reals(symbols).reshape(-1, LATENT), noise)
+        noise = np.repeat(noise_var / 2, 2).reshape(-1, self.latent)
+        estimate = self.estimate(reals(symbols).reshape(-1, self.latent), noise)
         if not self._unit_power:
             estimate = estimate * np.float32(scale_value(header.scale))
-        y = estimate.reshape(1, rows, columns, LATENT).transpose(0, 3, 1, 2)
+        y = estimate.reshape(1, rows, columns, self.latent).transpose(0, 3, 1, 2)
         (x,) = self._decoder.run(None, {"y": np.ascontiguousarray(y)} | self._snr(header.snr_enc))
         return to_bytes(x[0].transpose(1, 2, 0), header)
 
 
-@lru_cache(maxsize=4)
+def stamp(scheme: str, variant: str) -> tuple[str, ...]:
+    """What tells the weights of a variant from others that had its name before: a process may train and export anew.
+
+    Parameters
+    ----------
+    scheme : str
+        Whose weights.
+    variant : str
+        Which of them.
+
+    Returns
+    -------
+    tuple of str
+        The sha256 of each file; empty where there are none.
+    """
+    known = weights.registry()
+    return tuple(known[name].sha256 for name in _names(scheme, variant) if name in known)
+
+
 def latent_coder(name: str, variant: str = "original", unit_power: bool = False) -> LatentCoder:
-    """One instance for each scheme and variant: its networks load once."""
+    """One instance for each scheme and its weights: networks load once."""
+    return _latent_coder(name, variant, unit_power, stamp(name, variant))
+
+
+@lru_cache(maxsize=4)
+def _latent_coder(name: str, variant: str, unit_power: bool, stamp: tuple[str, ...]) -> LatentCoder:
     return LatentCoder(name, variant, unit_power)

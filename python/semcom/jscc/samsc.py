@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .neural import LatentCoder
+from .neural import LatentCoder, stamp
 
 PASSES = 3
 ACTIVITY = (0.01, 100.0)  # bounds of a position's share: 128 noisy channels tell it to some 10 %
@@ -72,7 +72,11 @@ class SAMSC(LatentCoder):
         return wiener(received, noise)
 
 
-@lru_cache(maxsize=4)
 def samsc(variant: str = "original") -> SAMSC:
-    """One instance per variant: its networks load once."""
+    """One instance for each variant's weights: networks load once."""
+    return _samsc(variant, stamp("samsc", variant))
+
+
+@lru_cache(maxsize=4)
+def _samsc(variant: str, stamp: tuple[str, ...]) -> SAMSC:
     return SAMSC(variant)

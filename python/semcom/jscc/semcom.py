@@ -23,7 +23,7 @@ from .coder import (
     grid,
     to_bytes,
 )
-from .neural import load, planes
+from .neural import load, planes, stamp
 from .symbols import ImageSymbols, power_normalised, reals, scale_value
 
 DEFAULT_RATE = 1 / 12
@@ -163,7 +163,11 @@ class Semcom:
         return {"y": y, "noise": noise, "scale": scale} | self._conditions(header.snr_enc, channels)
 
 
-@lru_cache(maxsize=4)
 def semcom(variant: str = "original") -> Semcom:
-    """One instance per variant: its networks load once."""
+    """One instance for each variant's weights: networks load once."""
+    return _semcom(variant, stamp("semcom", variant))
+
+
+@lru_cache(maxsize=4)
+def _semcom(variant: str, stamp: tuple[str, ...]) -> Semcom:
     return Semcom(variant)

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from ..jscc.coder import Coder
-from .networks import NetworkScheme
+from .networks import FixedRateScheme
 
 
-class DeepJSCC(NetworkScheme):
+class DeepJSCC(FixedRateScheme):
     """A CNN coder trained with channel noise; k/n = 1/12. Its weights do not ship: train your own."""
 
     name = "deepjscc"
@@ -16,7 +16,6 @@ class DeepJSCC(NetworkScheme):
     reference = "Bourtsoulatze et al., Deep Joint Source-Channel Coding for Wireless Image Transmission, 2019"
     rates = (1 / 12, 1 / 12)
     trains_with = frozenset({"snr", "variant", "masks", "export"})
-    fixed_rate = 127
 
     def coder(self, variant: str) -> Coder:
         """The networks of a variant."""

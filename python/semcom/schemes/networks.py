@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from ..burst import BurstHeader
-from ..errors import BadInput
+from ..burst import ImageHeader
+from ..jscc.coder import symbol_count
 from .base import SymbolScheme
 from .options import Options, option
 
@@ -30,17 +29,10 @@ class NetworkOptions(Options):
 
 
 class NetworkScheme(SymbolScheme):
-    """A joint coder whose weights lie in the zoo as ``NAME_VARIANT_encoder`` and ``NAME_VARIANT_decoder``.
-
-    Attributes
-    ----------
-    fixed_rate : int or None
-        The ``rate`` field of every header, where the networks have one latent of one size.
-    """
+    """A joint coder whose weights lie in the zoo as ``NAME_VARIANT_encoder`` and ``NAME_VARIANT_decoder``."""
 
     Options = NetworkOptions
     trains_with = frozenset({"masks", "export"})
-    fixed_rate: ClassVar[int | None] = None
 
     def variants(self) -> dict[str, int]:
         """Those that ship, and one's own in the folders of weights; "original" first."""
@@ -55,8 +47,11 @@ class NetworkScheme(SymbolScheme):
 
         return without_weights(self.name)
 
-    def check_header(self, header: BurstHeader) -> None:
-        """Refuse another rate than the networks have."""
-        super().check_header(header)
-        if self.fixed_rate is not None and header.rate != self.fixed_rate:
-            raise BadInput(f"a header says rate {header.rate}, but {self.name} has only {self.fixed_rate}")
+
+class FixedRateScheme(NetworkScheme):
+    """A coder whose networks have one latent of one width: how wide says the encoder network itself."""
+
+    def symbols(self, header: ImageHeader, part: int, variant: str) -> int:
+        """See :meth:`~.base.Scheme.symbols`; another rate than that of the networks is refused."""
+        self.coder(variant).check_header(header)
+        return symbol_count(header)

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from ..jscc.coder import Coder
-from .networks import NetworkScheme
+from .networks import FixedRateScheme
 
 
-class SAMSC(NetworkScheme):
+class SAMSC(FixedRateScheme):
     """3x512x512 -> 128x32x32 by convolutions, trained without channel noise; k/n = 1/12."""
 
     name = "samsc"
@@ -16,7 +16,6 @@ class SAMSC(NetworkScheme):
     reference = "Tariq et al., Segment Anything Meets Semantic Communication, 2023"
     rates = (1 / 12, 1 / 12)
     masked_variant = "masked"
-    fixed_rate = 127
 
     def coder(self, variant: str) -> Coder:
         """The networks of a variant."""

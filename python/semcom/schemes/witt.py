@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from ..jscc.coder import Coder
-from .networks import NetworkScheme
+from .networks import FixedRateScheme
 
 
-class WITT(NetworkScheme):
+class WITT(FixedRateScheme):
     """A Swin transformer trained with channel noise; k/n = 1/12. Its weights do not ship: train your own."""
 
     name = "witt"
@@ -16,7 +16,6 @@ class WITT(NetworkScheme):
     reference = "Yang et al., WITT: A Wireless Image Transmission Transformer, ICASSP 2023"
     rates = (1 / 12, 1 / 12)
     trains_with = frozenset({"snr", "masks", "export"})
-    fixed_rate = 127
 
     def coder(self, variant: str) -> Coder:
         """The networks of a variant."""

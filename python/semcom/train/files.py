@@ -63,6 +63,7 @@ def write_card(path: Path, name: str, about: dict) -> None:
         "file": path.name,
         "sha256": hashlib.sha256(data).hexdigest(),
         "bytes": len(data),
-        "licence": "GPL-3.0-or-later",
+        # it is for whoever trained it to say
+        "licence": "not stated",
     }
     path.with_suffix(".json").write_text(json.dumps(card | about, indent=2) + "\n")

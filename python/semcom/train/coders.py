@@ -134,10 +134,14 @@ class CoderTask(trainer.Task):
         conditions = recipe.get("conditions", {})
         own = recipe.get("images", 0) + (0 if recipe.get("val") else recipe.get("held_out", 0))
         return {
-            "data": [*recipe.get("data", []), f"({own} photographs)"], "masks": recipe.get("masks"),
-            "val": recipe.get("val"), "crop": recipe.get("crop"), "snr": conditions.get("snr_db"),
-            "channels": conditions.get("channels"), "conditions": conditions or None,
-        }  # fmt: skip
+            "val": recipe.get("val"),
+            "masks": recipe.get("masks"),
+            "data": [*recipe.get("data", []), f"({own} photographs)"],
+            "crop": recipe.get("crop"),
+            "snr": conditions.get("snr_db"),
+            "channels": conditions.get("channels"),
+            "conditions": conditions or None,
+        }
 
     def stream(self) -> np.random.Generator:
         """See :class:`~.trainer.Task`."""

@@ -227,5 +227,5 @@ class Photographs:
         list of torch.Tensor [1, 3, H, W]
             Float32 in [0, 1].
         """
-        found = (torch.from_numpy(np.ascontiguousarray(image)) for image in self._held_out.values())
+        found = (torch.from_numpy(image.copy()) for image in self._held_out.values())
         return [image.permute(2, 0, 1)[None].float().div_(255) for image in found]

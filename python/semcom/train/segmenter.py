@@ -353,9 +353,12 @@ class SegmenterTask(trainer.Task):
         """See :class:`~.trainer.Task`."""
         own = recipe.get("true", 0) + (0 if recipe.get("val") else recipe.get("held_out", 0))
         return {
-            "data": [*recipe.get("data", []), f"({own} photographs with a class map)"], "masks": recipe.get("masks"),
-            "val": recipe.get("val"), "crop": recipe.get("crop"), "teacher": recipe.get("teacher") or "none",
-        }  # fmt: skip
+            "val": recipe.get("val"),
+            "masks": recipe.get("masks"),
+            "data": [*recipe.get("data", []), f"({own} photographs with a class map)"],
+            "crop": recipe.get("crop"),
+            "teacher": recipe.get("teacher") or "none",
+        }
 
     def stream(self) -> np.random.Generator:
         """See :class:`~.trainer.Task`."""

@@ -722,6 +722,8 @@ class _Run:
                 self.save()
             elif self.wall - self.saved >= SAVE_EVERY:
                 self.save()
+            if self.accelerator.num_processes == 1:
+                self.signal = signals.received  # also during the validation
             if self.signal:
                 self.save()
                 name = signal.Signals(self.signal).name

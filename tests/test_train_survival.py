@@ -7,6 +7,8 @@ import csv
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -336,6 +338,26 @@ def test_the_clock_on_the_wall_counts_all(folder, tmp_path, monkeypatch, capsys)
     assert (state["step"], state["seconds"], clock[0]) == (4, 60.0, 1040.0)
     with pytest.raises(BadInput, match="seconds 60 went by before the first step; give more"):
         coders.train("deepjscc", [folder], tmp_path / "late", since=900.0, **run)
+
+
+@pytest.mark.slow
+def test_several_processes_go_on(folder, tmp_path):
+    out = tmp_path / "run"
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    launch += ["-m", "gnuradio.semcom.cli"]
+    for steps in (2, 4):
+        done = subprocess.run(
+            [*launch, *command(folder, out, "--steps", str(steps))],
+            env={**os.environ, "ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        assert state_of(out / "last.pt")["step"] == steps
+        mine, other = (state_of(out / f"streams{rank}.pt")[steps] for rank in ("", "-1"))
+        assert mine["json"] != other["json"]  # each draws crops of its own
+    assert json.loads((out / "recipe.json").read_text())["processes"] == 2
 
 
 def test_the_segmenter_survives_too(tmp_path, smooth_image, monkeypatch):

@@ -536,7 +536,7 @@ class _Run:
         """The checkpoint that is there; BadInput where it is of something else."""
         if not self.checkpoint.exists():
             return None
-        state = _read_state(self.checkpoint, self.device)
+        state = _read_state(self.checkpoint)
         _check_same(state, self.task, self.out)
         return state
 
@@ -609,7 +609,7 @@ class _Run:
             if state is None:
                 best.unlink()
             elif self.best == -math.inf:
-                self.best = float(_read_state(best, "cpu").get("score", -math.inf))
+                self.best = float(_read_state(best).get("score", -math.inf))
         if self.best == math.inf:
             self.best = -math.inf
 
@@ -622,7 +622,7 @@ class _Run:
         """The random streams as they were at the checkpoint; those of the seed where it has none."""
         if state is None or not self.streams_file().exists():
             return
-        kept = _read_state(self.streams_file(), "cpu").get(self.step)
+        kept = _read_state(self.streams_file()).get(self.step)
         if kept:
             self.streams = {self.step: kept}
             self.losses = kept["losses"].tolist()
@@ -861,9 +861,9 @@ def _replace(path: Path, write: Callable[[Any], None]) -> None:
         raise SemcomError(f"{path} cannot be written: {error.strerror or error}; make room and start again") from None
 
 
-def _read_state(path: Path, device: torch.device | str) -> dict[str, Any]:
+def _read_state(path: Path) -> dict[str, Any]:
     """A file that a training wrote."""
     try:
-        return torch.load(path, map_location=device, weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
         raise BadInput(f"{path} is no checkpoint that can be read; move it away or choose another folder") from None

@@ -338,6 +338,9 @@ def test_the_clock_on_the_wall_counts_all(folder, tmp_path, monkeypatch, capsys)
     assert (state["step"], state["seconds"], clock[0]) == (4, 60.0, 1040.0)
     with pytest.raises(BadInput, match="seconds 60 went by before the first step; give more"):
         coders.train("deepjscc", [folder], tmp_path / "late", since=900.0, **run)
+    monkeypatch.undo()
+    assert main(command(folder, tmp_path / "command", "--wall", "--seconds", "0.001")) == 2
+    assert "--seconds 0.001 went by before the first step; give more" in capsys.readouterr().err
 
 
 @pytest.mark.slow

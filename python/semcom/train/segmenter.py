@@ -217,7 +217,10 @@ def _taught(
             small = Image.fromarray(labels).resize(image.shape[1::-1], Image.Resampling.NEAREST)
             known[name] = np.asarray(small)
         cache.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(cache, **known)
+        unfinished = cache.with_suffix(".part")
+        with unfinished.open("wb") as file:
+            np.savez_compressed(file, **known)
+        unfinished.replace(cache)
     return [(image, known[name]) for name, image in unlabelled]
 
 

@@ -7,6 +7,7 @@ What is trained is a :class:`Task`: a network, its batches, its loss and its eva
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import os
@@ -317,16 +318,16 @@ class _Log:
 
     def __init__(self, task: Task, out: Path, step: int, report: Callable[[str], None]):
         self._task = task
-        rows = []
-        if step and (out / "log.csv").exists():
-            with (out / "log.csv").open(newline="") as file:
-                rows = list(csv.reader(file))[1:]
-        self._file = (out / "log.csv").open("w", newline="")
-        self._rows = csv.writer(self._file)
         # what a killed run wrote after its last checkpoint is dropped, here and below
-        kept = [row for row in rows if row and int(row[0]) <= step]
-        self._rows.writerows([["step", "seconds", *task.columns], *kept])
-        self._file.flush()
+        path, kept = out / "log.csv", []
+        if step and path.exists():
+            with path.open(newline="") as file:
+                kept = [row for row in list(csv.reader(file))[1:] if row and int(row[0]) <= step]
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([["step", "seconds", *task.columns], *kept])
+        _replace(path, lambda file: file.write(text.getvalue().encode()))
+        self._file = path.open("a", newline="")
+        self._rows = csv.writer(self._file)
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ModuleNotFoundError:
@@ -626,7 +627,7 @@ class _Run:
         if kept:
             self.streams = {self.step: kept}
             self.losses = kept["losses"].tolist()
-            _set_random_state(self.task, kept)
+            _set_random_state(self.task, kept, self.device)
 
     def _parts(self) -> dict[str, Any]:
         return {
@@ -643,7 +644,7 @@ class _Run:
         """Write the checkpoint; a killed run never leaves half a file."""
         if not all(bool(value.isfinite().all()) for value in self.net.state_dict().values()):
             raise self._diverged("a weight")
-        now = _random_state(self.task) | {"losses": torch.tensor(self.losses, dtype=torch.float64)}
+        now = _random_state(self.task, self.device) | {"losses": torch.tensor(self.losses, dtype=torch.float64)}
         # with those of the last checkpoint, should this one not be written
         both = self.streams | {self.step: now}
         self.out.mkdir(parents=True, exist_ok=True)
@@ -825,16 +826,16 @@ def _written(value: Any) -> str:
     return " ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
-def _random_state(task: Task) -> dict[str, Any]:
+def _random_state(task: Task, device: torch.device) -> dict[str, Any]:
     """All streams of random numbers, as a checkpoint can hold them."""
     name, keys, *rest = np.random.get_state()  # a network of one's own may draw from it
     stream = task.stream()
     drawn = {"numpy": [name, keys.tolist(), *rest], "data": stream.bit_generator.state if stream else None}
     state = {"torch": torch.get_rng_state(), "json": json.dumps(drawn)}
-    return state | ({"cuda": torch.cuda.get_rng_state_all()} if torch.cuda.is_available() else {})
+    return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
 
 
-def _set_random_state(task: Task, state: dict[str, Any]) -> None:
+def _set_random_state(task: Task, state: dict[str, Any], device: torch.device) -> None:
     """Go on with the streams where they were."""
     drawn = json.loads(state["json"])
     name, keys, *rest = drawn["numpy"]
@@ -842,9 +843,9 @@ def _set_random_state(task: Task, state: dict[str, Any]) -> None:
     stream = task.stream()
     if stream and drawn["data"]:
         stream.bit_generator.state = drawn["data"]
-    torch.set_rng_state(state["torch"].cpu())
-    if torch.cuda.is_available() and len(state.get("cuda", [])) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all([each.cpu() for each in state["cuda"]])
+    torch.set_rng_state(state["torch"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
 
 
 def _replace(path: Path, write: Callable[[Any], None]) -> None:

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import math
+import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +46,11 @@ class Request:
     settings: dict[str, Any]
     precision: str
 
+    @property
+    def total(self) -> float:
+        """Of what is counted, seconds or steps."""
+        return self.settings["steps"] or self.settings["seconds"]
+
 
 def trainables() -> dict[str, Trainable]:
     """By name: the schemes that can be trained, and the segmenter."""
@@ -75,14 +83,14 @@ def latent_channels(text: str) -> tuple[int, int]:
 
 
 @contextmanager
-def on_terminal(seconds: float) -> Iterator[tuple[Callable[[str], None], Callable[[float, str], None]]]:
-    """(what takes a line, what takes seconds spent and a state): a bar on standard error, lines only off a terminal."""
+def on_terminal(total: float) -> Iterator[tuple[Callable[[str], None], Callable[[float, str], None]]]:
+    """(what takes a line, what takes an amount and a state): a bar on standard error, lines only off a terminal."""
     if not sys.stderr.isatty():
         yield lambda line: sys.stderr.write(line + "\n"), lambda spent, what: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("starting", total=seconds)
+        task = bar.add_task("starting", total=total)
         yield (
             lambda line: bar.console.print(line, highlight=False, markup=False),
             lambda spent, what: bar.update(task, completed=spent, description=what),
@@ -101,7 +109,20 @@ def train(
     snr: Annotated[str | None, typer.Option(help="Es/N0 of the training channel, dB: LO:HI or one number")] = None,
     channels: Annotated[str | None, typer.Option(help="semcom: latent channels sent, LO:HI; k/n = N/1536")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="peak learning rate: 1e-3, aseg 1.5e-3")] = None,
-    seconds: Annotated[float, typer.Option(help="training time, all runs of this folder together")] = 3600.0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(help="training time, all runs of this folder together: 3600; on a CPU the processor's"),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="steps of all runs of this folder together, in place of --seconds")
+    ] = None,
+    wall: Annotated[
+        bool, typer.Option("--wall", help="--seconds are the wall's, start-up and validations included")
+    ] = False,
+    val: Annotated[
+        list[Path] | None,
+        typer.Option(help="photographs to validate on, whole; those of --data named alike are left out"),
+    ] = None,
     crop: Annotated[
         int | None, typer.Option(help="side of the training crops, pixels: 128, a multiple of 16; aseg 256, of 64")
     ] = None,
@@ -109,13 +130,19 @@ def train(
     precision: Annotated[str, typer.Option(help="no, bf16, or auto: bf16 on a GPU that has it")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
     seed: Annotated[int, typer.Option(help="of weights and crops")] = 0,
-    validate_every: Annotated[float, typer.Option(help="seconds between validations on photographs held out")] = 300.0,
+    validate_every: Annotated[
+        float, typer.Option(help="seconds, with --steps steps, between validations on photographs held out")
+    ] = 300.0,
+    force: Annotated[bool, typer.Option("--force", help="go on with other data or conditions than before")] = False,
     export: Annotated[str | None, typer.Option(help="also export ONNX files under this variant name")] = None,
 ) -> int:
     """Train a coder or the segmenter; started again on the same folder it goes on where it was.
 
+    Ctrl-C or SIGTERM saves and stops; the same command goes on.
+
     Several GPUs or hosts: accelerate launch -m semcom.cli train SCHEME ... with the same options.
     """
+    began = time.monotonic()
     known = trainables()
     if known.get(scheme) is None:
         raise BadInput(f"{scheme} is not a trainable scheme; choose {', '.join(known)}")
@@ -130,13 +157,27 @@ def train(
     learning_rate, crop, batch = (
         default if value is None else value for value, default in zip((learning_rate, crop, batch), usual, strict=True)
     )
-    for name, value in (("learning_rate", learning_rate), ("seconds", seconds), ("batch", batch)):
-        if value <= 0:
-            raise BadInput(f"{value} must be above 0", field=name)
+    if steps is not None and (wall or seconds is not None):
+        other = "--wall" if wall else "--seconds"
+        raise BadInput(f"{steps} cannot be used with {other}; give one of them", field="steps")
+    if target.run is _fit:
+        for name, value in (("steps", steps), ("wall", wall), ("val", val), ("force", force)):
+            if value:
+                raise BadInput(f"means nothing to {scheme}, which is fitted in closed form; leave it out", field=name)
+    seconds = 3600.0 if seconds is None else seconds
+    for name, value in (
+        ("learning_rate", learning_rate), ("seconds", seconds), ("batch", batch), ("validate_every", validate_every),
+        ("threads", threads), ("steps", 1 if steps is None else steps),
+    ):  # fmt: skip
+        if not 0 < value < math.inf:
+            raise BadInput(f"{value} must be above 0{'' if value <= 0 else ' and finite'}", field=name)
+    if export is not None and not re.fullmatch(r"\w[\w.-]*", export):
+        raise BadInput(f"{export!r} is no name of files; give letters, digits, - and _", field="export")
     if crop < target.multiple or crop % target.multiple:
         raise BadInput(f"{crop} must be a multiple of {target.multiple} pixels", field="crop")
     settings = {"seconds": seconds, "crop": crop, "batch": batch, "rate": learning_rate, "threads": threads}
-    settings |= {"seed": seed, "validate_every": validate_every}
+    settings |= {"seed": seed, "validate_every": validate_every, "steps": steps, "force": force, "val": val}
+    settings |= {"since": began if wall else None}
     return target.run(Request(scheme, data, out, given, settings, precision))
 
 
@@ -144,7 +185,8 @@ def _fit(request: Request) -> int:
     """Weights in closed form."""
     from ..train.klt import fit_klt
 
-    sys.stderr.write(f"{fit_klt(request.data, request.out)}\n")
+    path = fit_klt(request.data, request.out, lambda line: sys.stderr.write(line + "\n"))
+    sys.stderr.write(f"{path}\n")
     return 0
 
 
@@ -161,7 +203,7 @@ def _train_coder(request: Request) -> int:
     if "channels" in given:
         drawn["channels"] = latent_channels(given["channels"])
     has_variants = "variant" in trainables()[request.name].options
-    with on_terminal(request.settings["seconds"]) as (report, progress):
+    with on_terminal(request.total) as (report, progress):
         checkpoint = coders.train(
             request.name,
             request.data,
@@ -192,7 +234,7 @@ def _train_segmenter(request: Request) -> int:
     except ModuleNotFoundError as error:
         raise Missing(f"training needs {error.name}; install it with pip install '.[train]'") from None
     out, teacher = request.out, request.given.get("teacher")
-    with on_terminal(request.settings["seconds"]) as (report, progress):
+    with on_terminal(request.total) as (report, progress):
         checkpoint = segmenter.train(
             request.data, masks, teacher, out, report=report, progress=progress, **request.settings
         )

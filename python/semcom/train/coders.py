@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..errors import BadInput
@@ -39,14 +40,14 @@ def validate(net: torch.nn.Module, photographs: Photographs, device: torch.devic
     dict of int to float
         Es/N0 in dB -> PSNR in dB.
     """
-    x = photographs.validation().to(device, memory_format=torch.channels_last)
+    images = [x.to(device, memory_format=torch.channels_last) for x in photographs.validation()]
     figures = {}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         for snr in VALIDATION_SNRS:
             errors = []
-            for part in x.split(4):
-                x_hat = net.link(part, torch.full((len(part),), float(snr), device=device)).clamp(0, 1)
+            for part in images:
+                x_hat = net.link(part, torch.full((1,), float(snr), device=device)).clamp(0, 1)
                 errors.append((part - x_hat).square().mean(dim=(1, 2, 3)))
             figures[snr] = float(-10 * torch.cat(errors).log10().mean())
     return figures
@@ -80,6 +81,8 @@ class CoderTask(trainer.Task):
         Crops of a batch.
     conditions : Conditions
         What the network is trained to get through.
+    val : list of Path, optional
+        See :class:`Photographs`.
     """
 
     columns = ("training_psnr_db", *(f"psnr_{snr}_db" for snr in VALIDATION_SNRS))
@@ -98,12 +101,13 @@ class CoderTask(trainer.Task):
         crop: int,
         size: int,
         conditions: Conditions,
+        val: list[Path] | None = None,
     ):
         if NETWORKS.get(scheme) is None:
             raise BadInput(f"{scheme} is not a trainable scheme; choose one of {', '.join(NETWORKS)}")
         self.scheme, self.options = scheme, options
         self._data, self._masks, self._crop, self._size = data, masks, crop, size
-        self._conditions = conditions
+        self._conditions, self._val = conditions, val or []
         self._photographs: Photographs | None = None
 
     def network(self) -> torch.nn.Module:
@@ -112,16 +116,36 @@ class CoderTask(trainer.Task):
 
     def load(self, seed: int) -> str:
         """See :class:`~.trainer.Task`."""
-        self._photographs = Photographs(self._data, self._crop, self._masks, seed, HELD_OUT)
-        return ""
+        self._photographs = Photographs(self._data, self._crop, self._masks, seed, HELD_OUT, self._val)
+        return self._photographs.about
 
     def recipe(self) -> dict[str, Any]:
         """See :class:`~.trainer.Task`."""
         return {
             "data": [p.name for p in self._data], "masks": [p.name for p in self._masks],
-            "images": len(self._photographs), "held_out": HELD_OUT, "crop": self._crop, "batch": self._size,
-            "loss": "per-image log MSE", "conditions": dataclasses.asdict(self._conditions), "optimizer": "Adam",
+            "val": [p.name for p in self._val],
+            "images": len(self._photographs), "held_out": self._photographs.held_out, "crop": self._crop,
+            "batch": self._size, "loss": "per-image log MSE", "conditions": dataclasses.asdict(self._conditions),
+            "optimizer": "Adam",
         }  # fmt: skip
+
+    def lasting(self, recipe: dict[str, Any]) -> dict[str, Any]:
+        """See :class:`~.trainer.Task`."""
+        conditions = recipe.get("conditions", {})
+        own = recipe.get("images", 0) + (0 if recipe.get("val") else recipe.get("held_out", 0))
+        return {
+            "val": recipe.get("val"),
+            "masks": recipe.get("masks"),
+            "data": [*recipe.get("data", []), f"({own} photographs)"],
+            "crop": recipe.get("crop"),
+            "snr": conditions.get("snr_db"),
+            "channels": conditions.get("channels"),
+            "conditions": conditions or None,
+        }
+
+    def stream(self) -> np.random.Generator:
+        """See :class:`~.trainer.Task`."""
+        return self._photographs.rng
 
     def start(self, net: torch.nn.Module) -> None:
         """See :class:`~.trainer.Task`."""
@@ -178,6 +202,10 @@ def train(
     seed: int = 0,
     conditions: Conditions = Conditions(),
     validate_every: float = 300,
+    val: list[Path] | None = None,
+    steps: int | None = None,
+    since: float | None = None,
+    force: bool = False,
     precision: str = "auto",
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[[float, str], None] = lambda spent, what: None,
@@ -212,13 +240,18 @@ def train(
     conditions : Conditions, optional
         What the network is trained to get through.
     validate_every : float, default 300
-        Seconds of training between two rows of ``log.csv`` with the PSNR on photographs held out.
+        Seconds of training, or with ``steps`` steps, between two rows of ``log.csv`` with the PSNR on photographs held
+        out.
+    val : list of Path, optional
+        Folders or tars of photographs that are held out, see :class:`Photographs`.
+    steps, since, force : optional
+        See :func:`trainer.train`.
     precision : str, default "auto"
         "no", "bf16" (mixed) or "auto": bf16 on a GPU that has it.
     report : callable, optional
         Takes a line of what happened.
     progress : callable, optional
-        Takes the seconds spent and the state of the last step, after every step.
+        Takes the seconds or steps spent and the state of the last step, after every step.
 
     Returns
     -------
@@ -230,7 +263,7 @@ def train(
     BadInput
         Unknown scheme, no usable image, or an ``out`` that holds a training of something else.
     """
-    task = CoderTask(scheme, options or {}, data, masks or [], crop, batch, conditions)
+    task = CoderTask(scheme, options or {}, data, masks or [], crop, batch, conditions, val)
     return trainer.train(
         task,
         out,
@@ -239,6 +272,9 @@ def train(
         threads=threads,
         seed=seed,
         validate_every=validate_every,
+        steps=steps,
+        since=since,
+        force=force,
         precision=precision,
         report=report,
         progress=progress,

@@ -13,6 +13,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from ..errors import SemcomError
 from .files import write_card
 from .models import NETWORKS
 
@@ -116,6 +117,32 @@ def averaged(state: dict) -> dict[str, torch.Tensor]:
     return {k.removeprefix("module."): v for k, v in state["ema"].items() if k.startswith("module.")}
 
 
+def in_half(net: torch.nn.Module) -> torch.nn.Module:
+    """The network with float16 weights, as they ship.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        Is changed.
+
+    Returns
+    -------
+    torch.nn.Module
+        The same.
+
+    Raises
+    ------
+    SemcomError
+        A weight is not finite in float16.
+    """
+    for name, value in net.half().state_dict().items():
+        if not value.isfinite().all():
+            raise SemcomError(
+                f"{name} of the weights is not finite, so nothing was exported; export another checkpoint"
+            )
+    return net
+
+
 def load_network(checkpoint: Path) -> torch.nn.Module:
     """The averaged weights of a checkpoint, rounded to float16 as they ship, in eval mode.
 
@@ -135,7 +162,7 @@ def load_network(checkpoint: Path) -> torch.nn.Module:
 def _network(state: dict) -> torch.nn.Module:
     net = NETWORKS[state["scheme"]](**state.get("options", {}))
     net.load_state_dict(averaged(state))
-    return net.half().float().eval().requires_grad_(False)
+    return in_half(net).float().eval().requires_grad_(False)
 
 
 def trained_recipe(checkpoint: Path) -> dict:

@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from PIL import Image
+
 from ..errors import BadInput
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+MAX_NAMED = 20  # files in one sentence
 
 
 def image_files(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -43,6 +47,98 @@ def image_files(path: Path) -> Iterator[tuple[str, bytes]]:
                     yield Path(member.name).stem, tar.extractfile(member).read()
     else:
         raise BadInput(f"{path} is neither a folder nor a tar of images")
+
+
+def read_picture(content: bytes) -> Image.Image | None:
+    """A picture, decoded whole.
+
+    Parameters
+    ----------
+    content : bytes
+        Of an image file.
+
+    Returns
+    -------
+    PIL.Image.Image or None
+        None where it cannot be read, such as a truncated one.
+    """
+    try:
+        picture = Image.open(io.BytesIO(content))
+        picture.load()
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+        return None
+    return picture
+
+
+def pictures(paths: list[Path], unreadable: list[str]) -> Iterator[tuple[str, str, Image.Image]]:
+    """Every image that can be read in folders and tars.
+
+    Parameters
+    ----------
+    paths : list of Path
+        Folders or tars.
+    unreadable : list of str
+        Receives the names of those that cannot be read.
+
+    Returns
+    -------
+    iterator of (str, str, PIL.Image.Image)
+        Stem of the file's name, its name for a person, and the picture.
+    """
+    for path in paths:
+        for stem, content in image_files(path):
+            name = f"{path.name}/{stem}"
+            picture = read_picture(content)
+            if picture is None:
+                unreadable.append(name)
+            else:
+                yield stem, name, picture
+
+
+def read_map(maps: dict[str, bytes], stem: str, unreadable: list[str]) -> Image.Image | None:
+    """The class map of a photograph.
+
+    Parameters
+    ----------
+    maps : dict of str to bytes
+        Image files by the stem of their names.
+    stem : str
+        Of the photograph's file.
+    unreadable : list of str
+        Receives the name of a map that cannot be read.
+
+    Returns
+    -------
+    PIL.Image.Image or None
+        None where there is none that can be read.
+    """
+    key = stem.removeprefix("voc2012_").removesuffix("_full")
+    if key not in maps:
+        return None
+    picture = read_picture(maps[key])
+    if picture is None:
+        unreadable.append(f"class map {key}")
+    return picture
+
+
+def left_out(unreadable: list[str]) -> str:
+    """A sentence about pictures that could not be read.
+
+    Parameters
+    ----------
+    unreadable : list of str
+        Their names.
+
+    Returns
+    -------
+    str
+        Empty where there are none.
+    """
+    if not unreadable:
+        return ""
+    more = f" and {len(unreadable) - MAX_NAMED} more" if len(unreadable) > MAX_NAMED else ""
+    count = f"{len(unreadable)} picture{'s' if len(unreadable) > 1 else ''}"
+    return f"left out {count} that cannot be read: {', '.join(unreadable[:MAX_NAMED])}{more}"
 
 
 def write_card(path: Path, name: str, about: dict) -> None:

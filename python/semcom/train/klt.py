@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from ..errors import BadInput
 from ..jscc.softcast import fit
-from .files import image_files, write_card
+from .files import left_out, pictures, write_card
 
 
-def fit_klt(data: list[Path], out: Path) -> Path:
+def fit_klt(data: list[Path], out: Path, report: Callable[[str], None] = lambda line: None) -> Path:
     """Write ``softcast_klt.npz`` and its card.
 
     Parameters
@@ -22,20 +22,31 @@ def fit_klt(data: list[Path], out: Path) -> Path:
         Folders or tars of photographs.
     out : Path
         Folder, made if it is not there.
+    report : callable, optional
+        Takes a line of what happened.
 
     Returns
     -------
     Path
         Of the table.
+
+    Raises
+    ------
+    BadInput
+        No picture can be read.
     """
-    pictures = (np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")) for path in data for _, raw in image_files(path))
+    unreadable: list[str] = []
     count = 0
 
     def counted():
         nonlocal count
-        for picture in pictures:
+        for _, _, picture in pictures(data, unreadable):
             count += 1
-            yield picture
+            yield np.asarray(picture.convert("RGB"))
+        if unreadable:
+            report(left_out(unreadable))
+        if not count:
+            raise BadInput(f"{', '.join(map(str, data))} has no picture that can be read", field="data")
 
     transform = fit(counted())
     out.mkdir(parents=True, exist_ok=True)

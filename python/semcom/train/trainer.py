@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one training loop: seconds, not epochs, are the budget, so that schemes compare at equal cost.
+"""The one training loop: seconds or steps, not epochs, are the budget, so that schemes compare at equal cost.
 
 What is trained is a :class:`Task`: a network, its batches, its loss and its evaluation.
 """
@@ -7,27 +7,87 @@ What is trained is a :class:`Task`: a network, its batches, its loss and its eva
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
+import os
+import pickle
+import signal
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.utils import broadcast, parse_flag_from_env
 
-from ..errors import BadInput
+from ..errors import BadInput, SemcomError
 
 CHECKPOINT = "last.pt"
+BEST = "best.pt"
+RECIPE = "recipe.json"
 
 MIN_RATE = 0.02  # where the cosine ends, as a share of the peak
-SAVE_EVERY = 120.0  # seconds of training
+SAVE_EVERY = 60.0  # seconds of the clock on the wall
 PRECISIONS = ("auto", "no", "bf16")
 RANK_SEED = 1_000_003  # between the seeds of two processes
+
+
+class Diverged(SemcomError):
+    """A training whose loss or weights are no longer finite; what was saved before is kept."""
+
+
+class Stopped(SemcomError):
+    """A training that a signal ended; it is saved.
+
+    Parameters
+    ----------
+    sentence : str
+        Where it is, and how it goes on.
+    number : int
+        Of the signal; the exit status is 128 more, as shells have it.
+    """
+
+    def __init__(self, sentence: str, number: int):
+        super().__init__(sentence)
+        self.exit_status = 128 + number
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training is told beside its task; :func:`train` says what each is."""
+
+    seconds: float
+    rate: float
+    threads: int
+    seed: int
+    validate_every: float
+    steps: int | None = None
+    since: float | None = None
+
+    def check(self) -> None:
+        """Refuse what no training can have."""
+        for field in ("seconds", "learning_rate", "validate_every"):
+            value = self.rate if field == "learning_rate" else getattr(self, field)
+            if not 0 < value < math.inf:
+                raise BadInput(f"{value} must be a finite number above 0", field=field)
+        for field, lowest in (("threads", 1), ("seed", 0), ("steps", 1)):
+            value = getattr(self, field)
+            if value is not None and value < lowest:
+                raise BadInput(f"{value} must be {lowest} or more", field=field)
+        if self.seed >= 2**32:
+            raise BadInput(f"{self.seed} must be below 2^32", field="seed")
+        if self.steps and self.validate_every < 1:
+            raise BadInput(f"{self.validate_every} must be 1 or more, steps here", field="validate_every")
+        if self.steps and self.since is not None:
+            raise BadInput(f"{self.steps} cannot be used with the clock on the wall; give seconds", field="steps")
 
 
 class Task(ABC):
@@ -94,6 +154,40 @@ class Task(ABC):
     @abstractmethod
     def recipe(self) -> dict[str, Any]:
         """What ``recipe.json`` says of the task, beside the settings of the loop; the data has been read."""
+
+    def lasting(self, recipe: dict[str, Any]) -> dict[str, Any]:
+        """What may not change when a training goes on.
+
+        Parameters
+        ----------
+        recipe : dict
+            As ``recipe.json`` holds it.
+
+        Returns
+        -------
+        dict of str to object
+            Setting -> value.
+        """
+        return {}
+
+    def stream(self) -> np.random.Generator | None:
+        """What the batches are drawn with; the data has been read."""
+        return None
+
+    def score(self, figures: list[float]) -> float:
+        """One number for an evaluation, more is better: ``best.pt`` is the checkpoint of the highest.
+
+        Parameters
+        ----------
+        figures : list of float
+            What ``evaluate`` gave.
+
+        Returns
+        -------
+        float
+            By default their mean.
+        """
+        return sum(figures) / len(figures)
 
     @abstractmethod
     def start(self, net: torch.nn.Module) -> None:
@@ -224,18 +318,22 @@ class _Log:
 
     def __init__(self, task: Task, out: Path, step: int, report: Callable[[str], None]):
         self._task = task
-        new = not (out / "log.csv").exists()
-        self._file = (out / "log.csv").open("a", newline="")
+        # what a killed run wrote after its last checkpoint is dropped, here and below
+        path, kept = out / "log.csv", []
+        if step and path.exists():
+            with path.open(newline="") as file:
+                kept = [row for row in list(csv.reader(file))[1:] if row and int(row[0]) <= step]
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([["step", "seconds", *task.columns], *kept])
+        _replace(path, lambda file: file.write(text.getvalue().encode()))
+        self._file = path.open("a", newline="")
         self._rows = csv.writer(self._file)
-        if new:
-            self._rows.writerow(["step", "seconds", *task.columns])
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ModuleNotFoundError:
             self._board = None
             report("TensorBoard is not installed: the figures go to log.csv only")
         else:
-            # what a killed run wrote after its last checkpoint is dropped
             self._board = SummaryWriter(str(out / "tensorboard"), purge_step=step)
 
     def scalar(self, name: str, value: float, step: int) -> None:
@@ -278,15 +376,24 @@ def train(
     threads: int,
     seed: int,
     validate_every: float,
+    steps: int | None = None,
+    since: float | None = None,
+    force: bool = False,
     precision: str = "no",
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[[float, str], None] = lambda spent, what: None,
 ) -> Path:
     """Train what a task says and return its last checkpoint; started again on the same ``out`` it goes on.
 
-    The learning rate follows a cosine over the seconds; an exponential moving average of the weights is what is kept
-    for use. ``out`` receives ``last.pt``, ``log.csv``, ``recipe.json`` and, where TensorBoard is installed, its events
-    under ``tensorboard``.
+    The learning rate follows a cosine over the seconds or steps; an exponential moving average of the weights is what
+    is kept for use. ``out`` receives
+
+    - ``last.pt``, every minute, and when SIGINT or SIGTERM ends the training;
+    - ``best.pt``, the checkpoint of the best validation;
+    - ``streams.pt``, the states of the random streams: a training of steps that was stopped goes on as if it had not;
+    - ``log.csv``;
+    - ``recipe.json``, the settings, and under ``segments`` also those of the steps before;
+    - where TensorBoard is installed, its events under ``tensorboard``.
 
     Under ``accelerate launch`` (``torchrun`` for several processes on CPUs) every process draws batches of its own and
     gradients are averaged over all of them; the first process keeps time, evaluates and writes.
@@ -306,13 +413,19 @@ def train(
     seed : int
         Of weights, data and noise.
     validate_every : float
-        Seconds of training between two rows of ``log.csv``.
+        Seconds of training, or with ``steps`` steps, between two rows of ``log.csv``.
+    steps : int, optional
+        Steps of all runs of this ``out`` together, in place of ``seconds``: the same on every machine.
+    since : float, optional
+        A ``time.monotonic()``: seconds are those of the wall's clock since then, start-up and evaluations included.
+    force : bool, default False
+        Go on with other data or conditions than before; ``recipe.json`` keeps both.
     precision : str, default "no"
         "no", "bf16" (mixed) or "auto": bf16 on a GPU that has it.
     report : callable, optional
         Takes a line of what happened.
     progress : callable, optional
-        Takes the seconds spent and the state of the last step, after every step.
+        Takes the seconds or steps spent and the state of the last step, after every step.
 
     Returns
     -------
@@ -323,14 +436,22 @@ def train(
     ------
     BadInput
         No usable data, or an ``out`` that holds a training of something else.
+    Diverged
+        The loss is not finite.
+    Stopped
+        A signal ended the training.
     """
+    settings = Settings(seconds, rate, threads, seed, validate_every, steps, since)
+    settings.check()
+    if out.exists() and not out.is_dir():
+        raise BadInput(f"{out} is no folder; choose another name", field="out")
     cpu = task.cpu_only or parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.cuda.is_available()
     mixed = _mixed_precision(precision, PartialState(cpu).device)
     accelerator = Accelerator(mixed_precision=mixed, cpu=cpu)
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     torch.backends.cudnn.benchmark = True  # batches are all of one size
-    run = _Run(task, out, accelerator, seconds, rate, validate_every, threads)
+    run = _Run(task, out, accelerator, settings)
     if accelerator.is_main_process:
         run.report, run.progress = report, progress
     net = task.network()
@@ -339,71 +460,144 @@ def train(
     other = RANK_SEED * accelerator.process_index
     about_data = task.load(seed + (state["step"] if state else 0) + other)
     if accelerator.is_main_process:
-        run.write_recipe(seed, mixed)
+        run.write_recipe(mixed, state, force)
     if about_data:
         run.report(about_data)
     run.begin(net, state)
     if accelerator.process_index:
         torch.manual_seed(seed + other)
+    run.go_on_with_streams(state)
     run.to_the_end(first=state is None)
     accelerator.wait_for_everyone()
     accelerator.end_training()
     return run.checkpoint
 
 
+class _Signals:
+    """SIGINT and SIGTERM wait for the end of a step; a second one does not."""
+
+    def __init__(self):
+        self.received = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Signals:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        self._before.clear()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = number
+        self.__exit__()
+
+
 class _Run:
     """One process's part in a training: what :func:`train` says, step by step."""
 
-    def __init__(
-        self,
-        task: Task,
-        out: Path,
-        accelerator: Accelerator,
-        seconds: float,
-        rate: float,
-        validate_every: float,
-        threads: int,
-    ):
+    def __init__(self, task: Task, out: Path, accelerator: Accelerator, settings: Settings):
         self.task, self.out, self.checkpoint = task, out, out / CHECKPOINT
-        self.seconds, self.rate, self.validate_every, self.threads = seconds, rate, validate_every, threads
+        self.settings = settings
         self.accelerator, self.device = accelerator, accelerator.device
         self.report: Callable[[str], None] = lambda line: None
         self.progress: Callable[[float, str], None] = lambda spent, what: None
         self.step, self.spent, self.losses = 0, 0.0, []
+        self.before = 0.0  # seconds of earlier runs
+        self.wall = self.saved = time.monotonic()
+        self.signal = self.saved_step = 0
+        self.evaluation = 0.0  # seconds that one took
+        self.best = -math.inf
+        self.streams: dict[int, dict[str, Any]] = {}  # by the step of the last checkpoint
 
     def clock(self) -> float:
         """Seconds: of the processor on a CPU, unless the task counts those of the wall."""
         on_processor = self.device.type == "cpu" and not self.task.wall_clock
-        return time.process_time() / self.threads if on_processor else time.monotonic()
+        return time.process_time() / self.settings.threads if on_processor else time.monotonic()
+
+    def amount(self) -> float:
+        """What is spent of the budget, in its unit."""
+        return self.step if self.settings.steps else self.spent
+
+    def share(self) -> float:
+        """What is spent of the budget, 1 at its end."""
+        return self.amount() / (self.settings.steps or self.settings.seconds)
+
+    def finished(self) -> bool:
+        """Whether the budget is spent; where evaluations count, the last one has its share."""
+        if self.settings.since is not None:
+            return self.spent + self.evaluation >= self.settings.seconds
+        return self.share() >= 1
 
     def stored(self) -> dict[str, Any] | None:
         """The checkpoint that is there; BadInput where it is of something else."""
         if not self.checkpoint.exists():
             return None
-        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        state = _read_state(self.checkpoint)
         _check_same(state, self.task, self.out)
         return state
 
-    def write_recipe(self, seed: int, mixed: str) -> None:
-        """Everything that another training of the same needs."""
-        task = self.task
+    def write_recipe(self, mixed: str, state: dict[str, Any] | None, force: bool) -> None:
+        """Everything that another training of the same needs, and what the steps before were trained with."""
+        task, settings = self.task, self.settings
+        unit = "steps" if settings.steps else "seconds"
         recipe = {
-            "scheme": task.scheme, "options": task.options, **task.recipe(), "seconds": self.seconds,
-            "processes": self.accelerator.num_processes, "rate": self.rate, "threads": self.threads, "seed": seed,
-            "device": self.device.type, "precision": mixed, "ema": task.ema, "schedule": "cosine over seconds",
-            "warm_up_steps": task.warm_up, "lowest_rate": MIN_RATE, "largest_gradient": task.max_gradient,
-            "validate_every": self.validate_every, "torch": torch.__version__, "accelerate": version("accelerate"),
+            "scheme": task.scheme, "options": task.options, **task.recipe(),
+            "seconds": None if settings.steps else settings.seconds, "max_steps": settings.steps,
+            "clock": "wall, all" if settings.since is not None else "wall" if task.wall_clock else "processor",
+            "processes": self.accelerator.num_processes, "rate": settings.rate, "threads": settings.threads,
+            "seed": settings.seed, "device": self.device.type, "precision": mixed, "ema": task.ema,
+            "schedule": f"cosine over {unit}", "warm_up_steps": task.warm_up, "lowest_rate": MIN_RATE,
+            "largest_gradient": task.max_gradient, "validate_every": settings.validate_every,
+            "torch": torch.__version__, "accelerate": version("accelerate"),
         }  # fmt: skip
+        recipe = json.loads(json.dumps(recipe))  # as it is read again
+        segments = self._segments() if state else []
+        if segments:
+            changed = _differences(task, segments[-1], recipe)
+            for field, (before, now) in changed.items():
+                if not force:
+                    raise BadInput(
+                        f"{_written(now)} is not what {self.out} was trained with, {_written(before)}; give the same, "
+                        "choose another folder, or force it",
+                        field=field,
+                    )
+            # nothing will be trained with these settings
+            done = state["step"] / settings.steps if settings.steps else state["seconds"] / settings.seconds
+            if done >= 1:
+                return
+            if changed:
+                self.best = math.inf  # of other data: the next validation decides
+        since = {"from_step": state["step"], "from_seconds": round(state["seconds"], 1)} if state else {"from_step": 0}
+        last = {key: value for key, value in segments[-1].items() if not key.startswith("from_")} if segments else None
+        if last != recipe:
+            segments.append(since | recipe)
         self.out.mkdir(parents=True, exist_ok=True)
-        (self.out / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n")
+        text = json.dumps(recipe | {"segments": segments}, indent=2) + "\n"
+        _replace(self.out / RECIPE, lambda file: file.write(text.encode()))
+
+    def _segments(self) -> list[dict[str, Any]]:
+        """The settings of the steps before."""
+        path = self.out / RECIPE
+        if not path.exists():
+            return []
+        try:
+            recipe = json.loads(path.read_text())
+            return list(recipe["segments"]) if "segments" in recipe else [{"from_step": 0} | recipe]
+        except (OSError, ValueError, TypeError):
+            raise BadInput(f"{path} is no recipe that can be read; mend it or choose another folder") from None
 
     def begin(self, net: torch.nn.Module, state: dict[str, Any] | None) -> None:
         """Network, optimiser and average, from the start or where the checkpoint left them."""
-        task = self.task
+        task, best = self.task, self.out / BEST
         if state is None:
             task.start(net)
         self.net = net.to(self.device, memory_format=torch.channels_last)
-        self.optimizer = task.optimizer(self.net, self.rate)
+        self.optimizer = task.optimizer(self.net, self.settings.rate)
         self.loss_of = self.accelerator.prepare(task.loss(self.net))
         self.ema = torch.optim.swa_utils.AveragedModel(self.net, multi_avg_fn=_averaging(task.ema))
         if state:
@@ -411,12 +605,32 @@ class _Run:
             self.ema.load_state_dict(state["ema"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.step, self.spent = state["step"], state["seconds"]
+            self.before, self.saved_step = self.spent, self.step
+        if self.accelerator.is_main_process and best.exists():
+            if state is None:
+                best.unlink()
+            elif self.best == -math.inf:
+                self.best = float(_read_state(best).get("score", -math.inf))
+        if self.best == math.inf:
+            self.best = -math.inf
 
-    def save(self) -> None:
-        """Write the checkpoint; a killed run never leaves half a file."""
-        if not self.accelerator.is_main_process:
+    def streams_file(self) -> Path:
+        """Where this process keeps the states of its random streams."""
+        index = self.accelerator.process_index
+        return self.out / (f"streams-{index}.pt" if index else "streams.pt")
+
+    def go_on_with_streams(self, state: dict[str, Any] | None) -> None:
+        """The random streams as they were at the checkpoint; those of the seed where it has none."""
+        if state is None or not self.streams_file().exists():
             return
-        parts = {
+        kept = _read_state(self.streams_file()).get(self.step)
+        if kept:
+            self.streams = {self.step: kept}
+            self.losses = kept["losses"].tolist()
+            _set_random_state(self.task, kept, self.device)
+
+    def _parts(self) -> dict[str, Any]:
+        return {
             "scheme": self.task.scheme,
             "options": self.task.options,
             "net": self.net.state_dict(),
@@ -425,46 +639,105 @@ class _Run:
             "step": self.step,
             "seconds": self.spent,
         }
-        unfinished = self.checkpoint.with_suffix(".part")
-        torch.save(parts, unfinished)
-        unfinished.replace(self.checkpoint)
 
-    def agreed(self, mine: float) -> float:
-        """All processes stop at the same step and follow the same learning rate."""
+    def save(self) -> None:
+        """Write the checkpoint; a killed run never leaves half a file."""
+        if not all(bool(value.isfinite().all()) for value in self.net.state_dict().values()):
+            raise self._diverged("a weight")
+        now = _random_state(self.task, self.device) | {"losses": torch.tensor(self.losses, dtype=torch.float64)}
+        # with those of the last checkpoint, should this one not be written
+        both = self.streams | {self.step: now}
+        self.out.mkdir(parents=True, exist_ok=True)
+        _replace(self.streams_file(), lambda file: torch.save(both, file))
+        if self.accelerator.is_main_process:
+            parts = self._parts()
+            _replace(self.checkpoint, lambda file: torch.save(parts, file))
+        self.streams = {self.step: now}
+        self.saved, self.saved_step = self.wall, self.step
+
+    def _diverged(self, what: str) -> Diverged:
+        kept = f"{self.checkpoint} keeps step {self.saved_step}" if self.checkpoint.exists() else "nothing was saved"
+        return Diverged(
+            f"{what} is not finite after step {self.step}, so the training stopped; {kept}; try a learning rate below "
+            f"{self.settings.rate:g}"
+        )
+
+    def agreed(self, *mine: float) -> list[float]:
+        """The first process's numbers: all stop at the same step and follow the same learning rate."""
         if self.accelerator.num_processes == 1:
-            return mine
-        return broadcast(torch.tensor(mine, dtype=torch.float64, device=self.device)).item()
+            return list(mine)
+        return broadcast(torch.tensor(mine, dtype=torch.float64, device=self.device)).tolist()
+
+    def _count(self, begun: float, signals: _Signals) -> None:
+        """Add the time since ``begun``."""
+        now, since = time.monotonic(), self.settings.since
+        spent = self.spent + (self.clock() - begun) if since is None else self.before + now - since
+        self.spent, self.wall, number, self.evaluation = self.agreed(spent, now, signals.received, self.evaluation)
+        self.signal = int(number)
 
     def to_the_end(self, first: bool) -> None:
         """All steps, with their evaluations and checkpoints."""
         task = self.task
         log = _Log(task, self.out, self.step, self.report) if self.accelerator.is_main_process else None
         try:
-            if log and task.evaluates_start and first:
-                figures = task.evaluate(self.net, self.device)
-                log.evaluated(0, 0, None, figures)
-                self.report(f"before training: {task.evaluation_line(figures)}")
-            evaluated = saved = self.spent
-            while self.spent < self.seconds:
-                figure = self._step(log)
-                if self.spent - evaluated >= self.validate_every or self.spent >= self.seconds:
-                    self._evaluate(log, figure)
-                    evaluated = saved = self.spent
-                    self.save()
-                elif self.spent - saved >= SAVE_EVERY:
-                    saved = self.spent
-                    self.save()
-            self.save()
+            with _Signals() as signals:
+                if first:
+                    self.save()  # what a training that diverges or is stopped early goes on from
+                    if log and task.evaluates_start:
+                        self._evaluate(log, None, self.net)
+                if self.settings.since is not None:
+                    self._count(0.0, signals)
+                if self.finished():
+                    self._already_finished(first)
+                    return
+                self._steps(log, signals)
         finally:
             if log:
                 log.close()
 
-    def _step(self, log: _Log | None) -> float:
+    def _already_finished(self, first: bool) -> None:
+        """No step is left to be done."""
+        if first:
+            raise BadInput(f"{self.settings.seconds:g} went by before the first step; give more", field="seconds")
+        self.report(f"nothing is left to train: {self.out} is at step {self.step}, {self.spent:.0f} s")
+
+    def _steps(self, log: _Log | None, signals: _Signals) -> None:
+        """The steps that are left of the budget."""
+        settings = self.settings
+        evaluated = self.amount()
+        while not self.finished():
+            figure = self._step(log, signals)
+            due = (
+                self.step % int(settings.validate_every) == 0
+                if settings.steps
+                else (self.amount() - evaluated >= settings.validate_every)
+            )
+            if due or self.finished():
+                begun = self.clock()
+                if log:
+                    self._evaluate(log, figure, self.ema.module)
+                self.losses.clear()
+                if self.task.wall_clock or settings.since is not None:
+                    self._count(begun, signals)
+                evaluated = self.amount()
+                self.save()
+            elif self.wall - self.saved >= SAVE_EVERY:
+                self.save()
+            if self.accelerator.num_processes == 1:
+                self.signal = signals.received  # also during the validation
+            if self.signal:
+                self.save()
+                name = signal.Signals(self.signal).name
+                raise Stopped(
+                    f"{name} received: stopped and saved at step {self.step}; the same command goes on", self.signal
+                )
+
+    def _step(self, log: _Log | None, signals: _Signals) -> float:
         """One batch; the figure of the losses since the last evaluation."""
         task, begun = self.task, self.clock()
         warm = min(1.0, (self.step + 1) / task.warm_up)
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self.spent / self.seconds)))
-        now = self.rate * warm * (MIN_RATE + (1 - MIN_RATE) * cosine)
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self.share())))
+        now = self.settings.rate * warm * (MIN_RATE + (1 - MIN_RATE) * cosine)
         for group in self.optimizer.param_groups:
             group["lr"] = now * group.get("share", 1.0)
         images, *truth = task.batch()
@@ -472,30 +745,41 @@ class _Run:
         loss = self.loss_of(images, *(tensor.to(self.device) for tensor in truth))
         self.optimizer.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), task.max_gradient)
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), task.max_gradient)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise self._diverged("the loss")
+        if not math.isfinite(norm):
+            raise self._diverged("a gradient")
         self.optimizer.step()
         self.ema.update_parameters(self.net)
-        self.losses.append(loss.item())
+        self.losses.append(value)
         self.step += 1
-        self.spent = self.agreed(self.spent + (self.clock() - begun))
+        self._count(begun, signals)
         figure = task.training_figure(sum(self.losses) / len(self.losses))
-        self.progress(self.spent, f"step {self.step}  {task.training_line(figure)}")
+        self.progress(self.amount(), f"step {self.step}  {task.training_line(figure)}")
         if self.step % task.report_every == 0:
-            self.report(f"step {self.step}  {self.spent:.0f}/{self.seconds:.0f} s  {task.training_line(figure)}")
+            spent = f"{self.spent:.0f} s" if self.settings.steps else f"{self.spent:.0f}/{self.settings.seconds:.0f} s"
+            whole = f"/{self.settings.steps}" if self.settings.steps else ""
+            self.report(f"step {self.step}{whole}  {spent}  {task.training_line(figure)}")
             if log:
                 log.training(self.step, figure, now)
         return figure
 
-    def _evaluate(self, log: _Log | None, figure: float) -> None:
-        """Photographs held out, by the average of the weights."""
-        task, begun = self.task, self.clock()
-        if log:
-            figures = task.evaluate(self.ema.module, self.device)
-            log.evaluated(self.step, self.spent, figure, figures)
-            self.report(f"held out: {task.evaluation_line(figures)}")
-        self.losses.clear()
-        if task.wall_clock:
-            self.spent = self.agreed(self.spent + (self.clock() - begun))
+    def _evaluate(self, log: _Log, figure: float | None, net: torch.nn.Module) -> None:
+        """Photographs held out, by the average of the weights; the first time by the weights of the start."""
+        task, begun = self.task, time.monotonic()
+        figures = task.evaluate(net, self.device)
+        score = task.score(figures)
+        if math.isnan(score):
+            raise self._diverged("a figure of the validation")
+        log.evaluated(self.step, self.spent, figure, figures)
+        self.report(f"{'before training' if figure is None else 'held out'}: {task.evaluation_line(figures)}")
+        if score > self.best:
+            self.best = score
+            parts = self._parts() | {"score": score}
+            _replace(self.out / BEST, lambda file: torch.save(parts, file))
+        self.evaluation = time.monotonic() - begun
 
 
 def _averaging(most: float) -> Callable[[list[torch.Tensor], list[torch.Tensor], torch.Tensor], None]:
@@ -529,3 +813,58 @@ def _check_same(state: dict[str, Any], task: Task, out: Path) -> None:
 
 def _named(scheme: str, options: dict[str, str]) -> str:
     return " ".join([scheme, *(f"{key}={value}" for key, value in options.items())])
+
+
+def _differences(task: Task, earlier: dict[str, Any], recipe: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What may not change on going on and did: setting -> (before, now)."""
+    before, now = task.lasting(earlier), task.lasting(recipe)
+    return {field: (before[field], now[field]) for field in now if before.get(field) not in (None, now[field])}
+
+
+def _written(value: Any) -> str:
+    """A setting in a sentence."""
+    return " ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+
+
+def _random_state(task: Task, device: torch.device) -> dict[str, Any]:
+    """All streams of random numbers, as a checkpoint can hold them."""
+    name, keys, *rest = np.random.get_state()  # a network of one's own may draw from it
+    stream = task.stream()
+    drawn = {"numpy": [name, keys.tolist(), *rest], "data": stream.bit_generator.state if stream else None}
+    state = {"torch": torch.get_rng_state(), "json": json.dumps(drawn)}
+    return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+
+
+def _set_random_state(task: Task, state: dict[str, Any], device: torch.device) -> None:
+    """Go on with the streams where they were."""
+    drawn = json.loads(state["json"])
+    name, keys, *rest = drawn["numpy"]
+    np.random.set_state((name, np.array(keys, np.uint32), *rest))
+    stream = task.stream()
+    if stream and drawn["data"]:
+        stream.bit_generator.state = drawn["data"]
+    torch.set_rng_state(state["torch"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def _replace(path: Path, write: Callable[[Any], None]) -> None:
+    """Write a file whole or not at all."""
+    unfinished = path.with_suffix(".part")
+    try:
+        with unfinished.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise SemcomError(f"{path} cannot be written: {error.strerror or error}; make room and start again") from None
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    """A file that a training wrote."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
+        raise BadInput(f"{path} is no checkpoint that can be read; move it away or choose another folder") from None

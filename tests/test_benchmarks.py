@@ -33,7 +33,7 @@ BENCHMARKS = {
     "scenes": "--smoke --coco {data}/coco_val --voc {data}/voc_test --cache {data}/partitions",
     "segmentation": "--coco {data}/coco_val --voc {data}/voc_test",
     "sweep": "--smoke --kodak {data}/kodak --snr 10",
-    "training": "--data {data}/kodak --kodak {data}/kodak --seconds 1 --work {work} --runs samsc",
+    "training": "--data {data}/photographs --kodak {data}/kodak --seconds 1 --work {work} --runs samsc",
     "two_ends": "--image {data}/photograph.png --images 3 --kill-after 1 --idle 3",
     "waveform": "--smoke --kodak {data}/kodak",
 }
@@ -67,6 +67,9 @@ def data(tmp_path_factory) -> Path:
     (folder / "coco_val" / "panoptic_val2017.json").write_text(json.dumps({"categories": categories}))
     (folder / "kodak").mkdir()
     photograph.crop((150, 50, 406, 306)).save(folder / "kodak" / "one.png")
+    (folder / "photographs").mkdir()
+    for left in (0, 150):  # one of them is held out
+        photograph.crop((left, 50, left + 256, 306)).save(folder / "photographs" / f"{left}.png")
     return folder
 
 

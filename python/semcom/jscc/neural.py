@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +28,8 @@ from .symbols import ImageSymbols, power_normalised, reals, scale_value
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
+
+_Made = TypeVar("_Made")
 
 
 def _names(scheme: str, variant: str) -> list[str]:
@@ -243,8 +246,8 @@ class LatentCoder:
         return to_bytes(x[0].transpose(1, 2, 0), header)
 
 
-def stamp(scheme: str, variant: str) -> tuple[str, ...]:
-    """What tells the weights of a variant from others that had its name before: a process may train and export anew.
+def shared(scheme: str, variant: str, make: Callable[..., _Made], *arguments: Any) -> _Made:
+    """One coder for each scheme and its weights: networks load once, and again where their files were exported anew.
 
     Parameters
     ----------
@@ -252,21 +255,25 @@ def stamp(scheme: str, variant: str) -> tuple[str, ...]:
         Whose weights.
     variant : str
         Which of them.
+    make : callable
+        Makes the coder.
+    *arguments : object
+        Of ``make``, hashable.
 
     Returns
     -------
-    tuple of str
-        The sha256 of each file; empty where there are none.
+    object
+        What ``make`` returned, now or earlier.
     """
     known = weights.registry()
-    return tuple(known[name].sha256 for name in _names(scheme, variant) if name in known)
+    return _shared(make, arguments, tuple(known[name].sha256 for name in _names(scheme, variant) if name in known))
+
+
+@lru_cache(maxsize=8)
+def _shared(make: Callable[..., _Made], arguments: tuple[Any, ...], digests: tuple[str, ...]) -> _Made:
+    return make(*arguments)
 
 
 def latent_coder(name: str, variant: str = "original", unit_power: bool = False) -> LatentCoder:
-    """One instance for each scheme and its weights: networks load once."""
-    return _latent_coder(name, variant, unit_power, stamp(name, variant))
-
-
-@lru_cache(maxsize=4)
-def _latent_coder(name: str, variant: str, unit_power: bool, stamp: tuple[str, ...]) -> LatentCoder:
-    return LatentCoder(name, variant, unit_power)
+    """One instance for each scheme and its weights."""
+    return shared(name, variant, LatentCoder, name, variant, unit_power)

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
-from .neural import LatentCoder, stamp
+from .neural import LatentCoder, shared
 
 PASSES = 3
 ACTIVITY = (0.01, 100.0)  # bounds of a position's share: 128 noisy channels tell it to some 10 %
@@ -73,10 +71,5 @@ class SAMSC(LatentCoder):
 
 
 def samsc(variant: str = "original") -> SAMSC:
-    """One instance for each variant's weights: networks load once."""
-    return _samsc(variant, stamp("samsc", variant))
-
-
-@lru_cache(maxsize=4)
-def _samsc(variant: str, stamp: tuple[str, ...]) -> SAMSC:
-    return SAMSC(variant)
+    """One instance for each variant's weights."""
+    return shared("samsc", variant, SAMSC, variant)

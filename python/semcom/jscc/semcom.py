@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import math
-from functools import lru_cache
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from .coder import (
     grid,
     to_bytes,
 )
-from .neural import load, planes, stamp
+from .neural import load, planes, shared
 from .symbols import ImageSymbols, power_normalised, reals, scale_value
 
 DEFAULT_RATE = 1 / 12
@@ -164,10 +163,5 @@ class Semcom:
 
 
 def semcom(variant: str = "original") -> Semcom:
-    """One instance for each variant's weights: networks load once."""
-    return _semcom(variant, stamp("semcom", variant))
-
-
-@lru_cache(maxsize=4)
-def _semcom(variant: str, stamp: tuple[str, ...]) -> Semcom:
-    return Semcom(variant)
+    """One instance for each variant's weights."""
+    return shared("semcom", variant, Semcom, variant)

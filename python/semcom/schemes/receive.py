@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..burst import (
     Event,
     Group,
     Idle,
+    ImageHeader,
     PartArrived,
     PartBursts,
     Place,
@@ -38,6 +40,12 @@ def group_of_bits(header: BurstHeader) -> Group:
     mcs_of(header.mcs)
     depth = header.rate + 1
     return Group(header.scale, depth, depth * header.n_symbols, header.mcs)
+
+
+@lru_cache(maxsize=64)
+def _symbols(scheme: Scheme, header: ImageHeader, part: int, variant: str) -> int:
+    """Those of a part. Every burst of an image asks, and the scheme may look among the files of weights to know."""
+    return scheme.symbols(header, part, variant)
 
 
 @dataclass(frozen=True)
@@ -282,7 +290,7 @@ class Reception(_Receiving):
         scheme.check_header(header)
         if kind == BITS:
             return Place(group_of_bits(header), (header.fragments, header.mcs), scheme.min_share)
-        total = scheme.symbols(image_header(header, scheme.name), header.part, variant)
+        total = _symbols(scheme, image_header(header, scheme.name), header.part, variant)
         if header.fragments != fragments_needed(total):
             raise BadInput(
                 f"a fragment {header.fragment} of {header.fragments} does not fit a {header.width}x{header.height} "

@@ -117,8 +117,8 @@ def averaged(state: dict) -> dict[str, torch.Tensor]:
     return {k.removeprefix("module."): v for k, v in state["ema"].items() if k.startswith("module.")}
 
 
-def in_half(net: torch.nn.Module) -> torch.nn.Module:
-    """The network with float16 weights, as they ship.
+def as_shipped(net: torch.nn.Module) -> torch.nn.Module:
+    """The network with its weights rounded to float16 as they ship, in eval mode and without gradients.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def in_half(net: torch.nn.Module) -> torch.nn.Module:
             raise SemcomError(
                 f"{name} of the weights is not finite, so nothing was exported; export another checkpoint"
             )
-    return net
+    return net.float().eval().requires_grad_(False)
 
 
 def load_network(checkpoint: Path) -> torch.nn.Module:
@@ -162,7 +162,7 @@ def load_network(checkpoint: Path) -> torch.nn.Module:
 def _network(state: dict) -> torch.nn.Module:
     net = NETWORKS[state["scheme"]](**state.get("options", {}))
     net.load_state_dict(averaged(state))
-    return in_half(net).float().eval().requires_grad_(False)
+    return as_shipped(net)
 
 
 def trained_recipe(checkpoint: Path) -> dict:

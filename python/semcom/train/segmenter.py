@@ -18,7 +18,7 @@ from ..segment.classes import VOC, VOID
 from ..segment.metrics import confusion, iou
 from . import trainer
 from .data import fit_square, unmatched
-from .export import averaged, in_half, trained_recipe, write_onnx
+from .export import as_shipped, averaged, trained_recipe, write_onnx
 from .files import image_files, left_out, pictures, read_map
 from .models.aseg import ClassMap
 
@@ -509,7 +509,7 @@ def load_network(checkpoint: Path) -> ClassMap:
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     net = ClassMap(len(VOC))
     net.load_state_dict(averaged(state))
-    return in_half(net).float().eval().requires_grad_(False)
+    return as_shipped(net)
 
 
 def export(checkpoint: Path, out: Path, card: dict) -> Path:

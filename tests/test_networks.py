@@ -205,7 +205,7 @@ def test_semcom_starts_where_softcast_ends(astronaut, snr_db, monkeypatch):
     # softcast sends patch by patch, channel by channel
     on_latent = torch.from_numpy(noise.reshape(1, 16, 16, 128)).permute(0, 3, 1, 2)
     on_latent = torch.cat([on_latent, torch.zeros_like(on_latent)], dim=1)
-    monkeypatch.setattr(ours, "transmit", lambda z, snr, fading: (z + on_latent, torch.full_like(z, n0)))
+    monkeypatch.setattr(Semcom, "through", lambda net, z, snr, fading: (z + on_latent, torch.full_like(z, n0)))
     x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():
         x_hat = as_softcast(Semcom()).link(x, torch.tensor([snr_db])).clamp(0, 1)

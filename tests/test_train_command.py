@@ -36,7 +36,7 @@ def arguments(scheme, folder, out, *more):
 def test_module_runs_without_gnuradio_and_keeps_a_record(folder, tmp_path, capsys):
     """What accelerate starts on each GPU; the command goes on in the same folder, with the same network only."""
     out = tmp_path / "run"
-    settings = ["--snr", "1:13", "--variant", "gdn", "--learning-rate", "5e-4", "--validate-every", "0.2"]
+    settings = ["--snr", "1:13", "--set", "activation=gdn", "--learning-rate", "5e-4", "--validate-every", "0.2"]
     code = (
         "import runpy, sys; sys.modules['gnuradio'] = None; sys.modules['pmt'] = None\n"
         "runpy.run_module('semcom.cli', run_name='__main__', alter_sys=True)\n"
@@ -62,7 +62,7 @@ def test_module_runs_without_gnuradio_and_keeps_a_record(folder, tmp_path, capsy
     capsys.readouterr()
 
     assert main(["train", *arguments("deepjscc", folder, out)]) == 2
-    assert "holds a training of deepjscc activation=gdn, not of deepjscc activation=prelu" in capsys.readouterr().err
+    assert "holds a training of deepjscc activation=gdn, not of deepjscc; choose" in capsys.readouterr().err
 
 
 def test_a_checkpoint_from_before_options_goes_on(folder, tmp_path):
@@ -96,8 +96,8 @@ def test_tensorboard_holds_what_the_table_holds(folder, tmp_path):
         ("softcast", ["--export", "x"], "--export means nothing to softcast"),
         ("samsc", ["--teacher", "x.tflite"], "--teacher means nothing to samsc, only to aseg"),
         ("aseg", ["--crop", "96"], "--crop 96 must be a multiple of 64"),
-        ("witt", ["--variant", "gdn"], "--variant means nothing to witt, only to deepjscc"),
-        ("deepjscc", ["--variant", "relu"], "deepjscc has no variant relu; choose prelu, gdn"),
+        ("witt", ["--set", "activation=gdn"], "--set activation is not a setting of witt; it has widths"),
+        ("deepjscc", ["--set", "activation=relu"], "deepjscc has no activation relu; choose prelu, gdn"),
         ("deepjscc", ["--channels", "64"], "--channels means nothing to deepjscc, only to semcom"),
         ("semcom", ["--channels", "31:64"], "--channels 31:64 must be even numbers from 2 to 256"),
         ("semcom", ["--snr", "13:1"], "--snr 13:1 is no range; write LO:HI or one number"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 import sys
@@ -17,10 +18,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .. import schemes
+from .. import own, schemes
 from ..errors import BadInput, Missing
 
-OPTIONS = ("snr", "channels", "variant", "masks", "teacher", "export")  # that do not mean something to all
+OPTIONS = ("snr", "channels", "masks", "teacher", "export", "set", "loss", "channel", "licence")  # not of all
+OF_NETWORKS = frozenset({"set", "loss", "channel", "licence"})
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,40 @@ class Request:
 def trainables() -> dict[str, Trainable]:
     """By name: the schemes that can be trained, and the segmenter."""
     found = {
-        each.name: Trainable(each.trains_with, _fit if each.closed_form else _train_coder)
+        each.name: Trainable(each.trains_with, _fit)
+        if each.closed_form
+        else Trainable(each.trains_with | OF_NETWORKS, _train_coder)
         for each in schemes.schemes().values()
         if each.trains_with is not None
     }
     return found | {"aseg": Trainable(frozenset({"masks", "teacher"}), _train_segmenter, 1.5e-3, 256, 12, 64)}
+
+
+def trainable(scheme: str) -> Trainable:
+    """What trains a scheme, the segmenter, or a class of one's own."""
+    known = trainables()
+    if scheme in known:
+        return known[scheme]
+    if own.split(scheme) is not None:
+        name = own.split(scheme)[1]
+        if name in schemes.schemes():
+            raise BadInput(f"{scheme} is called as scheme {name} is; give the class a name of its own")
+        return Trainable(frozenset({"snr", "masks", "export"}) | OF_NETWORKS, _train_coder)
+    raise BadInput(f"{scheme} is not a trainable scheme; choose {', '.join(known)}, or FILE.py:CLASS of your own")
+
+
+def network_settings(texts: list[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` of ``--set``: numbers, true and false, lists with commas, and otherwise text."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name.isidentifier():
+            raise BadInput(f"{text} sets nothing; write NAME=VALUE, such as --set widths=16,32,64", field="set")
+        try:
+            found[name] = {"true": True, "false": False}[value] if value in ("true", "false") else ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[name] = value
+    return found
 
 
 def span(option: str, text: str) -> tuple[float, float]:
@@ -99,13 +130,20 @@ def on_terminal(total: float) -> Iterator[tuple[Callable[[str], None], Callable[
 
 def train(
     scheme: Annotated[
-        str, typer.Argument(help="softcast (closed form), samsc, deepjscc, witt, semcom, or aseg, the segmenter")
+        str, typer.Argument(
+            metavar="SCHEME",
+            help="softcast (closed form), samsc, deepjscc, witt, semcom, aseg (the segmenter), or FILE.py:CLASS of your own",
+        ),
     ],
     data: Annotated[list[Path], typer.Option(help="folder or tar of photographs; repeatable")],
     out: Annotated[Path, typer.Option(help="folder for checkpoints, log and recipe")],
     masks: Annotated[list[Path] | None, typer.Option(help="class maps, to train on masked photographs")] = None,
     teacher: Annotated[Path | None, typer.Option(help="aseg: TFLite network that labels what has no class map")] = None,
-    variant: Annotated[str | None, typer.Option(help="deepjscc: prelu (as the paper, the default) or gdn")] = None,
+    set: Annotated[
+        list[str] | None, typer.Option(help="setting of the network, NAME=VALUE, such as widths=16,32,64; repeatable")
+    ] = None,
+    loss: Annotated[str | None, typer.Option(help="training loss of your own, FILE.py:NAME")] = None,
+    channel: Annotated[str | None, typer.Option(help="training channel of your own, FILE.py:NAME")] = None,
     snr: Annotated[str | None, typer.Option(help="Es/N0 of the training channel, dB: LO:HI or one number")] = None,
     channels: Annotated[str | None, typer.Option(help="semcom: latent channels sent, LO:HI; k/n = N/1536")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="peak learning rate: 1e-3, aseg 1.5e-3")] = None,
@@ -135,6 +173,7 @@ def train(
     ] = 300.0,
     force: Annotated[bool, typer.Option("--force", help="go on with other data or conditions than before")] = False,
     export: Annotated[str | None, typer.Option(help="also export ONNX files under this variant name")] = None,
+    licence: Annotated[str | None, typer.Option(help="of the weights that are exported, such as CC-BY-4.0")] = None,
 ) -> int:
     """Train a coder or the segmenter; started again on the same folder it goes on where it was.
 
@@ -143,15 +182,12 @@ def train(
     Several GPUs or hosts: accelerate launch -m semcom.cli train SCHEME ... with the same options.
     """
     began = time.monotonic()
-    known = trainables()
-    if known.get(scheme) is None:
-        raise BadInput(f"{scheme} is not a trainable scheme; choose {', '.join(known)}")
-    target = known[scheme]
-    values = (snr, channels, variant, masks, teacher, export)
+    target = trainable(scheme)
+    values = (snr, channels, masks, teacher, export, set, loss, channel, licence)
     given = {name: value for name, value in zip(OPTIONS, values, strict=True) if value}
     for name in given:
         if name not in target.options:
-            having = ", ".join(other for other, each in known.items() if name in each.options)
+            having = ", ".join(other for other, each in trainables().items() if name in each.options)
             raise BadInput(f"means nothing to {scheme}, only to {having}; leave it out", field=name)
     usual = (target.learning_rate, target.crop, target.batch)
     learning_rate, crop, batch = (
@@ -202,13 +238,14 @@ def _train_coder(request: Request) -> int:
     drawn = {"snr_db": span("--snr", given["snr"])} if "snr" in given else {}
     if "channels" in given:
         drawn["channels"] = latent_channels(given["channels"])
-    has_variants = "variant" in trainables()[request.name].options
     with on_terminal(request.total) as (report, progress):
         checkpoint = coders.train(
             request.name,
             request.data,
             request.out,
-            options={"activation": given.get("variant", "prelu")} if has_variants else None,
+            options=network_settings(given.get("set", [])),
+            loss=given.get("loss"),
+            channel=given.get("channel"),
             masks=given.get("masks"),
             conditions=Conditions(**drawn),
             precision=request.precision,
@@ -219,7 +256,8 @@ def _train_coder(request: Request) -> int:
     if "export" in given and is_first_process():
         from ..train.export import export as write
 
-        for path in write(checkpoint, given["export"], request.out, {}):
+        card = {"licence": given["licence"]} if "licence" in given else {}
+        for path in write(checkpoint, given["export"], request.out, card):
             sys.stderr.write(f"{path}\n")
     return 0
 

@@ -159,16 +159,15 @@ class LatentCoder:
         Of the scheme.
     variant : str
         Of its weights; both ends must use the same.
-    unit_power : bool
-        Whether the decoder network takes the latent at unit power, and not as the encoder network made it.
     threads : int
         Of ONNX Runtime.
     """
 
-    def __init__(self, name: str, variant: str = "original", unit_power: bool = False, threads: int = 2) -> None:
-        self.name, self._unit_power = name, unit_power
+    def __init__(self, name: str, variant: str = "original", threads: int = 2) -> None:
+        self.name = name
         self._encoder, self._decoder, self.weights = load(name, variant, threads)
         self.weights_id = weights.identifier(self.weights.values())
+        self._unit_power = onnx.takes_unit_power(self._decoder)
         self.latent = latent_channels(self._encoder, name)
         self.adapts_to_snr = "snr_db" in {entry.name for entry in self._encoder.get_inputs()}
 
@@ -274,6 +273,6 @@ def _shared(make: Callable[..., _Made], arguments: tuple[Any, ...], digests: tup
     return make(*arguments)
 
 
-def latent_coder(name: str, variant: str = "original", unit_power: bool = False) -> LatentCoder:
+def latent_coder(name: str, variant: str = "original") -> LatentCoder:
     """One instance for each scheme and its weights."""
-    return shared(name, variant, LatentCoder, name, variant, unit_power)
+    return shared(name, variant, LatentCoder, name, variant)

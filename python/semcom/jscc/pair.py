@@ -69,7 +69,8 @@ class PairCoder:
         decoder: latent float32 [1, C, h, w]           ->  image float32 [1, 3, H, W] in [0, 1]
 
     Stride and number of channels are learned from the networks, and with them the rate: C h w real values are sent as
-    half as many symbols, at unit power. The decoder gets the latent back at the power that the encoder gave it. Either
+    half as many symbols, at unit power. The decoder gets the latent back at the power that the encoder gave it, or at unit
+    power if its metadata says ``power: unit``. Either
     may have an input ``snr`` (float32 [1], the Es/N0 in dB that the encoder assumed), and the decoder an input
     ``noise_var`` (float32 [1, C, h, w], noise variance of each value of the latent, 1e9 where nothing was received);
     without the latter, noisier symbols are shrunk towards zero.
@@ -78,6 +79,8 @@ class PairCoder:
     ----------
     encoder, decoder : Path
         ONNX files.
+    name : str
+        Of the scheme.
 
     Raises
     ------
@@ -88,17 +91,17 @@ class PairCoder:
         A file, or ONNX Runtime, is not here.
     """
 
-    name = NAME
     max_pixels = MAX_PIXELS_OF_NETWORK
 
-    def __init__(self, encoder: Path, decoder: Path):
-        self._files = encoder, decoder
+    def __init__(self, encoder: Path, decoder: Path, name: str = NAME):
+        self.name, self._files = name, (encoder, decoder)
         self._encoder, self._decoder = _load(encoder, "encoder"), _load(decoder, "decoder")
         self._x = _main_input(self._encoder, encoder, "an image [1, 3, H, W]")
         self._y = _main_input(self._decoder, decoder, "a latent [1, C, h, w]")
         self.weights = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in self._files}
         self.weights_id = weights.identifier(hashlib.sha256(path.read_bytes()).hexdigest() for path in self._files)
         self.adapts_to_snr = any(entry.name in _SNR for entry in self._encoder.get_inputs())
+        self._unit_power = onnx.takes_unit_power(self._decoder)
         self._fixed = _fixed_size(self._x, encoder)
         self._learn_shapes()
 
@@ -243,7 +246,7 @@ class PairCoder:
         received = reals(symbols)[:values].reshape(-1, self._channels)
         # half of the complex noise falls on each real component
         noise = np.repeat(noise_var / 2, 2)[:values].reshape(-1, self._channels)
-        scale = np.float32(scale_value(header.scale))
+        scale = np.float32(1 if self._unit_power else scale_value(header.scale))
         if not any(entry.name == _NOISE for entry in self._decoder.get_inputs()):
             received = shrunk(received, noise)
         with np.errstate(over="ignore"):
@@ -272,13 +275,13 @@ def _fixed_size(x: NodeArg, path: Path) -> tuple[int, int] | None:
 
 
 @lru_cache(maxsize=4)
-def _pair(encoder: Path, decoder: Path, stamps: tuple[float, ...]) -> PairCoder:
-    return PairCoder(encoder, decoder)
+def _pair(encoder: Path, decoder: Path, name: str, stamps: tuple[float, ...]) -> PairCoder:
+    return PairCoder(encoder, decoder, name)
 
 
-def pair_coder(encoder: Path, decoder: Path) -> PairCoder:
+def pair_coder(encoder: Path, decoder: Path, name: str = NAME) -> PairCoder:
     """The coder of two files; asked again for the same files it loads nothing."""
     paths = encoder.expanduser().resolve(), decoder.expanduser().resolve()
     # files that were written anew are loaded anew
     stamps = tuple(path.stat().st_mtime for path in paths if path.exists())
-    return _pair(*paths, stamps)
+    return _pair(*paths, name, stamps)

@@ -15,10 +15,10 @@ class DeepJSCC(FixedRateScheme):
     title = "DeepJSCC (CNN)"
     reference = "Bourtsoulatze et al., Deep Joint Source-Channel Coding for Wireless Image Transmission, 2019"
     rates = (1 / 12, 1 / 12)
-    trains_with = frozenset({"snr", "variant", "masks", "export"})
+    trains_with = frozenset({"snr", "masks", "export"})
 
     def coder(self, variant: str) -> Coder:
         """The networks of a variant."""
         from ..jscc.neural import latent_coder
 
-        return latent_coder(self.name, variant, unit_power=True)
+        return latent_coder(self.name, variant)

@@ -12,6 +12,7 @@ from .base import AUTO, Scheme
 from .deepjscc import DeepJSCC
 from .digital import Digital
 from .esisc import EsIsc
+from .own import OWN_CODES, OwnCoder, of_file, trained
 from .pair import PREFIX, OnnxPair
 from .samsc import SAMSC
 from .semcom import Semcom
@@ -19,7 +20,6 @@ from .softcast import SoftCast
 from .witt import WITT
 
 ENTRY_POINTS = "semcom.schemes"
-OWN_CODES = range(128, 254)  # for schemes of one's own
 RESERVED = {"segsc": 4}  # of a later version
 
 _OURS = (SoftCast, SAMSC, DeepJSCC, WITT, Semcom, Digital, EsIsc)
@@ -85,7 +85,9 @@ def names() -> tuple[str, ...]:
 
 
 def get(name: str | Scheme) -> Scheme:
-    """The scheme of a name, or of two ONNX files, ``onnx:ENC.onnx,DEC.onnx``.
+    """The scheme of a name, of two ONNX files, ``onnx:ENC.onnx,DEC.onnx``, or of a class, ``FILE.py:CLASS``.
+
+    A name may be that of a class of networks whose weights are here.
 
     Raises
     ------
@@ -101,7 +103,13 @@ def get(name: str | Scheme) -> Scheme:
     known = schemes()
     if name in known:
         return known[name]
-    choice = f"choose {', '.join(known)}, or onnx:ENCODER,DECODER"
+    written = of_file(name)
+    if written is not None:
+        return register(written) if written.name not in known and not isinstance(written, OwnCoder) else written
+    mine = trained()
+    if name in mine:
+        return mine[name]
+    choice = f"choose {', '.join([*known, *mine])}, onnx:ENCODER,DECODER or FILE.py:CLASS"
     if name in RESERVED:
         raise BadInput(f"scheme {name} is not part of this version yet; {choice}")
     raise BadInput(f"there is no scheme {name!r}; {choice}")
@@ -120,7 +128,10 @@ def load_decoder(name: str | Scheme, variant: str = AUTO) -> dict[str, str]:
 
 def of_code(code: int) -> Scheme | None:
     """The scheme that a burst header names; None for one that is not known here, as every pair of ONNX files."""
-    return next((scheme for scheme in schemes().values() if scheme.code == code), None)
+    known = next((scheme for scheme in schemes().values() if scheme.code == code), None)
+    if known is None and code in OWN_CODES:
+        return next((scheme for scheme in trained().values() if scheme.code == code), None)
+    return known
 
 
 def remedy(code: int) -> str:

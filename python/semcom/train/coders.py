@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import BadInput
+from .. import own
 from . import trainer
 from .channels import Conditions
 from .data import Photographs
-from .models import NETWORKS
+from .models import network
+from .network import function_of
 
 HELD_OUT = 16  # photographs
 VALIDATION_SNRS = (1, 4, 7, 10, 13)
@@ -70,8 +73,8 @@ class CoderTask(trainer.Task):
     Parameters
     ----------
     scheme : str
-        A key of ``NETWORKS``.
-    options : dict of str to str
+        A key of ``NETWORKS``, or ``FILE.py:CLASS`` of one's own, see :class:`~.network.Network`.
+    options : dict of str to object
         Arguments of the network's constructor, such as ``{"activation": "gdn"}``.
     data, masks : list of Path
         See :class:`Photographs`.
@@ -83,6 +86,8 @@ class CoderTask(trainer.Task):
         What the network is trained to get through.
     val : list of Path, optional
         See :class:`Photographs`.
+    loss, channel : str, optional
+        ``FILE.py:NAME``, see :meth:`~.network.Network.use`.
     """
 
     columns = ("training_psnr_db", *(f"psnr_{snr}_db" for snr in VALIDATION_SNRS))
@@ -95,24 +100,38 @@ class CoderTask(trainer.Task):
     def __init__(
         self,
         scheme: str,
-        options: dict[str, str],
+        options: dict[str, Any],
         data: list[Path],
         masks: list[Path],
         crop: int,
         size: int,
         conditions: Conditions,
         val: list[Path] | None = None,
+        loss: str | None = None,
+        channel: str | None = None,
     ):
-        if NETWORKS.get(scheme) is None:
-            raise BadInput(f"{scheme} is not a trainable scheme; choose one of {', '.join(NETWORKS)}")
-        self.scheme, self.options = scheme, options
+        self._file, name = own.split(scheme) or (None, scheme)
+        self.scheme, self.options = f"{self._file.name}:{name}" if self._file else name, options
+        self._text, self._own = scheme, {"loss": loss, "channel": channel}
+        if loss:
+            self.columns = ("training_loss", *self.columns[1:])
         self._data, self._masks, self._crop, self._size = data, masks, crop, size
         self._conditions, self._val = conditions, val or []
         self._photographs: Photographs | None = None
 
     def network(self) -> torch.nn.Module:
         """See :class:`~.trainer.Task`."""
-        return NETWORKS[self.scheme](**self.options)
+        net = network(self._text, self.options)
+        if self._file:
+            net.probe = self._crop
+            net.check()
+        net.use(**{field: function_of(text, field) for field, text in self._own.items() if text})
+        return net
+
+    def keep(self, out: Path) -> None:
+        """See :class:`~.trainer.Task`: the file of the class of one's own."""
+        if self._file and self._file.resolve() != (out / self._file.name).resolve():
+            shutil.copyfile(self._file, out / self._file.name)
 
     def load(self, seed: int) -> str:
         """See :class:`~.trainer.Task`."""
@@ -125,9 +144,13 @@ class CoderTask(trainer.Task):
             "data": [p.name for p in self._data], "masks": [p.name for p in self._masks],
             "val": [p.name for p in self._val],
             "images": len(self._photographs), "held_out": self._photographs.held_out, "crop": self._crop,
-            "batch": self._size, "loss": "per-image log MSE", "conditions": dataclasses.asdict(self._conditions),
+            "batch": self._size, "loss": _short(self._own["loss"]) or "per-image log MSE", "conditions": dataclasses.asdict(self._conditions),
             "optimizer": "Adam",
-        }  # fmt: skip
+        } | (  # fmt: skip
+            {"channel": _short(self._own["channel"])} if self._own["channel"] else {}
+        ) | (
+            {"source_sha256": hashlib.sha256(self._file.read_bytes()).hexdigest()} if self._file else {}
+        )
 
     def lasting(self, recipe: dict[str, Any]) -> dict[str, Any]:
         """See :class:`~.trainer.Task`."""
@@ -141,6 +164,8 @@ class CoderTask(trainer.Task):
             "snr": conditions.get("snr_db"),
             "channels": conditions.get("channels"),
             "conditions": conditions or None,
+            "loss": recipe.get("loss"),
+            "channel": recipe.get("channel"),
         }
 
     def stream(self) -> np.random.Generator:
@@ -165,12 +190,14 @@ class CoderTask(trainer.Task):
         return (self._photographs.batch(self._size),)
 
     def training_figure(self, loss: float) -> float:
-        """PSNR in dB."""
+        """PSNR in dB, or the loss of one's own as it is."""
+        if self._own["loss"]:
+            return loss
         return -10 / math.log(10) * loss
 
     def training_line(self, figure: float) -> str:
         """See :class:`~.trainer.Task`."""
-        return f"{figure:.2f} dB on training crops"
+        return f"loss {figure:.4g}" if self._own["loss"] else f"{figure:.2f} dB on training crops"
 
     def evaluate(self, net: torch.nn.Module, device: torch.device) -> list[float]:
         """See :class:`~.trainer.Task`."""
@@ -187,12 +214,20 @@ class CoderTask(trainer.Task):
         return f"held_out_psnr_db/{VALIDATION_SNRS[self.columns.index(column) - 1]}_db"
 
 
+def _short(text: str | None) -> str:
+    """``FILE.py:NAME`` without the folder, which says nothing to others."""
+    file, name = own.split(text or "") or (None, "")
+    return f"{file.name}:{name}" if file else ""
+
+
 def train(
     scheme: str,
     data: list[Path],
     out: Path,
     *,
-    options: dict[str, str] | None = None,
+    options: dict[str, Any] | None = None,
+    loss: str | None = None,
+    channel: str | None = None,
     masks: list[Path] | None = None,
     seconds: float = 3600,
     crop: int = 160,
@@ -215,13 +250,15 @@ def train(
     Parameters
     ----------
     scheme : str
-        A key of ``NETWORKS``.
+        A key of ``NETWORKS``, or ``FILE.py:CLASS`` of one's own, see :class:`~.network.Network`.
     data : list of Path
         Folders or tars of photographs.
     out : Path
         Folder of checkpoint, log and recipe.
-    options : dict of str to str, optional
+    options : dict of str to object, optional
         Arguments of the network's constructor, such as ``{"activation": "gdn"}``.
+    loss, channel : str, optional
+        ``FILE.py:NAME`` of a loss or a channel of one's own, see :meth:`~.network.Network.use`.
     masks : list of Path, optional
         Folders or tars of class maps, to train on masked photographs.
     seconds : float, default 3600
@@ -263,7 +300,7 @@ def train(
     BadInput
         Unknown scheme, no usable image, or an ``out`` that holds a training of something else.
     """
-    task = CoderTask(scheme, options or {}, data, masks or [], crop, batch, conditions, val)
+    task = CoderTask(scheme, options or {}, data, masks or [], crop, batch, conditions, val, loss, channel)
     return trainer.train(
         task,
         out,

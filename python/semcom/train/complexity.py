@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import wraps
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -56,10 +57,12 @@ def complexity(net: torch.nn.Module, height: int, width: int) -> Complexity:
     def observed(half: str):
         function = getattr(twin, half)
 
-        def run(*inputs: torch.Tensor) -> torch.Tensor:
+        @wraps(function)
+        def run(*inputs: torch.Tensor, **named: torch.Tensor) -> torch.Tensor:
             inputs = tuple(tensor.detach() for tensor in inputs)
+            named = {name: tensor.detach() for name, tensor in named.items()}
             with FlopCounterMode(display=False) as counter:
-                out = function(*inputs)
+                out = function(*inputs, **named)
             reached = torch.autograd.grad(out.sum(), weights, allow_unused=True)
             used = sum(w.numel() for w, g in zip(weights, reached, strict=True) if g is not None)
             counted[half] = used, counter.get_total_flops() // 2

@@ -14,8 +14,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from ..errors import SemcomError
+from ..zoo.onnx import AS_ENCODED, POWER, UNIT
 from .files import write_card
-from .models import NETWORKS
+from .models import network
+from .network import Network
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,12 @@ class _Half(torch.nn.Module):
         return getattr(self.net, self.function)(*tensors)
 
 
-def parts(net: torch.nn.Module) -> list[Part]:
-    """What a network is exported as: its own ``parts()``, or image -> latent -> image.
+def parts(net: Network) -> list[Part]:
+    """What a network is exported as.
 
     Parameters
     ----------
-    net : torch.nn.Module
+    net : Network
         A coder.
 
     Returns
@@ -73,10 +75,7 @@ def parts(net: torch.nn.Module) -> list[Part]:
     list of Part
         The encoder first.
     """
-    if hasattr(net, "parts"):
-        return [Part(*entry) for entry in net.parts()]
-    x = torch.zeros(1, 3, 64, 64)
-    return [Part("encoder", "encode", {"x": x}, "y"), Part("decoder", "decode", {"y": net.encode(x)}, "x_hat")]
+    return [Part(*entry) for entry in net.parts()]
 
 
 def store_half_precision(model: onnx.ModelProto) -> None:
@@ -156,11 +155,11 @@ def load_network(checkpoint: Path) -> torch.nn.Module:
     torch.nn.Module
         Without gradients.
     """
-    return _network(torch.load(checkpoint, map_location="cpu", weights_only=True))
+    return _network(torch.load(checkpoint, map_location="cpu", weights_only=True), checkpoint.parent)
 
 
-def _network(state: dict) -> torch.nn.Module:
-    net = NETWORKS[state["scheme"]](**state.get("options", {}))
+def _network(state: dict, folder: Path) -> Network:
+    net = network(state["scheme"], state.get("options", {}), folder)
     net.load_state_dict(averaged(state))
     return as_shipped(net)
 
@@ -265,20 +264,25 @@ def export(checkpoint: Path, variant: str, out: Path, card: dict) -> list[Path]:
         The ONNX files.
     """
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    net = _network(state)
+    net = _network(state, checkpoint.parent)
     if hasattr(net, "fold"):
         net.fold()
     recipe = trained_recipe(checkpoint)
+    scheme = state["scheme"].rpartition(":")[2]
+    if scheme != state["scheme"]:  # a class of one's own may take images of the training's size only
+        net.probe = recipe["crop"]
+        card = {"scheme": scheme} | card
+    doc = (type(getattr(net, "coder", net)).__doc__ or scheme).strip().splitlines()[0]
     return [
         write_onnx(
             _Half(net, part.function),
-            "_".join(filter(None, (recipe["scheme"], variant, part.name))),
+            "_".join(filter(None, (scheme, variant, part.name))),
             out,
             part.inputs,
             part.output,
             part.dynamic_axes(),
-            {"description": (type(net).__doc__ or recipe["scheme"]).strip().splitlines()[0], "recipe": recipe} | card,
-            net.metadata() if hasattr(net, "metadata") else None,
+            {"description": doc, "recipe": recipe} | card,
+            {POWER: UNIT if net.unit_power else AS_ENCODED} | net.metadata(),
         )
         for part in parts(net)
     ]

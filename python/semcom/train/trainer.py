@@ -97,7 +97,7 @@ class Task(ABC):
     ----------
     scheme : str
         Name of what is trained; a checkpoint goes on with the same one only.
-    options : dict of str to str
+    options : dict of str to object
         Arguments of the network's constructor; a checkpoint goes on with the same ones only.
     columns : tuple of str
         Columns of ``log.csv`` beside step and seconds: the training figure and the figures of an evaluation.
@@ -121,7 +121,7 @@ class Task(ABC):
     """
 
     scheme: str
-    options: dict[str, str]
+    options: dict[str, Any]
     columns: tuple[str, ...]
     decimals: int
     ema: float
@@ -154,6 +154,15 @@ class Task(ABC):
     @abstractmethod
     def recipe(self) -> dict[str, Any]:
         """What ``recipe.json`` says of the task, beside the settings of the loop; the data has been read."""
+
+    def keep(self, out: Path) -> None:
+        """Put into the folder what the weights are of no use without; the first process does.
+
+        Parameters
+        ----------
+        out : Path
+            The folder.
+        """
 
     def lasting(self, recipe: dict[str, Any]) -> dict[str, Any]:
         """What may not change when a training goes on.
@@ -461,6 +470,7 @@ def train(
     about_data = task.load(seed + (state["step"] if state else 0) + other)
     if accelerator.is_main_process:
         run.write_recipe(mixed, state, force)
+        task.keep(out)
     if about_data:
         run.report(about_data)
     run.begin(net, state)

@@ -12,6 +12,9 @@ from ..errors import BadInput, Missing
 if TYPE_CHECKING:
     import onnxruntime
 
+# metadata of a decoder: at which power it takes the latent; without it, at that which the encoder gave
+POWER, UNIT, AS_ENCODED = "power", "unit", "as encoded"
+
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -74,6 +77,22 @@ def session(
     except OSError:
         raise Missing(f"the model {path} is not here; run `semcom models fetch`") from None
     return _session(path, stat.st_size, stat.st_mtime_ns, threads, provider, inner)
+
+
+def takes_unit_power(decoder: onnxruntime.InferenceSession) -> bool:
+    """Whether a decoder network takes the latent at unit power, as it says itself.
+
+    Parameters
+    ----------
+    decoder : onnxruntime.InferenceSession
+        The network.
+
+    Returns
+    -------
+    bool
+        False where it says nothing.
+    """
+    return decoder.get_modelmeta().custom_metadata_map.get(POWER) == UNIT
 
 
 @lru_cache(maxsize=16)

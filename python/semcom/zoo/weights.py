@@ -62,6 +62,8 @@ class Entry:
         The file inside the package's archive, empty for a shipped one.
     description : str, default ""
         One line.
+    scheme : str, default ""
+        Of which class of one's own they are the weights.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Entry:
     source: str
     member: str = ""
     description: str = ""
+    scheme: str = ""
 
     @property
     def package(self) -> str:
@@ -325,6 +328,7 @@ def _read_card(card: Path, source: str) -> Entry | None:
             licence=str(fields["licence"]),
             source=source,
             description=str(fields.get("description", "")),
+            scheme=str(fields.get("scheme", "")),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         remedy = "export the model again, or take the file away" if source == OWN else "run `./bootstrap build`"

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ...errors import BadInput
-from ..channels import Conditions, normalised, psnr_loss, transmit
+from ..network import Network
 
 KERNEL = 5
 CELL = 4  # 4x4 positions of the paper's latent make one position of the common grid
@@ -84,7 +84,7 @@ def _bounded(x: torch.Tensor, bound: float) -> torch.Tensor:
     return x.clamp_min(bound) if torch.jit.is_tracing() else _LowerBound.apply(x, bound)
 
 
-class DeepJSCC(nn.Module):
+class DeepJSCC(Network):
     """CNN JSCC of Bourtsoulatze, Burth Kurka and Gunduz, IEEE Trans. Cognitive Communications and Networking, 2019.
 
     ::
@@ -121,7 +121,7 @@ class DeepJSCC(nn.Module):
     def __init__(self, filters: int = 8, activation: str = "prelu"):
         super().__init__()
         if activation not in ACTIVATIONS:
-            raise BadInput(f"deepjscc has no variant {activation}; choose {', '.join(ACTIVATIONS)}")
+            raise BadInput(f"deepjscc has no activation {activation}; choose {', '.join(ACTIVATIONS)}")
         down: list[nn.Module] = []
         up: list[nn.Module] = []
         chain, strides = (3, 16, 32, 32, 32, filters), (2, 2, 1, 1, 1)
@@ -168,40 +168,3 @@ class DeepJSCC(nn.Module):
             RGB in (0, 1).
         """
         return self.g_s(nn.functional.pixel_shuffle(z, CELL))
-
-    def link(self, x: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
-        """Images through AWGN; neither end knows its SNR.
-
-        Parameters
-        ----------
-        x : torch.Tensor [B, 3, H, W]
-            RGB in [0, 1].
-        snr_db : torch.Tensor [B]
-            Es/N0.
-
-        Returns
-        -------
-        torch.Tensor [B, 3, H, W]
-            The images received.
-        """
-        y = self.encode(x)
-        z, _ = normalised(y, torch.ones_like(y[:1]))
-        received, _ = transmit(z, snr_db)
-        return self.decode(received)
-
-    def training_loss(self, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-        """Loss at an SNR drawn for each image.
-
-        Parameters
-        ----------
-        x : torch.Tensor [B, 3, H, W]
-            RGB in [0, 1].
-        conditions : Conditions
-            What the SNR is drawn from.
-
-        Returns
-        -------
-        torch.Tensor
-            A scalar.
-        """
-        return psnr_loss(x, self.link(x, conditions.draw_snr(x)))

@@ -6,13 +6,14 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..channels import Conditions, normalised, psnr_loss, transmit
+from ..channels import Conditions
 from ..data import Photographs
+from ..network import Network
 
 KERNEL = 5
 
 
-class SAMSC(nn.Module):
+class SAMSC(Network):
     """CNN JSCC of Tariq et al., "Segment Anything Meets Semantic Communication", 2023.
 
     ::
@@ -98,26 +99,6 @@ class SAMSC(nn.Module):
         """
         return self.decode(self.encode(x))
 
-    def link(self, x: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
-        """Images through AWGN, power normalised per image; the paper's receiver knows no SNR.
-
-        Parameters
-        ----------
-        x : torch.Tensor [B, 3, H, W]
-            RGB in [0, 1].
-        snr_db : torch.Tensor [B]
-            Es/N0.
-
-        Returns
-        -------
-        torch.Tensor [B, 3, H, W]
-            The images received.
-        """
-        y = self.encode(x)
-        z, scale = normalised(y, torch.ones_like(y[:1]))
-        received, _ = transmit(z, snr_db)
-        return self.decode(received * scale)
-
     def training_loss(self, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         """Loss without channel noise, as in the paper.
 
@@ -133,7 +114,7 @@ class SAMSC(nn.Module):
         torch.Tensor
             A scalar.
         """
-        return psnr_loss(x, self(x))
+        return self.criterion(x, self(x))
 
     def initialise(self, photographs: Photographs) -> None:
         """Start as a linear transform coder, see :meth:`init_from_klt`.

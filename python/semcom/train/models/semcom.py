@@ -11,8 +11,9 @@ from torch import nn
 
 from ...jscc.semcom import LOST, MIN_IMPORTANCE, SNR_RANGE, power_allocation
 from ...jscc.softcast import KEPT, fit
-from ..channels import AWGN, Conditions, Fading, normalised, psnr_loss, transmit
+from ..channels import AWGN, Conditions, Fading, normalised
 from ..data import Photographs
+from ..network import Network
 
 PATCH = 16
 
@@ -184,7 +185,7 @@ class _Stage(nn.ModuleList):
         return x
 
 
-class Semcom(nn.Module):
+class Semcom(Network):
     """One coder for every SNR, every rate and uneven importance.
 
     ::
@@ -443,7 +444,7 @@ class Semcom(nn.Module):
         index = torch.arange(KEPT, device=x.device).view(1, -1, 1, 1)
         sent = (index < channels.view(-1, 1, 1, 1)).to(y.dtype)
         z, scale = normalised(y, sent)
-        received, noise = transmit(z, snr_db, fading)
+        received, noise = self.through(z, snr_db, fading)
         noise = torch.where(sent > 0, noise.clamp_max(LOST), torch.full_like(noise, LOST))
         return self.decode(received * sent, noise, conditions, scale, allocation)
 
@@ -468,4 +469,4 @@ class Semcom(nn.Module):
         importance = conditions.draw_importance(x, PATCH)
         x_hat = self.link(x, snr_db, channels, conditions.fading, importance, assumed_db)
         weight = nn.functional.interpolate(importance, scale_factor=PATCH, mode="nearest")
-        return psnr_loss(x, x_hat, weight)
+        return self.criterion(x, x_hat, weight)

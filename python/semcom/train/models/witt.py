@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from ..channels import Conditions, normalised, psnr_loss, transmit
+from ..network import Network
 
 LAYERS = 7  # modulated layers of a Channel ModNet
 BARRED = -100.0  # added to the score of a pair that must not attend, as the Swin Transformer does
@@ -303,7 +303,7 @@ class ChannelModNet(nn.Module):
         return x * self.layers[-1](factor).sigmoid()
 
 
-class WITT(nn.Module):
+class WITT(Network):
     """Swin-transformer JSCC of Yang, Wang, Dai, Tan, Niu and Zhang, ICASSP 2023, one network for a range of SNRs.
 
     ::
@@ -328,6 +328,7 @@ class WITT(nn.Module):
     """
 
     stride = 16
+    probe = 128  # windows need more than the smallest image
 
     def __init__(
         self,
@@ -396,49 +397,3 @@ class WITT(nn.Module):
         """
         features = self.decoder_head(y.permute(0, 2, 3, 1))
         return self.decoder(self.decoder_modnet(features, snr_db)).permute(0, 3, 1, 2)
-
-    def parts(self) -> list[tuple]:
-        """What is exported, see :class:`semcom.train.export.Part`."""
-        x, snr_db = torch.zeros(1, 3, 128, 128), torch.zeros(1)
-        return [
-            ("encoder", "encode", {"x": x, "snr_db": snr_db}, "y"),
-            ("decoder", "decode", {"y": self.encode(x, snr_db), "snr_db": snr_db}, "x_hat"),
-        ]
-
-    def link(self, x: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
-        """Images through AWGN whose SNR both ends know.
-
-        Parameters
-        ----------
-        x : torch.Tensor [B, 3, H, W]
-            RGB in [0, 1].
-        snr_db : torch.Tensor [B]
-            Es/N0.
-
-        Returns
-        -------
-        torch.Tensor [B, 3, H, W]
-            The images received.
-        """
-        y = self.encode(x, snr_db)
-        z, scale = normalised(y, torch.ones_like(y[:1]))
-        received, _ = transmit(z, snr_db)
-        return self.decode(received * scale, snr_db)
-
-    def training_loss(self, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-        """Loss at an SNR drawn for each image.
-
-        Parameters
-        ----------
-        x : torch.Tensor [B, 3, H, W]
-            RGB in [0, 1].
-        conditions : Conditions
-            What the SNR is drawn from.
-
-        Returns
-        -------
-        torch.Tensor
-            A scalar.
-        """
-        snr_db = conditions.draw_snr(x)
-        return psnr_loss(x, self.link(x, snr_db))

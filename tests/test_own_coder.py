@@ -19,9 +19,9 @@ OWN_CODER = ROOT / "examples" / "own_coder"
 PAGE = (OWN_CODER / "README.md").read_text()
 LONGEST = 120  # seconds that a shell may take
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.M | re.S)
-NETWORKS, CLASS = (
+OWN, NETWORKS, CLASS = (
     [code for language, code in re.findall(r"^```(\w+)\n(.*?)^```$", part, re.M | re.S) if language == "sh"]
-    for part in PAGE.split("## A scheme of your own in Python")
+    for part in re.split(r"^## (?:Two ONNX files|A scheme of your own in Python)$", PAGE, flags=re.M)
 )
 CHELSEA = (451, 300)
 
@@ -43,6 +43,37 @@ def shell(commands: list[str], folder: Path, **env: str) -> str:
     )
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stdout + done.stderr
     return done.stdout
+
+
+@pytest.mark.slow
+def test_a_class_goes_from_an_empty_folder_to_a_picture(tmp_path):
+    pytest.importorskip("torch")
+    pytest.importorskip("onnx")
+    shell(OWN, tmp_path)
+    report = json.loads(next((tmp_path / "received").glob("*.json")).read_text())
+    assert report["psnr_db"] > 20 and report["lost"] == 0 and report["scheme"] == "MyCoder"
+    assert {path.name for path in (tmp_path / "results").glob("*.json")} == {
+        "mine_MyCoder_first.json",
+        "mine_softcast.json",
+    }
+    assert (tmp_path / "mine.svg").stat().st_size > 1000
+    (picture,) = (tmp_path / "replayed_mine").glob("*_received.png")
+    assert Image.open(picture).size == CHELSEA
+    card = json.loads((tmp_path / "other" / "MyCoder_bursty_encoder.json").read_text())
+    recipe = card["recipe"]
+    assert card["licence"] == "CC-BY-4.0" and recipe["options"] == {"widths": [16, 32, 48]}
+    assert recipe["loss"] == "my_training.py:edges" and recipe["channel"] == "my_training.py:bursts"
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(tmp_path):
+    pytest.importorskip("torch")
+    pytest.importorskip("onnx")
+    cells = json.loads((OWN_CODER / "own_coder.ipynb").read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    (tmp_path / "notebook.py").write_text("\n\n".join(code))
+    said = shell([f"{sys.executable} notebook.py"], tmp_path)
+    assert "MyCoder {0.0: " in said and "softcast {0.0: " in said
 
 
 @pytest.mark.slow
@@ -76,6 +107,7 @@ def test_a_class_is_registered_and_installed(tmp_path):
 
 
 def test_the_autoencoder_is_forty_lines():
-    """As the page says."""
+    """As the page says, and the class is shorter than 60."""
+    assert len((OWN_CODER / "my_coder.py").read_text().splitlines()) < 60
     lines = (OWN_CODER / "autoencoder.py").read_text().splitlines()
     assert len(list(filter(str.strip, lines))) <= 40

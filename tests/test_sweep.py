@@ -397,6 +397,51 @@ def test_figures(tmp_path, capsys):
     assert "7 dB" in (tmp_path / "f.svg").read_text()
 
 
+def test_curves_of_ones_own_stand_beside(tmp_path):
+    """Whatever the images are, and in place of the published ones."""
+    curves = [
+        {"label": "ADJSCC", "points": {"10": 31.0, "1": 27.5}},
+        {"label": "Q", "metric": "ms_ssim", "points": {"1": 0.9}},
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(curves))
+    for names in (("x.png",), tuple(anchors.IMAGES)):
+        files = [kodak_like(tmp_path, "softcast", names=names), "--anchors", str(tmp_path / "a.json")]
+        assert main(["plot", *files, "-o", str(tmp_path / "a.svg")]) == 0
+        text = (tmp_path / "a.svg").read_text()
+        assert ">ADJSCC<" in text and ">Q<" not in text and "WITT" not in text
+    assert anchors.read(tmp_path / "a.json")[0].points == {1.0: 27.5, 10.0: 31.0}
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '[{"label": "x"}]', '[{"label": "x", "points": {"one": 1}}]', "[3]"])
+def test_curves_that_cannot_be_are_said(tmp_path, capsys, text):
+    (tmp_path / "a.json").write_text(text)
+    args = [kodak_like(tmp_path, "softcast"), "--anchors", str(tmp_path / "a.json"), "-o", str(tmp_path / "a.svg")]
+    assert main(["plot", *args]) == 2
+    said = capsys.readouterr().err
+    assert "--anchors" in said and said.count("\n") == 1
+
+
+def test_variants_are_named_with_their_schemes(photos, tmp_path, capsys):
+    """In the command, in the names of files, and in the legend."""
+    args = ["--images", str(photos), "--workers", "0", "--metrics", "psnr", "--out", str(tmp_path / "s.json")]
+    assert main(["sweep", "--coder", "samsc:original,samsc:masked,softcast", *args]) == 0
+    files = sorted(path.name for path in tmp_path.glob("s_*.json"))
+    assert [name for name in files if "samsc" in name] == ["s_samsc_masked.json", "s_samsc_original.json"]
+    masked = json.loads((tmp_path / "s_samsc_masked.json").read_text())
+    assert masked["variant"] == "masked" and "--scheme samsc --variant masked" in masked["command"]
+    assert main(["plot", *(str(tmp_path / name) for name in files), "-o", str(tmp_path / "s.svg")]) == 0
+    assert ">samsc masked<" in (tmp_path / "s.svg").read_text()
+    for text, sentence in (
+        ("softcast:mine", "names a variant, but softcast has none"),
+        ("samsc:", "names no variant after the colon"),
+        ("samsc:mine", "samsc has no weights called 'mine'; choose masked or original"),
+        ("sams:mine", "there is no scheme 'sams'"),
+    ):
+        capsys.readouterr()
+        assert main(["sweep", "--coder", text, *args]) == 2
+        assert sentence in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [

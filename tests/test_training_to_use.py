@@ -119,7 +119,11 @@ FITTING = """
         (FITTING.replace("width=8", "width=7"), [], "Coder.encode gives 7 channels; two make one symbol"),
         (FITTING.replace("self.up(y)", "y"), [], "Coder.decode gives float32 [2, 8, 8, 8] of images [2, 3, 64, 64]"),
         (FITTING.replace("self.down(x)", "x.no_such_thing"), [], "has no attribute 'no_such_thing' (line 11)"),
-        (FITTING.replace("width=8", "width="), [], "does not run: SyntaxError: expected default value expression (line 7)"),
+        (
+            FITTING.replace("width=8", "width="),
+            [],
+            "does not run: SyntaxError: expected default value expression (line 7)",
+        ),
         (FITTING, ["--set", "widht=16"], "--set widht is not a setting of "),
         (FITTING, ["--set", "width=sixteen"], "cannot be made with width=sixteen"),
         (FITTING, ["--set", "width"], "--set width sets nothing; write NAME=VALUE"),

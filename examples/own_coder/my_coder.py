@@ -24,7 +24,11 @@ class MyCoder(nn.Module):
         super().__init__()
         first, second, third = widths
         self.down = nn.Sequential(
-            nn.Conv2d(3, first, 2, 2), nn.GELU(), nn.Conv2d(first, second, 2, 2), nn.GELU(), nn.Conv2d(second, third, 2, 2)
+            nn.Conv2d(3, first, 2, 2),
+            nn.GELU(),
+            nn.Conv2d(first, second, 2, 2),
+            nn.GELU(),
+            nn.Conv2d(second, third, 2, 2),
         )
         self.sending, self.to_latent = Block(third), nn.Conv2d(third, latent, 1)
         self.from_latent, self.receiving = nn.Conv2d(2 * latent, third, 1), Block(third)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A loss and a channel of one's own, for ``semcom train ... --loss my_training.py:edges --channel my_training.py:bursts``."""
+"""A loss and a channel of one's own, for ``--loss my_training.py:edges --channel my_training.py:bursts``."""
 
 import torch
 

@@ -22,12 +22,17 @@ from ..errors import BadInput
 from ..schemes import Options, Scheme
 from .scheme_options import check_used, own
 
+VARIANT = "variant"  # the option that may be named with a scheme
+
 if TYPE_CHECKING:
     from ..sweep import Executor, SweepSettings
 
 
 def sweep(
-    scheme: Annotated[str, typer.Option(help="schemes, separated by commas")],
+    scheme: Annotated[
+        str,
+        typer.Option("--scheme", "--coder", help="schemes, separated by commas; NAME:VARIANT for weights of a variant"),
+    ],
     images: Annotated[Path, typer.Option(help="folder of photographs, or one")],
     out: Annotated[Path, typer.Option(help="JSON file; with several schemes NAME.json becomes NAME_SCHEME.json")],
     snr: Annotated[str, typer.Option(help="Es/N0 per complex symbol, dB: LO:HI:STEP (both count) or A,B,C")] = "10",
@@ -98,13 +103,16 @@ def plot(
     files: Annotated[list[Path], typer.Argument(help="JSON files that semcom sweep wrote")],
     out: Annotated[Path, typer.Option("--out", "-o", help="SVG, PNG or PDF, by its suffix")],
     metric: Annotated[str, typer.Option(help="psnr, ms_ssim or st_lpips")] = "psnr",
+    anchors: Annotated[
+        Path | None, typer.Option(help="JSON file of curves to stand beside, in place of the published ones")
+    ] = None,
     x: Annotated[str, typer.Option(help="what the lines run over: snr or rate")] = "snr",
     channel: Annotated[str | None, typer.Option(help="only this one: awgn, rayleigh or rician")] = None,
 ) -> int:
     """Draw what sweeps measured, beside published figures where they are of the same images and rate."""
     from ..sweep.plot import plot as draw
 
-    draw(files, out, metric, x, channel)
+    draw(files, out, metric, x, channel, anchors)
     return 0
 
 
@@ -135,22 +143,41 @@ def _one(settings: SweepSettings, executor: Executor) -> bool:
     return True
 
 
-def _schemes(text: str) -> list[Scheme]:
-    """``softcast,onnx:a.onnx,b.onnx,digital`` -> schemes; two files belong to the onnx before them."""
+def _schemes(text: str) -> list[tuple[Scheme, dict[str, str]]]:
+    """``softcast,samsc:masked,onnx:a.onnx,b.onnx`` -> schemes and the variants that are named with them.
+
+    Two files belong to the onnx before them.
+    """
     names: list[str] = []
     for part in _listed(text):
         if names and names[-1].startswith("onnx:") and "," not in names[-1]:
             names[-1] += f",{part}"
         else:
             names.append(part)
-    return [schemes.get(name) for name in names]
+    return [_with_variant(name) for name in names]
 
 
-def _variations(chosen: list[Scheme], given: dict[str, str]) -> Iterator[tuple[Scheme, dict[str, Any], Options]]:
+def _with_variant(text: str) -> tuple[Scheme, dict[str, str]]:
+    name, separator, variant = text.rpartition(":")
+    # the colon of FILE.py:CLASS is followed by no variant
+    if not separator or name == "onnx" or text.startswith("onnx:") or name.endswith(".py"):
+        return schemes.get(text), {}
+    scheme = schemes.get(name)
+    if VARIANT not in {item.name for item in fields(scheme.Options)}:
+        raise BadInput(f"{text} names a variant, but {scheme.name} has none; write {name} alone", field="scheme")
+    if not variant:
+        raise BadInput(f"{text} names no variant after the colon; give one, or {name} alone", field="scheme")
+    return scheme, {VARIANT: variant}
+
+
+def _variations(
+    chosen: list[tuple[Scheme, dict[str, str]]], given: dict[str, str]
+) -> Iterator[tuple[Scheme, dict[str, Any], Options]]:
     """Each scheme with every combination of the values that are listed for its options."""
-    check_used(chosen, given)
-    for each in chosen:
-        mine = own(each, given)
+    # what is named with a scheme goes before what is listed for all
+    check_used([each for each, named in chosen], given)
+    for each, named in chosen:
+        mine = own(each, given) | named
         several = {item.name for item in fields(each.Options) if item.metadata.get("several")}
         values = [_listed(text) if name in several else (text,) for name, text in mine.items()]
         for combination in product(*values):

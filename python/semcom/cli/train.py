@@ -87,7 +87,9 @@ def network_settings(texts: list[str]) -> dict[str, Any]:
         if not separator or not name.isidentifier():
             raise BadInput(f"{text} sets nothing; write NAME=VALUE, such as --set widths=16,32,64", field="set")
         try:
-            found[name] = {"true": True, "false": False}[value] if value in ("true", "false") else ast.literal_eval(value)
+            found[name] = (
+                {"true": True, "false": False}[value] if value in ("true", "false") else ast.literal_eval(value)
+            )
         except (ValueError, SyntaxError):
             found[name] = value
     return found
@@ -130,9 +132,10 @@ def on_terminal(total: float) -> Iterator[tuple[Callable[[str], None], Callable[
 
 def train(
     scheme: Annotated[
-        str, typer.Argument(
+        str,
+        typer.Argument(
             metavar="SCHEME",
-            help="softcast (closed form), samsc, deepjscc, witt, semcom, aseg (the segmenter), or FILE.py:CLASS of your own",
+            help="softcast (closed form), samsc, deepjscc, witt, semcom, aseg (segmenter), or your own FILE.py:CLASS",
         ),
     ],
     data: Annotated[list[Path], typer.Option(help="folder or tar of photographs; repeatable")],

@@ -69,11 +69,10 @@ class PairCoder:
         decoder: latent float32 [1, C, h, w]           ->  image float32 [1, 3, H, W] in [0, 1]
 
     Stride and number of channels are learned from the networks, and with them the rate: C h w real values are sent as
-    half as many symbols, at unit power. The decoder gets the latent back at the power that the encoder gave it, or at unit
-    power if its metadata says ``power: unit``. Either
-    may have an input ``snr`` (float32 [1], the Es/N0 in dB that the encoder assumed), and the decoder an input
-    ``noise_var`` (float32 [1, C, h, w], noise variance of each value of the latent, 1e9 where nothing was received);
-    without the latter, noisier symbols are shrunk towards zero.
+    half as many symbols, at unit power. The decoder gets the latent back at the power that the encoder gave it, or at
+    unit power if its metadata say ``power: unit``. Either may have an input ``snr`` (float32 [1], the Es/N0 in dB that
+    the encoder assumed), and the decoder an input ``noise_var`` (float32 [1, C, h, w], noise variance of each value of
+    the latent, 1e9 where nothing was received); without the latter, noisier symbols are shrunk towards zero.
 
     Parameters
     ----------

@@ -210,7 +210,8 @@ class Scheme:
     carries : frozenset of str
         Kinds of its parts, ``BITS`` and ``SYMBOLS``.
     trains_with : frozenset of str or None
-        Settings of ``semcom train`` that mean something to it, of ``snr``, ``channels``, ``masks`` and ``export``; None where it cannot be trained.
+        Settings of ``semcom train`` that mean something to it, of ``snr``, ``channels``, ``masks`` and ``export``; None
+        where it cannot be trained.
     closed_form : bool
         Whether its weights are computed from the photographs, without training.
     rates : tuple of float or None

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Published figures to stand beside: mean PSNR of the 24 Kodak images, AWGN, k/n = 1/12 complex uses per real value.
+"""Figures of others to stand beside one's own.
+
+Those that are published here: mean PSNR of the 24 Kodak images, AWGN, k/n = 1/12 complex uses per real value.
 
 The capacity figures assume a perfect code at the exact SNR; a real code of known SNR loses 1 to 2 dB of SNR, and all
 of the picture below its threshold.
@@ -7,7 +9,14 @@ of the picture below its threshold.
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInput
 
 RATE = 1 / 12
 IMAGES = frozenset(f"kodim{number:02d}.png" for number in range(1, 25))
@@ -23,13 +32,16 @@ class Anchor:
         What a figure calls it.
     source : str
         Where it is from.
-    psnr_db : dict of float to float
-        Es/N0 in dB to mean PSNR in dB.
+    points : dict of float to float
+        Es/N0 in dB to the metric.
+    metric : str
+        "psnr", "ms_ssim" or "st_lpips".
     """
 
     label: str
     source: str
-    psnr_db: dict[float, float]
+    points: dict[float, float]
+    metric: str = "psnr"
 
 
 ANCHORS = (
@@ -51,3 +63,52 @@ ANCHORS = (
     Anchor("DeepJSCC", "Bourtsoulatze et al., Deep Joint Source-Channel Coding, 2019", {10: 33.05}),
     Anchor("WITT", "Yang et al., WITT: A Wireless Image Transmission Transformer, ICASSP 2023", {10: 35.0}),
 )
+
+
+def read(file: Path) -> tuple[Anchor, ...]:
+    """Curves of one's own, from a JSON file.
+
+    Parameters
+    ----------
+    file : Path
+        A list such as ``[{"label": "ADJSCC", "source": "Xu et al., 2022", "points": {"1": 27.9, "10": 32.1}}]``, with
+        ``"metric": "ms_ssim"`` where it is not PSNR; ``source`` may be left out.
+
+    Returns
+    -------
+    tuple of Anchor
+        In the order of the file.
+
+    Raises
+    ------
+    BadInput
+        It cannot be read, or is something else.
+    """
+    try:
+        listed = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{file} is no JSON file that can be read ({error})", field="anchors") from None
+    if not isinstance(listed, list) or not listed:
+        raise BadInput(f"{file} is no list of curves; {_EXPECTED}", field="anchors")
+    return tuple(_anchor(file, number, entry) for number, entry in enumerate(listed, 1))
+
+
+_EXPECTED = 'write [{"label": "NAME", "points": {"SNR": VALUE}}]'
+
+
+def _anchor(file: Path, number: int, entry: Any) -> Anchor:
+    try:
+        points = {float(snr): float(value) for snr, value in entry["points"].items()}
+        made = Anchor(str(entry["label"]), str(entry.get("source", "")), dict(sorted(points.items())), **_metric(entry))
+    except (TypeError, KeyError, ValueError, AttributeError):
+        raise BadInput(f"{file} has no curve at place {number}; {_EXPECTED}", field="anchors") from None
+    if not points or not all(map(math.isfinite, [*points, *points.values()])):
+        raise BadInput(f"{file} has no finite points for {made.label}; {_EXPECTED}", field="anchors")
+    return made
+
+
+def _metric(entry: Mapping[str, Any]) -> dict[str, str]:
+    metric = entry.get("metric", "psnr")
+    if metric not in ("psnr", "ms_ssim", "st_lpips"):
+        raise ValueError
+    return {"metric": metric}

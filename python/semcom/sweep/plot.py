@@ -42,7 +42,14 @@ class Line:
     outage: tuple[float | None, ...]
 
 
-def plot(files: Sequence[Path], out: Path, metric: str = "psnr", x: str = "snr", channel: str | None = None) -> None:
+def plot(
+    files: Sequence[Path],
+    out: Path,
+    metric: str = "psnr",
+    x: str = "snr",
+    channel: str | None = None,
+    beside: Path | None = None,
+) -> None:
     """Draw the records of sweeps.
 
     One line for each scheme, channel, channel knowledge and rate (or SNR, over the rate), named by what differs
@@ -61,6 +68,8 @@ def plot(files: Sequence[Path], out: Path, metric: str = "psnr", x: str = "snr",
         Of ``AXES``.
     channel : str, optional
         Only its points; by default all.
+    beside : Path, optional
+        Curves that stand beside instead of the published ones, whatever the images are, see :func:`.anchors.read`.
 
     Raises
     ------
@@ -78,6 +87,7 @@ def plot(files: Sequence[Path], out: Path, metric: str = "psnr", x: str = "snr",
     except ImportError as error:
         raise Missing(f"figures need {error.name or 'matplotlib'}; install it with pip install '.[sweep]'") from None
     records = [_read(file) for file in files]
+    others = anchors.read(beside) if beside else anchors.ANCHORS if any(map(_is_anchored, records)) else ()
     for record in records:
         record["points"] = [p for p in record["points"] if channel in (None, p["channel"])]
     lines = _lines(records, METRICS[metric][0], x)
@@ -89,8 +99,8 @@ def plot(files: Sequence[Path], out: Path, metric: str = "psnr", x: str = "snr",
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(8, 4.6), layout="constrained")
         axes = figure.subplots()
-        if metric == "psnr" and x == "snr" and any(_is_anchored(record) for record in records):
-            _draw_anchors(axes)
+        if x == "snr":
+            _draw_anchors(axes, [anchor for anchor in others if anchor.metric == metric])
         _draw(axes, lines)
         axes.set_xlabel(AXES[x])
         axes.set_ylabel(METRICS[metric][1])
@@ -199,7 +209,8 @@ def _is_anchored(record: dict[str, Any]) -> bool:
     )
 
 
-def _draw_anchors(axes: Axes) -> None:
-    for number, anchor in enumerate(anchors.ANCHORS):
-        style = {"color": "0.6", "marker": MARKERS[number], "markersize": 3, "linewidth": 0.8, "zorder": 1}
-        axes.plot(list(anchor.psnr_db), list(anchor.psnr_db.values()), label=anchor.label, **style)
+def _draw_anchors(axes: Axes, others: Sequence[anchors.Anchor]) -> None:
+    for number, anchor in enumerate(others):
+        marker = MARKERS[number % len(MARKERS)]
+        style = {"color": "0.6", "marker": marker, "markersize": 3, "linewidth": 0.8, "zorder": 1}
+        axes.plot(list(anchor.points), list(anchor.points.values()), label=anchor.label, **style)

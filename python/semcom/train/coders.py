@@ -140,17 +140,18 @@ class CoderTask(trainer.Task):
 
     def recipe(self) -> dict[str, Any]:
         """See :class:`~.trainer.Task`."""
-        return {
+        recipe = {
             "data": [p.name for p in self._data], "masks": [p.name for p in self._masks],
             "val": [p.name for p in self._val],
             "images": len(self._photographs), "held_out": self._photographs.held_out, "crop": self._crop,
-            "batch": self._size, "loss": _short(self._own["loss"]) or "per-image log MSE", "conditions": dataclasses.asdict(self._conditions),
-            "optimizer": "Adam",
-        } | (  # fmt: skip
-            {"channel": _short(self._own["channel"])} if self._own["channel"] else {}
-        ) | (
-            {"source_sha256": hashlib.sha256(self._file.read_bytes()).hexdigest()} if self._file else {}
-        )
+            "batch": self._size, "loss": _short(self._own["loss"]) or "per-image log MSE",
+            "conditions": dataclasses.asdict(self._conditions), "optimizer": "Adam",
+        }  # fmt: skip
+        if self._own["channel"]:
+            recipe["channel"] = _short(self._own["channel"])
+        if self._file:
+            recipe["source_sha256"] = hashlib.sha256(self._file.read_bytes()).hexdigest()
+        return recipe
 
     def lasting(self, recipe: dict[str, Any]) -> dict[str, Any]:
         """See :class:`~.trainer.Task`."""

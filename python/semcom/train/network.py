@@ -239,7 +239,9 @@ class Network(nn.Module):
             raise BadInput(f"{name}.encode gives {_shape(y)}; float32 [2, C, h, w] of two images was expected")
         channels, rows, columns = y.shape[1:]
         if channels % 2:
-            raise BadInput(f"{name}.encode gives {channels} channels; two make one symbol, so their number must be even")
+            raise BadInput(
+                f"{name}.encode gives {channels} channels; two make one symbol, so their number must be even"
+            )
         if rows != columns or self.probe % rows:
             raise BadInput(
                 f"{name}.encode gives a latent of {rows}x{columns} positions of {self.probe}x{self.probe} pixels; a "

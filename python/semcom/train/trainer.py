@@ -155,7 +155,7 @@ class Task(ABC):
     def recipe(self) -> dict[str, Any]:
         """What ``recipe.json`` says of the task, beside the settings of the loop; the data has been read."""
 
-    def keep(self, out: Path) -> None:
+    def keep(self, out: Path) -> None:  # noqa: B027  most have nothing to keep
         """Put into the folder what the weights are of no use without; the first process does.
 
         Parameters

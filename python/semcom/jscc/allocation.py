@@ -198,7 +198,7 @@ class Allocation:
         for each, count, importance_of in zip(ranks, counts, importances, strict=True):
             if importance_of != SKIPPED:
                 histogram += count * np.bincount(each, minlength=len(histogram))
-        limit, left = _threshold(histogram, size)
+        limit, left = threshold_of(histogram, size)
         possible = importances[:, None] != SKIPPED
         above, tied = (ranks > limit) & possible, (ranks == limit) & possible
         kept = histogram.copy()
@@ -215,7 +215,7 @@ class Allocation:
         mask = np.concatenate([above, above | tied, np.zeros((1, COEFFICIENTS), bool)])
         variant = np.where((taken == ties) & (ties > 0), kind + len(kinds), kind)
         part = np.flatnonzero((taken > 0) & (taken < ties))
-        power = _powers(kept, lowest, size, snr_db)[ranks]
+        power = power_of_ranks(kept, lowest, size, 10 ** (-snr_db / 10))[0][ranks]
         amplitude = np.sqrt(power / np.exp2(self._levels / STEPS)).astype(np.float32)
         self._amplitude = np.concatenate([amplitude, amplitude, amplitude[:1]])
         if part.size:
@@ -322,8 +322,21 @@ def _planes(patches: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return np.ascontiguousarray(patches.T, np.float32).reshape(COEFFICIENTS, rows, columns)
 
 
-def _threshold(histogram: np.ndarray, size: int) -> tuple[int, int]:
-    """The rank of which only some are sent, and how many: int64 [ranks] counts; -1 and 0 where all are sent."""
+def threshold_of(histogram: np.ndarray, size: int) -> tuple[int, int]:
+    """The rank of which only some are sent.
+
+    Parameters
+    ----------
+    histogram : int64 [ranks]
+        How many coefficients have each rank.
+    size : int
+        How many are sent.
+
+    Returns
+    -------
+    int, int
+        The rank, and how many of it are sent; -1 and 0 where all are.
+    """
     at_least = np.cumsum(histogram[::-1])[::-1]
     enough = np.flatnonzero(at_least >= size)
     if not enough.size:
@@ -332,9 +345,25 @@ def _threshold(histogram: np.ndarray, size: int) -> tuple[int, int]:
     return limit, size - int(at_least[limit] - histogram[limit])
 
 
-def _powers(kept: np.ndarray, lowest: int, size: int, snr_db: float) -> np.ndarray:
-    """float64 [ranks]: power of the coefficients of each rank, of which ``kept`` are sent, together ``size``."""
-    noise = 10 ** (-snr_db / 10)
+def power_of_ranks(kept: np.ndarray, lowest: int, size: int, noise: float) -> tuple[np.ndarray, float]:
+    """Lee and Petersen's powers.
+
+    Parameters
+    ----------
+    kept : int64 [ranks]
+        How many coefficients of each rank are sent.
+    lowest : int
+        What is to be added to the number of a rank.
+    size : int
+        Real values that the powers are to average 1 over.
+    noise : float
+        Variance, beside a symbol of power 1.
+
+    Returns
+    -------
+    float64 [ranks], float
+        The powers, and by how much a unit of power more would lower the weighted error.
+    """
     root = np.exp2((np.arange(len(kept)) + lowest) / (2 * STEPS))
     falling, counts = root[::-1], kept[::-1]
     total = np.cumsum(counts * falling)
@@ -342,5 +371,6 @@ def _powers(kept: np.ndarray, lowest: int, size: int, snr_db: float) -> np.ndarr
     level = (size + np.cumsum(counts) * noise) / np.where(total > 0, total, np.inf)
     powered = np.flatnonzero((falling * level > noise) & (counts > 0))
     if not powered.size:
-        return np.zeros(len(kept))
-    return np.maximum(root * level[powered[-1]] - noise, 0)
+        return np.zeros(len(kept)), 0.0
+    best = float(level[powered[-1]])
+    return np.maximum(root * best - noise, 0), noise / best**2

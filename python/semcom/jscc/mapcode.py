@@ -203,10 +203,14 @@ def _profiles(
         # all but the neighbour to the west is known of the whole row
         at = np.array(above)
         exponent = north[at[1:-1]] + northwest[at[:-2]] + northeast[at[2:]]
-        truth = None if known is None else known[y].tolist()
+        truth, of_row = None, None
+        if known is not None:
+            # and here that one as well
+            truth = known[y].tolist()
+            of_row = _counts(exponent + west[[none, *truth[:-1]]])
         row, left = [none], none
         for x in range(columns):
-            counts = _counts(exponent[x] + west[left])
+            counts = _counts(exponent[x] + west[left]) if of_row is None else of_row[x]
             left = coder.categorical(None if truth is None else truth[x], counts / counts.sum())
             row.append(left)
         out[y] = row[1:]

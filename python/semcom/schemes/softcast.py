@@ -10,6 +10,7 @@ import numpy as np
 
 from ..burst import ANALOGUE, BurstHeader, ImageHeader
 from ..errors import BadInput, Undecodable
+from ..jscc.allocation import SKIPPED, CellMap
 from ..jscc.coder import MAX_PIXELS, Coder, refuse_importance, symbol_count
 from ..zoo import weights
 from .allocated import map_cost, map_part
@@ -133,7 +134,15 @@ class _Decoder:
         if cells is None or cells.intact < len(cells.payload):
             raise Undecodable("the map of the image did not arrive intact; without it the symbols cannot be read")
         try:
-            image, _ = self._coder.decode_adaptive(cells.payload, part.payload, part.noise_var, part.header)
+            image, known = self._coder.decode_adaptive(cells.payload, part.payload, part.noise_var, part.header)
         except BadInput as error:
             raise Undecodable(str(error)) from error
-        return Decoded(image=image)
+        views = {"labels_view": _drawn(known, *image.shape[:2])} if known.importance.any() else {}
+        return Decoded(image=image, views=views)
+
+
+def _drawn(cells: CellMap, height: int, width: int) -> np.ndarray:
+    """uint8 [H, W, 3]: what matters, from white to black, by a seventh for each halving; black is not sent."""
+    grey = 255 - 255 * cells.importance.astype(np.int64) // SKIPPED
+    pixels = grey.astype(np.uint8).repeat(cells.cell, 0).repeat(cells.cell, 1)[:height, :width]
+    return np.repeat(pixels[..., None], 3, axis=2)

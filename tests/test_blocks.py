@@ -162,7 +162,8 @@ def test_an_image_that_cannot_be_segmented_is_given_up(small):
 
 def test_lost_fragments_are_counted_and_the_image_still_comes(astronaut):
     source = semcom.image_source(str(astronaut), 4, 1)
-    tb, sink = loop(source, semcom.jscc_encoder(), channel(loss=0.2, seed=3), semcom.jscc_decoder())
+    encoder = semcom.jscc_encoder(options={"allocation": "fixed"})
+    tb, sink = loop(source, encoder, channel(loss=0.2, seed=3), semcom.jscc_decoder())
     tb.run()
     lost = [r["lost"] for r in sink.results]
     assert len(lost) == 4 and 0 < sum(lost) < 4 * 16
@@ -181,7 +182,8 @@ def test_measured_snr_is_the_snr_set(astronaut, model, csi):
     """Per image against the SNR set on AWGN; on fading the mean of |h|^2 over the fragments moves it."""
     rounds = 1 if model == "awgn" else 80
     source = semcom.image_source(str(astronaut), rounds, 2)
-    tb, sink = loop(source, semcom.jscc_encoder(), channel(model=model, csi=csi, snr_db=7.0), semcom.jscc_decoder())
+    encoder = semcom.jscc_encoder(options={"allocation": "fixed"})
+    tb, sink = loop(source, encoder, channel(model=model, csi=csi, snr_db=7.0), semcom.jscc_decoder())
     tb.run()
     measured = 10 * np.log10(np.mean([10 ** (r["snr_db"] / 10) for r in sink.results]))
     # the fragments' energies are unequal (a third is in the first), so that 16 fades count as 6: over 80 images the
@@ -347,7 +349,7 @@ def decoder_alone(messages, **options):
 @pytest.fixture
 def fragments(astronaut):
     """The PDUs of one image."""
-    encoder = semcom.jscc_encoder()
+    encoder = semcom.jscc_encoder(options={"allocation": "fixed"})
     out = []
     encoder.publish = lambda port, msg: out.append(msg)
     msg = pdus.from_image(io.load(astronaut), {"image_id": 1, "name": "a"})

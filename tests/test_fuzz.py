@@ -11,7 +11,7 @@ from harness.common import Broken
 
 
 @pytest.mark.parametrize(
-    "target", ["decoder", "decoder_digital", "reception", "join", "sink", "flowgraph", "codec", "sigmf", "scene"]
+    "target", ["decoder", "decoder_digital", "reception", "join", "sink", "flowgraph", "codec", "sigmf", "scene", "map"]
 )
 def test_a_moment_of_fuzzing(target):
     assert loop.run(target, seconds=0.5, seed=1)["iterations"] > 0

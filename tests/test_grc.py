@@ -306,7 +306,7 @@ def platform():
     [
         ("jscc_encoder", "scheme", "'samsc'", {"variant"}),
         ("jscc_encoder", "scheme", "'semcom'", {"variant", "rate", "use_mask"}),
-        ("jscc_encoder", "scheme", "'softcast'", {"rate"}),
+        ("jscc_encoder", "scheme", "'softcast'", {"rate", "use_mask"}),
         ("jscc_encoder", "scheme", "'witt'", {"variant"}),
         ("jscc_encoder", "scheme", "'digital'", {"rate", "codec", "mcs"}),
         ("jscc_encoder", "scheme", "'esisc'", {"codec", "budget"}),

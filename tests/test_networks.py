@@ -183,7 +183,11 @@ def as_softcast(net: Semcom) -> Semcom:
     with torch.no_grad():
         net.mean.copy_(torch.from_numpy(coder._mean).view(1, 3, 1, 1))
         net.variance.copy_(torch.from_numpy(coder._variance).view(1, -1, 1, 1))
-        basis = torch.from_numpy(coder._basis.T.copy()).reshape(-1, 16, 16, 3).permute(0, 3, 1, 2)
+        basis = (
+            torch.from_numpy(coder._basis[:, : net.analysis.weight.shape[0]].T.copy())
+            .reshape(-1, 16, 16, 3)
+            .permute(0, 3, 1, 2)
+        )
         net.analysis.weight.copy_(basis)
         net.synthesis.weight.copy_(basis)
         net.allocations.copy_((net.variance**-0.25).flatten().expand_as(net.allocations))

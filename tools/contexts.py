@@ -28,9 +28,9 @@ from PIL import Image, ImageFilter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
+from semcom.entropy import Contexts
 from semcom.scene.appearance import measure
 from semcom.scene.coding import colours, labelmap
-from semcom.scene.coding.entropy import Contexts
 from semcom.segment.regions import merged
 
 PRIOR = 0.4  # added to each count, near the estimator of Krichevsky and Trofimov

@@ -17,6 +17,7 @@ from .codec import Codec
 from .common import HANG
 from .flowgraph import Flowgraph
 from .joining import Join
+from .maps import Maps
 from .reassembly import Decoder, DigitalDecoder
 from .reception import Receiving
 from .recordings import Sigmf
@@ -34,6 +35,7 @@ TARGETS: dict[str, Callable] = {
     "flowgraph": Flowgraph,
     "sigmf": Sigmf,
     "scene": Scenes,
+    "map": Maps,
 }
 
 

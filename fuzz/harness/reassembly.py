@@ -21,7 +21,7 @@ class Decoder:
     """Fragments of several images with lies, out of order, twice, or not at all, straight into the handler."""
 
     output = "image"
-    per_use_of_a_failure = 0  # bytes for each channel use that may be spent before an image is given up
+    per_use_of_a_failure = 100  # bytes for each channel use that may be spent before an image is given up
 
     def __init__(self, seed: int, scheme: str = "softcast"):
         self.rng = random.Random(seed)

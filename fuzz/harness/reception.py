@@ -21,7 +21,9 @@ ODD = [None, True, "x", b"y", 1.5, (1,), *REALS, *INTEGERS]
 def transmissions() -> list[list[tuple[dict, np.ndarray]]]:
     """The bursts of some images, by schemes of one part and of three."""
     out = []
-    for number, (name, size) in enumerate([("softcast", (48, 64)), ("softcast", (300, 17)), ("digital", (96, 128))]):
+    for number, (name, size) in enumerate(
+        [("softcast", (160, 192)), ("softcast", (48, 64)), ("softcast", (300, 17)), ("digital", (96, 128))]
+    ):
         scheme = schemes.get(name)
         sent = scheme.encode(picture(*size, number), Conditions(rate=1 / 6), scheme.options())
         out.append(schemes.bursts(sent, scheme, f"image{number}", number, 1))

@@ -52,8 +52,8 @@ class jscc_encoder(sending_block):
     Notes
     -----
     Ports: in ``image``, ``mask``; out ``symbols`` (PDUs with the keys of ``gnuradio/semcom/pdu.h``), ``bytes`` (what
-    is sent as bits, if anything, for a decoder of one's own transmissions), ``failed`` (``image_id`` and ``error`` of
-    an image that will not be sent: over a modem, connect it to the source's ``ack``), ``status``.
+    is sent, where all of it is bits, for a decoder of one's own transmissions), ``failed`` (``image_id`` and ``error``
+    of an image that will not be sent: over a modem, connect it to the source's ``ack``), ``status``.
     """
 
     def __init__(
@@ -140,8 +140,8 @@ class jscc_encoder(sending_block):
         name = str(meta.get("name", ""))
         bursts = schemes.bursts(sent, self._scheme, name, pdu.number_of(meta), self._transmission)
         passed = {k: v for k, v in meta.items() if k != "channels"} | {"bursts": len(bursts)}
-        data = b"".join(part.payload for part in sent.parts if part.kind == schemes.BITS)
-        if data:
+        if all(part.kind == schemes.BITS for part in sent.parts):
+            data = b"".join(part.payload for part in sent.parts)
             keys = {"scheme": self._scheme.code, "height": sent.header.height, "width": sent.header.width}
             self.publish("bytes", pdu.from_bytes(data, passed | sent.about | keys))
         for header, symbols in bursts:

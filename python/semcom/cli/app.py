@@ -71,7 +71,11 @@ def loopback(
         typer.Option(help="point:X,Y[,0|1], box:X0,Y0,X1,Y1, mask:FILE, class:NAME or everything; repeatable; the ROI"),
     ] = None,
     roi: Annotated[
-        str, typer.Option(help="what is done with the ROI: whole (only measured), masked, or power (weighed; semcom)")
+        str,
+        typer.Option(
+            help="what is done with the ROI: whole (only measured), masked, power (the rest counts less; softcast, "
+            "semcom) or skip (the rest counts nothing; the same)"
+        ),
     ] = "whole",
     background: Annotated[float, typer.Option(help="importance outside the ROI, 0 to 1, with --roi power")] = 0.1,
     seed: Annotated[int, typer.Option(help="of fading and noise")] = 0,

@@ -29,7 +29,7 @@ from ..zoo import weights
 from . import waveform_channel
 from .transceiver import receiver, transmitter
 
-ROI = ("whole", "masked", "power")
+ROI = ("whole", "masked", "power", "skip")
 SAMPLE_RATE = 1e6  # samples a second at the waveform level
 MULTIPATH_RATE = 7.68e6  # of LTE at 5 MHz, which the multipath profiles are made for
 
@@ -63,7 +63,7 @@ class LoopbackSettings:
     roi : str
         What is done with it, of ``ROI``.
     background : float
-        Importance of what is outside the region, 0 to 1, with ``roi`` "power".
+        Importance of what is outside the region, 0 to 1, with ``roi`` "power"; with "skip" it is 0.
     seed : int
         Of fading and noise.
     st_lpips : bool
@@ -95,6 +95,11 @@ class LoopbackSettings:
     cfo: float = 0.0
     sfo: float = 0.0
 
+    @property
+    def weighed(self) -> bool:
+        """Whether the encoder is told what matters."""
+        return self.roi in ("power", "skip")
+
     def checked(self) -> tuple[Scheme, dict[str, Any]]:
         """The scheme and its options by name.
 
@@ -116,9 +121,9 @@ class LoopbackSettings:
                     "out",
                     field="roi",
                 )
-        if self.roi == "power" and not scheme.takes_importance:
+        if self.weighed and not scheme.takes_importance:
             raise BadInput(
-                f"power cannot be used with scheme {scheme.name}, which treats all pixels alike; choose "
+                f"{self.roi} cannot be used with scheme {scheme.name}, which treats all pixels alike; choose "
                 f"{', '.join(s.name for s in schemes.schemes().values() if s.takes_importance)}",
                 field="roi",
             )
@@ -186,7 +191,7 @@ class loopback(gr.top_block):
         self.msg_connect(source, "image", segmenter, "image")
         self.msg_connect(segmenter, "overlay", self.sink, "in1")
         self.msg_connect(segmenter, "mask", self.quality, "mask")
-        if self.settings.roi == "power":
+        if self.settings.weighed:
             self.msg_connect(segmenter, "mask", sender, "mask")
         return (segmenter, "roi") if self.settings.roi == "masked" else (source, "image")
 
@@ -197,8 +202,8 @@ class loopback(gr.top_block):
             "scheme": self.scheme,
             "rate": settings.rate or 0.0,
             "snr_db": settings.snr_db,
-            "use_mask": settings.roi == "power",
-            "background": settings.background,
+            "use_mask": settings.weighed,
+            "background": 0.0 if settings.roi == "skip" else settings.background,
             "options": self._options,
             # over multipath the fades of a burst are averaged by its subcarriers
             "channel": settings.channel if settings.channel in symbol.MODELS else "awgn",

@@ -53,8 +53,14 @@ def fit_klt(data: list[Path], out: Path, report: Callable[[str], None] = lambda 
     path = out / "softcast_klt.npz"
     np.savez_compressed(path, **transform)
     about = {
-        "description": "Karhunen-Loeve transform of 16x16x3 patches and its variances, fitted in closed form",
-        "recipe": {"data": [p.name for p in data], "images": count, "components": int(transform["variance"].size)},
+        "description": "Karhunen-Loeve transform of 16x16x3 patches, and variances of its components for all patches "
+        "together and for each class of patches, fitted in closed form",
+        "recipe": {
+            "data": [p.name for p in data],
+            "images": count,
+            "components": transform["levels"].shape[1],
+            "classes": len(transform["levels"]) - 1,
+        },
     }
     write_card(path, "softcast_klt", about)
     return path

@@ -15,9 +15,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from ...entropy import Contexts, Decoder, Encoder
 from ...errors import BadInput
 from ...zoo import weights
-from .entropy import Contexts, Decoder, Encoder
 
 MAX_CHARACTERS = 2000
 ALPHABET = "".join(chr(code) for code in range(32, 127))

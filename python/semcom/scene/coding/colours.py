@@ -7,12 +7,15 @@ that is not 0, then the coefficients up to it.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from ...entropy import Contexts, Decoder, Encoder, Meter, measured_counts
 from ..model import COLUMNS, DEGREES, MAX_LEVEL, MAX_TEXTURE, MEAN_STEP, Colours
-from .entropy import Contexts, Decoder, Encoder, Meter, measured_counts
 
 MAX_SEGMENTS = 255
+_TABLE = Path(__file__).with_name("colour_contexts.json")
 _STEP = 6  # of adaptation
 _MEANS = 256 // MEAN_STEP + 1
 _CENTRE = 128 // MEAN_STEP
@@ -98,7 +101,7 @@ def scan(coder: Meter | Encoder | Decoder, known: Colours | None) -> Colours:
     Colours
         What was coded.
     """
-    contexts = Contexts(measured_counts("colour_contexts.json", CONTEXTS), _STEP)
+    contexts = Contexts(measured_counts(_TABLE, CONTEXTS), _STEP)
     count = coder.uniform(None if known is None else len(known.values), MAX_SEGMENTS + 1)
     step = coder.uniform(None if known is None else known.step - 1, 255) + 1
     values = np.zeros((count, COLUMNS), np.uint8)

@@ -28,12 +28,12 @@ import numpy as np
 
 from ... import codec
 from ...codec.picture import MAX_PIXELS
+from ...entropy import Decoder, Encoder
 from ...errors import BadInput
 from ...segment.classes import VOC
 from ...segment.instances import SceneObject
 from ..model import Scene, SubImage
 from . import captioncode, colours, labelmap
-from .entropy import Decoder, Encoder
 
 MAGIC = b"SCN"
 VERSION = 1

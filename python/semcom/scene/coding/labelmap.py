@@ -19,11 +19,12 @@ The tables that adaptation begins with are measured on training maps by ``tools/
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
+from ...entropy import Contexts, Decoder, Encoder, Meter, measured_counts
 from ...errors import BadInput
-from .entropy import Contexts, Decoder, Encoder, Meter, measured_counts
 
 MAX_PIXELS = 2**20
 """Of a coded map; a larger image sends its maps at a fraction of its size."""
@@ -36,6 +37,7 @@ LATER = 3 * _PARTITIONS  # of the second to the fourth
 STRETCH = 16  # by length of the stretch, logarithmically
 NEW = 1
 CONTEXTS = FIRST + LATER + STRETCH + NEW
+_TABLE = Path(__file__).with_name("labelmap_contexts.json")
 _STEP = 8  # of adaptation
 _LATER, _STRETCH, _NEW = FIRST, FIRST + LATER, FIRST + LATER + STRETCH
 
@@ -170,7 +172,7 @@ def _scan(
     known: list[list[int]] | None,
 ) -> list[list[int]]:
     """Code the rows ``known``, or find them out when there are none."""
-    contexts = Contexts(measured_counts("labelmap_contexts.json", CONTEXTS), _STEP)
+    contexts = Contexts(measured_counts(_TABLE, CONTEXTS), _STEP)
     seen = 1  # labels are numbered as they appear, so the first pixel needs no word
     above2 = above = [0] * width
     rows: list[list[int]] = []

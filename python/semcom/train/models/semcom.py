@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...jscc.allocation import Tables
 from ...jscc.semcom import LOST, MIN_IMPORTANCE, SNR_RANGE, power_allocation
 from ...jscc.softcast import KEPT, fit
 from ..channels import AWGN, Conditions, Fading, normalised
@@ -264,10 +265,11 @@ class Semcom(Network):
         photographs : Photographs
             What the transform is fitted to.
         """
-        transform = {key: torch.from_numpy(value) for key, value in fit(photographs.images).items()}
-        self.mean.copy_(transform["mean"].view(1, 3, 1, 1))
-        self.variance.copy_(transform["variance"].view(1, KEPT, 1, 1))
-        basis = transform["basis"].float().T.reshape(KEPT, PATCH, PATCH, 3).permute(0, 3, 1, 2)
+        fitted = Tables(**fit(photographs.images))
+        self.mean.copy_(torch.from_numpy(fitted.mean).view(1, 3, 1, 1))
+        self.variance.copy_(torch.from_numpy(fitted.variance[0, :KEPT]).view(1, KEPT, 1, 1))
+        transform = torch.from_numpy(fitted.basis[:, :KEPT])
+        basis = transform.float().T.reshape(KEPT, PATCH, PATCH, 3).permute(0, 3, 1, 2)
         self.analysis.weight.copy_(basis)
         self.synthesis.weight.copy_(basis)
         self._allocate()

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import BadInput, Missing
+from .errors import BadInput, Missing
 
 _WORD = 4  # bytes of the coder's words
 _MAX_COUNT = 1024  # of a context before it is halved, so that it follows what changes
@@ -31,20 +31,20 @@ def _constriction():
         import constriction
     except ImportError as error:
         raise Missing(
-            f"the scene format needs the entropy coder constriction ({error}); run ./bootstrap build, or python -m pip "
+            f"maps and scenes need the entropy coder constriction ({error}); run ./bootstrap build, or python -m pip "
             "install 'constriction==0.5.0'"
         ) from None
     return constriction.stream
 
 
 @lru_cache
-def measured_counts(name: str, contexts: int) -> np.ndarray:
-    """Counts that adaptation begins with, from a file beside this one (``tools/contexts.py``).
+def measured_counts(table: Path, contexts: int) -> np.ndarray:
+    """Counts that adaptation begins with, from a file that ``tools/contexts.py`` wrote.
 
     Parameters
     ----------
-    name : str
-        Of the file.
+    table : Path
+        The file.
     contexts : int
         How many there are.
 
@@ -53,7 +53,6 @@ def measured_counts(name: str, contexts: int) -> np.ndarray:
     int [contexts, 2]
         Counts of 0 and of 1.
     """
-    table = Path(__file__).with_name(name)
     if not table.exists():  # only while it is being measured
         return np.ones((contexts, 2), np.int64)
     return np.array(json.loads(table.read_text(encoding="utf-8"))["counts"], np.int64)
@@ -249,11 +248,23 @@ class Decoder:
     """
 
     def __init__(self, data: bytes) -> None:
+        self._length = len(data)
         self._stream = _constriction()
         padded = data + bytes(-len(data) % _WORD)
         self._coder = self._stream.queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
         self._meter = Meter()
         self._max_bits = 8 * len(data) + _SLACK_BITS
+
+    def finish(self) -> None:
+        """Nothing more will be asked for.
+
+        Raises
+        ------
+        BadInput
+            The data is longer than an encoder makes of what it held.
+        """
+        if 8 * self._length > self._meter.bits + _SLACK_BITS:
+            raise BadInput("the data goes on beyond what it describes")
 
     def _decode(self, model) -> int:
         if self._meter.bits > self._max_bits:

@@ -179,7 +179,7 @@ class CoderTask(trainer.Task):
 
     def optimizer(self, net: torch.nn.Module, rate: float) -> torch.optim.Optimizer:
         """See :class:`~.trainer.Task`."""
-        return torch.optim.Adam(net.parameters(), lr=rate)
+        return torch.optim.Adam(net.parameters(), lr=rate, fused=True)
 
     def loss(self, net: torch.nn.Module) -> torch.nn.Module:
         """See :class:`~.trainer.Task`."""

@@ -7,6 +7,7 @@ What is trained is a :class:`Task`: a network, its batches, its loss and its eva
 from __future__ import annotations
 
 import csv
+import ctypes
 import io
 import json
 import math
@@ -37,6 +38,7 @@ RECIPE = "recipe.json"
 MIN_RATE = 0.02  # where the cosine ends, as a share of the peak
 SAVE_EVERY = 60.0  # seconds of the clock on the wall
 PRECISIONS = ("auto", "no", "bf16")
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 RANK_SEED = 1_000_003  # between the seeds of two processes
 
 
@@ -460,6 +462,7 @@ def train(
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     torch.backends.cudnn.benchmark = True  # batches are all of one size
+    _keep_freed_memory()
     run = _Run(task, out, accelerator, settings)
     if accelerator.is_main_process:
         run.report, run.progress = report, progress
@@ -613,6 +616,8 @@ class _Run:
         if state:
             self.net.load_state_dict(state["net"])
             self.ema.load_state_dict(state["ema"])
+            for saved, group in zip(state["optimizer"]["param_groups"], self.optimizer.param_groups, strict=True):
+                saved["fused"] = group.get("fused")  # how a step is computed is no state of it
             self.optimizer.load_state_dict(state["optimizer"])
             self.step, self.spent = state["step"], state["seconds"]
             self.before, self.saved_step = self.spent, self.step
@@ -790,6 +795,16 @@ class _Run:
             parts = self._parts() | {"score": score}
             _replace(self.out / BEST, lambda file: torch.save(parts, file))
         self.evaluation = time.monotonic() - begun
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep what a step frees for the next: else the pages of all large tensors are new ones at every step."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return  # another C library
+    for parameter, value in ((M_MMAP_THRESHOLD, 2**25), (M_TRIM_THRESHOLD, 2**31 - 1)):
+        mallopt(parameter, value)
 
 
 def _averaging(most: float) -> Callable[[list[torch.Tensor], list[torch.Tensor], torch.Tensor], None]:

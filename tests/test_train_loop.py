@@ -86,7 +86,7 @@ def test_a_training_starts_from_averages_alone(folder, tmp_path, monkeypatch):
 
     with pytest.raises(BadInput, match="holds a training of deepjscc, not of samsc"):
         coders.train("samsc", [folder], tmp_path / "other", replace(SETTINGS, start=averages), crop=32)
-    with pytest.raises(BadInput, match=r"averages.pt is not there; give"):
+    with pytest.raises(BadInput, match=r"none is not there; give averages.pt"):
         coders.train("samsc", [folder], tmp_path / "other", replace(SETTINGS, start=tmp_path / "none"), crop=32)
     parts[0].unlink()
     with pytest.raises(BadInput, match="is no checkpoint that can be read"):

@@ -261,7 +261,7 @@ def test_semcom_is_validated_at_several_rates(folder, tmp_path):
 @pytest.mark.slow
 def test_the_wall_counts_the_export_too(folder, tmp_path):
     """The whole command ends in time, with a step done, saved and exported."""
-    out, seconds = tmp_path / "run", 25
+    out, seconds = tmp_path / "run", 60
     command = [sys.executable, "-m", "gnuradio.semcom.cli", "train", "deepjscc", "--data", folder, "--out", out]
     command += ["--crop", 32, "--batch", 2, "--threads", 1, "--wall", "--seconds", seconds, "--export", "mine"]
     begun = time.monotonic()

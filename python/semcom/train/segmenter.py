@@ -380,6 +380,7 @@ class SegmenterTask(trainer.Task):
             [{"params": learnt, "share": FEATURE_RATE}, {"params": others, "share": 1.0}],
             lr=rate,
             weight_decay=WEIGHT_DECAY,
+            fused=True,
         )
 
     def loss(self, net: ClassMap) -> torch.nn.Module:

@@ -886,12 +886,13 @@ class _Run:
         self.step += 1
         if self.step % self.read_every == 0:
             self._read_losses()
-        # agreeing waits for the device too; until then no process sees time go on
-        counts = self.accelerator.num_processes == 1 or self.step % self.read_every == 0 or self.finished()
+        self.longest = max(self.longest, time.monotonic() - wall)
+        # agreeing waits for the device too; until then no process sees time go on, which the wall's would not forgive
+        alone = self.accelerator.num_processes == 1
+        counts = alone or self.step % self.read_every == 0 or self.settings.wall is not None or self.finished()
         self.uncounted = None if counts else begun
         if counts:
             self._count(begun, signals)
-        self.longest = max(self.longest, time.monotonic() - wall)
         figure = self._figure()
         self.progress(self.amount(), f"step {self.step}  {task.training_line(figure)}")
         if self.speed and self.speed.line(self.batch, loading, time.monotonic() - wall, self.finished()):

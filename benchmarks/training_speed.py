@@ -6,7 +6,8 @@
 
 A side is a git revision, or ``now`` for the working tree, and after a colon the value of ``--precision``, without one
 "no". In each round every side trains once from the start, with the same seed, for the same steps, one after the other,
-so that what else the machine does hits all alike. Seconds are those of the processor, validations not counted; memory
+so that what else the machine does hits all alike. Revisions that draw other crops from a seed, or hold out
+others, are not to be compared in quality. Seconds are those of the processor, validations not counted; memory
 is the highest resident set of the process; quality is the PSNR at 10 dB of photographs held out, after the last step,
 and of the training crops.
 """

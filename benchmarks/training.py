@@ -23,6 +23,7 @@ from gnuradio.semcom.train.coders import VALIDATION_SNRS, train
 from gnuradio.semcom.train.complexity import complexity
 from gnuradio.semcom.train.export import load_network
 from gnuradio.semcom.train.models import NETWORKS
+from gnuradio.semcom.train.trainer import Settings
 
 from common import arguments, write
 
@@ -82,14 +83,10 @@ def main() -> None:
         folder = args.work / label.replace(",", "").replace(" ", "_")
         checkpoint = train(
             *(run.scheme, args.data, folder),
-            seconds=args.seconds,
+            Settings(args.seconds, learning_rate=run.rate, batch=5, threads=1, validate_every=args.seconds / 5),
             crop=192,
-            batch=5,
-            threads=1,
             options=run.options,
-            rate=run.rate,
             conditions=run.conditions,
-            validate_every=args.seconds / 5,
             report=lambda line: sys.stderr.write(line + "\n"),
         )
         net = load_network(checkpoint)

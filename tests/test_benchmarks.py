@@ -34,10 +34,11 @@ BENCHMARKS = {
     "segmentation": "--coco {data}/coco_val --voc {data}/voc_test",
     "sweep": "--smoke --kodak {data}/kodak --snr 10",
     "training": "--data {data}/photographs --kodak {data}/kodak --seconds 1 --work {work} --runs samsc",
+    "training_speed": "--data {data}/photographs --sides now --scheme samsc --steps 2 --rounds 1 --crop 64 --batch 2",
     "two_ends": "--image {data}/photograph.png --images 3 --kill-after 1 --idle 3",
     "waveform": "--smoke --kodak {data}/kodak",
 }
-SLOW = {"boundaries", "coders", "fec", "scenes", "training", "two_ends"}
+SLOW = {"boundaries", "coders", "fec", "scenes", "training", "training_speed", "two_ends"}
 
 
 def test_no_benchmark_is_forgotten():

@@ -152,6 +152,26 @@ def test_witt_listens_to_the_snr():
         assert float((low - high).abs().max()) > 1e-3 * float(low.abs().max())
 
 
+@pytest.mark.parametrize("apart", [None, 3])
+def test_attention_is_its_formula(apart):
+    torch.manual_seed(0)
+    attention = WindowAttention(24, 3, 4)
+    torch.nn.init.normal_(attention.bias)
+    tiles = torch.randn(2 * 3, 16, 24, requires_grad=True)
+    mask = None if apart is None else torch.where(torch.rand(apart, 1, 16, 16) < 0.3, -1e4, 0.0)
+    q, k, v = attention.qkv(tiles).view(6, 16, 3, 3, 8).permute(2, 0, 3, 1, 4)
+    score = q @ k.transpose(2, 3) / 8**0.5 + attention.bias[attention.pair].permute(2, 0, 1)
+    if mask is not None:
+        score = score + mask.repeat(2, 1, 1, 1)  # windows of one image lie together
+    expected = attention.project((score.softmax(dim=-1) @ v).transpose(1, 2).reshape(6, 16, 24))
+    found = attention(tiles, mask)
+    assert torch.allclose(found, expected, atol=1e-5)
+    learnt = [tiles, *attention.parameters()]
+    gradients = (torch.autograd.grad(y.square().sum(), learnt) for y in (found, expected))
+    for mine, theirs in zip(*gradients, strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-4, rtol=1e-4)
+
+
 def test_witt_exports_with_sizes_left_open(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     net = perturbed(WITT(widths=(8, 12), depths=(2, 2), heads=(2, 2), window=4, latent=16)).eval()

@@ -20,7 +20,7 @@ from gnuradio.semcom.cli import main  # noqa: E402
 from gnuradio.semcom.errors import BadInput, Missing  # noqa: E402
 from gnuradio.semcom.segment import VOC, ClassSegmenter  # noqa: E402
 from gnuradio.semcom.segment.metrics import confusion  # noqa: E402
-from gnuradio.semcom.train import coders, segmenter  # noqa: E402
+from gnuradio.semcom.train import coders, segmenter, trainer  # noqa: E402
 from gnuradio.semcom.train.models import aseg  # noqa: E402
 from torch.nn import functional as F  # noqa: E402, N812
 
@@ -46,7 +46,9 @@ def test_the_command_trains_goes_on_and_exports(folders, tmp_path, capsys, monke
     photographs, masks = folders
     command = ["train", "aseg", "--data", str(photographs), "--masks", str(masks), "--out", str(tmp_path / "run")]
     command += ["--crop", "64", "--batch", "2", "--threads", "1", "--seconds"]
-    segmenter.train([photographs], [masks], None, tmp_path / "run", seconds=0.1, crop=64, batch=2, threads=1)
+    segmenter.train(
+        [photographs], [masks], None, tmp_path / "run", trainer.Settings(seconds=0.1, batch=2, threads=1), crop=64
+    )
     before = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
     seconds = before["seconds"] + 0.1  # the first step may take any time
     assert main([*command, str(seconds)]) == 0
@@ -78,7 +80,7 @@ def test_the_command_trains_goes_on_and_exports(folders, tmp_path, capsys, monke
     unfit = tmp_path / "unfit"
     unfit.mkdir()
     with pytest.raises(BadInput, match=r"0 photographs .* two are needed"):
-        segmenter.train([photographs], [unfit], None, tmp_path / "none", seconds=1)
+        segmenter.train([photographs], [unfit], None, tmp_path / "none", trainer.Settings(seconds=1))
 
 
 def test_a_crop_shows_photograph_and_map_alike(folders, tmp_path):

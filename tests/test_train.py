@@ -16,7 +16,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from conftest import ROOT  # noqa: E402
 from gnuradio.semcom.errors import BadInput  # noqa: E402
-from gnuradio.semcom.train import coders, klt  # noqa: E402
+from gnuradio.semcom.train import coders, klt, trainer  # noqa: E402
 from gnuradio.semcom.train.data import Photographs  # noqa: E402
 from gnuradio.semcom.train.export import export, load_network  # noqa: E402
 from gnuradio.semcom.train.models import SAMSC  # noqa: E402
@@ -36,9 +36,11 @@ def folder(tmp_path, smooth_image):
 def test_a_short_training_resumes_exports_and_matches_torch(folder, tmp_path):
     out = tmp_path / "run"
     lines = []
-    coders.train("samsc", [folder], out, seconds=1.0, crop=32, batch=2, threads=1, report=lines.append)
+    coders.train(
+        "samsc", [folder], out, trainer.Settings(seconds=1.0, batch=2, threads=1), crop=32, report=lines.append
+    )
     before = torch.load(out / "last.pt", weights_only=True)["step"]
-    checkpoint = coders.train("samsc", [folder], out, seconds=2.0, crop=32, batch=2, threads=1)
+    checkpoint = coders.train("samsc", [folder], out, trainer.Settings(seconds=2.0, batch=2, threads=1), crop=32)
     assert torch.load(checkpoint, weights_only=True)["step"] > before > 0
     encoder, decoder = export(checkpoint, "original", tmp_path / "models", {})
     card = json.loads(encoder.with_suffix(".json").read_text())

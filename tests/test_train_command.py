@@ -17,7 +17,7 @@ pytest.importorskip("accelerate")
 
 from conftest import ROOT  # noqa: E402
 from gnuradio.semcom.cli import main  # noqa: E402
-from gnuradio.semcom.train import coders  # noqa: E402
+from gnuradio.semcom.train import coders, trainer  # noqa: E402
 
 
 @pytest.fixture
@@ -67,17 +67,17 @@ def test_module_runs_without_gnuradio_and_keeps_a_record(folder, tmp_path, capsy
 
 def test_a_checkpoint_from_before_options_goes_on(folder, tmp_path):
     out = tmp_path / "run"
-    coders.train("samsc", [folder], out, seconds=0.2, crop=32, batch=1, threads=1)
+    coders.train("samsc", [folder], out, trainer.Settings(seconds=0.2, batch=1, threads=1), crop=32)
     state = torch.load(out / "last.pt", weights_only=True)
     del state["options"]
     torch.save(state, out / "last.pt")
-    coders.train("samsc", [folder], out, seconds=0.4, crop=32, batch=1, threads=1)
+    coders.train("samsc", [folder], out, trainer.Settings(seconds=0.4, batch=1, threads=1), crop=32)
     assert torch.load(out / "last.pt", weights_only=True)["step"] > state["step"]
 
 
 def test_tensorboard_holds_what_the_table_holds(folder, tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    coders.train("deepjscc", [folder], tmp_path, seconds=0.2, crop=32, batch=1, threads=1)
+    coders.train("deepjscc", [folder], tmp_path, trainer.Settings(seconds=0.2, batch=1, threads=1), crop=32)
     events = accumulator.EventAccumulator(os.fspath(tmp_path / "tensorboard"))
     events.Reload()
     rows = list(csv.DictReader((tmp_path / "log.csv").open()))

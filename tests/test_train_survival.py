@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from gnuradio.semcom.train.data import Photographs  # noqa: E402
 from gnuradio.semcom.train.export import export  # noqa: E402
 from gnuradio.semcom.train.models import aseg  # noqa: E402
 
-SETTINGS = {"crop": 32, "batch": 2, "threads": 1, "precision": "no"}
+SETTINGS = trainer.Settings(batch=2, threads=1, precision="no")
 
 
 @pytest.fixture
@@ -73,39 +74,39 @@ def kill():
 @pytest.mark.parametrize(("scheme", "number"), [("deepjscc", signal.SIGINT), ("samsc", signal.SIGTERM)])
 def test_a_training_that_was_stopped_ends_as_if_it_had_not(folder, tmp_path, scheme, number):
     """Weights of the last bit, and every row of the table: losses, validations."""
-    run = {**SETTINGS, "steps": 8, "validate_every": 3}
+    run = replace(SETTINGS, steps=8, validate_every=3)
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
-    whole = coders.train(scheme, [folder], tmp_path / "whole", **run)
+    whole = coders.train(scheme, [folder], tmp_path / "whole", run, crop=32)
     stop = at_step(4, lambda: os.kill(os.getpid(), number))
     with pytest.raises(trainer.Stopped, match="saved at step 4; the same command goes on") as stopped:
-        coders.train(scheme, [folder], tmp_path / "parts", progress=stop, **run)
+        coders.train(scheme, [folder], tmp_path / "parts", progress=stop, settings=run, crop=32)
     assert stopped.value.exit_status == 128 + number
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
     assert state_of(tmp_path / "parts" / "last.pt")["step"] == 4
     np.random.seed(5)  # and what the process did meanwhile does not matter
     torch.rand(3)
-    parts = coders.train(scheme, [folder], tmp_path / "parts", **run)
+    parts = coders.train(scheme, [folder], tmp_path / "parts", run, crop=32)
     first, second = state_of(whole), state_of(parts)
     assert first["step"] == second["step"] == 8
     for name, weights in first["net"].items():
         assert torch.equal(weights, second["net"][name]), name
     assert table(tmp_path / "whole") == table(tmp_path / "parts")
     assert [int(row["step"]) for row in table(tmp_path / "parts")] == [0, 3, 6, 8]
-    other = coders.train(scheme, [folder], tmp_path / "other", **{**run, "seed": 1})
+    other = coders.train(scheme, [folder], tmp_path / "other", replace(run, seed=1), crop=32)
     assert any(not torch.equal(weights, first["net"][name]) for name, weights in state_of(other)["net"].items())
 
 
 def test_a_killed_training_goes_on_from_what_was_saved_by_time(folder, tmp_path, monkeypatch):
-    run = {**SETTINGS, "steps": 7, "validate_every": 3}
-    whole = coders.train("deepjscc", [folder], tmp_path / "whole", **run)
+    run = replace(SETTINGS, steps=7, validate_every=3)
+    whole = coders.train("deepjscc", [folder], tmp_path / "whole", run, crop=32)
     monkeypatch.setattr(trainer, "SAVE_EVERY", 0.0)
     with pytest.raises(Killed):
-        coders.train("deepjscc", [folder], tmp_path / "parts", progress=at_step(6, kill), **run)
+        coders.train("deepjscc", [folder], tmp_path / "parts", progress=at_step(6, kill), settings=run, crop=32)
     assert state_of(tmp_path / "parts" / "last.pt")["step"] == 5
     # rows that a kill left beyond the checkpoint are dropped
     with (tmp_path / "parts" / "log.csv").open("a") as file:
         file.write("6,0.0" + ",1.0" * 6 + "\n")
-    parts = coders.train("deepjscc", [folder], tmp_path / "parts", **run)
+    parts = coders.train("deepjscc", [folder], tmp_path / "parts", run, crop=32)
     assert all(torch.equal(w, state_of(parts)["net"][name]) for name, w in state_of(whole)["net"].items())
     assert table(tmp_path / "whole") == table(tmp_path / "parts")
     assert not list(tmp_path.rglob("*.part"))
@@ -113,19 +114,27 @@ def test_a_killed_training_goes_on_from_what_was_saved_by_time(folder, tmp_path,
 
 def test_streams_of_the_checkpoint_before_serve_too(folder, tmp_path):
     """A kill between the two files: the streams are of a later step, and still have those of the checkpoint."""
-    run = {**SETTINGS, "validate_every": 2}
+    run = replace(SETTINGS, validate_every=2)
     out = tmp_path / "parts"
-    whole = coders.train("deepjscc", [folder], tmp_path / "whole", steps=6, **run)
+    whole = coders.train("deepjscc", [folder], tmp_path / "whole", settings=replace(run, steps=6), crop=32)
     kept = {}
 
     def keep():
         kept["last"] = (out / "last.pt").read_bytes()
 
     with pytest.raises(Killed):
-        coders.train("deepjscc", [folder], out, progress=at_step(3, keep), steps=6, **run | {"report": quit_at_4(out)})
+        coders.train(
+            "deepjscc",
+            [folder],
+            out,
+            progress=at_step(3, keep),
+            settings=replace(run, steps=6),
+            crop=32,
+            report=quit_at_4(out),
+        )
     (out / "last.pt").write_bytes(kept["last"])
     assert state_of(out / "last.pt")["step"] == 2 and set(state_of(out / "streams.pt")) == {2, 4}
-    parts = coders.train("deepjscc", [folder], out, steps=6, **run)
+    parts = coders.train("deepjscc", [folder], out, settings=replace(run, steps=6), crop=32)
     assert all(torch.equal(w, state_of(parts)["net"][name]) for name, w in state_of(whole)["net"].items())
 
 
@@ -141,14 +150,16 @@ def quit_at_4(out):
 
 def test_the_best_checkpoint_is_kept(folder, tmp_path, monkeypatch):
     given = iter([10.0, 30.0, 20.0, 25.0, 40.0])
-    monkeypatch.setattr(coders, "validate", lambda *_: dict.fromkeys(coders.VALIDATION_SNRS, next(given)))
-    run = {**SETTINGS, "validate_every": 1}
-    coders.train("deepjscc", [folder], tmp_path, steps=2, **run)
+    monkeypatch.setattr(coders, "validate", lambda *_: [next(given)] * 5)
+    run = replace(SETTINGS, validate_every=1)
+    coders.train("deepjscc", [folder], tmp_path, settings=replace(run, steps=2), crop=32)
     best = state_of(tmp_path / "best.pt")
     assert (best["step"], best["score"]) == (1, 30.0)
-    coders.train("deepjscc", [folder], tmp_path, steps=3, **run)  # remembered by a training that goes on
+    coders.train(
+        "deepjscc", [folder], tmp_path, settings=replace(run, steps=3), crop=32
+    )  # remembered by a training that goes on
     assert state_of(tmp_path / "best.pt")["step"] == 1
-    coders.train("deepjscc", [folder], tmp_path, steps=4, **run)
+    coders.train("deepjscc", [folder], tmp_path, settings=replace(run, steps=4), crop=32)
     assert state_of(tmp_path / "best.pt")["step"] == 4
 
 
@@ -167,7 +178,7 @@ def test_a_loss_that_explodes_ends_the_training_and_keeps_what_was(folder, tmp_p
 
 
 def test_weights_that_are_not_finite_are_not_exported(folder, tmp_path):
-    checkpoint = coders.train("deepjscc", [folder], tmp_path, steps=1, **SETTINGS)
+    checkpoint = coders.train("deepjscc", [folder], tmp_path, settings=replace(SETTINGS, steps=1), crop=32)
     state = state_of(checkpoint)
     name = next(name for name in state["ema"] if name.startswith("module.") and state["ema"][name].dim() > 1)
     for value in (float("nan"), 1e6):  # the second has no float16
@@ -217,11 +228,11 @@ def test_photographs_held_out_are_never_trained_on(folder, tmp_path, smooth_imag
         assert (found.held_out, len(found)) == (held_out, count - held_out)
         for image in found.validation():
             centre = (image[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
-            assert not any(np.array_equal(centre, other[2:34, 4:36]) for other in found.images)
+            assert not any(np.array_equal(centre, other[2:34, 4:36]) for other in found.images())
     for file in sorted(folder.iterdir())[1:]:
         file.unlink()
     with pytest.raises(BadInput, match=r"data .* has 1 photograph .* too few to hold any out .* give at least 2"):
-        coders.train("samsc", [folder], tmp_path / "run", **SETTINGS)
+        coders.train("samsc", [folder], tmp_path / "run", SETTINGS, crop=32)
     assert not (tmp_path / "run").exists()
 
     val = tmp_path / "val"
@@ -231,7 +242,9 @@ def test_photographs_held_out_are_never_trained_on(folder, tmp_path, smooth_imag
     assert [tuple(image.shape) for image in found.validation()] == [(1, 3, 64, 96)] and len(found) == 1
     Image.fromarray(smooth_image(70, 100, 7)).save(folder / "other.jpg")  # of one name: held out
     assert len(Photographs([folder], 32, held_out=16, val=[val])) == 1
-    checkpoint = coders.train("samsc", [folder], tmp_path / "run", val=[val], steps=1, **SETTINGS)
+    checkpoint = coders.train(
+        "samsc", [folder], tmp_path / "run", val=[val], settings=replace(SETTINGS, steps=1), crop=32
+    )
     assert json.loads((checkpoint.parent / "recipe.json").read_text())["val"] == ["val"]
     with pytest.raises(BadInput, match=r"no image of at least 32x32 pixels in .* that is not held out"):
         Photographs([val], 32, val=[val])
@@ -290,8 +303,8 @@ def test_folders_and_masks_that_hold_nothing(folder, tmp_path, capsys):
         (["--validate-every", "nan"], "--validate-every nan must be above 0 and finite"),
         (["--threads", "0"], "--threads 0 must be above 0"),
         (["--steps", "0"], "--steps 0 must be above 0"),
-        (["--steps", "5", "--seconds", "5"], "--steps 5 cannot be used with --seconds"),
-        (["--steps", "5", "--wall"], "--steps 5 cannot be used with --wall"),
+        (["--steps", "5", "--seconds", "5"], "--steps 5 cannot be used with seconds"),
+        (["--steps", "5", "--wall"], "--steps 5 cannot be used with the clock on the wall"),
         (["--steps", "5", "--validate-every", "0.5"], "--validate-every 0.5 must be 1 or more"),
         (["--seed", "-1"], "--seed -1 must be 0 or more"),
         (["--export", "a/b"], "--export 'a/b' is no name of files"),
@@ -323,26 +336,28 @@ def test_the_clock_on_the_wall_counts_all(folder, tmp_path, monkeypatch, capsys)
 
     def slow(*_):
         clock[0] += 10
-        return dict.fromkeys(coders.VALIDATION_SNRS, 20.0)
+        return [20.0] * 5
 
     drawn = coders.CoderTask.batch
 
-    def batch(task):
+    def batch(task, size):
         clock[0] += 5
-        return drawn(task)
+        return drawn(task, size)
 
     monkeypatch.setattr(coders, "validate", slow)
     monkeypatch.setattr(coders.CoderTask, "batch", batch)
-    run = {**SETTINGS, "seconds": 60, "validate_every": 1000}
-    checkpoint = coders.train("deepjscc", [folder], tmp_path / "run", since=980.0, **run)
+    run = replace(SETTINGS, seconds=60, validate_every=1000)
+    checkpoint = coders.train("deepjscc", [folder], tmp_path / "run", replace(run, wall=980.0), crop=32)
     state = state_of(checkpoint)
     # 20 of start-up and 10 of the first validation are gone, 10 are kept for the last one: four steps of 5
     assert (state["step"], state["seconds"], clock[0]) == (4, 60.0, 1040.0)
-    with pytest.raises(BadInput, match="seconds 60 went by before the first step; give more"):
-        coders.train("deepjscc", [folder], tmp_path / "late", since=900.0, **run)
+    with pytest.raises(BadInput, match="seconds 60 are over before a step is done, validated and exported; give more"):
+        coders.train("deepjscc", [folder], tmp_path / "late", replace(run, wall=900.0), crop=32)
     monkeypatch.undo()
     assert main(command(folder, tmp_path / "command", "--wall", "--seconds", "0.001")) == 2
-    assert "--seconds 0.001 went by before the first step; give more" in capsys.readouterr().err
+    assert (
+        "--seconds 0.001 are over before a step is done, validated and exported; give more" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.slow
@@ -378,7 +393,7 @@ def test_the_segmenter_survives_too(tmp_path, smooth_image, monkeypatch):
         Image.fromarray(classes).save(masks / f"{seed}.png")
     Image.fromarray(smooth_image(48, 48, 3)).save(photographs / "3.png")
     (photographs / "4.png").write_bytes(b"no picture")
-    run = {"val": [val], "crop": 64, "batch": 1, "threads": 1, "steps": 3, "validate_every": 2}
+    run = {"settings": trainer.Settings(batch=1, threads=1, steps=3, validate_every=2), "val": [val], "crop": 64}
     lines = []
     whole = segmenter.train([photographs], [masks], None, tmp_path / "whole", report=lines.append, **run)
     assert any("3 photographs with a true map" in line and "photos/4" in line for line in lines)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ast
-import math
 import re
 import sys
 import time
@@ -31,9 +30,7 @@ class Trainable:
 
     options: frozenset[str]
     run: Callable[[Request], int]
-    learning_rate: float = 1e-3
     crop: int = 128
-    batch: int = 8
     multiple: int = 16  # of pixels, of the side of a crop
 
 
@@ -45,13 +42,8 @@ class Request:
     data: list[Path]
     out: Path
     given: dict[str, Any]
-    settings: dict[str, Any]
-    precision: str
-
-    @property
-    def total(self) -> float:
-        """Of what is counted, seconds or steps."""
-        return self.settings["steps"] or self.settings["seconds"]
+    more: dict[str, Any]  # of every training, beside its settings
+    settings: dict[str, Any]  # of the loop, which checks them
 
 
 def trainables() -> dict[str, Trainable]:
@@ -63,7 +55,7 @@ def trainables() -> dict[str, Trainable]:
         for each in schemes.schemes().values()
         if each.trains_with is not None
     }
-    return found | {"aseg": Trainable(frozenset({"masks", "teacher"}), _train_segmenter, 1.5e-3, 256, 12, 64)}
+    return found | {"aseg": Trainable(frozenset({"masks", "teacher"}), _train_segmenter, 256, 64)}
 
 
 def trainable(scheme: str) -> Trainable:
@@ -149,7 +141,16 @@ def train(
     channel: Annotated[str | None, typer.Option(help="training channel of your own, FILE.py:NAME")] = None,
     snr: Annotated[str | None, typer.Option(help="Es/N0 of the training channel, dB: LO:HI or one number")] = None,
     channels: Annotated[str | None, typer.Option(help="semcom: latent channels sent, LO:HI; k/n = N/1536")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="peak learning rate: 1e-3, aseg 1.5e-3")] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="averages.pt or a checkpoint, or its folder: a new training starts from its weights"
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="peak learning rate: 1e-3, aseg 1.5e-3; on a GPU it grows with the batch's root"),
+    ] = None,
     seconds: Annotated[
         float | None,
         typer.Option(help="training time, all runs of this folder together: 3600; on a CPU the processor's"),
@@ -158,7 +159,7 @@ def train(
         int | None, typer.Option(help="steps of all runs of this folder together, in place of --seconds")
     ] = None,
     wall: Annotated[
-        bool, typer.Option("--wall", help="--seconds are the wall's, start-up and validations included")
+        bool, typer.Option("--wall", help="--seconds are the wall's, start-up, validations and export included")
     ] = False,
     val: Annotated[
         list[Path] | None,
@@ -167,8 +168,8 @@ def train(
     crop: Annotated[
         int | None, typer.Option(help="side of the training crops, pixels: 128, a multiple of 16; aseg 256, of 64")
     ] = None,
-    batch: Annotated[int | None, typer.Option(help="crops per step and process: 8, aseg 12")] = None,
-    precision: Annotated[str, typer.Option(help="no, bf16, or auto: bf16 on a GPU that has it")] = "auto",
+    batch: Annotated[int | None, typer.Option(help="crops per step and process: 8, on a GPU 32, aseg 12")] = None,
+    precision: Annotated[str, typer.Option(help="no, bf16, or auto: bf16 where the device computes with it")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
     seed: Annotated[int, typer.Option(help="of weights and crops")] = 0,
     validate_every: Annotated[
@@ -192,32 +193,21 @@ def train(
         if name not in target.options:
             having = ", ".join(other for other, each in trainables().items() if name in each.options)
             raise BadInput(f"means nothing to {scheme}, only to {having}; leave it out", field=name)
-    usual = (target.learning_rate, target.crop, target.batch)
-    learning_rate, crop, batch = (
-        default if value is None else value for value, default in zip((learning_rate, crop, batch), usual, strict=True)
-    )
-    if steps is not None and (wall or seconds is not None):
-        other = "--wall" if wall else "--seconds"
-        raise BadInput(f"{steps} cannot be used with {other}; give one of them", field="steps")
+    crop = target.crop if crop is None else crop
     if target.run is _fit:
-        for name, value in (("steps", steps), ("wall", wall), ("val", val), ("force", force)):
+        for name, value in (("steps", steps), ("wall", wall), ("val", val), ("from", start), ("force", force)):
             if value:
                 raise BadInput(f"means nothing to {scheme}, which is fitted in closed form; leave it out", field=name)
-    seconds = 3600.0 if seconds is None else seconds
-    for name, value in (
-        ("learning_rate", learning_rate), ("seconds", seconds), ("batch", batch), ("validate_every", validate_every),
-        ("threads", threads), ("steps", 1 if steps is None else steps),
-    ):  # fmt: skip
-        if not 0 < value < math.inf:
-            raise BadInput(f"{value} must be above 0{'' if value <= 0 else ' and finite'}", field=name)
     if export is not None and not re.fullmatch(r"\w[\w.-]*", export):
         raise BadInput(f"{export!r} is no name of files; give letters, digits, - and _", field="export")
     if crop < target.multiple or crop % target.multiple:
         raise BadInput(f"{crop} must be a multiple of {target.multiple} pixels", field="crop")
-    settings = {"seconds": seconds, "crop": crop, "batch": batch, "rate": learning_rate, "threads": threads}
-    settings |= {"seed": seed, "validate_every": validate_every, "steps": steps, "force": force, "val": val}
-    settings |= {"since": began if wall else None}
-    return target.run(Request(scheme, data, out, given, settings, precision))
+    settings = {
+        "seconds": seconds, "steps": steps, "wall": began if wall else None, "learning_rate": learning_rate,
+        "batch": batch, "threads": threads, "seed": seed, "validate_every": validate_every, "precision": precision,
+        "start": start, "force": force,
+    }  # fmt: skip
+    return target.run(Request(scheme, data, out, given, {"crop": crop, "val": val}, settings))
 
 
 def _fit(request: Request) -> int:
@@ -229,38 +219,45 @@ def _fit(request: Request) -> int:
     return 0
 
 
+def _missing(error: ModuleNotFoundError) -> Missing:
+    return Missing(f"training needs {error.name}; install it with pip install '.[train]'")
+
+
 def _train_coder(request: Request) -> int:
     """Train a coder, and export it where that is asked for."""
     try:
         from ..train import coders
         from ..train.channels import Conditions
-        from ..train.trainer import is_first_process
+        from ..train.export import export
+        from ..train.trainer import Settings, is_first_process
     except ModuleNotFoundError as error:
-        raise Missing(f"training needs {error.name}; install it with pip install '.[train]'") from None
-    given = request.given
+        raise _missing(error) from None
+    given, settings = request.given, Settings(**request.settings)
     drawn = {"snr_db": span("--snr", given["snr"])} if "snr" in given else {}
     if "channels" in given:
         drawn["channels"] = latent_channels(given["channels"])
-    with on_terminal(request.total) as (report, progress):
+
+    def exported(checkpoint: Path, out: Path) -> list[Path]:
+        return export(checkpoint, given["export"], out, {"licence": given["licence"]} if "licence" in given else {})
+
+    with on_terminal(settings.total) as (report, progress):
         checkpoint = coders.train(
             request.name,
             request.data,
             request.out,
+            settings,
             options=network_settings(given.get("set", [])),
             loss=given.get("loss"),
             channel=given.get("channel"),
             masks=given.get("masks"),
             conditions=Conditions(**drawn),
-            precision=request.precision,
+            rehearsed=exported if "export" in given else None,
             report=report,
             progress=progress,
-            **request.settings,
+            **request.more,
         )
     if "export" in given and is_first_process():
-        from ..train.export import export as write
-
-        card = {"licence": given["licence"]} if "licence" in given else {}
-        for path in write(checkpoint, given["export"], request.out, card):
+        for path in exported(checkpoint, request.out):
             sys.stderr.write(f"{path}\n")
     return 0
 
@@ -272,12 +269,21 @@ def _train_segmenter(request: Request) -> int:
         raise BadInput("is missing: the segmenter learns from class maps; name a folder or tar of them", field="masks")
     try:
         from ..train import segmenter
+        from ..train.trainer import Settings
     except ModuleNotFoundError as error:
-        raise Missing(f"training needs {error.name}; install it with pip install '.[train]'") from None
-    out, teacher = request.out, request.given.get("teacher")
-    with on_terminal(request.total) as (report, progress):
+        raise _missing(error) from None
+    out, teacher, settings = request.out, request.given.get("teacher"), Settings(**request.settings)
+
+    def exported(checkpoint: Path, folder: Path) -> Path:
+        return segmenter.export(checkpoint, folder, {})
+
+    with on_terminal(settings.total) as (report, progress):
         checkpoint = segmenter.train(
-            request.data, masks, teacher, out, report=report, progress=progress, **request.settings
+            *(request.data, masks, teacher, out, settings),
+            rehearsed=exported,
+            report=report,
+            progress=progress,
+            **request.more,
         )
-    sys.stderr.write(f"{segmenter.export(checkpoint, out, {})}\n")
+    sys.stderr.write(f"{exported(checkpoint, out)}\n")
     return 0

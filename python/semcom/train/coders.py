@@ -18,16 +18,63 @@ from .. import own
 from . import trainer
 from .channels import Conditions
 from .data import Photographs
-from .models import network
-from .network import function_of
+from .models import NETWORKS, network
+from .network import coder_of, function_of
 
 HELD_OUT = 16  # photographs
 VALIDATION_SNRS = (1, 4, 7, 10, 13)
+RATES_SNR = 10  # dB, of the validations at other rates
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """What a network is validated at.
+
+    Attributes
+    ----------
+    snr_db : int
+        Es/N0.
+    rate : str, default ""
+        k/n, of a network that has several.
+    channels : int or None
+        Latent channels of that rate.
+    """
+
+    snr_db: int
+    rate: str = ""
+    channels: int | None = None
+
+    @property
+    def label(self) -> str:
+        """For a person."""
+        return f"{self.snr_db} dB{self.rate and ' at ' + self.rate}"
+
+    @property
+    def name(self) -> str:
+        """For columns and curves."""
+        return f"{self.snr_db}_db{self.rate and '_' + self.rate.replace('/', '_')}"
+
+
+def points(network: type | None) -> list[Point]:
+    """All that a network is validated at.
+
+    Parameters
+    ----------
+    network : type or None
+        A coder; one of several rates has ``validation_rates``: k/n and latent channels of each.
+
+    Returns
+    -------
+    list of Point
+        In the order of the columns.
+    """
+    rates = getattr(network, "validation_rates", ())
+    return [*map(Point, VALIDATION_SNRS), *(Point(RATES_SNR, rate, channels) for rate, channels in rates)]
 
 
 @torch.no_grad()
-def validate(net: torch.nn.Module, photographs: Photographs, device: torch.device) -> dict[int, float]:
-    """Mean PSNR over the photographs held out at each of ``VALIDATION_SNRS``, AWGN, always the same noise.
+def validate(net: torch.nn.Module, photographs: Photographs, device: torch.device) -> list[float]:
+    """Mean PSNR over the photographs held out at each of :func:`points`, AWGN, always the same noise.
 
     Parameters
     ----------
@@ -40,19 +87,21 @@ def validate(net: torch.nn.Module, photographs: Photographs, device: torch.devic
 
     Returns
     -------
-    dict of int to float
-        Es/N0 in dB -> PSNR in dB.
+    list of float
+        PSNR in dB at each of :func:`points`.
     """
     images = [x.to(device, memory_format=torch.channels_last) for x in photographs.validation()]
-    figures = {}
+    figures = []
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        for snr in VALIDATION_SNRS:
+        for point in points(type(net)):
+            snr_db = torch.full((1,), float(point.snr_db), device=device)
+            more = {} if point.channels is None else {"channels": torch.full_like(snr_db, point.channels)}
             errors = []
             for part in images:
-                x_hat = net.link(part, torch.full((1,), float(snr), device=device)).clamp(0, 1)
+                x_hat = net.link(part, snr_db, **more).clamp(0, 1)
                 errors.append((part - x_hat).square().mean(dim=(1, 2, 3)))
-            figures[snr] = float(-10 * torch.cat(errors).log10().mean())
+            figures.append(float(-10 * torch.cat(errors).log10().mean()))
     return figures
 
 
@@ -80,8 +129,6 @@ class CoderTask(trainer.Task):
         See :class:`Photographs`.
     crop : int
         Side of the crops.
-    size : int
-        Crops of a batch.
     conditions : Conditions
         What the network is trained to get through.
     val : list of Path, optional
@@ -90,11 +137,13 @@ class CoderTask(trainer.Task):
         ``FILE.py:NAME``, see :meth:`~.network.Network.use`.
     """
 
-    columns = ("training_psnr_db", *(f"psnr_{snr}_db" for snr in VALIDATION_SNRS))
     decimals = 3
     ema = 0.999
     warm_up = 200
     max_gradient = 1.0
+    usual_batch = 8
+    usual_rate = 1e-3
+    gpu_batch = 32
     evaluates_start = True
 
     def __init__(
@@ -104,7 +153,6 @@ class CoderTask(trainer.Task):
         data: list[Path],
         masks: list[Path],
         crop: int,
-        size: int,
         conditions: Conditions,
         val: list[Path] | None = None,
         loss: str | None = None,
@@ -113,9 +161,12 @@ class CoderTask(trainer.Task):
         self._file, name = own.split(scheme) or (None, scheme)
         self.scheme, self.options = f"{self._file.name}:{name}" if self._file else name, options
         self._text, self._own = scheme, {"loss": loss, "channel": channel}
-        if loss:
-            self.columns = ("training_loss", *self.columns[1:])
-        self._data, self._masks, self._crop, self._size = data, masks, crop, size
+        made = coder_of(scheme) if self._file else NETWORKS.get(name)
+        self.mixes = getattr(made, "trains_mixed", False)
+        self._points = points(made)
+        first = "training_loss" if loss else "training_psnr_db"
+        self.columns = (first, *(f"psnr_{point.name}" for point in self._points))
+        self._data, self._masks, self._crop = data, masks, crop
         self._conditions, self._val = conditions, val or []
         self._photographs: Photographs | None = None
 
@@ -133,9 +184,9 @@ class CoderTask(trainer.Task):
         if self._file and self._file.resolve() != (out / self._file.name).resolve():
             shutil.copyfile(self._file, out / self._file.name)
 
-    def load(self, seed: int) -> str:
+    def load(self, seed: int, device: torch.device) -> str:
         """See :class:`~.trainer.Task`."""
-        self._photographs = Photographs(self._data, self._crop, self._masks, seed, HELD_OUT, self._val)
+        self._photographs = Photographs(self._data, self._crop, self._masks, seed, HELD_OUT, self._val, device)
         return self._photographs.about
 
     def recipe(self) -> dict[str, Any]:
@@ -143,8 +194,9 @@ class CoderTask(trainer.Task):
         recipe = {
             "data": [p.name for p in self._data], "masks": [p.name for p in self._masks],
             "val": [p.name for p in self._val],
-            "images": len(self._photographs), "held_out": self._photographs.held_out, "crop": self._crop,
-            "batch": self._size, "loss": _short(self._own["loss"]) or "per-image log MSE",
+            "images": len(self._photographs), "held_out": self._photographs.held_out,
+            "held_out_names": self._photographs.names, "crop": self._crop,
+            "loss": _short(self._own["loss"]) or "per-image log MSE",
             "conditions": dataclasses.asdict(self._conditions), "optimizer": "Adam",
         }  # fmt: skip
         if self._own["channel"]:
@@ -180,15 +232,15 @@ class CoderTask(trainer.Task):
 
     def optimizer(self, net: torch.nn.Module, rate: float) -> torch.optim.Optimizer:
         """See :class:`~.trainer.Task`."""
-        return torch.optim.Adam(net.parameters(), lr=rate)
+        return torch.optim.Adam(net.parameters(), lr=rate, fused=True)
 
     def loss(self, net: torch.nn.Module) -> torch.nn.Module:
         """See :class:`~.trainer.Task`."""
         return _Loss(net, self._conditions)
 
-    def batch(self) -> tuple[torch.Tensor, ...]:
+    def batch(self, size: int) -> tuple[torch.Tensor, ...]:
         """See :class:`~.trainer.Task`."""
-        return (self._photographs.batch(self._size),)
+        return (self._photographs.batch(size),)
 
     def training_figure(self, loss: float) -> float:
         """PSNR in dB, or the loss of one's own as it is."""
@@ -202,17 +254,17 @@ class CoderTask(trainer.Task):
 
     def evaluate(self, net: torch.nn.Module, device: torch.device) -> list[float]:
         """See :class:`~.trainer.Task`."""
-        return list(validate(net, self._photographs, device).values())
+        return validate(net, self._photographs, device)
 
     def evaluation_line(self, figures: list[float]) -> str:
         """See :class:`~.trainer.Task`."""
-        return "  ".join(f"{snr} dB {psnr:.2f}" for snr, psnr in zip(VALIDATION_SNRS, figures, strict=True))
+        return "  ".join(f"{point.label} {psnr:.2f}" for point, psnr in zip(self._points, figures, strict=True))
 
     def curve(self, column: str) -> str:
         """See :class:`~.trainer.Task`."""
         if column == self.columns[0]:
             return column
-        return f"held_out_psnr_db/{VALIDATION_SNRS[self.columns.index(column) - 1]}_db"
+        return f"held_out_psnr_db/{self._points[self.columns.index(column) - 1].name}"
 
 
 def _short(text: str | None) -> str:
@@ -225,24 +277,16 @@ def train(
     scheme: str,
     data: list[Path],
     out: Path,
+    settings: trainer.Settings = trainer.Settings(),
     *,
     options: dict[str, Any] | None = None,
     loss: str | None = None,
     channel: str | None = None,
     masks: list[Path] | None = None,
-    seconds: float = 3600,
     crop: int = 160,
-    batch: int = 8,
-    rate: float = 1e-3,
-    threads: int = 2,
-    seed: int = 0,
     conditions: Conditions = Conditions(),
-    validate_every: float = 300,
     val: list[Path] | None = None,
-    steps: int | None = None,
-    since: float | None = None,
-    force: bool = False,
-    precision: str = "auto",
+    rehearsed: Callable[[Path, Path], object] | None = None,
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[[float, str], None] = lambda spent, what: None,
 ) -> Path:
@@ -256,40 +300,23 @@ def train(
         Folders or tars of photographs.
     out : Path
         Folder of checkpoint, log and recipe.
+    settings : trainer.Settings, optional
+        How it is trained. Validation is not counted in its seconds; on a CPU they are those that the processor spent
+        per thread, so that a busy machine does not shorten the training.
     options : dict of str to object, optional
         Arguments of the network's constructor, such as ``{"activation": "gdn"}``.
     loss, channel : str, optional
         ``FILE.py:NAME`` of a loss or a channel of one's own, see :meth:`~.network.Network.use`.
     masks : list of Path, optional
         Folders or tars of class maps, to train on masked photographs.
-    seconds : float, default 3600
-        Training time, all runs of this ``out`` together, start-up and validation not counted; on a CPU those that the
-        processor spent per thread, so that a busy machine does not shorten the training.
     crop : int, default 160
         Side of the crops, in pixels.
-    batch : int, default 8
-        Crops for each step and process.
-    rate : float, default 0.001
-        Peak learning rate.
-    threads : int, default 2
-        CPU threads.
-    seed : int, default 0
-        Of weights, crops and noise.
     conditions : Conditions, optional
         What the network is trained to get through.
-    validate_every : float, default 300
-        Seconds of training, or with ``steps`` steps, between two rows of ``log.csv`` with the PSNR on photographs held
-        out.
     val : list of Path, optional
         Folders or tars of photographs that are held out, see :class:`Photographs`.
-    steps, since, force : optional
+    rehearsed, report, progress : callable, optional
         See :func:`trainer.train`.
-    precision : str, default "auto"
-        "no", "bf16" (mixed) or "auto": bf16 on a GPU that has it.
-    report : callable, optional
-        Takes a line of what happened.
-    progress : callable, optional
-        Takes the seconds or steps spent and the state of the last step, after every step.
 
     Returns
     -------
@@ -301,19 +328,5 @@ def train(
     BadInput
         Unknown scheme, no usable image, or an ``out`` that holds a training of something else.
     """
-    task = CoderTask(scheme, options or {}, data, masks or [], crop, batch, conditions, val, loss, channel)
-    return trainer.train(
-        task,
-        out,
-        seconds=seconds,
-        rate=rate,
-        threads=threads,
-        seed=seed,
-        validate_every=validate_every,
-        steps=steps,
-        since=since,
-        force=force,
-        precision=precision,
-        report=report,
-        progress=progress,
-    )
+    task = CoderTask(scheme, options or {}, data, masks or [], crop, conditions, val, loss, channel)
+    return trainer.train(task, out, settings, rehearsed=rehearsed, report=report, progress=progress)

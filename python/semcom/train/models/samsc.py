@@ -124,7 +124,7 @@ class SAMSC(Network):
         photographs : Photographs
             What the transform is fitted to.
         """
-        self.init_from_klt(photographs.batch(400))
+        self.init_from_klt(photographs.batch(400).cpu())
 
     @torch.no_grad()
     def init_from_klt(self, images: torch.Tensor) -> None:

@@ -151,10 +151,16 @@ class WindowAttention(nn.Module):
         """
         n, width = tiles.shape[1:]
         q, k, v = self.qkv(tiles).reshape(-1, n, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
-        score = (q * (width // self.heads) ** -0.5) @ k.transpose(-2, -1) + self.bias[self.pair].permute(2, 0, 1)
-        if mask is not None:
-            score = (score.reshape(-1, mask.shape[0], self.heads, n, n) + mask).reshape(-1, self.heads, n, n)
-        return self.project((score.softmax(-1) @ v).transpose(1, 2).reshape(-1, n, width))
+        bias = self.bias[self.pair].permute(2, 0, 1)[None]
+        if mask is None:
+            y = nn.functional.scaled_dot_product_attention(q, k, v, bias.to(q.dtype))
+        else:
+            # windows that are apart have a dimension of their own, so that the mask is not repeated for each image
+            q, k, v = (each.unflatten(0, (-1, mask.shape[0])).flatten(1, 2) for each in (q, k, v))
+            bias = (bias + mask).flatten(0, 1)[None]
+            y = nn.functional.scaled_dot_product_attention(q, k, v, bias.to(q.dtype))
+            y = y.unflatten(1, (mask.shape[0], self.heads)).flatten(0, 1)
+        return self.project(y.transpose(1, 2).reshape(-1, n, width))
 
 
 class SwinBlock(nn.Module):

@@ -1,87 +1,47 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The project's own coder, one model for every SNR and rate, run by ONNX Runtime."""
+"""The project's own coder, one model for every SNR, rate and importance, run by ONNX Runtime."""
 
 from __future__ import annotations
 
-import json
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from ..burst import ImageHeader, snr_field
 from ..errors import BadInput
 from ..zoo import weights
+from . import mapcode
+from .allocation import SKIPPED, Allocation, CellMap, tables
 from .coder import (
     MAX_PIXELS_OF_NETWORK,
     SOURCE_VALUES,
-    STRIDE,
     channels_for,
     check_importance,
     check_source,
     check_symbols,
-    grid,
+    refuse_importance,
+    symbol_count,
     to_bytes,
 )
 from .neural import load, planes, shared
+from .planning import Coefficients, MapCost, importance_levels, plan
 from .symbols import ImageSymbols, power_normalised, reals, scale_value
 
 DEFAULT_RATE = 1 / 12
-CHANNELS = 256
-MIN_CHANNELS = 32
+MIN_CHANNELS = 32  # of map and symbols together
 SNR_RANGE = (-2, 20)  # dB, what the networks were trained over
-MIN_IMPORTANCE = 0.01
+MIN_IMPORTANCE = 2.0 ** (1 - SKIPPED)
 MIN_NOISE = 10 ** (-SNR_RANGE[1] / 10)
 LOST = 1e9  # stands for an infinite noise variance inside the network
-MIN_POWER = 0.1  # of a channel, beside 1 on average: what is hardly sent cannot be learned either
-
-
-def power_allocation(variance: np.ndarray, snr_db: float, channels: int) -> np.ndarray:
-    """Amplitudes of a linear coder with an LMMSE receiver that give the least error at one SNR.
-
-    Minimises sum v_j s / (p_j + s) over the powers p_j of the channels that are sent, on average 1, with noise s:
-    p_j = max(0, m sqrt(v_j) - s) with m such that the average is met (Lee and Petersen, "Optimal linear coding for
-    vector channels", 1976), but at least ``MIN_POWER``. For s -> 0 this is SoftCast's p_j ~ sqrt(v_j).
-
-    Parameters
-    ----------
-    variance : float [n]
-        Of all channels, falling.
-    snr_db : float
-        Es/N0, dB.
-    channels : int
-        How many are sent.
-
-    Returns
-    -------
-    float32 [n]
-        The factor of each channel; of those not sent, that of the last one sent.
-    """
-    root, noise = np.sqrt(variance[:channels].astype(np.float64)), 10 ** (-snr_db / 10)
-    # m if only the 1, 2, ... strongest are sent; the weakest drop out until all that are left have something
-    level = (channels + np.arange(1, channels + 1) * noise) / np.cumsum(root)
-    weakest = np.flatnonzero(root * level > noise)[-1]
-    power = np.maximum(root * level[weakest] - noise, MIN_POWER)
-    factor = np.sqrt(power) / root
-    return np.pad(factor, (0, len(variance) - channels), mode="edge").astype(np.float32)
-
-
-def _importance_grid(importance: np.ndarray | None, rows: int, columns: int) -> np.ndarray:
-    """[H,W] -> float32 [1,1,rows,columns]: of each patch its most important pixel."""
-    if importance is None:
-        return np.ones((1, 1, rows, columns), np.float32)
-    filled = np.zeros((rows * STRIDE, columns * STRIDE), np.float32)
-    filled[: importance.shape[0], : importance.shape[1]] = importance
-    most = filled.reshape(rows, STRIDE, columns, STRIDE).max(axis=(1, 3))
-    return np.clip(most, MIN_IMPORTANCE, 1)[None, None]
 
 
 class Semcom:
-    """SNR- and rate-adaptive joint coder that knows what matters.
+    """Networks over an allocation that both ends know.
 
-    A linear transform coder in closed form with networks that learn its residual
-    (``semcom.train.models.Semcom``, where the structure is described). Latent channels are ordered: k/n from 1/48 to
-    1/6 is a prefix of them. The decoder weighs every symbol by its own noise variance, so fades and lost fragments
-    cost what they took and no more.
+    The allocation is that of ``softcast`` with a map, the networks (``semcom.train.models.Semcom``, where the structure
+    is described) learn what the linear coder leaves. The decoder weighs every symbol by its own noise variance, so
+    fades and lost fragments cost what they took and no more.
 
     Parameters
     ----------
@@ -96,18 +56,45 @@ class Semcom:
     max_pixels = MAX_PIXELS_OF_NETWORK
 
     def __init__(self, variant: str = "original", threads: int = 2) -> None:
-        self._encoder, self._decoder, self.weights = load("semcom", variant, threads)
-        self.weights_id = weights.identifier(self.weights.values())
-        self._variance = np.array(json.loads(self._encoder.get_modelmeta().custom_metadata_map["variance"]))
+        self._encoder, self._decoder, files = load("semcom", variant, threads)
+        self._tables = tables()
+        klt = weights.entry("softcast_klt")
+        if self._encoder.get_modelmeta().custom_metadata_map.get("tables") != klt.sha256:
+            raise BadInput(
+                f"the weights {variant!r} of semcom were trained over other tables than {klt.file}, which is here; "
+                "take that file out of SEMCOM_MODELS, or train again"
+            )
+        self.weights = files | {klt.file: klt.sha256}
+        self.weights_id = weights.identifier(files.values())
 
-    def _conditions(self, snr_enc: int, channels: int) -> dict[str, np.ndarray]:
-        """What both ends tell their networks of the transmission."""
-        snr = min(max(snr_enc, SNR_RANGE[0]), SNR_RANGE[1])
-        allocation = power_allocation(self._variance, snr, channels)
-        return {
-            "told": np.array([[snr / 10 - 1, math.log2(channels) - 7]], np.float32),
-            "allocation": allocation.reshape(1, CHANNELS, 1, 1),
+    def _shared(self, header: ImageHeader, cells: CellMap) -> tuple[Allocation, dict[str, np.ndarray]]:
+        """The allocation, and what both ends tell their networks of the transmission."""
+        profile, level = cells.patches(header.height, header.width, self._tables.profiles)
+        snr = min(max(header.snr_enc, SNR_RANGE[0]), SNR_RANGE[1])
+        allocation = Allocation(self._tables, profile, level, 2 * symbol_count(header), snr)
+        weight = np.maximum(0.5 ** level.astype(np.float32), np.float32(MIN_IMPORTANCE))
+        return allocation, {
+            "told": np.array([[snr / 10 - 1, math.log2(header.channels) - 7]], np.float32),
+            "importance": weight[None, None],
+            "profile": profile[None].astype(np.int64),
+            "amplitude": allocation.amplitude_grid()[None],
         }
+
+    def _channels(self, rate: float | None) -> int:
+        """Real values of a patch, map included, at a rate."""
+        channels = channels_for(DEFAULT_RATE if rate is None else rate)
+        if channels < MIN_CHANNELS:
+            raise BadInput(
+                f"semcom sends at k/n from 1/{2 * SOURCE_VALUES // MIN_CHANNELS} to 1/6, not {rate:g}; "
+                "choose a higher rate or softcast"
+            )
+        return channels
+
+    def _encoded(self, image: np.ndarray, header: ImageHeader, cells: CellMap) -> ImageSymbols:
+        allocation, told = self._shared(header, cells)
+        (latent,) = self._encoder.run(None, {"x": planes(image)} | told)
+        symbols, scale = power_normalised(allocation.gather(latent[0]))
+        return ImageSymbols(symbols, replace(header, scale=scale))
 
     def encode(
         self,
@@ -117,49 +104,67 @@ class Semcom:
         snr_db: float = 10.0,
         importance: np.ndarray | None = None,
     ) -> ImageSymbols:
-        """See :class:`~.coder.Coder`; any rate from 1/48 to 1/6, SNRs beyond -2..20 dB count as the nearest."""
+        """See :class:`~.coder.Coder`; without a map, for those who cannot send one.
+
+        Any rate from 1/48 to 1/6; SNRs beyond -2..20 dB count as the nearest.
+        """
+        check_source(image, self.name, self.max_pixels)
+        refuse_importance(f"{self.name} without a map", importance)
+        height, width = image.shape[:2]
+        channels = self._channels(rate)
+        header = ImageHeader(height, width, self.name, channels - 1, 0, snr_field(snr_db), self.weights_id)
+        return self._encoded(image, header, CellMap.empty(height, width))
+
+    def encode_adaptive(
+        self,
+        image: np.ndarray,
+        cost: MapCost,
+        *,
+        rate: float | None = None,
+        snr_db: float = 10.0,
+        importance: np.ndarray | None = None,
+    ) -> tuple[bytes, ImageSymbols]:
+        """An image as a map and symbols; see :meth:`.softcast.SoftCast.encode_adaptive`, of which it takes the map."""
         check_source(image, self.name, self.max_pixels)
         check_importance(importance, image)
-        channels = 2 * round(channels_for(DEFAULT_RATE if rate is None else rate) / 2)
-        if channels < MIN_CHANNELS:
-            raise BadInput(
-                f"semcom sends at k/n from 1/{2 * SOURCE_VALUES // MIN_CHANNELS} to 1/6, not {rate:g}; "
-                "choose a higher rate or softcast"
-            )
-        snr_enc = snr_field(snr_db)
-        feeds = {"x": planes(image), "importance": _importance_grid(importance, *grid(*image.shape[:2]))}
-        (latent,) = self._encoder.run(None, feeds | self._conditions(snr_enc, channels))
-        # an even number of channels makes an even number of reals at any size
-        symbols, scale = power_normalised(latent[:, :channels].transpose(0, 2, 3, 1).ravel())
-        header = ImageHeader(*image.shape[:2], self.name, channels - 1, scale, snr_enc, self.weights_id)
-        return ImageSymbols(symbols, header)
+        height, width = image.shape[:2]
+        channels, snr_enc = self._channels(rate), snr_field(snr_db)
+        coefficients = Coefficients(image, self._tables)
+        levels = importance_levels(importance, coefficients.rows, coefficients.columns)
+        made = plan(coefficients, (coefficients.patches * channels + 1) // 2, snr_enc, cost, levels, math.inf)
+        header = ImageHeader(height, width, self.name, made.channels - 1, 0, snr_enc, self.weights_id)
+        sent = self._encoded(image, header, made.cells)
+        return mapcode.sealed(made.code, sent.header), sent
 
     def decode(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
-        """See :class:`~.coder.Coder`."""
-        channels = header.channels
-        if channels % 2 or not MIN_CHANNELS <= channels <= CHANNELS:
-            raise BadInput(
-                f"a semcom image of {channels} latent channels arrived; this model has {MIN_CHANNELS} to {CHANNELS}"
-            )
+        """See :class:`~.coder.Coder`; of what was sent without a map."""
+        return self._decoded(symbols, noise_var, header, CellMap.empty(header.height, header.width))
+
+    def decode_adaptive(
+        self, data: bytes, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader
+    ) -> tuple[np.ndarray, CellMap]:
+        """See :meth:`.softcast.SoftCast.decode_adaptive`."""
         check_symbols(symbols, noise_var, header)
-        (x,) = self._decoder.run(None, self._decoder_inputs(symbols, noise_var, header))
+        cells = mapcode.decode(data, header)
+        return self._decoded(symbols, noise_var, header, cells), cells
+
+    def _decoded(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader, cells: CellMap) -> np.ndarray:
+        check_symbols(symbols, noise_var, header)
+        (x,) = self._decoder.run(None, self._decoder_inputs(symbols, noise_var, header, cells))
         return to_bytes(x[0].transpose(1, 2, 0), header)
 
-    def _decoder_inputs(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> dict[str, np.ndarray]:
+    def _decoder_inputs(
+        self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader, cells: CellMap
+    ) -> dict[str, np.ndarray]:
         """What the decoder network is fed: complex64 [n], float32 [n] noise variance, inf where lost."""
-        channels = header.channels
-        rows, columns = grid(header.height, header.width)
-        y = np.zeros((1, CHANNELS, rows, columns), np.float32)
-        noise = np.full_like(y, LOST)
+        allocation, told = self._shared(header, cells)
         here = np.isfinite(noise_var)
-        received = reals(np.where(here, symbols, 0)).reshape(rows, columns, channels)
         # quieter than any noise it was trained with means nothing to the network
-        heard = np.where(here, np.maximum(noise_var, MIN_NOISE), LOST)
-        variance = np.repeat(heard, 2).reshape(rows, columns, channels)
-        y[0, :channels] = received.transpose(2, 0, 1)
-        noise[0, :channels] = variance.transpose(2, 0, 1)
+        heard = np.where(here, np.maximum(noise_var, MIN_NOISE), LOST).astype(np.float32)
+        y = allocation.scatter(reals(np.where(here, symbols, 0)))
+        noise = allocation.scatter(np.repeat(heard, 2), LOST)
         scale = np.full((1, 1, 1, 1), scale_value(header.scale), np.float32)
-        return {"y": y, "noise": noise, "scale": scale} | self._conditions(header.snr_enc, channels)
+        return {"y": y[None], "noise": noise[None], "scale": scale} | told
 
 
 def semcom(variant: str = "original") -> Semcom:

@@ -1,15 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the cell map of an allocation crosses the air: a part of bits that survives where the symbols still mean much."""
+"""Schemes that send a cell map as bits and what it allocates as symbols.
+
+The map is a part of its own that survives where the symbols still mean much.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any, Protocol
 
 import numpy as np
 
+from ..burst import ANALOGUE, BurstHeader, ImageHeader
 from ..digital import ADAPTIVE, Mcs, message_loss, spans
+from ..errors import BadInput, Undecodable
+from ..jscc.allocation import SKIPPED, CellMap
+from ..jscc.coder import Coder, symbol_count
 from ..jscc.planning import MapCost
-from .base import Conditions, Part
+from ..jscc.symbols import ImageSymbols
+from .base import BITS, SYMBOLS, Conditions, Decoded, Part, ReceivedPart, SymbolScheme, Transmission
 
 BURSTS, BURSTS_FADING = 4, 8  # over which a map is spread at least
 MAX_LOSS = 0.001  # of maps: without its map an image is lost, however well the symbols are received
@@ -78,3 +87,109 @@ def map_part(data: bytes, conditions: Conditions) -> Part:
     """
     mcs = _mcs(conditions.snr_db, conditions.channel, conditions.k_factor_db)
     return Part(data, 0, mcs.index, bursts(conditions.channel))
+
+
+class AllocatingCoder(Coder, Protocol):
+    """A coder that can send a map of cells before its symbols."""
+
+    def encode_adaptive(
+        self,
+        image: np.ndarray,
+        cost: MapCost,
+        *,
+        rate: float | None = None,
+        snr_db: float = 10.0,
+        importance: np.ndarray | None = None,
+    ) -> tuple[bytes, ImageSymbols]:
+        """See :meth:`..jscc.softcast.SoftCast.encode_adaptive`."""
+
+    def decode_adaptive(
+        self, data: bytes, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader
+    ) -> tuple[np.ndarray, CellMap]:
+        """See :meth:`..jscc.softcast.SoftCast.decode_adaptive`."""
+
+
+class AllocatedScheme(SymbolScheme):
+    """A joint coder that sends a map of profiles and importance, and the coefficients that it allocates.
+
+    Derived classes give :meth:`coder`.
+    """
+
+    takes_importance = True
+    carries = frozenset({BITS, SYMBOLS})
+
+    def coder(self, variant: str) -> AllocatingCoder:
+        """See :meth:`~.base.SymbolScheme.coder`."""
+        raise BadInput(f"scheme {self.name} has no coder")
+
+    def adapts_to(self, options: Any) -> frozenset[str]:
+        """What the map and its MCS reckon with."""
+        return frozenset({"snr_db", "channel", "k_factor_db"})
+
+    def encode(
+        self, image: np.ndarray, conditions: Conditions, options: Any, importance: np.ndarray | None = None
+    ) -> Transmission:
+        """Map and symbols, or symbols alone where no map is worth its uses; see :meth:`~.base.Scheme.encode`."""
+        data, sent = self.coder(self.variant(options)).encode_adaptive(
+            image, map_cost(conditions), rate=conditions.rate, snr_db=conditions.snr_db, importance=importance
+        )
+        symbols = Part(sent.symbols, 1)
+        if not data:
+            return Transmission((symbols,), sent.header)
+        return Transmission((map_part(data, conditions), symbols), sent.header, {"bytes": len(data)})
+
+    def check_header(self, header: BurstHeader) -> None:
+        """See :meth:`~.base.Scheme.check_header`: symbols, with a map before them or alone."""
+        super().check_header(header)
+        place = 0 if header.parts == 1 else 1 if header.mcs == ANALOGUE else 0
+        if header.parts > 2 or header.part != place or (header.parts == 1 and header.mcs != ANALOGUE):
+            raise BadInput(
+                f"part {header.part} of {header.parts} arrived; an image of {self.name} is a map and symbols, or "
+                "symbols alone"
+            )
+
+    def symbols(self, header: ImageHeader, part: int, variant: str) -> int:
+        """See :meth:`~.base.Scheme.symbols`."""
+        return symbol_count(header)
+
+    def decoder(self, header: ImageHeader, variant: str) -> _Decoder:
+        """Waits for the map, where there is one."""
+        return _Decoder(self.coder(variant))
+
+
+class _Decoder:
+    """Waits for the map, where there is one."""
+
+    def __init__(self, coder: AllocatingCoder):
+        self._coder = coder
+        self._map: ReceivedPart | None = None
+        self._symbols: ReceivedPart | None = None
+
+    def feed(self, part: ReceivedPart) -> Decoded:
+        if part.noise_var is None:
+            self._map = part
+        else:
+            self._symbols = part
+        return Decoded()
+
+    def finish(self) -> Decoded:
+        cells, part = self._map, self._symbols
+        if part is None:
+            raise Undecodable("nothing of the image's symbols arrived")
+        if part.index == 0:
+            return Decoded(image=self._coder.decode(part.payload, part.noise_var, part.header))
+        if cells is None or cells.intact < len(cells.payload):
+            raise Undecodable("the map of the image did not arrive intact; without it the symbols cannot be read")
+        try:
+            image, known = self._coder.decode_adaptive(cells.payload, part.payload, part.noise_var, part.header)
+        except BadInput as error:
+            raise Undecodable(str(error)) from error
+        views = {"labels_view": _drawn(known, *image.shape[:2])} if known.importance.any() else {}
+        return Decoded(image=image, views=views)
+
+
+def _drawn(cells: CellMap, height: int, width: int) -> np.ndarray:
+    """uint8 [H, W, 3]: what matters, from white to black, by a seventh for each halving; black is not sent."""
+    grey = 255 - 255 * cells.importance.astype(np.int64) // SKIPPED
+    pixels = grey.astype(np.uint8).repeat(cells.cell, 0).repeat(cells.cell, 1)[:height, :width]
+    return np.repeat(pixels[..., None], 3, axis=2)

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from ..jscc.coder import Coder
+from .allocated import AllocatedScheme, AllocatingCoder
 from .networks import NetworkScheme
 
 
-class Semcom(NetworkScheme):
+class Semcom(AllocatedScheme, NetworkScheme):
     """One model for every SNR from -2 to 20 dB, k/n from 1/48 to 1/6, and importance."""
 
     name = "semcom"
@@ -16,9 +16,8 @@ class Semcom(NetworkScheme):
     reference = "this project"
     rates = (1 / 48, 1 / 6)
     trains_with = frozenset({"snr", "channels", "masks", "export"})
-    takes_importance = True
 
-    def coder(self, variant: str) -> Coder:
+    def coder(self, variant: str) -> AllocatingCoder:
         """The networks of a variant."""
         from ..jscc.semcom import semcom
 

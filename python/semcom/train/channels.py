@@ -163,6 +163,8 @@ class Conditions:
         Share of images whose encoder is conditioned on a wrong SNR.
     uneven : float, default 0.15
         Share of images with a region of interest; the importance outside is log-uniform down to 0.01.
+    enlarged : float, default 0.25
+        Share of batches that are enlarged up to twice, as photographs of more pixels are smoother.
     fading : Fading, optional
         See :class:`Fading`.
     """
@@ -174,7 +176,32 @@ class Conditions:
     usual_share: float = 0.4
     mismatched: float = 0.1
     uneven: float = 0.15
+    enlarged: float = 0.25
     fading: Fading = Fading(rayleigh=0.2, erasures=0.2)
+
+    def draw_scale(self, x: torch.Tensor, multiple: int) -> torch.Tensor:
+        """A batch of crops, or a part of each enlarged to the whole.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, S, S]
+            The batch.
+        multiple : int
+            Of pixels, of the part's side.
+
+        Returns
+        -------
+        torch.Tensor [B, 3, S, S]
+            In [0, 1].
+        """
+        whole = x.shape[2]
+        if whole < 2 * multiple or float(torch.rand(())) >= self.enlarged:
+            return x
+        part = int(torch.randint(whole // 2 // multiple, whole // multiple, ())) * multiple
+        top, left = (int(torch.randint(whole - part + 1, ())) for _ in range(2))
+        cut = x[:, :, top : top + part, left : left + part]
+        larger = torch.nn.functional.interpolate(cut, size=(whole, whole), mode="bicubic", align_corners=False)
+        return larger.clamp(0, 1)
 
     def draw_snr(self, x: torch.Tensor) -> torch.Tensor:
         """Es/N0 of each image of a batch.

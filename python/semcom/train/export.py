@@ -46,8 +46,8 @@ class Part:
         axes = {}
         for name, sample in self.inputs.items():
             axes[name] = {0: "batch"}
-            if sample.dim() == 4 and sample.shape[2] > 1:
-                axes[name] |= {2: f"{name}_rows", 3: f"{name}_columns"}
+            if sample.dim() > 2 and sample.shape[-1] > 1:
+                axes[name] |= {sample.dim() - 2: f"{name}_rows", sample.dim() - 1: f"{name}_columns"}
         return axes
 
 

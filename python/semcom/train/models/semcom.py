@@ -3,21 +3,22 @@
 
 from __future__ import annotations
 
-import json
-
-import numpy as np
 import torch
 from torch import nn
 
-from ...jscc.allocation import Tables
-from ...jscc.semcom import LOST, MIN_IMPORTANCE, SNR_RANGE, power_allocation
-from ...jscc.softcast import KEPT, fit
+from ...jscc.allocation import COEFFICIENTS, tables
+from ...jscc.semcom import LOST, MIN_IMPORTANCE, SNR_RANGE
+from ...zoo import weights
 from ..channels import AWGN, Conditions, Fading, normalised
-from ..data import Photographs
 from ..network import Network
 from .layers import Depthwise, PatchAnalysis, PatchSynthesis, Pointwise
 
 PATCH = 16
+KEPT = COEFFICIENTS
+USUAL = 128  # coefficients of a patch, on average: k/n = 1/12 but for the map
+ROUNDS = 2  # of choosing profiles, and the floor that they are chosen at
+TOGETHER = (0.4, 0.3, 0.2, 0.1)  # how often the images of a batch share an allocation by 1, 2, ... of its divisors
+NO_MAP, LARGE_CELLS = 0.06, 0.14  # shares of training images
 
 
 def condition(snr_db: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
@@ -202,22 +203,21 @@ class _Stage(nn.ModuleList):
 
 
 class Semcom(Network):
-    """One coder for every SNR, every rate and uneven importance.
+    """One coder for every SNR, every rate and uneven importance, over an allocation that both ends know.
 
     ::
 
-        x --KLT--> c + residual(x, SNR, rate, importance) --gain, gate--> y --/scale--> channel
-        --LMMSE (noise variance per symbol)--> c^ + residual(c^, trust) --KLT^-1--> + residual at 1/8 and 1/4 --> x^
+        x --KLT--> c + residual(x, map, SNR, rate) --amplitude of the allocation--> y --/scale--> channel
+        --LMMSE (variance by the map, noise variance per symbol)--> c^ + residual(c^, trust, map)
+        --KLT^-1--> + residual at 1/8 and 1/4 --> x^
 
-    The linear path is SoftCast (Jakubczak and Katabi, MobiCom 2011) over 16x16x3 patches: Karhunen-Loeve transform,
-    power allocated for the SNR and an LMMSE receiver. All that is learned is zero at the start of training, so that
-    training begins where the best linear coder of this structure ends.
+    The linear path is that of ``softcast`` with ``allocation=adaptive``: a map gives each cell a profile of variances
+    and an importance, and of the whole image the strongest coefficients are sent with the powers of Lee and Petersen.
+    The networks see the map, what of every coefficient is sent, and how far it can be trusted. All that is learned is
+    zero at the start of training, so that training begins where the closed form ends.
 
-    Latent channels are ordered; a prefix of n of them is sent, k/n = n / 1536. Attention to SNR and rate is by
-    feature-wise modulation, as in Xu et al., "Wireless image transmission using deep source channel coding with
-    attention modules" (ADJSCC, TCSVT 2022), where one network serves all SNRs. Importance w in (0,1] attenuates latent
-    channel j of a position by w^kappa_j, kappa rising with j: what matters less loses its detail first, the power
-    goes to what is left, and the receiver needs no map to undo it.
+    Attention to SNR and rate is by feature-wise modulation, as in Xu et al., "Wireless image transmission using deep
+    source channel coding with attention modules" (ADJSCC, TCSVT 2022), where one network serves all SNRs.
 
     Parameters
     ----------
@@ -232,20 +232,18 @@ class Semcom(Network):
     """
 
     stride = PATCH
-    validation_rates = (("1/24", 64), ("1/6", 256))  # beside 1/12: k/n, latent channels
-    trains_mixed = True  # after 240 steps as good as single precision: results/training_speed.json
+    validation_rates = (("1/24", 64), ("1/6", 256))  # beside 1/12: k/n, coefficients of a patch
 
     def __init__(self, coarse: int = 320, middle: int = 160, fine: int = 80, conditions: int = 32):
         super().__init__()
-        self.register_buffer("mean", torch.full((1, 3, 1, 1), 0.45))
-        self.register_buffer("variance", torch.ones(1, KEPT, 1, 1))
+        known = tables()
+        self.register_buffer("mean", torch.from_numpy(known.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("profiles", torch.from_numpy(known.variance), persistent=False)
+        self.register_buffer("variance", self.profiles[0].view(1, KEPT, 1, 1).clone(), persistent=False)
+        klt = torch.from_numpy(known.basis).float().T.reshape(KEPT, PATCH, PATCH, 3).permute(0, 3, 1, 2).contiguous()
+        self.register_buffer("klt", klt, persistent=False)
         self.analysis = PatchAnalysis(3, KEPT, PATCH)
         self.synthesis = PatchSynthesis(KEPT, 3, PATCH)
-        table = (SNR_RANGE[1] - SNR_RANGE[0] + 1, KEPT // 2 + 1, KEPT)
-        # with equal variances every amplitude is 1; others are part of the weights
-        self.register_buffer("allocations", torch.ones(table), persistent=False)
-        self.register_load_state_dict_post_hook(lambda module, _: module._allocate())
-        self.kappa = nn.Parameter(torch.linspace(-4, 1, KEPT).view(1, KEPT, 1, 1))
         # common knowledge: both ends compute it from the SNR and rate that the header tells
         self.amplitude = nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, KEPT))
 
@@ -253,13 +251,16 @@ class Semcom(Network):
         self.encoder_in = Pointwise(192, middle)
         self.encoder_middle = _Stage(Separable(middle, conditions) for _ in range(3))
         self.encoder_down = nn.Conv2d(middle, coarse, 2, 2)
-        self.encoder_importance = nn.Conv2d(1, coarse, 1)
+        self.encoder_profile = nn.Embedding(known.profiles, coarse)
+        self.encoder_cells = nn.Conv2d(2, coarse, 1)
         self.encoder_coarse = _Stage(Separable(coarse, conditions) for _ in range(3))
-        self.encoder_out = Pointwise(coarse, 2 * KEPT)
-        self.encoder_level = Modulation(2 * KEPT, conditions)
+        self.encoder_out = Pointwise(coarse, KEPT)
+        self.encoder_level = Modulation(KEPT, conditions)
 
         self.decoder_features = nn.Sequential(nn.Linear(4, conditions), nn.ReLU(), nn.Linear(conditions, conditions))
         self.decoder_in = Pointwise(2 * KEPT, coarse)
+        self.decoder_profile = nn.Embedding(known.profiles, coarse)
+        self.decoder_cells = nn.Conv2d(2, coarse, 1)
         self.decoder_coarse = _Stage(Separable(coarse, conditions) for _ in range(4))
         self.decoder_latent = Pointwise(coarse, KEPT)
         self.latent_level = Modulation(KEPT, conditions)
@@ -269,64 +270,102 @@ class Semcom(Network):
         self.decoder_fine = _Stage(Bottleneck(fine, conditions) for _ in range(4))
         self.decoder_out = nn.Conv2d(fine, 48, 3, 1, 1)
         self.out_level = Modulation(48, conditions)
-        for layer in (self.encoder_out, self.amplitude[-1], self.decoder_latent, self.decoder_out):
+        with torch.no_grad():
+            self.analysis.weight.copy_(klt)
+            self.synthesis.weight.copy_(klt)
+        learned_last = (self.encoder_out, self.amplitude[-1], self.decoder_latent, self.decoder_out)
+        for layer in (*learned_last, self.encoder_cells, self.decoder_cells):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
+        for embedding in (self.encoder_profile, self.decoder_profile):
+            nn.init.zeros_(embedding.weight)
 
     @torch.no_grad()
-    def initialise(self, photographs: Photographs) -> None:
-        """Fit the linear path to the photographs, as ``softcast`` is fitted.
+    def plan(
+        self,
+        x: torch.Tensor,
+        snr_db: torch.Tensor,
+        channels: torch.Tensor,
+        weight: torch.Tensor,
+        side: torch.Tensor | None = None,
+        groups: int | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map and allocation, as :mod:`semcom.jscc.allocation` has them but without the cost of the map.
 
         Parameters
         ----------
-        photographs : Photographs
-            What the transform is fitted to.
-        """
-        fitted = Tables(**fit(photographs.images()))
-        self.mean.copy_(torch.from_numpy(fitted.mean).view(1, 3, 1, 1))
-        self.variance.copy_(torch.from_numpy(fitted.variance[0, :KEPT]).view(1, KEPT, 1, 1))
-        transform = torch.from_numpy(fitted.basis[:, :KEPT])
-        basis = transform.float().T.reshape(KEPT, PATCH, PATCH, 3).permute(0, 3, 1, 2)
-        self.analysis.weight.copy_(basis)
-        self.synthesis.weight.copy_(basis)
-        self._allocate()
-
-    def _allocate(self) -> None:
-        """Tabulate the closed-form amplitudes of the variances as they are now."""
-        variance = self.variance.flatten().cpu().numpy()
-        snrs, counts = range(SNR_RANGE[0], SNR_RANGE[1] + 1), range(0, KEPT + 1, 2)
-        table = [[power_allocation(variance, snr, max(count, 2)) for count in counts] for snr in snrs]
-        self.allocations.copy_(torch.from_numpy(np.array(table, np.float32)))
-
-    def allocation(self, snr_db: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
-        """The amplitudes in closed form.
-
-        Parameters
-        ----------
+        x : torch.Tensor [B, 3, H, W]
+            Images in [0, 1].
         snr_db : torch.Tensor [B]
-            Es/N0 in whole decibels.
+            What the encoder takes the SNR to be.
         channels : torch.Tensor [B]
-            Number of latent channels.
+            Coefficients sent, of a patch on average.
+        weight : torch.Tensor [B, 1, H/16, W/16]
+            Importance.
+        side : torch.Tensor [B], optional
+            Of the cells of the map: 1 or 2 patches, 0 for no map; 1 if left out.
+        groups : int, optional
+            Images of a batch share an allocation by groups, as parts of one large image; each has its own if left out.
 
         Returns
         -------
-        torch.Tensor [B, 256, 1, 1]
-            Of each channel.
+        profile : torch.Tensor [B, H/16, W/16]
+            Row of the table of profiles.
+        amplitude : torch.Tensor [B, 512, H/16, W/16]
+            0 where nothing is sent.
         """
-        row = snr_db.round().clamp(*SNR_RANGE).long() - SNR_RANGE[0]
-        return self.allocations[row, channels.long() // 2][:, :, None, None]
+        size, groups = len(x), groups or len(x)
+        energy = nn.functional.conv2d(x - self.mean, self.klt, stride=PATCH).square()
+        rows, columns = energy.shape[2:]
+        side = torch.ones(size, device=x.device) if side is None else side
+        first = slice(None, None, size // groups)
+        count = (channels[first] * rows * columns * (size // groups)).round().long()[:, None]
+        noise = 10 ** (-snr_db[first, None] / 10)
+        floor = torch.full((size, 1, 1), 1e-3, device=x.device)
+        # of equal ranks the first ones are sent
+        order = 1 - 1e-6 * torch.linspace(0, 1, energy[0].numel(), device=x.device).view(1, *energy.shape[1:])
+        for _ in range(ROUNDS):
+            floored = torch.maximum(self.profiles, floor)
+            cost = floored.reciprocal() @ energy.flatten(2) + floored.log().sum(dim=2, keepdim=True)
+            cost = cost.view(size, -1, rows, columns)
+            if bool((side == 2).any()):
+                coarse = nn.functional.avg_pool2d(cost, 2, ceil_mode=True, count_include_pad=False)
+                coarse = coarse.repeat_interleave(2, 2).repeat_interleave(2, 3)[:, :, :rows, :columns]
+                cost = torch.where(side.view(-1, 1, 1, 1) == 2, coarse, cost)
+            profile = cost[:, 1:].argmin(dim=1) + 1
+            profile = torch.where(side.view(-1, 1, 1) == 0, 0, profile)
+            variance = self.profiles[profile].permute(0, 3, 1, 2)
+            rank = (variance * weight * order).reshape(groups, -1)
+            ranked = rank.sort(dim=1, descending=True).values
+            least = ranked.gather(1, count - 1)
+            floor = least.repeat_interleave(size // groups, 0).unsqueeze(2)
+        root = ranked.sqrt()
+        # the level of the water if only the 1, 2, ... strongest are sent; the last for which all have something
+        level = (count + torch.arange(1, root.shape[1] + 1, device=x.device) * noise) / root.double().cumsum(dim=1)
+        kept = (root * level > noise) & (torch.arange(root.shape[1], device=x.device) < count)
+        last = kept.sum(dim=1, keepdim=True).clamp_min(1) - 1
+        power = (rank.sqrt() * level.gather(1, last) - noise).clamp_min(0) * (rank >= least)
+        return profile, (power.view_as(variance) / variance).sqrt().float()
 
-    def _amplitudes(self, conditions: torch.Tensor, allocation: torch.Tensor) -> torch.Tensor:
-        """[B,256,1,1]: the closed form, and what was learned for this SNR and rate on top, at most a factor of e.
+    def _amplitudes(self, conditions: torch.Tensor, amplitude: torch.Tensor) -> torch.Tensor:
+        """[B,512,h,w]: the closed form, and what was learned for this SNR and rate on top, at most a factor of e."""
+        return amplitude * self.amplitude(conditions).tanh().exp()[:, :, None, None]
 
-        Unbounded, the weak channels were turned down for low SNRs and never grew again for high ones.
-        """
-        return allocation * self.amplitude(conditions).tanh().exp()[:, :, None, None]
+    @staticmethod
+    def _cells(amplitude: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """[B,2,h,w]: importance of each patch and how much of it is sent, as networks take them."""
+        count = (amplitude > 0).to(amplitude.dtype).sum(dim=1, keepdim=True)
+        return torch.cat([weight.clamp_min(MIN_IMPORTANCE).log(), (count + 1).log2() - 7], dim=1)
 
     def encode(
-        self, x: torch.Tensor, conditions: torch.Tensor, importance: torch.Tensor, allocation: torch.Tensor
+        self,
+        x: torch.Tensor,
+        conditions: torch.Tensor,
+        weight: torch.Tensor,
+        profile: torch.Tensor,
+        amplitude: torch.Tensor,
     ) -> torch.Tensor:
-        """Latent of every channel, before the prefix is cut and the power normalised.
+        """Latent of every channel, before the power is normalised.
 
         Parameters
         ----------
@@ -334,25 +373,26 @@ class Semcom(Network):
             Images in [0, 1], H and W multiples of 16.
         conditions : torch.Tensor [B, 2]
             Conditions, see :func:`condition`.
-        importance : torch.Tensor [B, 1, H/16, W/16]
-            In (0, 1].
-        allocation : torch.Tensor [B, 256, 1, 1]
-            See :func:`semcom.jscc.semcom.power_allocation`.
+        weight : torch.Tensor [B, 1, H/16, W/16]
+            Importance, in (0, 1].
+        profile : torch.Tensor [B, H/16, W/16]
+            Of the map.
+        amplitude : torch.Tensor [B, 512, H/16, W/16]
+            Of the allocation, 0 where nothing is sent.
 
         Returns
         -------
-        torch.Tensor [B, 256, H/16, W/16]
+        torch.Tensor [B, 512, H/16, W/16]
             The latent.
         """
         centred = x - self.mean
         features = self.encoder_features(conditions)
         z = self.encoder_middle(self.encoder_in(nn.functional.pixel_unshuffle(centred, 8)), features)
-        weight = importance.clamp_min(MIN_IMPORTANCE).log()
-        z = self.encoder_coarse(self.encoder_down(z) + self.encoder_importance(weight), features)
-        residual, gate = self.encoder_level(self.encoder_out(z), features).chunk(2, dim=1)
+        known = self.encoder_profile(profile).permute(0, 3, 1, 2) + self.encoder_cells(self._cells(amplitude, weight))
+        z = self.encoder_coarse(self.encoder_down(z) + known, features)
+        residual = self.encoder_level(self.encoder_out(z), features)
         latent = self.analysis(centred) + residual * self.variance.sqrt()
-        attenuation = nn.functional.softplus(self.kappa) * weight
-        return latent * self._amplitudes(conditions, allocation) * (attenuation + gate).exp()
+        return latent * self._amplitudes(conditions, amplitude)
 
     def decode(
         self,
@@ -360,56 +400,59 @@ class Semcom(Network):
         noise: torch.Tensor,
         conditions: torch.Tensor,
         scale: torch.Tensor,
-        allocation: torch.Tensor,
+        weight: torch.Tensor,
+        profile: torch.Tensor,
+        amplitude: torch.Tensor,
     ) -> torch.Tensor:
         """The images of a received latent, not clipped.
 
         Parameters
         ----------
-        y : torch.Tensor [B, 256, h, w]
+        y : torch.Tensor [B, 512, h, w]
             Symbols of unit power, 0 where nothing was sent or received.
-        noise : torch.Tensor [B, 256, h, w]
+        noise : torch.Tensor [B, 512, h, w]
             Variance of the complex noise of each symbol, at least 1e9 where nothing was sent or received.
         conditions : torch.Tensor [B, 2]
             As the encoder had it.
         scale : torch.Tensor [B, 1, 1, 1]
             What the sender divided by.
-        allocation : torch.Tensor [B, 256, 1, 1]
-            As the encoder had it.
+        weight, profile, amplitude : torch.Tensor
+            As the encoder had them.
 
         Returns
         -------
         torch.Tensor [B, 3, H, W]
             RGB.
         """
-        amplitude = self._amplitudes(conditions, allocation)
-        sent = (noise < LOST).to(y.dtype)
-        variance = self.variance.expand_as(amplitude)
-        # this image's variances: the fitted ones, scaled so that their sum gives the power that the header tells
-        any_sent = sent.amax(dim=(2, 3), keepdim=True)
-        fitted = (amplitude.square() * variance * any_sent).sum(dim=1, keepdim=True)
-        prior = variance * scale.square() / 2 * any_sent.sum(dim=1, keepdim=True) / fitted.clamp_min(1e-12)
-        error = noise.clamp_max(LOST) / 2 * (scale / amplitude).square()
+        learned = self._amplitudes(conditions, amplitude)
+        sent = ((noise < LOST) & (amplitude > 0)).to(y.dtype)
+        variance = self.profiles[profile].permute(0, 3, 1, 2)
+        # this image's variances: those of the map, scaled so that their sum gives the power that the header tells
+        reals = 2 ** (conditions[:, 1] + 7) * y.shape[2] * y.shape[3]
+        fitted = (learned.square() * variance).sum(dim=(1, 2, 3)) / reals
+        prior = variance * scale.square() / 2 / fitted.clamp_min(1e-12).view(-1, 1, 1, 1)
+        error = noise.clamp_max(LOST) / 2 * (scale / learned.clamp_min(1e-6)).square()
         trust = prior / (prior + error) * sent
-        estimate = trust * y * scale / amplitude
-        mean_trust = trust.mean(dim=(1, 2, 3), keepdim=True).flatten(1)
+        estimate = trust * y * scale / learned.clamp_min(1e-6)
+        mean_trust = 2 * trust.mean(dim=(1, 2, 3), keepdim=True).flatten(1)
         state = torch.cat([conditions, mean_trust, scale.flatten(1).clamp_min(1e-6).log()], dim=1)
         features = self.decoder_features(state)
-        z = self.decoder_in(torch.cat([estimate / variance.sqrt(), trust], dim=1))
+        known = self.decoder_profile(profile).permute(0, 3, 1, 2) + self.decoder_cells(self._cells(amplitude, weight))
+        z = self.decoder_in(torch.cat([estimate / self.variance.sqrt(), trust], dim=1)) + known
         z = self.decoder_coarse(z, features)
         correction = self.latent_level(self.decoder_latent(z), features)
-        linear = self.synthesis(estimate + correction * variance.sqrt())
+        linear = self.synthesis(estimate + correction * self.variance.sqrt())
         z = self.decoder_middle(nn.functional.pixel_shuffle(self.up_middle(z), 2), features)
         z = self.decoder_fine(nn.functional.pixel_shuffle(self.up_fine(z), 2), features)
         return linear + nn.functional.pixel_shuffle(self.out_level(self.decoder_out(z), features), 4) + self.mean
 
     def parts(self) -> list[tuple]:
         """What is exported, see :class:`semcom.train.export.Part`."""
-        grid = (1, 1, 4, 6)
         x, conditions, latent = torch.zeros(1, 3, 64, 96), torch.zeros(1, 2), torch.zeros(1, KEPT, 4, 6)
-        importance, scale, allocation = torch.ones(grid), torch.ones(1, 1, 1, 1), torch.ones(1, KEPT, 1, 1)
-        sending = {"x": x, "told": conditions, "importance": importance, "allocation": allocation}
-        receiving = {"y": latent, "noise": latent + 0.1, "told": conditions, "scale": scale, "allocation": allocation}
+        weight, scale = torch.ones(1, 1, 4, 6), torch.ones(1, 1, 1, 1)
+        shared = {"importance": weight, "profile": torch.zeros(1, 4, 6, dtype=torch.long), "amplitude": latent + 1}
+        sending = {"x": x, "told": conditions} | shared
+        receiving = {"y": latent, "noise": latent + 0.1, "told": conditions, "scale": scale} | shared
         return [("encoder", "encode", sending, "y"), ("decoder", "decode", receiving, "x_hat")]
 
     def fold(self) -> None:
@@ -419,8 +462,8 @@ class Semcom(Network):
                 module.fold()
 
     def metadata(self) -> dict[str, str]:
-        """What the coder around the exported networks has to know: the variances that power is allocated by."""
-        return {"variance": json.dumps([round(v, 9) for v in self.variance.flatten().tolist()])}
+        """What the coder around the exported networks has to know: over which tables they were trained."""
+        return {"tables": weights.sha256("softcast_klt")}
 
     def link(
         self,
@@ -430,8 +473,10 @@ class Semcom(Network):
         fading: Fading = AWGN,
         importance: torch.Tensor | None = None,
         assumed_db: torch.Tensor | None = None,
+        side: torch.Tensor | None = None,
+        groups: int | None = None,
     ) -> torch.Tensor:
-        """Encoder, power normalisation, channel, decoder: what training and validation run.
+        """Map, encoder, power normalisation, channel, decoder: what training and validation run.
 
         Parameters
         ----------
@@ -440,35 +485,48 @@ class Semcom(Network):
         snr_db : torch.Tensor [B]
             Es/N0 in dB.
         channels : torch.Tensor [B], optional
-            Latent channels sent, even; 128, which is k/n = 1/12, if left out.
+            Coefficients sent, of a patch on average; 128, which is k/n = 1/12 without the map, if left out.
         fading : Fading, default ``AWGN``
             What befalls the fragments.
         importance : torch.Tensor [B, 1, H/16, W/16], optional
             In (0, 1]; 1 everywhere if left out.
         assumed_db : torch.Tensor [B], optional
             What the encoder takes the SNR to be, as a rule ``snr_db``.
+        side, groups : optional
+            See :meth:`plan`.
 
         Returns
         -------
         torch.Tensor [B, 3, H, W]
             The images received.
         """
-        if channels is None:
-            channels = torch.full_like(snr_db, KEPT // 2)
-        assumed_db = (snr_db if assumed_db is None else assumed_db).round().clamp(*SNR_RANGE)
-        conditions, allocation = condition(assumed_db, channels), self.allocation(assumed_db, channels)
-        grid = (x.shape[0], 1, x.shape[2] // PATCH, x.shape[3] // PATCH)
-        importance = torch.ones(grid, device=x.device) if importance is None else importance
-        y = self.encode(x, conditions, importance, allocation)
-        index = torch.arange(KEPT, device=x.device).view(1, -1, 1, 1)
-        sent = (index < channels.view(-1, 1, 1, 1)).to(y.dtype)
-        z, scale = normalised(y, sent)
-        received, noise = self.through(z, snr_db, fading)
-        noise = torch.where(sent > 0, noise.clamp_max(LOST), torch.full_like(noise, LOST))
-        return self.decode(received * sent, noise, conditions, scale, allocation)
+        size = len(x)
+        snr_db = snr_db.expand(size)
+        channels = torch.full_like(snr_db, USUAL) if channels is None else channels
+        assumed_db = (snr_db if assumed_db is None else assumed_db).round().clamp(*SNR_RANGE).expand(size)
+        rows, columns = x.shape[2] // PATCH, x.shape[3] // PATCH
+        weight = torch.ones(size, 1, rows, columns, device=x.device) if importance is None else importance
+        conditions = condition(assumed_db, channels)
+        profile, amplitude = self.plan(x, assumed_db, channels, weight, side, groups)
+        y = self.encode(x, conditions, weight, profile, amplitude)
+        # a group of images is one large image to power normalisation and channel
+        groups = groups or size
+        together = (groups, -1, rows, columns)
+        z, scale = normalised(y.reshape(together), (amplitude > 0).to(y.dtype).reshape(together))
+        # power is 1 on average over all that may be sent, also over what the allocation gives nothing
+        share = (amplitude > 0).reshape(groups, -1).sum(dim=1) / (
+            channels[:: size // groups] * rows * columns * (size // groups)
+        )
+        gain = share.clamp_max(1).rsqrt().view(-1, 1, 1, 1)
+        z, scale = z * gain, scale / gain
+        received, noise = self.through(z, snr_db[:: size // groups], fading)
+        received, noise = received.reshape_as(y), noise.reshape(y.shape)
+        noise = torch.where(amplitude > 0, noise.clamp_max(LOST), torch.full_like(noise, LOST))
+        scale = scale.repeat_interleave(size // groups, 0)
+        return self.decode(received * (amplitude > 0), noise, conditions, scale, weight, profile, amplitude)
 
     def training_loss(self, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-        """Loss with each image of the batch at an SNR, rate, fading and importance of its own.
+        """Loss with each group of images at an SNR, rate, fading and importance of its own.
 
         Parameters
         ----------
@@ -482,10 +540,24 @@ class Semcom(Network):
         torch.Tensor
             A scalar.
         """
-        snr_db = conditions.draw_snr(x)
-        assumed_db = torch.where(torch.rand_like(snr_db) < conditions.mismatched, conditions.draw_snr(x), snr_db)
-        channels = conditions.draw_channels(x)
-        importance = conditions.draw_importance(x, PATCH)
-        x_hat = self.link(x, snr_db, channels, conditions.fading, importance, assumed_db)
+        size = len(x)
+        x = conditions.draw_scale(x, PATCH)
+        divisors = [count for count in range(1, size + 1) if size % count == 0]
+        # as a rule images are by themselves; together they have the variety of a large photograph
+        groups = divisors[-1 - int(torch.multinomial(torch.tensor(TOGETHER)[: len(divisors)], 1))]
+        per = size // groups
+        snr_db = conditions.draw_snr(x)[:groups]
+        wrong = torch.rand_like(snr_db) < conditions.mismatched
+        assumed_db = torch.where(wrong, conditions.draw_snr(x)[:groups], snr_db).repeat_interleave(per)
+        channels = conditions.draw_channels(x)[:groups].repeat_interleave(per)
+        importance = 2 ** conditions.draw_importance(x, PATCH).log2().round().clamp_min(-6)
+        drawn = torch.rand(size, device=x.device)
+        side = torch.where(drawn < NO_MAP, 0, torch.where(drawn < NO_MAP + LARGE_CELLS, 2, 1))
+        snr_db = snr_db.repeat_interleave(per)
+        x_hat = self.link(x, snr_db, channels, conditions.fading, importance, assumed_db, side, groups)
         weight = nn.functional.interpolate(importance, scale_factor=PATCH, mode="nearest")
-        return self.criterion(x, x_hat, weight)
+        return self.criterion(
+            x.transpose(0, 1).reshape(3, groups, -1, x.shape[3]).transpose(0, 1),
+            x_hat.transpose(0, 1).reshape(3, groups, -1, x.shape[3]).transpose(0, 1),
+            weight.reshape(groups, 1, -1, x.shape[3]),
+        )

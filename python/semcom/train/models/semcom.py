@@ -317,31 +317,32 @@ class Semcom(Network):
         size, groups = len(x), groups or len(x)
         energy = nn.functional.conv2d(x - self.mean, self.klt, stride=PATCH).square()
         rows, columns = energy.shape[2:]
-        side = torch.ones(size, device=x.device) if side is None else side
         first = slice(None, None, size // groups)
         count = (channels[first] * rows * columns * (size // groups)).round().long()[:, None]
         noise = 10 ** (-snr_db[first, None] / 10)
         floor = torch.full((size, 1, 1), 1e-3, device=x.device)
         # of equal ranks the first ones are sent
-        order = 1 - 1e-6 * torch.linspace(0, 1, energy[0].numel(), device=x.device).view(1, *energy.shape[1:])
+        places = torch.linspace(0, 1, energy[0].numel(), dtype=torch.float64, device=x.device)
+        order = 1 - 1e-6 * places.view(1, rows, columns, KEPT).permute(0, 3, 1, 2)
         for _ in range(ROUNDS):
             floored = torch.maximum(self.profiles, floor)
             cost = floored.reciprocal() @ energy.flatten(2) + floored.log().sum(dim=2, keepdim=True)
             cost = cost.view(size, -1, rows, columns)
-            if bool((side == 2).any()):
+            if side is not None:
                 coarse = nn.functional.avg_pool2d(cost, 2, ceil_mode=True, count_include_pad=False)
                 coarse = coarse.repeat_interleave(2, 2).repeat_interleave(2, 3)[:, :, :rows, :columns]
                 cost = torch.where(side.view(-1, 1, 1, 1) == 2, coarse, cost)
             profile = cost[:, 1:].argmin(dim=1) + 1
-            profile = torch.where(side.view(-1, 1, 1) == 0, 0, profile)
+            if side is not None:
+                profile = torch.where(side.view(-1, 1, 1) == 0, 0, profile)
             variance = self.profiles[profile].permute(0, 3, 1, 2)
             rank = (variance * weight * order).reshape(groups, -1)
             ranked = rank.sort(dim=1, descending=True).values
             least = ranked.gather(1, count - 1)
-            floor = least.repeat_interleave(size // groups, 0).unsqueeze(2)
+            floor = least.float().repeat_interleave(size // groups, 0).unsqueeze(2)
         root = ranked.sqrt()
         # the level of the water if only the 1, 2, ... strongest are sent; the last for which all have something
-        level = (count + torch.arange(1, root.shape[1] + 1, device=x.device) * noise) / root.double().cumsum(dim=1)
+        level = (count + torch.arange(1, root.shape[1] + 1, device=x.device) * noise) / root.cumsum(dim=1)
         kept = (root * level > noise) & (torch.arange(root.shape[1], device=x.device) < count)
         last = kept.sum(dim=1, keepdim=True).clamp_min(1) - 1
         power = (rank.sqrt() * level.gather(1, last) - noise).clamp_min(0) * (rank >= least)

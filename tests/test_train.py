@@ -16,6 +16,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from conftest import ROOT  # noqa: E402
 from gnuradio.semcom.errors import BadInput  # noqa: E402
+from gnuradio.semcom.jscc import softcast  # noqa: E402
 from gnuradio.semcom.train import coders, klt, trainer  # noqa: E402
 from gnuradio.semcom.train.data import Photographs  # noqa: E402
 from gnuradio.semcom.train.export import export, load_network  # noqa: E402
@@ -86,6 +87,20 @@ def test_klt_fit_recovers_a_known_covariance(folder, tmp_path):
     assert basis.shape == (768, 512) and levels.shape == (33, 512)
     assert np.abs(basis.T @ basis - np.eye(512)).max() < 5e-3
     assert (np.diff(levels[0, levels[0] > -200]) <= 1).all()  # what lies lower is rounding of the basis
+
+
+def test_klt_fit_finds_classes_of_patches(smooth_image):
+    """Half of each picture is smooth, half of it noise: both have a class, and the fit gives the same again."""
+    rng = np.random.default_rng(0)
+    pictures = [smooth_image(64, 128, seed) for seed in range(12)]
+    for picture in pictures:
+        picture[:, 64:] = rng.integers(0, 255, (64, 64, 3))
+    fitted, again = softcast.fit(pictures), softcast.fit(pictures)
+    assert all(np.array_equal(fitted[name], again[name]) for name in fitted)
+    energy = np.exp2(fitted["levels"] / 16)[:, 1:].sum(axis=1)
+    assert (np.diff(energy[1:]) >= 0).all() and energy[1] < 0.2 * energy[0] < 0.2 * energy[-1]
+    with pytest.raises(BadInput, match="no photograph has 16x16 pixels"):
+        softcast.fit([np.zeros((8, 8, 3), np.uint8)])
 
 
 def test_sentences(tmp_path, folder):

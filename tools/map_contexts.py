@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
 from semcom.jscc import mapcode
 from semcom.jscc.allocation import CELLS, STEPS, tables
-from semcom.jscc.planning import Coefficients, _Search
+from semcom.jscc.planning import Coefficients, maps
 from semcom.schemes import Conditions
 from semcom.schemes.allocated import map_cost
 
@@ -44,14 +44,14 @@ def photographs(archive: Path, count: int) -> list[np.ndarray]:
         return [np.asarray(Image.open(io.BytesIO(tar.extractfile(m).read())).convert("RGB")) for m in members]
 
 
-def maps(images: list[np.ndarray]) -> dict[int, list[np.ndarray]]:
+def planned(images: list[np.ndarray]) -> dict[int, list[np.ndarray]]:
     """Profiles that the planner chooses, by side of a cell."""
     out: dict[int, list[np.ndarray]] = {cell: [] for cell in CELLS}
     for image, (rate, snr_db) in zip(images, itertools.cycle(itertools.product(RATES, SNRS)), strict=False):
         coefficients = Coefficients(image, tables())
         level = np.zeros((coefficients.rows, coefficients.columns), np.uint8)
         cost = map_cost(Conditions(snr_db=float(snr_db)))
-        for cells in _Search(coefficients, int(rate * image.size), snr_db, cost, level).maps():
+        for cells in maps(coefficients, int(rate * image.size), snr_db, cost, level):
             out[cells.cell].append(cells.profile)
     return out
 
@@ -92,7 +92,7 @@ def main() -> None:
     torch.set_num_threads(1)
     images = photographs(args.data, args.images)
     for number in range(args.rounds):
-        found, table = maps(images), {}
+        found, table = planned(images), {}
         for cell in CELLS:
             exponents, bits = fitted(found[cell])
             table[str(cell)] = exponents.astype(int).tolist()

@@ -173,8 +173,6 @@ class Allocation:
         As above.
     sent : int
         Coefficients that are sent, at most ``size``.
-    threshold : float
-        Weighted variance of the weakest that is sent, or less where all are sent.
     """
 
     def __init__(self, tables: Tables, profile: np.ndarray, importance: np.ndarray, size: int, snr_db: float):
@@ -206,7 +204,6 @@ class Allocation:
         if limit >= 0:
             kept[limit] = left
         self.sent = int(kept.sum())
-        self.threshold = 2.0 ** ((limit + lowest) / STEPS)
 
         # of the coefficients that tie, patches send all until what is left is used up; one of them sends a part
         ties = tied.sum(axis=1)[kind]

@@ -154,6 +154,30 @@ def importance_levels(importance: np.ndarray | None, rows: int, columns: int) ->
     return level if np.ptp(level) else np.zeros_like(level)
 
 
+def maps(image: Coefficients, uses: int, snr_db: float, cost: MapCost, importance: np.ndarray) -> Iterator[CellMap]:
+    """The maps that are tried.
+
+    Parameters
+    ----------
+    image : Coefficients
+        Of the image.
+    uses : int
+        Channel uses of map and symbols together.
+    snr_db : float
+        Es/N0 that powers are made for, dB.
+    cost : MapCost
+        Of the map.
+    importance : uint8 [rows, columns]
+        Of each patch.
+
+    Yields
+    ------
+    CellMap
+        One for each side of a cell, smallest first; none where not even a free map would leave anything to send.
+    """
+    return _Search(image, uses, snr_db, cost, importance).maps()
+
+
 def plan(
     image: Coefficients, uses: int, snr_db: float, cost: MapCost, importance: np.ndarray, fixed_error: float
 ) -> Plan:
@@ -302,7 +326,7 @@ class _Search:
         return _gathered(self._importance, self.shape(cell), cell, SKIPPED).min(axis=(1, 3))
 
     def maps(self) -> Iterator[CellMap]:
-        """One for each side of a cell, none where not even a free map would leave anything to send."""
+        """See :func:`maps`."""
         image = self._image
         profile = np.zeros((image.rows, image.columns), np.uint8)
         for cell, iterations in zip(CELLS, _ITERATIONS, strict=True):

@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..burst import ImageHeader, snr_field
+from ..errors import BadInput
 from ..zoo import weights
 from . import mapcode
 from .allocation import COEFFICIENTS, STEPS, Allocation, tables
@@ -64,7 +65,7 @@ def fit(images: Iterable[np.ndarray], seed: int = 0) -> dict[str, np.ndarray]:
     Parameters
     ----------
     images : iterable of uint8 [H, W, 3]
-        RGB; each is cut to multiples of 16 pixels.
+        RGB; each is cut to multiples of 16 pixels. They and 2 kB for each patch are held in memory.
     seed : int
         Of the choice of patches that the first iterations are made with.
 
@@ -74,6 +75,11 @@ def fit(images: Iterable[np.ndarray], seed: int = 0) -> dict[str, np.ndarray]:
         ``mean`` float32 [3] (grey level of each colour), ``basis`` float16 [768, 512] (orthonormal columns in falling
         order of variance) and ``levels`` int16 [33, 512] (16 log2 of the variances for pixel values in [0, 1]; of all
         patches together, then of each class, by energy without the first component).
+
+    Raises
+    ------
+    BadInput
+        No image has 16x16 pixels.
     """
     cut = [image[: image.shape[0] // STRIDE * STRIDE, : image.shape[1] // STRIDE * STRIDE] for image in images]
     second = np.zeros((SOURCE_VALUES, SOURCE_VALUES))
@@ -83,6 +89,8 @@ def fit(images: Iterable[np.ndarray], seed: int = 0) -> dict[str, np.ndarray]:
         second += patches.T @ patches
         total += patches.reshape(-1, 3).sum(axis=0)
         count += len(patches)
+    if not count:
+        raise BadInput("no photograph has 16x16 pixels; give larger ones", field="data")
     mean = total / (count * STRIDE * STRIDE)
     # the mean of a patch is flat, so removing it is one rank-one correction with the flat colour vector
     flat = np.tile(mean, STRIDE * STRIDE)

@@ -169,6 +169,15 @@ def test_a_compiler_that_fails_is_done_without(folder, tmp_path, monkeypatch):
     assert all(torch.equal(w, state_of(other)["net"][name]) for name, w in state_of(mine)["net"].items())
 
 
+def test_precisions_may_change_within_a_process(folder, tmp_path):
+    for name, precision in (("a", "no"), ("b", "bf16")):
+        coders.train("deepjscc", [folder], tmp_path / name, replace(SETTINGS, precision=precision), crop=32)
+        recipe = json.loads((tmp_path / name / "recipe.json").read_text())
+        assert recipe["precision"] == precision
+    a, b = (state_of(tmp_path / name / "last.pt")["net"] for name in "ab")
+    assert any(not torch.equal(weights, b[key]) for key, weights in a.items())
+
+
 def test_usual_batch_and_rate_are_those_of_the_device():
     task = coders.CoderTask("deepjscc", {}, [], [], 32, Conditions())
     cpu, gpu = torch.device("cpu"), torch.device("cuda")

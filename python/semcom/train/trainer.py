@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast, parse_flag_from_env
 
 from ..errors import BadInput, SemcomError
@@ -528,6 +529,7 @@ def train(
         raise BadInput(f"{out} is no folder; choose another name", field="out")
     cpu = task.cpu_only or parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.cuda.is_available()
     mixed = _mixed_precision(settings.precision, PartialState(cpu).device, task)
+    AcceleratorState._reset_state()  # a training before, in this process, may have been of another precision
     accelerator = Accelerator(mixed_precision=mixed, cpu=cpu)
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)

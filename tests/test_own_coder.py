@@ -61,6 +61,8 @@ def test_a_class_goes_from_an_empty_folder_to_a_picture(tmp_path):
     assert Image.open(picture).size == CHELSEA
     card = json.loads((tmp_path / "other" / "MyCoder_bursty_encoder.json").read_text())
     recipe = card["recipe"]
+    tracked = (tmp_path / "figures.csv").read_text()
+    assert "held_out_psnr_db/10_db" in tracked and "learning_rate" in tracked
     assert card["licence"] == "CC-BY-4.0" and recipe["options"] == {"widths": [16, 32, 48]}
     assert recipe["loss"] == "my_training.py:edges" and recipe["channel"] == "my_training.py:bursts"
 

@@ -20,8 +20,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from .. import own, schemes
 from ..errors import BadInput, Missing
 
-OPTIONS = ("snr", "channels", "masks", "teacher", "export", "set", "loss", "channel", "licence")  # not of all
-OF_NETWORKS = frozenset({"set", "loss", "channel", "licence"})
+OPTIONS = ("snr", "channels", "masks", "teacher", "export", "set", "loss", "channel", "track", "licence")  # not of all
+OF_NETWORKS = frozenset({"set", "loss", "channel", "track", "licence"})
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,10 @@ def train(
     ] = None,
     loss: Annotated[str | None, typer.Option(help="training loss of your own, FILE.py:NAME")] = None,
     channel: Annotated[str | None, typer.Option(help="training channel of your own, FILE.py:NAME")] = None,
+    track: Annotated[
+        str | None,
+        typer.Option(help="tracker of your own, FILE.py:NAME: it takes a step and figures by name"),
+    ] = None,
     snr: Annotated[str | None, typer.Option(help="Es/N0 of the training channel, dB: LO:HI or one number")] = None,
     channels: Annotated[str | None, typer.Option(help="semcom: latent channels sent, LO:HI; k/n = N/1536")] = None,
     start: Annotated[
@@ -187,7 +191,7 @@ def train(
     """
     began = time.monotonic()
     target = trainable(scheme)
-    values = (snr, channels, masks, teacher, export, set, loss, channel, licence)
+    values = (snr, channels, masks, teacher, export, set, loss, channel, track, licence)
     given = {name: value for name, value in zip(OPTIONS, values, strict=True) if value}
     for name in given:
         if name not in target.options:
@@ -229,6 +233,7 @@ def _train_coder(request: Request) -> int:
         from ..train import coders
         from ..train.channels import Conditions
         from ..train.export import export
+        from ..train.network import function_of
         from ..train.trainer import Settings, is_first_process
     except ModuleNotFoundError as error:
         raise _missing(error) from None
@@ -254,6 +259,7 @@ def _train_coder(request: Request) -> int:
             rehearsed=exported if "export" in given else None,
             report=report,
             progress=progress,
+            track=function_of(given["track"], "track") if "track" in given else None,
             **request.more,
         )
     if "export" in given and is_first_process():

@@ -162,7 +162,7 @@ class CoderTask(trainer.Task):
         self.scheme, self.options = f"{self._file.name}:{name}" if self._file else name, options
         self._text, self._own = scheme, {"loss": loss, "channel": channel}
         made = coder_of(scheme) if self._file else NETWORKS.get(name)
-        self.mixes = getattr(made, "trains_mixed", False)
+        self.mixes = made.trains_mixed
         self._points = points(made)
         first = "training_loss" if loss else "training_psnr_db"
         self.columns = (first, *(f"psnr_{point.name}" for point in self._points))
@@ -289,6 +289,7 @@ def train(
     rehearsed: Callable[[Path, Path], object] | None = None,
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[[float, str], None] = lambda spent, what: None,
+    track: trainer.Tracker | None = None,
 ) -> Path:
     """Train one network, see :func:`trainer.train`; Adam.
 
@@ -315,7 +316,7 @@ def train(
         What the network is trained to get through.
     val : list of Path, optional
         Folders or tars of photographs that are held out, see :class:`Photographs`.
-    rehearsed, report, progress : callable, optional
+    rehearsed, report, progress, track : callable, optional
         See :func:`trainer.train`.
 
     Returns
@@ -329,4 +330,4 @@ def train(
         Unknown scheme, no usable image, or an ``out`` that holds a training of something else.
     """
     task = CoderTask(scheme, options or {}, data, masks or [], crop, conditions, val, loss, channel)
-    return trainer.train(task, out, settings, rehearsed=rehearsed, report=report, progress=progress)
+    return trainer.train(task, out, settings, rehearsed=rehearsed, report=report, progress=progress, track=track)

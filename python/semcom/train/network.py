@@ -36,10 +36,13 @@ class Network(nn.Module):
         Whether ``decode`` takes the latent at unit power, and not at the power that ``encode`` gave it.
     probe : int
         Pixels on a side of the images that the network is tried with.
+    trains_mixed : bool
+        Whether it learns as well in mixed precision where a processor computes with it.
     """
 
     unit_power = False
     probe = 64
+    trains_mixed = False
     _own: tuple[Loss | None, Channel | None] = (None, None)
 
     def use(self, loss: Loss | None = None, channel: Channel | None = None) -> None:

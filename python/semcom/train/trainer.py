@@ -48,6 +48,9 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 RANK_SEED = 1_000_003  # between the seeds of two processes
 
 
+Tracker = Callable[[int, dict[str, float]], None]
+
+
 class Diverged(SemcomError):
     """A training whose loss or weights are no longer finite; what was saved before is kept."""
 
@@ -415,10 +418,10 @@ class Task(ABC):
 
 
 class _Log:
-    """``log.csv``, and TensorBoard's events beside it where TensorBoard is installed."""
+    """``log.csv``, TensorBoard's events beside it where TensorBoard is installed, and a tracker of one's own."""
 
-    def __init__(self, task: Task, out: Path, step: int, report: Callable[[str], None]):
-        self._task = task
+    def __init__(self, task: Task, out: Path, step: int, report: Callable[[str], None], track: Tracker | None = None):
+        self._task, self._track, self._report = task, track, report
         # what a killed run wrote after its last checkpoint is dropped, here and below
         path, kept = out / "log.csv", []
         if step and path.exists():
@@ -437,15 +440,21 @@ class _Log:
         else:
             self._board = SummaryWriter(str(out / "tensorboard"), purge_step=step)
 
-    def scalar(self, name: str, value: float, step: int) -> None:
-        """One point of one TensorBoard curve."""
+    def scalars(self, step: int, values: dict[str, float]) -> None:
+        """One point of some curves."""
         if self._board:
-            self._board.add_scalar(name, value, step)
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
+        if self._track:
+            try:
+                self._track(step, values)
+            except Exception as error:  # whatever somebody's tracker raises, such as a lost network
+                self._track = None
+                self._report(f"the tracker fails ({type(error).__name__}: {error}): the training goes on without it")
 
     def training(self, step: int, figure: float, rate: float) -> None:
         """The points between two rows of the table."""
-        self.scalar(self._task.curve(self._task.columns[0]), figure, step)
-        self.scalar("learning_rate", rate, step)
+        self.scalars(step, {self._task.curve(self._task.columns[0]): figure, "learning_rate": rate})
 
     def evaluated(self, step: int, seconds: float, training: float | None, figures: list[float]) -> None:
         """A row of the table."""
@@ -453,8 +462,8 @@ class _Log:
         row = ["" if value is None else round(value, decimals) for value in (training, *figures)]
         self._rows.writerow([step, round(seconds, 1), *row])
         self._file.flush()
-        for column, value in zip(self._task.columns[1:], figures, strict=True):
-            self.scalar(self._task.curve(column), value, step)
+        curves = map(self._task.curve, self._task.columns[1:])
+        self.scalars(step, dict(zip(curves, figures, strict=True)))
 
     def close(self) -> None:
         """Flush both."""
@@ -476,6 +485,7 @@ def train(
     rehearsed: Callable[[Path, Path], object] | None = None,
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[[float, str], None] = lambda spent, what: None,
+    track: Tracker | None = None,
 ) -> Path:
     """Train what a task says and return its last checkpoint; started again on the same ``out`` it goes on.
 
@@ -509,6 +519,8 @@ def train(
         Takes a line of what happened.
     progress : callable, optional
         Takes the seconds or steps spent and the state of the last step, after every step.
+    track : callable, optional
+        Takes a step and figures by name, those that TensorBoard gets: for other trackers.
 
     Returns
     -------
@@ -537,7 +549,7 @@ def train(
     _keep_freed_memory()
     run = _Run(task, out, accelerator, settings, rehearsed)
     if accelerator.is_main_process:
-        run.report, run.progress = report, progress
+        run.report, run.progress, run.track = report, progress, track
     net = task.network()
     state = run.stored()
     start = None
@@ -604,6 +616,7 @@ class _Run:
         self.rate = settings.learning_rate or rate
         self.report: Callable[[str], None] = lambda line: None
         self.progress: Callable[[float, str], None] = lambda spent, what: None
+        self.track: Tracker | None = None
         self.step, self.spent, self.losses = 0, 0.0, []
         self.unread: list[torch.Tensor] = []  # loss and norm of the gradient of steps, still on the device
         self.read_every = READ_EVERY.get(self.device.type, 1)
@@ -798,7 +811,7 @@ class _Run:
     def to_the_end(self, first: bool) -> None:
         """All steps, with their evaluations and checkpoints."""
         task = self.task
-        log = _Log(task, self.out, self.step, self.report) if self.accelerator.is_main_process else None
+        log = _Log(task, self.out, self.step, self.report, self.track) if self.accelerator.is_main_process else None
         try:
             with _Signals() as signals:
                 if first:

@@ -232,6 +232,7 @@ class Semcom(Network):
     """
 
     stride = PATCH
+    trains_mixed = True
     validation_rates = (("1/24", 64), ("1/6", 256))  # beside 1/12: k/n, coefficients of a patch
 
     def __init__(self, coarse: int = 320, middle: int = 160, fine: int = 80, conditions: int = 32):

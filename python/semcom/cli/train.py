@@ -140,8 +140,7 @@ def train(
     loss: Annotated[str | None, typer.Option(help="training loss of your own, FILE.py:NAME")] = None,
     channel: Annotated[str | None, typer.Option(help="training channel of your own, FILE.py:NAME")] = None,
     track: Annotated[
-        str | None,
-        typer.Option(help="tracker of your own, FILE.py:NAME: it takes a step and figures by name"),
+        str | None, typer.Option(help="tracker of your own, FILE.py:NAME, taking step and figures")
     ] = None,
     snr: Annotated[str | None, typer.Option(help="Es/N0 of the training channel, dB: LO:HI or one number")] = None,
     channels: Annotated[str | None, typer.Option(help="semcom: latent channels sent, LO:HI; k/n = N/1536")] = None,
@@ -193,25 +192,30 @@ def train(
     target = trainable(scheme)
     values = (snr, channels, masks, teacher, export, set, loss, channel, track, licence)
     given = {name: value for name, value in zip(OPTIONS, values, strict=True) if value}
-    for name in given:
-        if name not in target.options:
-            having = ", ".join(other for other, each in trainables().items() if name in each.options)
-            raise BadInput(f"means nothing to {scheme}, only to {having}; leave it out", field=name)
     crop = target.crop if crop is None else crop
-    if target.run is _fit:
-        for name, value in (("steps", steps), ("wall", wall), ("val", val), ("from", start), ("force", force)):
-            if value:
-                raise BadInput(f"means nothing to {scheme}, which is fitted in closed form; leave it out", field=name)
-    if export is not None and not re.fullmatch(r"\w[\w.-]*", export):
-        raise BadInput(f"{export!r} is no name of files; give letters, digits, - and _", field="export")
-    if crop < target.multiple or crop % target.multiple:
-        raise BadInput(f"{crop} must be a multiple of {target.multiple} pixels", field="crop")
+    _check(scheme, target, given, {"steps": steps, "wall": wall, "val": val, "from": start, "force": force}, crop)
     settings = {
         "seconds": seconds, "steps": steps, "wall": began if wall else None, "learning_rate": learning_rate,
         "batch": batch, "threads": threads, "seed": seed, "validate_every": validate_every, "precision": precision,
         "start": start, "force": force,
     }  # fmt: skip
     return target.run(Request(scheme, data, out, given, {"crop": crop, "val": val}, settings))
+
+
+def _check(scheme: str, target: Trainable, given: dict[str, Any], of_loop: dict[str, Any], crop: int) -> None:
+    """Refuse what means nothing to what is trained, or cannot be."""
+    for name in given:
+        if name not in target.options:
+            having = ", ".join(other for other, each in trainables().items() if name in each.options)
+            raise BadInput(f"means nothing to {scheme}, only to {having}; leave it out", field=name)
+    for name, value in of_loop.items():
+        if value and target.run is _fit:
+            raise BadInput(f"means nothing to {scheme}, which is fitted in closed form; leave it out", field=name)
+    export = given.get("export")
+    if export is not None and not re.fullmatch(r"\w[\w.-]*", export):
+        raise BadInput(f"{export!r} is no name of files; give letters, digits, - and _", field="export")
+    if crop < target.multiple or crop % target.multiple:
+        raise BadInput(f"{crop} must be a multiple of {target.multiple} pixels", field="crop")
 
 
 def _fit(request: Request) -> int:

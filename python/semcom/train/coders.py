@@ -162,7 +162,7 @@ class CoderTask(trainer.Task):
         self.scheme, self.options = f"{self._file.name}:{name}" if self._file else name, options
         self._text, self._own = scheme, {"loss": loss, "channel": channel}
         made = coder_of(scheme) if self._file else NETWORKS.get(name)
-        self.mixes = made.trains_mixed
+        self.mixes = getattr(made, "trains_mixed", False)  # a plain class says nothing of it
         self._points = points(made)
         first = "training_loss" if loss else "training_psnr_db"
         self.columns = (first, *(f"psnr_{point.name}" for point in self._points))

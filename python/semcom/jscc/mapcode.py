@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import math
 import struct
 from functools import lru_cache
 from pathlib import Path
@@ -119,7 +120,10 @@ def encode(cells: CellMap) -> bytes:
     """
     coder = Encoder()
     _scan(coder, cells.profile.shape, cells)
-    return coder.finish()
+    code = coder.finish()
+    # a decoder takes what is much shorter than its probabilities for damaged; a run of profile 0 ends in zeros, which
+    # are cut off
+    return code + bytes(max(0, math.ceil(coder.bits / 8) - len(code)))
 
 
 def sealed(code: bytes, header: ImageHeader) -> bytes:

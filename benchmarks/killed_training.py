@@ -77,7 +77,7 @@ def figures(out: Path) -> dict[str, float]:
 
 def main() -> int:
     """Run both."""
-    parser = arguments(__doc__, Path("results/killed_training.json"))
+    parser = arguments(__doc__, out=Path("results/killed_training.json"))
     parser.add_argument("--data", type=Path, nargs="+", required=True)
     parser.add_argument("--scheme", default="samsc")
     parser.add_argument("--kills", type=int, default=20)

@@ -89,12 +89,12 @@ def measured(folder: Path, journal: Journal, limit: int) -> dict[str, list[list[
 
 def main() -> None:
     """All pictures; write the JSON."""
-    parser = arguments(__doc__, Path("results/roi.json"))
+    parser = arguments(__doc__, journal=True, out=Path("results/roi.json"))
     parser.add_argument("--voc", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=-1, help="pictures, for a quick look")
-    parser.add_argument("--journal", type=Path, help="where to go on after a stop")
     args = parser.parse_args()
-    found = measured(args.voc, Journal(args.journal), args.limit)
+    weights = {name: schemes.get(name).load(schemes.get(name).options({})) for name in WEIGHED}
+    found = measured(args.voc, Journal(args.journal, str(weights)), args.limit)
     rows = [
         dict(zip(("scheme", "outside", "rate"), key.split(), strict=True))
         | dict(zip(("roi_psnr_db", "kn", "psnr_db"), np.round(np.mean(values, axis=0), 4).tolist(), strict=True))
@@ -104,7 +104,9 @@ def main() -> None:
     for scheme in WEIGHED:
         base = next(r for r in rows if (r["scheme"], r["outside"], r["rate"]) == (scheme, "whole", "1/12"))
         for outside in ("1/32", "skipped"):
-            curve = sorted((r["roi_psnr_db"], r["kn"]) for r in rows if (r["scheme"], r["outside"]) == (scheme, outside))
+            curve = sorted(
+                (r["roi_psnr_db"], r["kn"]) for r in rows if (r["scheme"], r["outside"]) == (scheme, outside)
+            )
             quality, uses = zip(*curve, strict=True)
             equal = np.exp(np.interp(base["roi_psnr_db"], quality, np.log(uses))) / base["kn"]
             verdicts[f"{scheme}, outside {outside}"] = {

@@ -29,6 +29,7 @@ BENCHMARKS = {
     "killed_training": "--data {data}/photographs --kills 2 --steps 8 --crop 64 --batch 2",
     "modem": "--smoke",
     "pdu": "--smoke",
+    "roi": "--voc {data}/voc_test",
     "samsc_quality": "--kodak {data}/kodak --voc {data}/voc_test",
     "scene_link": "--smoke --images {data}/coco_val/images --cache {data}/partitions/coco_val",
     "scenes": "--smoke --coco {data}/coco_val --voc {data}/voc_test --cache {data}/partitions",
@@ -39,7 +40,7 @@ BENCHMARKS = {
     "two_ends": "--image {data}/photograph.png --images 3 --kill-after 1 --idle 3",
     "waveform": "--smoke --kodak {data}/kodak",
 }
-SLOW = {"boundaries", "coders", "fec", "killed_training", "scenes", "training", "training_speed", "two_ends"}
+SLOW = {"boundaries", "coders", "fec", "killed_training", "roi", "scenes", "training", "training_speed", "two_ends"}
 
 
 def test_no_benchmark_is_forgotten():

@@ -19,11 +19,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from common import Journal, arguments, write
 from gnuradio.semcom import schemes
 from gnuradio.semcom.channel.symbol import SymbolChannel
 from gnuradio.semcom.image import io, metrics
 from PIL import Image
+
+from common import Journal, arguments, write
 
 SNR_DB = 10.0
 MOST = 0.3  # of the frame

@@ -8,14 +8,15 @@
 whose box covers less than 30 % of the frame; pictures without one are left out. Each scheme sends the frame whole, and
 with an importance of 1/32 and of 0 outside the region, at several rates over AWGN of 10 dB; the first paper's way,
 ``samsc`` trained on masked pictures, sends the picture black outside. Channel uses are all that is sent, maps included.
-``uses_for_equal_quality`` is the share of the uses of the whole frame at 1/12 at which the region is as good, read off the
-mean curve with importance on a logarithmic axis; ``more_at_equal_uses_db`` is the difference at 1/12.
+``uses_for_equal_quality`` is the share of the uses of the whole frame at 1/12 at which the region is as good, read off
+the mean curve with importance on a logarithmic axis; ``more_at_equal_uses_db`` is the difference at 1/12.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -80,10 +81,10 @@ def measured(folder: Path, journal: Journal, limit: int) -> dict[str, list[list[
             for outside, weight in OUTSIDE.items():
                 for rate in RATES:
                     key = (name, scheme, outside, rate)
-                    figures = journal(key, lambda s=scheme, r=rate, w=weight: sent(image, box, s, {}, r, w))
+                    figures = journal(key, partial(sent, image, box, scheme, {}, rate, weight))
                     found.setdefault(f"{scheme} {outside} {rate}", []).append(figures)
         black = np.where(box[..., None], image, 0).astype(np.uint8)
-        figures = journal((name, "samsc"), lambda: sent(black, box, "samsc", {"variant": "masked"}, "1/12", None))
+        figures = journal((name, "samsc"), partial(sent, black, box, "samsc", {"variant": "masked"}, "1/12", None))
         found.setdefault("samsc masked 1/12", []).append(figures)
     return found
 

@@ -13,6 +13,8 @@ from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io
 from gnuradio.semcom.jscc import allocation, mapcode, planning, softcast
 from gnuradio.semcom.jscc.allocation import CELLS, SKIPPED, Allocation, CellMap, cell_grid, tables
+from gnuradio.semcom.jscc.base import COUNTS, LIMIT, OCTAVES, Base, rounded, suited
+from gnuradio.semcom.jscc.coder import grid
 from gnuradio.semcom.jscc.planning import MapCost
 
 SIZES = ((1, 1), (15, 17), (16, 16), (64, 80), (16, 700), (4000, 3), (130, 33))
@@ -32,6 +34,11 @@ def random_cells(height, width, cell, seed, profiles=33, importances=SKIPPED + 1
         rng.integers(0, profiles, shape).astype(np.uint8),
         rng.integers(0, importances, shape).astype(np.uint8),
     )
+
+
+def code_of(cells: CellMap, height: int, width: int) -> bytes:
+    """Of a map without a base."""
+    return mapcode.encode(cells, Base.none(*grid(height, width)))
 
 
 def same(a: CellMap, b: CellMap) -> bool:
@@ -54,13 +61,75 @@ def psnr(a, b):
 def test_any_map_comes_back(size, cell):
     for seed, (profiles, importances) in enumerate(((33, 8), (33, 1), (1, 8), (1, 1), (2, 2))):
         cells = random_cells(*size, cell, seed, profiles, importances)
-        data = mapcode.sealed(mapcode.encode(cells), header_of(*size))
-        assert same(mapcode.decode(data, header_of(*size)), cells)
+        data = mapcode.sealed(code_of(cells, *size), header_of(*size))
+        got, base = mapcode.decode(data, header_of(*size))
+        assert same(got, cells) and base.count == 0
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("count", COUNTS)
+def test_any_base_comes_back(size, count):
+    """Also the least likely, and with patches of which nothing is sent: there it costs nothing."""
+    for seed, (octave, most) in enumerate(zip(OCTAVES, (0, 3, 40, LIMIT), strict=True)):
+        cells = random_cells(*size, 16, seed, 33, (1, SKIPPED + 1)[seed % 2])
+        kept = cells.kept(*grid(*size))
+        rng = np.random.default_rng(seed)
+        first = rng.integers(-most, most + 1, (count, *kept.shape)).astype(np.float32) * 2.0**octave
+        known = rounded(first, octave, kept)
+        assert np.array_equal(known.values[:, kept], np.rint(first / 2.0**octave)[:, kept])
+        data = mapcode.sealed(mapcode.encode(cells, known), header_of(*size))
+        got, base = mapcode.decode(data, header_of(*size))
+        assert same(got, cells) and np.array_equal(base.values, known.values)
+        assert not count or (base.octave, base.level) == (octave, known.level)
+        skipped = replace(cells, importance=np.full_like(cells.importance, SKIPPED))
+        nothing = rounded(first, octave, skipped.kept(*kept.shape))
+        spent = len(mapcode.encode(skipped, nothing)) - len(code_of(skipped, *size))
+        assert 0 <= spent <= 4 and not nothing.values.any()
+
+
+def test_a_base_leaves_what_its_level_says(astronaut):
+    """Variance of a rounding error, and no coefficient beyond half a step."""
+    coefficients = planning.Coefficients(io.load(astronaut), tables())
+    kept = np.ones((coefficients.rows, coefficients.columns), bool)
+    for count, octave in ((3, 0), (6, -2)):
+        known = rounded(coefficients.first(count), octave, kept)
+        left = coefficients.beyond(known)
+        first = left.first(7)
+        assert np.abs(first[:count]).max() <= 2.0**octave / 2 + 1e-5
+        assert np.array_equal(first[count:], coefficients.first(7)[count:])
+        assert left.tables.variance[:, :count].max() == pytest.approx(4.0**octave / 12, rel=0.02)
+        assert np.array_equal(left.tables.levels[:, count:], tables().levels[:, count:])
+        # of rows that hold more than a step a variance close to the level's is left
+        assert first[0].var() == pytest.approx(4.0**octave / 12, rel=0.15)
+
+
+def test_what_suits_depends_on_rate_and_snr():
+    assert suited(128, 10) == (3, 0) and suited(32, 20)[0] == 0 and suited(256, 10) == suited(300, 11)
+    for channels in (1, 20, 40, 100, 200, 256):
+        for snr_db in range(-30, 60, 5):
+            count, octave = suited(channels, snr_db)
+            assert (count in COUNTS and octave in OCTAVES) or count == 0
+
+
+@pytest.mark.parametrize("photograph", PHOTOGRAPHS[:3], ids=lambda path: path.stem)
+def test_a_base_is_worth_more_than_it_costs(photograph, monkeypatch):
+    """At as many channel uses, most where the SNR is low."""
+    image, coder = io.load(photograph), softcast.softcast()
+    quality = {}
+    for based in (True, False):
+        if not based:
+            monkeypatch.setattr(planning.base, "suited", lambda channels, snr_db: (0, 0))
+        for snr_db in (2.0, 10.0):
+            data, sent = coder.encode_adaptive(image, CHEAP, snr_db=snr_db)
+            got, _ = coder.decode_adaptive(data, *noisy(sent.symbols, snr_db), sent.header)
+            quality[based, snr_db] = psnr(image, got)
+    assert quality[True, 2.0] > quality[False, 2.0] + 0.8
+    assert quality[True, 10.0] > quality[False, 10.0] + 0.3
 
 
 def test_the_length_is_that_of_the_probabilities():
     cells = random_cells(400, 400, 16, 5, importances=1)
-    assert 8 * len(mapcode.encode(cells)) == pytest.approx(mapcode.bits(cells.profile, 16), abs=70)
+    assert 8 * len(code_of(cells, 400, 400)) == pytest.approx(mapcode.bits(cells.profile, 16), abs=70)
 
 
 def test_the_least_likely_map_comes_back():
@@ -70,27 +139,27 @@ def test_the_least_likely_map_comes_back():
         counts = mapcode.exponents()[cell].sum(axis=0)
         for row in range(1, cells.profile.shape[0]):
             cells.profile[row] = counts[cells.profile[row - 1]].argmin(axis=-1)
-        data = mapcode.sealed(mapcode.encode(cells), header_of(1600, 1600))
-        assert same(mapcode.decode(data, header_of(1600, 1600)), cells)
+        data = mapcode.sealed(code_of(cells, 1600, 1600), header_of(1600, 1600))
+        assert same(mapcode.decode(data, header_of(1600, 1600))[0], cells)
 
 
 def test_an_empty_map_is_nearly_free():
-    assert len(mapcode.encode(CellMap.empty(2000, 3000))) <= 2
+    assert len(code_of(CellMap.empty(2000, 3000), 2000, 3000)) <= 2
     one = CellMap.empty(2000, 3000, 16)
     one.importance[10:20, 10:30] = 3
-    assert len(mapcode.encode(one)) < 60
+    assert len(code_of(one, 2000, 3000)) < 60
 
 
 @pytest.mark.parametrize("change", ({"height": 65}, {"width": 79}, {"rate": 126}, {"snr_enc": 9}))
 def test_a_map_belongs_to_its_image(change):
-    data = mapcode.sealed(mapcode.encode(random_cells(64, 80, 16, 1)), header_of(64, 80))
+    data = mapcode.sealed(code_of(random_cells(64, 80, 16, 1), 64, 80), header_of(64, 80))
     with pytest.raises(BadInput, match="its CRC is wrong"):
         mapcode.decode(data, replace(header_of(64, 80), **change))
 
 
 def test_maps_that_lie_with_a_sound_crc_are_refused():
     header = header_of(320, 320)
-    code = mapcode.encode(random_cells(320, 320, 16, 1))
+    code = code_of(random_cells(320, 320, 16, 1), 320, 320)
     with pytest.raises(BadInput, match="goes on beyond"):
         mapcode.decode(mapcode.sealed(code + bytes([1] * 20), header), header)
     with pytest.raises(BadInput, match="ends before"):
@@ -193,7 +262,12 @@ def test_lost_symbols_thin_the_image(astronaut):
     lost[np.random.default_rng(1).permutation(len(lost))[: len(lost) // 20]] = np.inf
     some = psnr(image, coder.decode_adaptive(data, symbols, lost, sent.header)[0])
     nothing = coder.decode_adaptive(data, symbols, np.full_like(lost, np.inf), sent.header)[0]
-    assert whole > some > 20 and np.ptp(nothing.reshape(-1, 3), axis=0).max() == 0
+    # with nothing but the map there is still the base
+    known = mapcode.decode(data, sent.header)[1]
+    assert whole > some > psnr(image, nothing) > 15 and known.count
+    blank = mapcode.sealed(mapcode.encode(mapcode.decode(data, sent.header)[0], Base.none(32, 32)), sent.header)
+    nothing = coder.decode_adaptive(blank, symbols, np.full_like(lost, np.inf), sent.header)[0]
+    assert np.ptp(nothing.reshape(-1, 3), axis=0).max() == 0
 
 
 def test_importance_moves_quality_into_the_region(astronaut):

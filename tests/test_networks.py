@@ -14,7 +14,9 @@ torch = pytest.importorskip("torch")
 
 from gnuradio.semcom import schemes  # noqa: E402
 from gnuradio.semcom.errors import BadInput  # noqa: E402
+from gnuradio.semcom.jscc import mapcode  # noqa: E402
 from gnuradio.semcom.jscc.allocation import Allocation, tables  # noqa: E402
+from gnuradio.semcom.jscc.semcom import NO_BASE  # noqa: E402
 from gnuradio.semcom.jscc.softcast import softcast  # noqa: E402
 from gnuradio.semcom.jscc.symbols import scale_value  # noqa: E402
 from gnuradio.semcom.train.channels import Conditions, Fading, normalised  # noqa: E402
@@ -48,11 +50,14 @@ def perturbed(net: torch.nn.Module) -> torch.nn.Module:
     return net
 
 
-def semcom_inputs(net: Semcom, x: torch.Tensor, snr_db: float = 10.0, channels: int = 128, weight: float = 1.0):
-    """What both ends tell their networks: conditions, importance, profiles, amplitudes."""
+def semcom_inputs(
+    net: Semcom, x: torch.Tensor, snr_db: float = 10.0, channels: int = 128, weight: float = 1.0, based: int = 3
+):
+    """What both ends tell their networks: conditions, importance, profiles, amplitudes, base and what it leaves."""
     snr, count = torch.full((len(x),), snr_db), torch.full((len(x),), float(channels))
     weights = torch.full((len(x), 1, x.shape[2] // 16, x.shape[3] // 16), weight)
-    return ours.condition(snr, count), weights, *net.plan(x, snr, count, weights)
+    base = net.base(x, torch.full((len(x),), based), torch.full((len(x),), 0.5))
+    return ours.condition(snr, count), weights, *net.plan(x, snr, count, weights, based=base), *base
 
 
 @pytest.mark.parametrize("scheme", NETWORKS)
@@ -208,8 +213,13 @@ def test_semcom_starts_where_softcast_ends(astronaut, snr_db):
     heard = symbols + noise.view(np.complex64)
     received, cells = softcast().decode_adaptive(data, heard, np.full(len(heard), n0, np.float32), sent.header)
 
+    known = mapcode.decode(data, sent.header)[1]
+    assert known.count > 0
     profile, level = cells.patches(256, 256, tables().profiles)
-    allocation = Allocation(tables(), profile, level, 2 * len(symbols), sent.header.snr_enc)
+    allocation = Allocation(tables().based(known), profile, level, 2 * len(symbols), sent.header.snr_enc)
+    base, left = torch.zeros(1, 6, 16, 16), torch.full((1, 6, 1, 1), NO_BASE)
+    base[0, : known.count] = torch.from_numpy(known.coefficients().T.reshape(known.values.shape).copy())
+    left[0, : known.count] = 2.0 ** (known.level / 16)
     here = torch.from_numpy(allocation.scatter(np.ones(allocation.size, np.float32)))[None] > 0
     y = torch.from_numpy(allocation.scatter(heard.view(np.float32)))[None]
     with torch.no_grad():
@@ -223,6 +233,8 @@ def test_semcom_starts_where_softcast_ends(astronaut, snr_db):
                 torch.ones(1, 1, 16, 16),
                 torch.from_numpy(profile.astype(np.int64))[None],
                 torch.from_numpy(allocation.amplitude_grid())[None],
+                base,
+                left,
             )
             .clamp(0, 1)
         )
@@ -281,11 +293,14 @@ def test_semcom_is_told_conditions_and_importance():
         assert seen["noise"][sent].unique().tolist() == pytest.approx([0.1])
         told = semcom_inputs(net, x)
         even = net.encode(x, *told)
-        assert torch.allclose(even, net.analysis(x - net.mean) * told[-1], atol=1e-5)
+        rest = net.analysis(x - net.mean)
+        rest[:, :6] -= told[4]
+        assert torch.allclose(even, rest * told[3], atol=0.02)
         perturbed(net)
         even = net.encode(x, *told)
         others = semcom_inputs(net, x, 0.0), semcom_inputs(net, x, 10.0, 64), semcom_inputs(net, x, weight=0.25)
-        for number, other in ((0, others[0][0]), (0, others[1][0]), (1, others[2][1])):
+        without = semcom_inputs(net, x, based=0)
+        for number, other in ((0, others[0][0]), (0, others[1][0]), (1, others[2][1]), (5, without[5])):
             change = net.encode(x, *told[:number], other, *told[number + 1 :]) - even
             assert change.abs().max() > 1e-4
 
@@ -308,7 +323,7 @@ def test_semcom_lost_symbols_have_no_influence(noise_of_lost):
 
 
 def test_semcom_survives_fragments_lost():
-    """Each fragment lost costs a little of everything, and all of them leave the mean grey."""
+    """Each fragment lost costs a little of everything; all of them leave the base, or without one the mean grey."""
     net = Semcom()
     x = torch.nn.functional.interpolate(torch.rand(4, 3, 4, 4), size=(64, 64), mode="bicubic").clamp(0, 1)
     snr = torch.full((4,), 13.0)
@@ -317,8 +332,10 @@ def test_semcom_survives_fragments_lost():
             float((net.link(x, snr, fading=fading) - x).square().mean())
             for fading in (Fading(), Fading(erasures=1.0, lost=0.5), Fading(erasures=1.0, lost=1e9))
         )
-    assert whole < some < none
-    assert none == pytest.approx(float((x - net.mean).square().mean()), rel=1e-4)
+        nothing = net.link(x, snr, fading=Fading(erasures=1.0, lost=1e9), count=torch.zeros(4))
+    grey = float((x - net.mean).square().mean())
+    assert whole < some < none < 0.7 * grey
+    assert float((nothing - x).square().mean()) == pytest.approx(grey, rel=1e-4)
 
 
 def test_complexity_against_counting_by_hand():
@@ -345,7 +362,8 @@ def test_complexity_against_counting_by_hand():
     assert counted.encoder_parameters + counted.decoder_parameters == counted.parameters
 
     counted = complexity(Semcom(), 64, 64)
-    shared = sum(w.numel() for w in Semcom().amplitude.parameters())  # both ends compute the amplitudes
+    # both ends compute the amplitudes, and what the analysis makes of a base
+    shared = sum(w.numel() for w in (*Semcom().amplitude.parameters(), Semcom().analysis.weight))
     assert counted.encoder_parameters + counted.decoder_parameters == counted.parameters + shared
 
 
@@ -364,8 +382,8 @@ def test_semcom_exports_what_it_computes(tmp_path):
     rounded = load_network(tmp_path / "last.pt")
     for height, width in ((64, 96), (32, 16)):
         x = torch.rand(1, 3, height, width)
-        told, weight, profile, amplitude = semcom_inputs(rounded, x, weight=0.5)
-        shared = {"importance": weight, "profile": profile, "amplitude": amplitude}
+        told, weight, profile, amplitude, base, left = semcom_inputs(rounded, x, weight=0.5)
+        shared = {"importance": weight, "profile": profile, "amplitude": amplitude, "base": base, "left": left}
         feeds = {"x": x, "told": told} | shared
         session = onnxruntime.InferenceSession(encoder)
         (y,) = session.run(None, {name: value.numpy() for name, value in feeds.items()})

@@ -12,8 +12,9 @@ import random
 import numpy as np
 from gnuradio.semcom.burst import ImageHeader
 from gnuradio.semcom.errors import BadInput
-from gnuradio.semcom.jscc import mapcode, symbol_count
+from gnuradio.semcom.jscc import base, mapcode, symbol_count
 from gnuradio.semcom.jscc.allocation import CELLS, SKIPPED, Allocation, CellMap, cell_grid, tables
+from gnuradio.semcom.jscc.coder import grid
 from gnuradio.semcom.jscc.softcast import softcast
 
 from .common import allocating, odd_floats, require
@@ -42,7 +43,12 @@ class Maps:
         importance = rng.integers(0, self.rng.choice([1, 2, SKIPPED + 1]), shape).astype(np.uint8)
         rate = self.rng.choice([0, 1, 30, 127, 255])
         header = ImageHeader(*size, "softcast", rate, 32768, self.rng.randrange(-128, 128))
-        return mapcode.sealed(mapcode.encode(CellMap(cell, profile, importance)), header), header
+        cells = CellMap(cell, profile, importance)
+        kept = cells.kept(*grid(*size))
+        octave, most = self.rng.choice(base.OCTAVES), self.rng.choice([0, 3, base.LIMIT])
+        first = rng.integers(-most, most + 1, (self.rng.choice(base.COUNTS), *kept.shape)) * 2.0**octave
+        known = base.rounded(first.astype(np.float32), octave, kept)
+        return mapcode.sealed(mapcode.encode(cells, known), header), header
 
     def step(self) -> bool:
         """One map; whether it was read."""
@@ -66,25 +72,26 @@ class Maps:
         if rng.random() < 0.05:
             data = data[: rng.randrange(4)]
         try:
-            cells, spent = allocating(mapcode.decode, data, header)
+            (cells, known), spent = allocating(mapcode.decode, data, header)
         except BadInput as error:
             require("\n" not in str(error) and len(str(error)) < 300, f"no sentence: {error}")
             return False
         self.spent = max(self.spent, spent)
-        self._use(cells, data, header)
+        self._use(cells, known, data, header)
         return True
 
-    def _use(self, cells: CellMap, data: bytes, header: ImageHeader) -> None:
-        again = mapcode.decode(mapcode.sealed(mapcode.encode(cells), header), header)
+    def _use(self, cells: CellMap, known: base.Base, data: bytes, header: ImageHeader) -> None:
+        again, same = mapcode.decode(mapcode.sealed(mapcode.encode(cells, known), header), header)
         require(
             again.cell == cells.cell
             and np.array_equal(again.profile, cells.profile)
-            and np.array_equal(again.importance, cells.importance),
+            and np.array_equal(again.importance, cells.importance)
+            and np.array_equal(same.values, known.values),
             "a map that was read is another one when it is sent again",
         )
         profile, importance = cells.patches(header.height, header.width, tables().profiles)
         size = 2 * symbol_count(header)
-        allocation = Allocation(tables(), profile, importance, size, header.snr_enc)
+        allocation = Allocation(tables().based(known), profile, importance, size, header.snr_enc)
         require(0 <= allocation.sent <= size, "more coefficients are allocated than are sent")
         require(bool(np.isfinite(allocation.amplitude).all()), "an amplitude is no number")
         if profile.size > MAX_PATCHES_DRAWN:

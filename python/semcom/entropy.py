@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -106,6 +106,22 @@ class Contexts:
             self.zeros[context] = (self.zeros[context] + 1) >> 1
 
 
+class Table:
+    """Probabilities that stay as they are, prepared once.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        In proportion to the probabilities, each at least 1.
+    """
+
+    def __init__(self, counts: Sequence[int]):
+        total = sum(counts)
+        self.probabilities = np.array([count / total for count in counts])
+        self.bits = (-np.log2(self.probabilities)).tolist()
+        self.model = _constriction().model.Categorical(self.probabilities, perfect=False)
+
+
 class Meter:
     """Adds up the ideal length, -log2 of each probability, and sends nothing."""
 
@@ -170,6 +186,24 @@ class Meter:
         self.bits -= math.log2(probabilities[value])
         return value
 
+    def drawn(self, value: int, table: Table) -> int:
+        """An index into a table.
+
+        Parameters
+        ----------
+        value : int
+            The index.
+        table : Table
+            Of how likely each is.
+
+        Returns
+        -------
+        int
+            The index.
+        """
+        self.bits += table.bits[value]
+        return value
+
 
 class Encoder:
     """Symbols -> bytes; ``bits`` is their ideal length."""
@@ -200,6 +234,11 @@ class Encoder:
         """As of :class:`Meter`."""
         self._coder.encode(int(value), self._stream.model.Categorical(probabilities, perfect=False))
         return self._meter.categorical(value, probabilities)
+
+    def drawn(self, value: int, table: Table) -> int:
+        """As of :class:`Meter`."""
+        self._coder.encode(value, table.model)
+        return self._meter.drawn(value, table)
 
     def finish(self, sound: Callable[[bytes], bool] | None = None) -> bytes:
         """The bytes, without those at the end that the decoder can do without.
@@ -288,3 +327,7 @@ class Decoder:
         """As of :class:`Meter`."""
         found = self._decode(self._stream.model.Categorical(probabilities, perfect=False))
         return self._meter.categorical(found, probabilities)
+
+    def drawn(self, value: None, table: Table) -> int:
+        """As of :class:`Meter`."""
+        return self._meter.drawn(self._decode(table.model), table)

@@ -21,6 +21,7 @@ import numpy as np
 
 from ..errors import BadInput
 from ..zoo import weights
+from .base import Base
 from .coder import SOURCE_VALUES, STRIDE, grid
 
 COEFFICIENTS = 512  # of a patch, at most
@@ -59,10 +60,23 @@ class Tables:
         """Rows of ``levels``."""
         return len(self.levels)
 
+    def based(self, base: Base) -> Tables:
+        """What both ends know of an image that has a base: of what it leaves."""
+        if not base.count:
+            return self
+        return _based(self, base.count, base.level)
+
     @cached_property
     def variance(self) -> np.ndarray:
         """float32 [profiles, 512], of pixel values in [0, 1]."""
         return np.exp2(self.levels / STEPS).astype(np.float32)
+
+
+@lru_cache(maxsize=32)
+def _based(known: Tables, count: int, level: int) -> Tables:
+    levels = known.levels.copy()
+    levels[:, :count] = np.minimum(levels[:, :count], level)
+    return Tables(known.mean, known.basis, levels)
 
 
 @lru_cache(maxsize=1)
@@ -98,6 +112,10 @@ class CellMap:
         """Profile 0 and importance 0 everywhere, for an image of a size in pixels."""
         shape = cell_grid(height, width, cell)
         return cls(cell, np.zeros(shape, np.uint8), np.zeros(shape, np.uint8))
+
+    def kept(self, rows: int, columns: int) -> np.ndarray:
+        """Bool [rows, columns]: the patches of which something may be sent."""
+        return spread(self.importance, self.cell)[:rows, :columns] < SKIPPED
 
     def patches(self, height: int, width: int, profiles: int) -> tuple[np.ndarray, np.ndarray]:
         """Profile and importance of every patch of an image.

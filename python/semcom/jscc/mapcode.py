@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cell map in few bytes: each profile given those of four neighbours, by the range coder.
+"""The cell map and the base in few bytes: each profile given those of four neighbours, by the range coder.
 
 ::
 
     CRC-16 | range coder: version (2 bits), side of a cell, whether there are profiles, whether there are importances,
-             profiles in raster order, importances in raster order
+             profiles in raster order, importances in raster order, base
 
 The probability of a profile is log-linear in its neighbours, p(c | W, N, NW, NE) ~ 2^(a_Wc + b_Nc + c_NWc + d_NEc),
 with integer exponents of 1/16 octave that were fitted to maps of photographs (``tools/map_contexts.py``), so that every
@@ -26,7 +26,9 @@ import numpy as np
 from ..burst import ImageHeader
 from ..entropy import Contexts, Decoder, Encoder
 from ..errors import BadInput
+from . import base
 from .allocation import CELLS, SKIPPED, STEPS, CellMap, cell_grid
+from .coder import grid
 
 VERSION = 0
 CRC_BYTES = 2
@@ -105,13 +107,15 @@ def _exponent_of(profile: np.ndarray, cell: int) -> np.ndarray:
     return sum(table[known] for table, known in zip(exponents()[cell], neighbours(profile), strict=True))
 
 
-def encode(cells: CellMap) -> bytes:
-    """A map as bytes, without the CRC that :func:`sealed` puts in front.
+def encode(cells: CellMap, known: base.Base) -> bytes:
+    """Map and base as bytes, without the CRC that :func:`sealed` puts in front.
 
     Parameters
     ----------
     cells : CellMap
         Of an image.
+    known : Base
+        Of the image.
 
     Returns
     -------
@@ -120,6 +124,8 @@ def encode(cells: CellMap) -> bytes:
     """
     coder = Encoder()
     _scan(coder, cells.profile.shape, cells)
+    patches = known.values.shape[1:]
+    base.scan(coder, patches, cells.kept(*patches), known)
     code = coder.finish()
     # a decoder takes what is much shorter than its probabilities for damaged; a run of profile 0 ends in zeros, which
     # are cut off
@@ -144,8 +150,8 @@ def sealed(code: bytes, header: ImageHeader) -> bytes:
     return _crc(code, header) + code
 
 
-def decode(data: bytes, header: ImageHeader) -> CellMap:
-    """The map of an image.
+def decode(data: bytes, header: ImageHeader) -> tuple[CellMap, base.Base]:
+    """Map and base of an image.
 
     Parameters
     ----------
@@ -156,8 +162,8 @@ def decode(data: bytes, header: ImageHeader) -> CellMap:
 
     Returns
     -------
-    CellMap
-        As it was encoded.
+    CellMap, Base
+        As they were encoded.
 
     Raises
     ------
@@ -171,8 +177,10 @@ def decode(data: bytes, header: ImageHeader) -> CellMap:
         )
     coder = Decoder(code)
     cells = _scan(coder, (header.height, header.width), None)
+    patches = grid(header.height, header.width)
+    known = base.scan(coder, patches, cells.kept(*patches), None)
     coder.finish()
-    return cells
+    return cells, known
 
 
 def _crc(code: bytes, header: ImageHeader) -> bytes:

@@ -13,13 +13,15 @@ levels anew.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..entropy import Meter
 from ..errors import BadInput
-from . import mapcode
+from . import base, mapcode
 from .allocation import (
     BAND,
     CELLS,
@@ -64,8 +66,10 @@ class Plan:
     ----------
     cells : CellMap or None
         None for the fixed allocation, which needs no map.
+    base : Base or None
+        None for the fixed allocation.
     code : bytes
-        Of the map, by :func:`.mapcode.encode`.
+        Of map and base, by :func:`.mapcode.encode`.
     channels : int
         Real values that are sent, on average over the patches.
     error : float
@@ -73,6 +77,7 @@ class Plan:
     """
 
     cells: CellMap | None
+    base: base.Base | None
     code: bytes
     channels: int
     error: float
@@ -97,11 +102,37 @@ class Coefficients:
         self._basis = tables.basis.astype(np.float32)
         self._flat = np.tile(tables.mean, STRIDE * STRIDE)
         self._held: dict[int, np.ndarray] = {}
+        self._known: np.ndarray | None = None
 
     @property
     def patches(self) -> int:
         """How many."""
         return self.rows * self.columns
+
+    def first(self, count: int) -> np.ndarray:
+        """float32 [count, rows, columns]: the first coefficients of each patch."""
+        pieces = [values[:, :count] for _, values in self.bands()]
+        return np.concatenate(pieces).T.reshape(count, self.rows, self.columns)
+
+    def beyond(self, known: base.Base) -> Coefficients:
+        """The same without what a base tells of them.
+
+        Parameters
+        ----------
+        known : Base
+            Of the image.
+
+        Returns
+        -------
+        Coefficients
+            With the variances of what is left.
+        """
+        if not known.count:
+            return self
+        left = object.__new__(Coefficients)
+        left.__dict__.update(self.__dict__)
+        left.tables, left._known, left._held = self.tables.based(known), known.coefficients(), {}
+        return left
 
     def bands(self) -> Iterator[tuple[slice, np.ndarray]]:
         """The image in pieces of ``BAND`` patches.
@@ -116,6 +147,8 @@ class Coefficients:
             known = self._held.get(first)
             if known is None:
                 known = (self._pixels(piece) / np.float32(255) - self._flat) @ self._basis
+                if self._known is not None:
+                    known[:, : self._known.shape[1]] -= self._known[piece]
                 if self.patches <= _HELD:
                     self._held[first] = known
             yield piece, known
@@ -208,20 +241,23 @@ def plan(
     BadInput
         No map fits, and without one nothing can be sent.
     """
-    search = _Search(image, uses, snr_db, cost, importance)
+    count, octave = base.suited(2 * uses // image.patches, snr_db)
+    known = base.rounded(image.first(count), octave, importance < SKIPPED)
+    search = _Search(image.beyond(known), uses, snr_db, cost, importance, known)
     maps = [CellMap(CELLS[-1], np.zeros(search.shape(CELLS[-1]), np.uint8), search.importance_of(CELLS[-1]))]
     maps += search.maps()
     plans = [made for made in map(search.priced, maps) if made is not None]
     search.judge(plans)
-    candidates = [Plan(made.cells, made.code, made.channels, made.error) for made in plans]
+    candidates = [Plan(made.cells, known, b"", made.channels, made.error) for made in plans]
     if np.isfinite(fixed_error):
-        candidates.append(Plan(None, b"", 0, fixed_error))
+        candidates.append(Plan(None, None, b"", 0, fixed_error))
     if not candidates:
         raise BadInput(
             f"{uses} channel uses are too few for a {image.width}x{image.height} image with a map of what matters; "
             "raise the rate"
         )
-    return min(candidates, key=lambda each: each.error)
+    best = min(candidates, key=lambda each: each.error)
+    return best if best.cells is None else search.coded(best)
 
 
 @dataclass(eq=False)
@@ -229,7 +265,6 @@ class _Priced:
     """A map, what it leaves for symbols, and the error to be expected."""
 
     cells: CellMap
-    code: bytes
     channels: int
     profile: np.ndarray
     level: np.ndarray
@@ -312,8 +347,19 @@ class _Law:
 class _Search:
     """One image on its way to a map."""
 
-    def __init__(self, image: Coefficients, uses: int, snr_db: float, cost: MapCost, importance: np.ndarray):
-        self._image, self._uses, self._cost = image, uses, cost
+    def __init__(
+        self,
+        image: Coefficients,
+        uses: int,
+        snr_db: float,
+        cost: MapCost,
+        importance: np.ndarray,
+        known: base.Base,
+    ):
+        self._image, self._uses, self._cost, self._base = image, uses, cost, known
+        meter = Meter()
+        base.scan(meter, (image.rows, image.columns), importance < SKIPPED, known)
+        self._base_bits = meter.bits
         self._noise = 10 ** (-snr_db / 10)
         self._importance = importance
 
@@ -335,7 +381,7 @@ class _Search:
             cells = np.zeros(self.shape(cell), np.uint8)
             for iteration in range(iterations):
                 spent = mapcode.bits(cells, cell) if iteration else 0.0
-                channels = self._channels(self._cost.uses(int(spent / 8) + mapcode.CRC_BYTES))
+                channels = self._channels(self._cost.uses(int((spent + self._base_bits) / 8) + mapcode.CRC_BYTES))
                 if channels < 1:
                     return
                 law = _Law(image.tables, self._kinds(profile, level_of_patch), self._size(channels), self._noise)
@@ -350,11 +396,26 @@ class _Search:
         """What a map leaves for symbols; None where that is nothing."""
         image = self._image
         profile, level = cells.patches(image.height, image.width, image.tables.profiles)
-        code = mapcode.encode(cells)
-        channels = self._channels(self._cost.uses(len(code) + mapcode.CRC_BYTES))
-        # no more than there is to send
-        channels = min(channels, -(-COEFFICIENTS * int((level < SKIPPED).sum()) // image.patches))
-        return _Priced(cells, code, channels, profile, level) if channels >= 1 else None
+        size = len(mapcode.encode(cells, base.Base.none(image.rows, image.columns))) + math.ceil(self._base_bits / 8)
+        channels = self._filled(self._channels(self._cost.uses(size + mapcode.CRC_BYTES)), level)
+        return _Priced(cells, channels, profile, level) if channels >= 1 else None
+
+    def _filled(self, channels: int, level: np.ndarray) -> int:
+        """No more than there is to send."""
+        return min(channels, -(-COEFFICIENTS * int((level < SKIPPED).sum()) // self._image.patches))
+
+    def coded(self, chosen: Plan) -> Plan:
+        """With its code, and what that leaves for symbols."""
+        image = self._image
+        code = mapcode.encode(chosen.cells, self._base)
+        level = chosen.cells.patches(image.height, image.width, image.tables.profiles)[1]
+        channels = self._filled(self._channels(self._cost.uses(len(code) + mapcode.CRC_BYTES)), level)
+        if channels < 1:
+            raise BadInput(
+                f"{self._uses} channel uses are too few for a {image.width}x{image.height} image with a map of what "
+                "matters; raise the rate"
+            )
+        return replace(chosen, code=code, channels=channels)
 
     def judge(self, plans: list[_Priced]) -> None:
         """Find the error of each."""

@@ -12,7 +12,8 @@ from ..burst import ImageHeader, snr_field
 from ..errors import BadInput
 from ..zoo import weights
 from . import mapcode
-from .allocation import SKIPPED, Allocation, CellMap, tables
+from .allocation import SKIPPED, STEPS, Allocation, CellMap, tables
+from .base import MOST, Base
 from .coder import (
     MAX_PIXELS_OF_NETWORK,
     SOURCE_VALUES,
@@ -20,6 +21,7 @@ from .coder import (
     check_importance,
     check_source,
     check_symbols,
+    grid,
     refuse_importance,
     symbol_count,
     to_bytes,
@@ -34,6 +36,7 @@ SNR_RANGE = (-2, 20)  # dB, what the networks were trained over
 MIN_IMPORTANCE = 2.0 ** (1 - SKIPPED)
 MIN_NOISE = 10 ** (-SNR_RANGE[1] / 10)
 LOST = 1e9  # stands for an infinite noise variance inside the network
+NO_BASE = 1e9  # and for the variance that a base leaves where there is none
 
 
 class Semcom:
@@ -67,17 +70,24 @@ class Semcom:
         self.weights = files | {klt.file: klt.sha256}
         self.weights_id = weights.identifier(files.values())
 
-    def _shared(self, header: ImageHeader, cells: CellMap) -> tuple[Allocation, dict[str, np.ndarray]]:
+    def _shared(self, header: ImageHeader, cells: CellMap, base: Base) -> tuple[Allocation, dict[str, np.ndarray]]:
         """The allocation, and what both ends tell their networks of the transmission."""
         profile, level = cells.patches(header.height, header.width, self._tables.profiles)
         snr = min(max(header.snr_enc, SNR_RANGE[0]), SNR_RANGE[1])
-        allocation = Allocation(self._tables, profile, level, 2 * symbol_count(header), snr)
+        left = self._tables.based(base)
+        allocation = Allocation(left, profile, level, 2 * symbol_count(header), snr)
+        known = np.zeros((1, MOST, *profile.shape), np.float32)
+        known[0, : base.count] = base.coefficients().T.reshape(base.values.shape)
+        variance = np.full((1, MOST, 1, 1), NO_BASE, np.float32)
+        variance[0, : base.count] = 2.0 ** (base.level / STEPS)
         weight = np.maximum(0.5 ** level.astype(np.float32), np.float32(MIN_IMPORTANCE))
         return allocation, {
             "told": np.array([[snr / 10 - 1, math.log2(header.channels) - 7]], np.float32),
             "importance": weight[None, None],
             "profile": profile[None].astype(np.int64),
             "amplitude": allocation.amplitude_grid()[None],
+            "base": known,
+            "left": variance,
         }
 
     def _channels(self, rate: float | None) -> int:
@@ -90,8 +100,8 @@ class Semcom:
             )
         return channels
 
-    def _encoded(self, image: np.ndarray, header: ImageHeader, cells: CellMap) -> ImageSymbols:
-        allocation, told = self._shared(header, cells)
+    def _encoded(self, image: np.ndarray, header: ImageHeader, cells: CellMap, base: Base) -> ImageSymbols:
+        allocation, told = self._shared(header, cells, base)
         (latent,) = self._encoder.run(None, {"x": planes(image)} | told)
         symbols, scale = power_normalised(allocation.gather(latent[0]))
         return ImageSymbols(symbols, replace(header, scale=scale))
@@ -109,11 +119,12 @@ class Semcom:
         Any rate from 1/48 to 1/6; SNRs beyond -2..20 dB count as the nearest.
         """
         check_source(image, self.name, self.max_pixels)
+        check_importance(importance, image)
         refuse_importance(f"{self.name} without a map", importance)
         height, width = image.shape[:2]
         channels = self._channels(rate)
         header = ImageHeader(height, width, self.name, channels - 1, 0, snr_field(snr_db), self.weights_id)
-        return self._encoded(image, header, CellMap.empty(height, width))
+        return self._encoded(image, header, CellMap.empty(height, width), Base.none(*grid(height, width)))
 
     def encode_adaptive(
         self,
@@ -133,31 +144,34 @@ class Semcom:
         levels = importance_levels(importance, coefficients.rows, coefficients.columns)
         made = plan(coefficients, (coefficients.patches * channels + 1) // 2, snr_enc, cost, levels, math.inf)
         header = ImageHeader(height, width, self.name, made.channels - 1, 0, snr_enc, self.weights_id)
-        sent = self._encoded(image, header, made.cells)
+        sent = self._encoded(image, header, made.cells, made.base)
         return mapcode.sealed(made.code, sent.header), sent
 
     def decode(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
         """See :class:`~.coder.Coder`; of what was sent without a map."""
-        return self._decoded(symbols, noise_var, header, CellMap.empty(header.height, header.width))
+        size = header.height, header.width
+        return self._decoded(symbols, noise_var, header, CellMap.empty(*size), Base.none(*grid(*size)))
 
     def decode_adaptive(
         self, data: bytes, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader
     ) -> tuple[np.ndarray, CellMap]:
         """See :meth:`.softcast.SoftCast.decode_adaptive`."""
         check_symbols(symbols, noise_var, header)
-        cells = mapcode.decode(data, header)
-        return self._decoded(symbols, noise_var, header, cells), cells
+        cells, base = mapcode.decode(data, header)
+        return self._decoded(symbols, noise_var, header, cells, base), cells
 
-    def _decoded(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader, cells: CellMap) -> np.ndarray:
+    def _decoded(
+        self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader, cells: CellMap, base: Base
+    ) -> np.ndarray:
         check_symbols(symbols, noise_var, header)
-        (x,) = self._decoder.run(None, self._decoder_inputs(symbols, noise_var, header, cells))
+        (x,) = self._decoder.run(None, self._decoder_inputs(symbols, noise_var, header, cells, base))
         return to_bytes(x[0].transpose(1, 2, 0), header)
 
     def _decoder_inputs(
-        self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader, cells: CellMap
+        self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader, cells: CellMap, base: Base
     ) -> dict[str, np.ndarray]:
         """What the decoder network is fed: complex64 [n], float32 [n] noise variance, inf where lost."""
-        allocation, told = self._shared(header, cells)
+        allocation, told = self._shared(header, cells, base)
         here = np.isfinite(noise_var)
         # quieter than any noise it was trained with means nothing to the network
         heard = np.where(here, np.maximum(noise_var, MIN_NOISE), LOST).astype(np.float32)

@@ -209,7 +209,7 @@ class SoftCast:
         snr_db: float = 10.0,
         importance: np.ndarray | None = None,
     ) -> tuple[bytes, ImageSymbols]:
-        """An image as a map and symbols, together no more channel uses than :meth:`encode` takes.
+        """An image as a map with a base, and symbols, together no more channel uses than :meth:`encode` takes.
 
         Parameters
         ----------
@@ -249,9 +249,10 @@ class SoftCast:
             return b"", self.encode(image, rate=rate, snr_db=snr_db)
         header = ImageHeader(height, width, self.name, made.channels - 1, 0, snr_enc, self.weights_id)
         profile, importances = made.cells.patches(height, width, self._tables.profiles)
-        allocation = Allocation(self._tables, profile, importances, 2 * symbol_count(header), snr_enc)
+        left = coefficients.beyond(made.base)
+        allocation = Allocation(left.tables, profile, importances, 2 * symbol_count(header), snr_enc)
         latent = np.zeros(allocation.size, np.float32)
-        sent = zip(allocation.bands(), coefficients.bands(), strict=True)
+        sent = zip(allocation.bands(), left.bands(), strict=True)
         for (patches, where, mask), (_, values) in sent:
             latent[where] = values[mask] * allocation.amplitude_of(patches, mask)
         symbols, scale = power_normalised(latent)
@@ -298,9 +299,10 @@ class SoftCast:
             A map that is damaged or of another image, or symbols that are not all that the header speaks of.
         """
         check_symbols(symbols, noise_var, header)
-        cells = mapcode.decode(data, header)
+        cells, base = mapcode.decode(data, header)
         profile, importance = cells.patches(header.height, header.width, self._tables.profiles)
-        allocation = Allocation(self._tables, profile, importance, 2 * len(symbols), header.snr_enc)
+        allocation = Allocation(self._tables.based(base), profile, importance, 2 * len(symbols), header.snr_enc)
+        known = base.coefficients()
         values, scale = reals(symbols), scale_value(header.scale)
         image = np.empty((header.height, header.width, 3), np.uint8)
         columns = allocation.columns
@@ -321,6 +323,7 @@ class SoftCast:
             )
             latent = np.zeros(mask.shape, np.float32)
             latent[mask] = values[where] * weight
+            latent[:, : base.count] += known[patches]
             pixels = latent @ self._basis.T
             top = patches.start // columns
             rows = image[top * STRIDE : (top + band) * STRIDE]

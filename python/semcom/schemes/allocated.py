@@ -25,13 +25,13 @@ MAX_LOSS = 0.001  # of maps: without its map an image is lost, however well the 
 # How far the SNR may be below what the encoder reckons with, dB, against that SNR. A joint coder is expected to degrade
 # gently, which costs few channel uses where the SNR is high; where it is low, such a margin would cost more than a map
 # is worth.
-_MARGIN_LOW, _MARGIN_HIGH = (4.0, 2.4), (10.0, 9.0)
+_MARGINS = ((4.0, 2.2), (7.0, 4.5), (10.0, 9.0))
 
 
 @lru_cache(maxsize=256)
 def _mcs(snr_db: float, channel: str, k_factor_db: float) -> Mcs:
     """The fastest MCS that survives with that margin, and the fading if the link fades; at least the most robust."""
-    margin = float(np.interp(snr_db, *zip(_MARGIN_LOW, _MARGIN_HIGH, strict=True)))
+    margin = float(np.interp(snr_db, *zip(*_MARGINS, strict=True)))
     depth = bursts(channel)
     best = ADAPTIVE[0]
     for mcs in ADAPTIVE:

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from ...jscc.allocation import COEFFICIENTS, tables
-from ...jscc.semcom import LOST, MIN_IMPORTANCE, SNR_RANGE
+from ...jscc.base import MOST as BASE
+from ...jscc.semcom import LOST, MIN_IMPORTANCE, NO_BASE, SNR_RANGE
 from ...zoo import weights
 from ..channels import AWGN, Conditions, Fading, normalised
 from ..network import Network
@@ -19,6 +20,8 @@ USUAL = 128  # coefficients of a patch, on average: k/n = 1/12 but for the map
 ROUNDS = 2  # of choosing profiles, and the floor that they are chosen at
 TOGETHER = (0.4, 0.3, 0.2, 0.1)  # how often the images of a batch share an allocation by 1, 2, ... of its divisors
 NO_MAP, LARGE_CELLS = 0.06, 0.14  # shares of training images
+BASES = ((0, 0.12), (1, 0.13), (3, 0.5), (6, 0.25))  # how many have one, and for what share of the training images
+STEPS = (-2, 1)  # of a base, octaves
 
 
 def condition(snr_db: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
@@ -243,6 +246,7 @@ class Semcom(Network):
         self.register_buffer("variance", self.profiles[0].view(1, KEPT, 1, 1).clone(), persistent=False)
         klt = torch.from_numpy(known.basis).float().T.reshape(KEPT, PATCH, PATCH, 3).permute(0, 3, 1, 2).contiguous()
         self.register_buffer("klt", klt, persistent=False)
+        self.register_buffer("of_base", None, persistent=False)  # known once nothing is learned any more
         self.analysis = PatchAnalysis(3, KEPT, PATCH)
         self.synthesis = PatchSynthesis(KEPT, 3, PATCH)
         # common knowledge: both ends compute it from the SNR and rate that the header tells
@@ -290,6 +294,7 @@ class Semcom(Network):
         weight: torch.Tensor,
         side: torch.Tensor | None = None,
         groups: int | None = None,
+        based: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Map and allocation, as :mod:`semcom.jscc.allocation` has them but without the cost of the map.
 
@@ -307,6 +312,8 @@ class Semcom(Network):
             Of the cells of the map: 1 or 2 patches, 0 for no map; 1 if left out.
         groups : int, optional
             Images of a batch share an allocation by groups, as parts of one large image; each has its own if left out.
+        based : (torch.Tensor, torch.Tensor), optional
+            What :meth:`base` gave.
 
         Returns
         -------
@@ -316,7 +323,13 @@ class Semcom(Network):
             0 where nothing is sent.
         """
         size, groups = len(x), groups or len(x)
-        energy = nn.functional.conv2d(x - self.mean, self.klt, stride=PATCH).square()
+        coefficients = nn.functional.conv2d(x - self.mean, self.klt, stride=PATCH)
+        profiles = self.profiles.expand(size, -1, -1)
+        if based is not None:
+            coefficients[:, :BASE] -= based[0]
+            least = torch.minimum(profiles[..., :BASE], based[1].view(size, 1, -1))
+            profiles = torch.cat([least, profiles[..., BASE:]], dim=2)
+        energy = coefficients.square()
         rows, columns = energy.shape[2:]
         first = slice(None, None, size // groups)
         count = (channels[first] * rows * columns * (size // groups)).round().long()[:, None]
@@ -326,7 +339,7 @@ class Semcom(Network):
         places = torch.linspace(0, 1, energy[0].numel(), dtype=torch.float64, device=x.device)
         order = 1 - 1e-6 * places.view(1, rows, columns, KEPT).permute(0, 3, 1, 2)
         for _ in range(ROUNDS):
-            floored = torch.maximum(self.profiles, floor)
+            floored = torch.maximum(profiles, floor)
             cost = floored.reciprocal() @ energy.flatten(2) + floored.log().sum(dim=2, keepdim=True)
             cost = cost.view(size, -1, rows, columns)
             if side is not None:
@@ -336,7 +349,7 @@ class Semcom(Network):
             profile = cost[:, 1:].argmin(dim=1) + 1
             if side is not None:
                 profile = torch.where(side.view(-1, 1, 1) == 0, 0, profile)
-            variance = self.profiles[profile].permute(0, 3, 1, 2)
+            variance = self._variance_of(profile, based)
             rank = (variance * weight * order).reshape(groups, -1)
             ranked = rank.sort(dim=1, descending=True).values
             least = ranked.gather(1, count - 1)
@@ -348,6 +361,53 @@ class Semcom(Network):
         last = kept.sum(dim=1, keepdim=True).clamp_min(1) - 1
         power = (rank.sqrt() * level.gather(1, last) - noise).clamp_min(0) * (rank >= least)
         return profile, (power.view_as(variance) / variance).sqrt().float()
+
+    @torch.no_grad()
+    def base(self, x: torch.Tensor, count: torch.Tensor, step: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The strongest coefficients of each patch as both ends know them from bits, before anything is received.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            Images in [0, 1].
+        count : torch.Tensor [B]
+            How many coefficients of a patch have a base, the first ones, at most 6.
+        step : torch.Tensor [B]
+            What they are rounded to multiples of.
+
+        Returns
+        -------
+        base : torch.Tensor [B, 6, H/16, W/16]
+            0 where there is none.
+        left : torch.Tensor [B, 6, 1, 1]
+            Variance of what it leaves, 1e9 where there is none.
+        """
+        coefficients = nn.functional.conv2d(x - self.mean, self.klt[:BASE], stride=PATCH)
+        has = torch.arange(BASE, device=x.device).view(1, -1, 1, 1) < count.view(-1, 1, 1, 1)
+        step = step.view(-1, 1, 1, 1)
+        known = torch.where(has, (coefficients / step).round() * step, 0.0)
+        return known, torch.where(has, step.square() / 12, NO_BASE)
+
+    def _variance_of(
+        self, profile: torch.Tensor, based: tuple[torch.Tensor, torch.Tensor] | None = None
+    ) -> torch.Tensor:
+        """[B,512,h,w]: variances of what is sent, by the map and the base."""
+        variance = self.profiles[profile].permute(0, 3, 1, 2)
+        if based is None:
+            return variance
+        return torch.cat([torch.minimum(variance[:, :BASE], based[1]), variance[:, BASE:]], dim=1)
+
+    def _spread(self, left: torch.Tensor) -> torch.Tensor:
+        """[B,512,1,1]: how far coefficients are from what is known of them without a map."""
+        least = torch.minimum(self.variance[:, :BASE], left)
+        return torch.cat([least, self.variance[:, BASE:].expand(len(left), -1, -1, -1)], dim=1).sqrt()
+
+    def _latent_of(self, base: torch.Tensor) -> torch.Tensor:
+        """[B,512,h,w]: a base as the analysis sees it, which need not be orthonormal once it has learned."""
+        weight = self.of_base
+        if weight is None:
+            weight = (self.analysis.weight.flatten(1) @ self.klt[:BASE].flatten(1).T)[:, :, None, None]
+        return nn.functional.conv2d(base, weight)
 
     def _amplitudes(self, conditions: torch.Tensor, amplitude: torch.Tensor) -> torch.Tensor:
         """[B,512,h,w]: the closed form, and what was learned for this SNR and rate on top, at most a factor of e."""
@@ -366,6 +426,8 @@ class Semcom(Network):
         weight: torch.Tensor,
         profile: torch.Tensor,
         amplitude: torch.Tensor,
+        base: torch.Tensor,
+        left: torch.Tensor,
     ) -> torch.Tensor:
         """Latent of every channel, before the power is normalised.
 
@@ -381,6 +443,8 @@ class Semcom(Network):
             Of the map.
         amplitude : torch.Tensor [B, 512, H/16, W/16]
             Of the allocation, 0 where nothing is sent.
+        base, left : torch.Tensor
+            What is known without it, see :meth:`base`.
 
         Returns
         -------
@@ -393,7 +457,7 @@ class Semcom(Network):
         known = self.encoder_profile(profile).permute(0, 3, 1, 2) + self.encoder_cells(self._cells(amplitude, weight))
         z = self.encoder_coarse(self.encoder_down(z) + known, features)
         residual = self.encoder_level(self.encoder_out(z), features)
-        latent = self.analysis(centred) + residual * self.variance.sqrt()
+        latent = self.analysis(centred) - self._latent_of(base) + residual * self._spread(left)
         return latent * self._amplitudes(conditions, amplitude)
 
     def decode(
@@ -405,6 +469,8 @@ class Semcom(Network):
         weight: torch.Tensor,
         profile: torch.Tensor,
         amplitude: torch.Tensor,
+        base: torch.Tensor,
+        left: torch.Tensor,
     ) -> torch.Tensor:
         """The images of a received latent, not clipped.
 
@@ -418,7 +484,7 @@ class Semcom(Network):
             As the encoder had it.
         scale : torch.Tensor [B, 1, 1, 1]
             What the sender divided by.
-        weight, profile, amplitude : torch.Tensor
+        weight, profile, amplitude, base, left : torch.Tensor
             As the encoder had them.
 
         Returns
@@ -428,7 +494,7 @@ class Semcom(Network):
         """
         learned = self._amplitudes(conditions, amplitude)
         sent = ((noise < LOST) & (amplitude > 0)).to(y.dtype)
-        variance = self.profiles[profile].permute(0, 3, 1, 2)
+        variance = self._variance_of(profile, (base, left))
         # this image's variances: those of the map, scaled so that their sum gives the power that the header tells
         reals = 2 ** (conditions[:, 1] + 7) * y.shape[2] * y.shape[3]
         fitted = (learned.square() * variance).sum(dim=(1, 2, 3)) / reals
@@ -436,6 +502,12 @@ class Semcom(Network):
         error = noise.clamp_max(LOST) / 2 * (scale / learned.clamp_min(1e-6)).square()
         trust = prior / (prior + error) * sent
         estimate = trust * y * scale / learned.clamp_min(1e-6)
+        # of what is not sent nothing is known but of the coefficients that have a base themselves
+        told = torch.cat([torch.ones_like(sent[:, :BASE]), (amplitude[:, BASE:] > 0).to(y.dtype)], dim=1)
+        estimate = estimate + self._latent_of(base) * told
+        # what is known of a coefficient with a base is never less than the base
+        unknown = (left / self.variance[:, :BASE]).clamp_max(1)
+        trust = torch.cat([1 - (1 - trust[:, :BASE]) * unknown, trust[:, BASE:]], dim=1)
         mean_trust = 2 * trust.mean(dim=(1, 2, 3), keepdim=True).flatten(1)
         state = torch.cat([conditions, mean_trust, scale.flatten(1).clamp_min(1e-6).log()], dim=1)
         features = self.decoder_features(state)
@@ -443,7 +515,7 @@ class Semcom(Network):
         z = self.decoder_in(torch.cat([estimate / self.variance.sqrt(), trust], dim=1)) + known
         z = self.decoder_coarse(z, features)
         correction = self.latent_level(self.decoder_latent(z), features)
-        linear = self.synthesis(estimate + correction * self.variance.sqrt())
+        linear = self.synthesis(estimate + correction * self._spread(left))
         z = self.decoder_middle(nn.functional.pixel_shuffle(self.up_middle(z), 2), features)
         z = self.decoder_fine(nn.functional.pixel_shuffle(self.up_fine(z), 2), features)
         return linear + nn.functional.pixel_shuffle(self.out_level(self.decoder_out(z), features), 4) + self.mean
@@ -453,6 +525,7 @@ class Semcom(Network):
         x, conditions, latent = torch.zeros(1, 3, 64, 96), torch.zeros(1, 2), torch.zeros(1, KEPT, 4, 6)
         weight, scale = torch.ones(1, 1, 4, 6), torch.ones(1, 1, 1, 1)
         shared = {"importance": weight, "profile": torch.zeros(1, 4, 6, dtype=torch.long), "amplitude": latent + 1}
+        shared |= {"base": torch.zeros(1, BASE, 4, 6), "left": torch.ones(1, BASE, 1, 1)}
         sending = {"x": x, "told": conditions} | shared
         receiving = {"y": latent, "noise": latent + 0.1, "told": conditions, "scale": scale} | shared
         return [("encoder", "encode", sending, "y"), ("decoder", "decode", receiving, "x_hat")]
@@ -462,6 +535,7 @@ class Semcom(Network):
         for module in self.modules():
             if isinstance(module, _Residual):
                 module.fold()
+        self.of_base = (self.analysis.weight.flatten(1) @ self.klt[:BASE].flatten(1).T)[:, :, None, None].detach()
 
     def metadata(self) -> dict[str, str]:
         """What the coder around the exported networks has to know: over which tables they were trained."""
@@ -477,6 +551,8 @@ class Semcom(Network):
         assumed_db: torch.Tensor | None = None,
         side: torch.Tensor | None = None,
         groups: int | None = None,
+        count: torch.Tensor | None = None,
+        step: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Map, encoder, power normalisation, channel, decoder: what training and validation run.
 
@@ -496,6 +572,8 @@ class Semcom(Network):
             What the encoder takes the SNR to be, as a rule ``snr_db``.
         side, groups : optional
             See :meth:`plan`.
+        count, step : optional
+            See :meth:`base`; 3 coefficients in steps of 1 if left out.
 
         Returns
         -------
@@ -509,8 +587,10 @@ class Semcom(Network):
         rows, columns = x.shape[2] // PATCH, x.shape[3] // PATCH
         weight = torch.ones(size, 1, rows, columns, device=x.device) if importance is None else importance
         conditions = condition(assumed_db, channels)
-        profile, amplitude = self.plan(x, assumed_db, channels, weight, side, groups)
-        y = self.encode(x, conditions, weight, profile, amplitude)
+        count = torch.full_like(snr_db, 3) if count is None else count
+        based = self.base(x, count, torch.ones_like(snr_db) if step is None else step)
+        profile, amplitude = self.plan(x, assumed_db, channels, weight, side, groups, based)
+        y = self.encode(x, conditions, weight, profile, amplitude, *based)
         # a group of images is one large image to power normalisation and channel
         groups = groups or size
         together = (groups, -1, rows, columns)
@@ -525,7 +605,7 @@ class Semcom(Network):
         received, noise = received.reshape_as(y), noise.reshape(y.shape)
         noise = torch.where(amplitude > 0, noise.clamp_max(LOST), torch.full_like(noise, LOST))
         scale = scale.repeat_interleave(size // groups, 0)
-        return self.decode(received * (amplitude > 0), noise, conditions, scale, weight, profile, amplitude)
+        return self.decode(received * (amplitude > 0), noise, conditions, scale, weight, profile, amplitude, *based)
 
     def training_loss(self, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         """Loss with each group of images at an SNR, rate, fading and importance of its own.
@@ -556,7 +636,12 @@ class Semcom(Network):
         drawn = torch.rand(size, device=x.device)
         side = torch.where(drawn < NO_MAP, 0, torch.where(drawn < NO_MAP + LARGE_CELLS, 2, 1))
         snr_db = snr_db.repeat_interleave(per)
-        x_hat = self.link(x, snr_db, channels, conditions.fading, importance, assumed_db, side, groups)
+        counts, shares = zip(*BASES, strict=True)
+        drawn = torch.multinomial(torch.tensor(shares, device=x.device), groups, replacement=True)
+        count = torch.tensor(counts, device=x.device)[drawn].repeat_interleave(per)
+        octave = STEPS[0] + (STEPS[1] - STEPS[0]) * torch.rand(groups, device=x.device)
+        step = 2 ** octave.round().repeat_interleave(per)
+        x_hat = self.link(x, snr_db, channels, conditions.fading, importance, assumed_db, side, groups, count, step)
         weight = nn.functional.interpolate(importance, scale_factor=PATCH, mode="nearest")
         return self.criterion(
             x.transpose(0, 1).reshape(3, groups, -1, x.shape[3]).transpose(0, 1),

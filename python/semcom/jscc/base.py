@@ -32,16 +32,16 @@ _LARGE = 24  # differences beyond this are told by an escape
 _BINS = np.repeat(np.arange(12), (1, 1, 1, 1, 2, 2, 3, 4, 7, 10, 16, 1))  # of activity, the last for all beyond
 # 256 times the ratio by which the next larger difference is less likely, by activity; tools/base_contexts.py
 _RATIOS = {
-    True: (121, 107, 113, 130, 147, 165, 180, 195, 207, 217, 226, 235),
-    False: (88, 98, 118, 136, 150, 164, 178, 192, 205, 217, 226, 235),
+    True: (61, 77, 88, 111, 135, 158, 175, 192, 206, 218, 228, 235),
+    False: (29, 67, 93, 116, 143, 165, 181, 196, 208, 219, 226, 235),
 }
-# what to send by how much a patch may take: (channels, SNR in dB) -> (count, octave)
+# the best on photographs, by channels and SNR in dB: count and octave; as the ratios
 _CHANNELS, _SNRS = (32, 64, 128, 256), (-2, 1, 4, 7, 10, 13, 20)
 _SUITED = (
-    ((0, 0), (3, 1), (3, 1), (1, 1), (1, 1), (1, 1), (0, 0)),
-    ((1, 1), (3, 0), (3, 0), (3, 1), (3, 1), (3, 1), (1, 1)),
-    ((3, 1), (6, 0), (6, 0), (6, 0), (3, 0), (3, 0), (3, 1)),
-    ((6, 0), (6, -1), (6, -1), (6, -1), (6, -1), (6, -1), (6, -1)),
+    ((1, 1), (1, 1), (3, 1), (3, 1), (1, 1), (1, 1), (1, 1)),
+    ((1, 1), (3, 0), (6, 0), (6, 0), (1, 1), (1, 1), (1, 1)),
+    ((3, 0), (6, -1), (6, -1), (6, -1), (6, 0), (3, 0), (3, 0)),
+    ((6, 0), (6, -1), (6, -2), (6, -2), (6, -1), (6, -1), (6, -1)),
 )
 
 

@@ -146,7 +146,7 @@ def flowgraph(scheme: str, photo: Path, tmp_path: Path, env: dict, variant: str 
     done = subprocess.run([sys.executable, tmp_path / "own.py", "--image", photo, "--out", tmp_path / "grcc"], **run)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     (report,) = (tmp_path / "grcc").glob("*.json")
-    assert json.loads(report.read_text())["scheme"] == scheme.rpartition(":")[2]
+    assert json.loads(report.read_text())["scheme"] == (scheme.rpartition(":")[2] if ".py:" in scheme else scheme)
 
 
 @pytest.fixture

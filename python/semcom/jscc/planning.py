@@ -37,6 +37,9 @@ from .allocation import (
 )
 from .coder import SOURCE_VALUES, STRIDE, grid, padded
 
+# Where bits are dear, as over fading, what suits AWGN may be too much of a base.
+FEW_BITS = 0.7  # of a channel use
+SMALL_BASES = ((1, 1), (0, 0))
 MAX_CHANNELS = 256  # of the header, on average over all patches
 _ITERATIONS = (3, 1)  # for the smaller cells, and from there for the larger ones
 _HELD = 1 << 14  # patches whose coefficients are kept, 32 MB; those of larger images are computed again
@@ -208,7 +211,7 @@ def maps(image: Coefficients, uses: int, snr_db: float, cost: MapCost, importanc
     CellMap
         One for each side of a cell, smallest first; none where not even a free map would leave anything to send.
     """
-    return _Search(image, uses, snr_db, cost, importance).maps()
+    return _Search(image, uses, snr_db, cost, importance, base.Base.none(image.rows, image.columns)).maps()
 
 
 def plan(
@@ -241,23 +244,23 @@ def plan(
     BadInput
         No map fits, and without one nothing can be sent.
     """
-    count, octave = base.suited(2 * uses // image.patches, snr_db)
-    known = base.rounded(image.first(count), octave, importance < SKIPPED)
-    search = _Search(image.beyond(known), uses, snr_db, cost, importance, known)
-    maps = [CellMap(CELLS[-1], np.zeros(search.shape(CELLS[-1]), np.uint8), search.importance_of(CELLS[-1]))]
-    maps += search.maps()
-    plans = [made for made in map(search.priced, maps) if made is not None]
-    search.judge(plans)
-    candidates = [Plan(made.cells, known, b"", made.channels, made.error) for made in plans]
+    options = [base.suited(2 * uses // image.patches, snr_db)]
+    if cost.bits_per_use < FEW_BITS:
+        options += [option for option in SMALL_BASES if option not in options]
+    plans = []
+    for count, octave in options:
+        known = base.rounded(image.first(count), octave, importance < SKIPPED)
+        search = _Search(image.beyond(known), uses, snr_db, cost, importance, known)
+        plans += [(made, search) for made in search.plans()]
     if np.isfinite(fixed_error):
-        candidates.append(Plan(None, None, b"", 0, fixed_error))
-    if not candidates:
+        plans.append((Plan(None, None, b"", 0, fixed_error), None))
+    if not plans:
         raise BadInput(
             f"{uses} channel uses are too few for a {image.width}x{image.height} image with a map of what matters; "
             "raise the rate"
         )
-    best = min(candidates, key=lambda each: each.error)
-    return best if best.cells is None else search.coded(best)
+    best, search = min(plans, key=lambda each: each[0].error)
+    return best if search is None else search.coded(best)
 
 
 @dataclass(eq=False)
@@ -370,6 +373,13 @@ class _Search:
     def importance_of(self, cell: int) -> np.ndarray:
         """uint8 of :meth:`shape`: of each cell that of its most important patch."""
         return _gathered(self._importance, self.shape(cell), cell, SKIPPED).min(axis=(1, 3))
+
+    def plans(self) -> list[Plan]:
+        """With the empty map and the maps found, as far as they leave anything for symbols."""
+        maps = [CellMap(CELLS[-1], np.zeros(self.shape(CELLS[-1]), np.uint8), self.importance_of(CELLS[-1]))]
+        priced = [made for made in map(self.priced, [*maps, *self.maps()]) if made is not None]
+        self.judge(priced)
+        return [Plan(made.cells, self._base, b"", made.channels, made.error) for made in priced]
 
     def maps(self) -> Iterator[CellMap]:
         """See :func:`maps`."""

@@ -133,6 +133,20 @@ def test_encoder_tells_what_it_will_not_send():
     assert [t["image_id"] for t in told] == [9, 10] and "must be uint8" in told[0]["error"]
 
 
+def test_several_regions_count_by_the_level_of_the_mask(smooth_image, monkeypatch):
+    """255, 128 and 0 with nothing of the background: importance 1, 1/2 and none, in the map that is sent."""
+    sent = {}
+    scheme = schemes.get("softcast")
+    usual = scheme.encode
+    monkeypatch.setattr(scheme, "encode", lambda *args: sent.update(importance=args[3]) or usual(*args))
+    encoder, out = semcom.jscc_encoder("softcast", 1 / 6, 10.0, use_mask=True, background=0.0), []
+    encoder.publish = lambda port, msg: out.append(port)
+    mask = np.repeat(np.array([255, 128, 0], np.uint8), 64)[None].repeat(64, 0)
+    for port, picture in (("image", smooth_image(64, 192)), ("mask", mask)):
+        encoder._take(port, pdus.from_image(picture, {"image_id": 1}))
+    assert np.unique(sent["importance"]).tolist() == pytest.approx([0, 128 / 255, 1]) and out.count("symbols") > 1
+
+
 def test_a_folder_of_nothing_readable_ends(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     tb, sink = loop(semcom.image_source(str(tmp_path), 0, 1))

@@ -34,7 +34,8 @@ class jscc_encoder(sending_block):
     variant : str
         Of the weights, where the scheme has several; empty for the usual one.
     use_mask : bool
-        The mask of each image arrives as well, and says what matters (for schemes that take importance).
+        The mask of each image arrives as well, and says what matters (for schemes that take importance): 255 most,
+        less of it less, 0 as ``background`` says. Several regions may so count by different amounts.
     background : float
         Importance of the pixels outside the mask, from 0 (nothing) to 1 (as much as inside).
     options : mapping, optional
@@ -135,7 +136,8 @@ class jscc_encoder(sending_block):
             return
         (image, meta), importance = held["image"], None
         if "mask" in held:
-            importance = np.where(held["mask"][0] > 0, 1.0, self._background)
+            mask = held["mask"][0]
+            importance = np.where(mask > 0, mask / 255, self._background)
         sent = self._scheme.encode(image, self._conditions, self._options, importance)
         name = str(meta.get("name", ""))
         bursts = schemes.bursts(sent, self._scheme, name, pdu.number_of(meta), self._transmission)

@@ -10,8 +10,11 @@ from typing import Annotated
 
 import typer
 
+from .. import files
 from ..errors import BadInput
 from ..image import io
+
+MAX_SCENE = 2**24  # bytes of a scene file
 
 scene = typer.Typer(help="Explainable semantics of an image in a file: encode, show, decode.", no_args_is_help=True)
 
@@ -45,12 +48,7 @@ def encode(
     picture = io.load(image)
     encoder = SemanticEncoder(settings)
     data = encode_scene(encoder.encode(picture))
-    try:
-        out.write_bytes(data)
-    except OSError as error:
-        raise BadInput(
-            f"{out} cannot be written ({error.strerror}); name a file in a folder you may write to"
-        ) from None
+    files.replace(out, lambda stream: stream.write(data))
     decoded = decode_scene(data)
     if as_json:
         seconds = {stage: round(value, 4) for stage, value in encoder.seconds.items()}
@@ -71,7 +69,7 @@ def show(
     """What a person can read in a scene, and its map."""
     from ..scene import decode_scene, describe_scene, draw, terminal_map
 
-    data = _read(file)
+    data = files.read(file, MAX_SCENE, "a scene file")
     decoded = decode_scene(data)
     found = decoded.scene
     if as_json:
@@ -97,7 +95,7 @@ def decode(
     """The picture that is rebuilt from a scene."""
     from ..scene import decode_scene, reconstruct
 
-    decoded = decode_scene(_read(file))
+    decoded = decode_scene(files.read(file, MAX_SCENE, "a scene file"))
     for sentence in decoded.problems:
         sys.stderr.write(f"semcom: {sentence}\n")
     if not decoded.sections or not decoded.scene.height:
@@ -106,13 +104,6 @@ def decode(
     io.save_png(out, reconstruct(decoded.scene, seed))
     sys.stdout.write(f"{out}\n")
     return 0
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise BadInput(f"{file} cannot be read ({error.strerror}); name a scene file") from None
 
 
 def _record(data: bytes, decoded) -> dict:

@@ -116,6 +116,10 @@ class TransformersCaptioner:
         said = " ".join(tokenizer.decode(tokens[0], skip_special_tokens=True).split())
         return _sentence(said)
 
+    def load(self) -> None:
+        """Load the network now instead of with the first image; ``Missing`` as ``caption``."""
+        self._load()
+
     def _load(self) -> tuple[Any, Any, Any]:
         """Network, image processor and tokenizer."""
         if self._loaded is None:
@@ -153,8 +157,11 @@ def _from_hub(checkpoint: Checkpoint) -> Path:
     """The folder of a checkpoint in the hub's cache, downloaded when it is not there."""
     try:
         from huggingface_hub import snapshot_download
+        from huggingface_hub.utils import logging
     except ImportError as error:
         raise Missing(f"this captioner needs {error.name or error}; install it with {INSTALL}") from None
+    # it would say of each attempt what is said once below
+    logging.set_verbosity_error()
     try:
         return Path(
             snapshot_download(

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ import typer
 from .. import files
 from ..errors import BadInput
 from ..image import io
+from .common import complain, put, put_json
 
 MAX_SCENE = 2**24  # bytes of a scene file
 
@@ -52,9 +52,9 @@ def encode(
     decoded = decode_scene(data)
     if as_json:
         seconds = {stage: round(value, 4) for stage, value in encoder.seconds.items()}
-        sys.stdout.write(json.dumps(_record(data, decoded) | {"seconds": seconds, "weights": encoder.weights}) + "\n")
+        put_json(_record(data, decoded) | {"seconds": seconds, "weights": encoder.weights})
     else:
-        sys.stdout.write(describe_scene(data, decoded) + f"\nwritten  {out}\n")
+        put(*describe_scene(data, decoded).split("\n"), f"written  {out}")
     return 0
 
 
@@ -73,9 +73,9 @@ def show(
     decoded = decode_scene(data)
     found = decoded.scene
     if as_json:
-        sys.stdout.write(json.dumps(_record(data, decoded)) + "\n")
+        put_json(_record(data, decoded))
     else:
-        sys.stdout.write(describe_scene(data, decoded) + "\n")
+        put(*describe_scene(data, decoded).split("\n"))
         if found.labels is not None and sys.stdout.isatty():
             sys.stdout.write(terminal_map(found.labels) + "\n")
     if drawing is not None:
@@ -97,12 +97,12 @@ def decode(
 
     decoded = decode_scene(files.read(file, MAX_SCENE, "a scene file"))
     for sentence in decoded.problems:
-        sys.stderr.write(f"semcom: {sentence}\n")
+        complain(sentence)
     if not decoded.sections or not decoded.scene.height:
-        sys.stderr.write(f"semcom: {file} holds nothing of a scene; was it written by semcom scene encode?\n")
+        complain(f"{file} holds nothing of a scene; was it written by semcom scene encode?")
         return 1
     io.save_png(out, reconstruct(decoded.scene, seed))
-    sys.stdout.write(f"{out}\n")
+    put(out)
     return 0
 
 

@@ -14,6 +14,8 @@ import math
 import os
 import secrets
 import stat
+import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -267,19 +269,75 @@ def _write(part: Path, write: Callable[[IO[bytes]], Any]) -> None:
         write(stream)
 
 
+class _Writing:
+    """That this process writes into a folder; other processes see it by a lock on the folder.
+
+    Parameters
+    ----------
+    folder : Path
+        It is there.
+    """
+
+    def __init__(self, folder: Path):
+        self.users = 0
+        self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.begun = 0
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # somebody else writes here as well: whatever is there may be of his run
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+            return
+        except OSError:  # a file system without locks
+            pass
+        # by the clock that the files will have: it may be another machine's
+        probe = _part(folder)
+        _write(probe, lambda stream: None)
+        self.begun = probe.stat().st_mtime_ns
+        probe.unlink()
+        with suppress(OSError):
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+
+    def close(self) -> None:
+        """Nobody of this process writes there any more."""
+        os.close(self._descriptor)
+
+
+_writing: dict[tuple[int, int], _Writing] = {}
+_guard = threading.Lock()
+
+
+def _enter(folder: Path) -> tuple[tuple[int, int], int]:
+    """What a folder is known by, and the time since when this process has been writing there."""
+    found = folder.stat()
+    key = found.st_dev, found.st_ino
+    with _guard:
+        if key not in _writing:
+            _writing[key] = _Writing(folder)
+        _writing[key].users += 1
+        return key, _writing[key].begun
+
+
+def _leave(key: tuple[int, int]) -> None:
+    with _guard:
+        _writing[key].users -= 1
+        if not _writing[key].users:
+            _writing.pop(key).close()
+
+
 class Received:
     """A folder of received files, which several processes may write at the same time.
 
     The files of one picture share a stem, and appear together: each complete, none in place of one that was written
-    since this object was made, by whomever. A stem that is taken gets ``_2``, ``_3``, ... Names are taken literally:
-    a link in the folder is not followed.
+    by this run or by anybody who was writing there when it began. A stem that is taken gets ``_2``, ``_3``, ... Names
+    are taken literally: a link in the folder is not followed.
 
     Parameters
     ----------
     folder : Path
         Where they go; it is there.
     keep : bool
-        Whether older files are kept as well. Otherwise those of an earlier run are replaced.
+        Whether older files are kept as well. Otherwise those of earlier runs are replaced.
 
     Raises
     ------
@@ -290,17 +348,32 @@ class Received:
     def __init__(self, folder: Path, keep: bool = False):
         self.folder, self._keep = folder, keep
         self._numbers: dict[str, int] = {}
-        probe = _part(folder)
+        self._leaving: Callable[[], Any] | None = None
+        self._begun: int | None = None
         try:
-            # by the clock that the files will have: it may be another machine's
+            probe = _part(folder)
             _write(probe, lambda stream: None)
-            self._begun = probe.stat().st_mtime_ns
             probe.unlink()
             self._longest = os.pathconf(folder, "PC_NAME_MAX")
+            self._open()
         except OSError as error:
             raise BadInput(
                 f"the folder {folder} cannot be written ({error.strerror}); name one that you may write to"
             ) from None
+
+    def _open(self) -> None:
+        if self._leaving is not None:
+            return
+        key, begun = _enter(self.folder)
+        # what was written before a pause is of this run, too
+        self._begun = begun if self._begun is None else min(self._begun, begun)
+        self._leaving = weakref.finalize(self, _leave, key)
+
+    def close(self) -> None:
+        """The run is over: the next one may replace its files. What is added later begins to write again."""
+        if self._leaving is not None:
+            self._leaving()
+            self._leaving = None
 
     def add(
         self,
@@ -334,6 +407,7 @@ class Received:
         """
         parts: dict[str, Path] = {}
         try:
+            self._open()
             try:
                 for name, write in files.items():
                     parts[name] = _part(self.folder)
@@ -351,14 +425,13 @@ class Received:
     def _place(self, stem: str, parts: dict[str, Path], end: str, record: Callable) -> dict[str, Path]:
         """Give the parts their names, under a stem that is free for all of them."""
         stem = self._cut(stem, parts)
-        with self._alone():
-            for name in self._numbered(stem):
-                places = {each: self.folder / f"{name}{each}" for each in parts}
-                if all(map(self._free, places.values())):
-                    parts[end].unlink(missing_ok=True)
-                    _write(parts[end], lambda stream, said=record(places): stream.write(_encoded(said)))
-                    if self._moved(parts, places):
-                        return places
+        for name in self._numbered(stem):
+            places = {each: self.folder / f"{name}{each}" for each in parts}
+            if all(map(self._free, places.values())):
+                parts[end].unlink(missing_ok=True)
+                _write(parts[end], lambda stream, said=record(places): stream.write(_encoded(said)))
+                if self._moved(parts, places):
+                    return places
         raise AssertionError  # numbers do not end
 
     def _moved(self, parts: dict[str, Path], places: dict[str, Path]) -> bool:
@@ -378,7 +451,7 @@ class Received:
         return True
 
     def _put(self, part: Path, place: Path) -> bool:
-        """Give a complete file its name, unless somebody who does not lock the folder has taken it just now."""
+        """Give a complete file its name, unless somebody has taken it just now."""
         with suppress(FileNotFoundError):
             if not self._keep and place.lstat().st_mtime_ns < self._begun:
                 part.replace(place)
@@ -416,18 +489,6 @@ class Received:
         """In bytes, at a whole character."""
         room = self._longest - _SUFFIX_ROOM - max(len(os.fsencode(end)) for end in ends)
         return stem.encode("utf-8", "replace")[: max(room, 1)].decode("utf-8", "ignore")
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """No other receiver chooses names in the folder meanwhile."""
-        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            # where folders cannot be locked, the names are still taken exclusively
-            with suppress(OSError):
-                fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)
 
 
 def _encoded(record: Mapping[str, Any]) -> bytes:

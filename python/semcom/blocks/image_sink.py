@@ -85,6 +85,13 @@ class image_sink(worker_block):
         self.results: list[dict] = []
         self.delivered = self.given_up = 0
 
+    def stop(self) -> bool:
+        """Called by the scheduler; what is held is written, and the run is over."""
+        stopped = worker_block.stop(self)
+        if self._files:
+            self._files.close()
+        return stopped
+
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One panel of an image."""
         self._collect(port, pdu.to_image(msg), meta)

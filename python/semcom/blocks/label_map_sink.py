@@ -53,6 +53,13 @@ class label_map_sink(worker_block):
         self._files = files.Received(made) if made else None
         self.results: list[dict] = []
 
+    def stop(self) -> bool:
+        """Called by the scheduler; what is held is written, and the run is over."""
+        stopped = worker_block.stop(self)
+        if self._files:
+            self._files.close()
+        return stopped
+
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One map."""
         labels = pdu.to_image(msg)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import IO
 
 # control characters (C0, DEL, C1) and separators of lines and paragraphs: they move the cursor, colour the terminal or
 # begin a line of their own; marks of writing direction, which show a line in another order than it has
@@ -45,3 +47,20 @@ def line(value: object, longest: int = 0) -> str:
     """
     shown = _CONTROL.sub(" ", text(value))
     return shown[: longest - 1] + "…" if 0 < longest < len(shown) else shown
+
+
+def write(stream: IO[str], lines: Iterable[object]) -> None:
+    """Lines to a terminal or whatever reads the output, at once: it may be waiting for them.
+
+    Parameters
+    ----------
+    stream : text stream
+        Standard output, say.
+    lines : iterable of object
+        Each becomes one line; a tuple becomes one of cells, separated by tabs.
+    """
+    texts = ["\t".join(map(line, each)) if isinstance(each, tuple) else line(each) for each in lines]
+    # not every terminal knows every character
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write("".join(f"{each}\n" for each in texts).encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()

@@ -62,10 +62,8 @@ class text_sink(worker_block):
         if len(self.texts) > _MAX_TEXTS:
             del self.texts[next(iter(self.texts))]
         name = plain.line(meta.get("name") or f"{number:05d}")
-        line = f"{name}\t{text}\n"
         if self._show:
-            sys.stdout.write(line)
-            sys.stdout.flush()
+            plain.write(sys.stdout, [(name, text)])
         if self._file:
             with self._file.open("a", encoding="utf-8") as lines:
-                lines.write(line)
+                plain.write(lines, [(name, text)])

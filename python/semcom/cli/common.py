@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -56,24 +56,17 @@ def one_of(option: str, value: str, known: tuple[str, ...]) -> str:
 
 def put(*lines: object) -> None:
     """Lines on standard output, at once: whoever reads them may be waiting for them."""
-    _write(sys.stdout, lines)
+    plain.write(sys.stdout, lines)
 
 
 def complain(sentence: object) -> None:
     """A sentence on standard error."""
-    _write(sys.stderr, [f"semcom: {sentence}"])
+    plain.write(sys.stderr, [f"semcom: {sentence}"])
 
 
 def note(line: object) -> None:
     """A line on standard error that is no complaint."""
-    _write(sys.stderr, [line])
-
-
-def _write(stream: IO[str], lines: Any) -> None:
-    text = "".join(f"{plain.line(line)}\n" for line in lines)
-    # a terminal need not know every character
-    stream.write(text.encode(stream.encoding or "utf-8", "backslashreplace").decode(stream.encoding or "utf-8"))
-    stream.flush()
+    plain.write(sys.stderr, [line])
 
 
 def put_json(report: Mapping[str, Any]) -> None:

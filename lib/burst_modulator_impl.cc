@@ -78,6 +78,14 @@ void burst_modulator_impl::set_gap(int gap)
 
 void burst_modulator_impl::forecast(int, gr_vector_int&) {}
 
+// Whether it stands for an image that the encoder gave up, who says so himself on his
+// port "failed".
+static bool given_up(const pmt::pmt_t& pdu)
+{
+    return pmt::is_pair(pdu) && pmt::is_dict(pmt::car(pdu)) &&
+           pmt::dict_has_key(pmt::car(pdu), pmt::mp("error"));
+}
+
 void burst_modulator_impl::receive(const pmt::pmt_t& pdu) { d_waiting.push_back(pdu); }
 
 void burst_modulator_impl::report_sent()
@@ -95,7 +103,8 @@ bool burst_modulator_impl::next_burst()
         const std::string problem = header_of_pdu(pdu, header);
         if (!problem.empty()) {
             d_dropped++;
-            d_logger->warn("Dropped a PDU: {}", problem);
+            if (!given_up(pdu))
+                d_logger->warn("Dropped a PDU: {}", problem);
             if (is_last(pdu)) {
                 d_last = pmt::car(pdu);
                 report_sent();

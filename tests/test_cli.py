@@ -59,7 +59,8 @@ def test_contract_object_with_prompt(astronaut, tmp_path):
     )
     assert (status, err) == (0, "")
     report = json.loads(out)
-    assert list(report) == KEYS
+    assert list(report) == [*KEYS, "roi_found", "roi_share", "roi_predicted_iou"]
+    assert report["roi_found"] is True and 0.01 < report["roi_share"] < 0.1 and 0.5 < report["roi_predicted_iou"] <= 1
     assert report["roi_psnr_db"] is not None and report["roi_psnr_db"] < report["psnr_db"]
     assert report["payload_kn"] == pytest.approx(1 / 12) and report["fragments"] == 16 and report["lost"] == 0
     assert report["bytes"] is None
@@ -154,6 +155,12 @@ def bad(*args):
         bad("--roi", "masked", "needs prompts"),
         bad("--roi", "layers", "not part of this version"),
         bad("--frobnicate", "--frobnicate"),
+        bad("--seed", "-1", "--seed must be a whole number from 0 to 2^32 - 1, got -1"),
+        bad("--seed", "9223372036854775808", "--seed must be"),
+        bad("--rate", "1e400", "write it as K/N"),
+        bad("--empty", "nothing", "choose refuse, send, whole"),
+        bad("--metrics", "psnr,beauty", "choose psnr, ms_ssim, st_lpips"),
+        bad("--metrics", "", "choose psnr, ms_ssim, st_lpips"),
     ],
 )
 def test_bad_arguments_get_a_sentence(astronaut, tmp_path, args, sentence):
@@ -204,3 +211,98 @@ def test_models_and_doctor():
     assert "softcast_klt: ok" in out
     status, out, _ = semcom("doctor", PATH=os.environ["PATH"])
     assert "3.10" in out
+
+
+def test_measuring_can_be_switched_off(astronaut, tmp_path):
+    measured = {}
+    for metrics in ("none", "psnr"):
+        status, out, err = semcom("loopback", astronaut, "--metrics", metrics, "--json", "--out", tmp_path)
+        assert (status, err) == (0, "")
+        measured[metrics] = json.loads(out)
+    assert [measured["none"][key] for key in ("psnr_db", "ms_ssim", "st_lpips")] == [None, None, None]
+    assert measured["psnr"]["psnr_db"] > 20 and measured["psnr"]["ms_ssim"] is measured["psnr"]["st_lpips"] is None
+    assert not any("lpips" in name for name in measured["psnr"]["weights"])
+
+
+@pytest.mark.slow
+def test_nothing_found_is_said_and_what_is_sent_is_a_choice(astronaut, tmp_path):
+    args = ("loopback", astronaut, "--scheme", "samsc", "--prompt", "class:boat", "--metrics", "psnr")
+    args += ("--json", "--out", tmp_path)
+    nothing = "nothing in the image is what the prompts mean"
+    for level in ("symbol", "waveform"):
+        status, out, err = semcom(*args, "--roi", "masked", "--level", level)
+        assert status == 1 and json.loads(out)["psnr_db"] is None and json.loads(out)["images"] == {}
+        assert err == f"semcom: no picture was received: {nothing} (class:boat); it is not sent\n"
+    for empty, share, said in (("send", 0.0, "the ROI is empty"), ("whole", 1.0, "the whole image was taken for it")):
+        status, out, err = semcom(*args, "--roi", "masked", "--empty", empty)
+        report = json.loads(out)
+        assert (status, err) == (0, f"semcom: {nothing}; {said}\n")
+        assert report["roi_found"] is False and report["roi_share"] == share and report["roi_predicted_iou"] is None
+        received = np.asarray(Image.open(report["images"]["received"]))
+        assert (received.mean() > 60) == (empty == "whole")
+    # what is only measured is sent all the same
+    status, out, err = semcom(*args)
+    assert (status, err) == (0, f"semcom: {nothing}; the ROI is empty\n")
+    assert json.loads(out)["roi_psnr_db"] is None and json.loads(out)["psnr_db"] > 20
+
+
+def test_what_is_missing_is_said_before_anything_runs(astronaut, tmp_path):
+    """A captioner without torch, at every level and at a transmitter."""
+    (tmp_path / "torch.py").write_text("raise ImportError('no torch here', name='torch')")
+    env = {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    args = ("--scheme", "esisc", "--captioner", "blip", "--no-boundaries")
+    for command in (("loopback", astronaut, "--out", tmp_path), ("tx", astronaut, "--via", f"sigmf:{tmp_path}/air")):
+        status, out, err = semcom(*command, *args, **env)
+        assert (status, out) == (3, "") and err.startswith("semcom: this captioner needs torch; install it with")
+        assert err.count("\n") == 1
+    assert not (tmp_path / "air.sigmf-data").exists()
+
+
+def test_a_rate_that_a_scheme_does_not_have_is_refused_at_both_ends(astronaut, tmp_path):
+    for command in (("loopback", astronaut), ("tx", astronaut, "--via", f"sigmf:{tmp_path}/air")):
+        for scheme in ("softcast", "samsc", "digital"):
+            status, out, err = semcom(*command, "--scheme", scheme, "--rate", "3/2")
+            assert (status, out) == (2, "") and err.count("\n") == 1 and "out of range" in err
+
+
+@pytest.mark.parametrize("level", ["symbol", "waveform"])
+def test_an_error_is_said_once(tmp_path, level):
+    dot = picture(tmp_path, "dot.png", "RGB", (1, 1), (10, 200, 30))
+    status, out, err = semcom("loopback", dot, "--scheme", "digital", "--level", level, "--out", tmp_path / "o")
+    assert (status, out) == (1, "") and err.count("not one byte of a 1x1 image can be sent") == 1
+    status, out, err = semcom("tx", dot, "--scheme", "digital", "--via", f"sigmf:{tmp_path}/air")
+    assert (status, out) == (1, "") and err.count("not one byte of a 1x1 image can be sent") == 1
+
+
+def test_names_that_are_no_utf8_are_sent_and_reported(tmp_path):
+    folder = os.fsencode(tmp_path / "in")
+    os.mkdir(folder)
+    for name in (b"caf\xe9.png", b"z.png"):
+        with open(os.path.join(folder, name), "wb") as stream:
+            Image.new("RGB", (32, 32), (90, 100, 110)).save(stream, "PNG")
+    with open(os.path.join(folder, b"damaged\xe9.png"), "wb") as stream:
+        stream.write(b"no picture")
+    status, out, err = semcom("tx", tmp_path / "in", "--via", f"sigmf:{tmp_path}/air")
+    assert status == 0 and [line.split(":")[0] for line in out.splitlines()] == ["caf\ufffd", "z"]
+    assert err.count("damaged\ufffd.png is not a picture of a known format") == 1
+    out_folder = os.fsdecode(os.fsencode(tmp_path) + b"/o\xe9")
+    status, out, err = semcom("rx", "--via", f"sigmf:{tmp_path}/air", "--json", "--out", out_folder)
+    assert (status, err) == (0, "")
+    for line in out.splitlines():
+        assert Path(json.loads(line)["images"]["received"]).is_file()
+
+
+def test_pictures_of_one_name_all_arrive(tmp_path):
+    """Over the air they have the same name; two receivers write into one folder."""
+    folders = [tmp_path / name for name in "ab"]
+    for folder in folders:
+        folder.mkdir()
+        picture(folder, "photo.png", "RGB", (32, 32), (90, 100, 110))
+        picture(folder, "photo.jpg", "RGB", (32, 32), (110, 100, 90))
+    assert semcom("tx", *folders, "--via", f"sigmf:{tmp_path}/air")[0] == 0
+    paths = []
+    for _ in range(2):
+        status, out, err = semcom("rx", "--via", f"sigmf:{tmp_path}/air", "--json", "--out", tmp_path / "o")
+        assert (status, err) == (0, "")
+        paths += [json.loads(line)["images"]["received"] for line in out.splitlines()]
+    assert len(set(paths)) == len(paths) == 8 and all(Path(path).is_file() for path in paths)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import io
 import os
+import re
 import subprocess
 import sys
 import tokenize
@@ -74,3 +75,44 @@ def functions(file: Path) -> dict[str, int]:
 def test_functions_are_short():
     lengths = {name: lines for file in FILES for name, lines in functions(file).items()}
     assert {name for name, lines in lengths.items() if lines >= MAX_LINES} == set(LONG)
+
+
+# what reads files by itself, and why it may
+READERS = {
+    "plain text that the package brings along": {"entropy.py", "digital/adapter.py", "jscc/mapcode.py"},
+    "weights that were checked": {"scene/coding/captioncode.py", "jscc/allocation.py", "zoo/weights.py"},
+    "pictures from memory, in one format": {"codec/picture.py"},
+    "the reader of pictures": {"image/io.py"},
+    "what a training or sweep wrote itself": {
+        *("train/export.py", "train/trainer.py", "train/segmenter.py", "train/figure.py", "train/checkpoints.py"),
+        *("train/models/aseg.py", "sweep/journal.py"),
+    },
+    "tars, which are asked for by name": {"train/files.py"},
+    "samples, after their metadata": {"blocks/recording.py"},
+    "lines are added": {"blocks/text_sink.py"},
+}  # fmt: skip
+READS = re.compile(
+    r"Image\.open\(|\.read_bytes\(|\.read_text\(|np\.load\(|torch\.load\(|json\.load\(|\bopen\(|expanduser|"
+    r"hashlib\.file_digest"
+)
+PRINTS = re.compile(r"sys\.std(out|err)\.write|\bprint\(|\bConsole\(|rich\.print")
+# a drawing of this project's own for a terminal, and the one place where consoles are made
+PRINTERS = {"cli/scene.py": "terminal_map", "cli/common.py": "markup=False"}
+
+
+def test_files_are_read_in_one_place():
+    """A pipe, a device, a file of gigabytes or of another format than it says must not reach anything else."""
+    found = {name_of(file) for file in FILES if READS.search(file.read_text())} - {"files.py"}
+    assert found == set().union(*READERS.values())
+
+
+def test_pictures_are_decoded_by_an_explicit_list_of_formats():
+    calls = [line for file in FILES for line in file.read_text().splitlines() if re.search(r"Image\.open\(", line)]
+    assert len(calls) == 2 and all("formats=" in line for line in calls)
+
+
+def test_text_from_outside_is_printed_in_one_place():
+    for file in FILES:
+        for line in file.read_text().splitlines():
+            if PRINTS.search(line) and ".print(" not in line and "-> Console" not in line:
+                assert PRINTERS.get(name_of(file), "\0") in line, f"{name_of(file)}: {line}"

@@ -12,10 +12,13 @@ from gnuradio.semcom.segment import (
     MaskFile,
     Point,
     cut_out,
+    join_prompts,
     overlay,
     parse_prompt,
+    split_prompts,
     validate,
 )
+from PIL import Image
 
 
 @pytest.mark.parametrize(
@@ -126,3 +129,26 @@ def test_cut_out_blacks_out_the_rest():
     assert cut_out(image, mask).dtype == np.uint8
     with pytest.raises(BadInput, match="is not the image's"):
         cut_out(image, mask[:3])
+
+
+@pytest.mark.parametrize(
+    ("text", "prompts"),
+    [
+        ("point:1,2; box:1,2,3,4 ;everything", ["point:1,2", "box:1,2,3,4", "everything"]),
+        ("everything", ["everything"]),
+        (" ; class:dog;;", ["class:dog"]),
+        ("mask:my masks; v2,final/m:1.png", ["mask:my masks; v2,final/m:1.png"]),
+        ("mask:a;b.png;class:dog", ["mask:a;b.png", "class:dog"]),
+        (r"mask:a\;class:b", ["mask:a;class:b"]),
+    ],
+)
+def test_semicolons_separate_prompts_and_may_be_part_of_a_name(text, prompts):
+    assert split_prompts(text) == prompts
+    assert split_prompts(join_prompts(prompts)) == prompts
+
+
+def test_a_mask_in_the_home_folder_and_with_odd_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    name = "my masks; v2,final~m:1.png"
+    Image.fromarray(np.full((4, 6), 255, np.uint8)).save(tmp_path / name)
+    validate([parse_prompt(f"mask:~/{name}")], 4, 6)

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from . import files
 from .errors import BadInput, Missing
 
 SUFFIX = ".py"
@@ -31,7 +32,7 @@ def split(text: str) -> tuple[Path, str] | None:
     file, separator, name = text.rpartition(":")
     if not separator or not file.endswith(SUFFIX):
         return None
-    return Path(file).expanduser(), name
+    return files.named(file), name
 
 
 def load(text: str) -> Any:

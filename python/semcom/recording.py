@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import __version__
+from . import __version__, files
 from .errors import BadInput, Missing
 
 SAMPLE_BYTES = 8
@@ -74,7 +74,7 @@ class Recording:
 
 def paths(name: str | os.PathLike[str]) -> tuple[Path, Path]:
     """(metadata file, data file) of a recording, named with or without one of the suffixes."""
-    path = Path(name).expanduser()
+    path = files.named(name)
     if path.suffix in (".sigmf-meta", ".sigmf-data", ".sigmf"):
         path = path.with_suffix("")
     if not path.name:
@@ -146,12 +146,7 @@ def _validator() -> Any:
 
 def write_metadata(path: Path, content: Mapping[str, Any]) -> None:
     """Write metadata so that the file is there whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(json.dumps(content, indent=1) + "\n")
-        part.replace(path)
-    except OSError as error:
-        raise BadInput(f"the metadata {path} cannot be written: {error.strerror}") from None
+    files.replace(path, lambda stream: stream.write((json.dumps(content, indent=1) + "\n").encode()))
 
 
 def read(name: str | os.PathLike[str]) -> Recording:
@@ -205,21 +200,7 @@ def read(name: str | os.PathLike[str]) -> Recording:
 def _load(path: Path) -> dict[str, Any]:
     """The metadata, valid by the schema of SigMF."""
     validator = _validator()
-    try:
-        # what is no file may never end
-        if path.exists() and not path.is_file():
-            raise BadInput(f"{path} is no file; name a recording")
-        with path.open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            text = stream.read(size) if size <= MAX_METADATA else None
-    except OSError as error:
-        raise BadInput(f"there is no recording to read at {path}: {error.strerror}") from None
-    if text is None:
-        raise BadInput(f"{path} is larger than {MAX_METADATA} bytes, too large for the metadata of a recording")
-    try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):  # damaged UTF-8 is a ValueError as well
-        raise BadInput(f"{path} is damaged: it is no JSON; take the metadata from where they were recorded") from None
+    said = files.read_json(path, "a recording", MAX_METADATA)
     with warnings.catch_warnings():  # extensions that nobody declared do not concern us
         warnings.simplefilter("ignore")
         try:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pmt
 from gnuradio import gr
 
+from .. import plain
 from . import pdu
 
 STATUS = pmt.intern("status")
@@ -42,5 +43,5 @@ class message_block(kept_block, gr.basic_block):
         """One sentence on the ``status`` port, which the block must have, and, when it is an error, in the log."""
         where = f"{name}: " if name else ""
         if error is not None:
-            self.logger.error(where + sentence)
+            self.logger.error(plain.line(where + sentence))
         self.message_port_pub(STATUS, pdu.message({"block": self.name(), "status": where + sentence}))

@@ -20,20 +20,23 @@ class image_quality(worker_block):
         Whether a mask arrives as well, and ROI-PSNR is measured.
     ms_ssim, st_lpips : bool
         Whether these metrics are measured too.
+    psnr : bool
+        Whether PSNR, and ROI-PSNR where a mask arrives, are measured.
 
     Notes
     -----
     Ports: in ``reference`` (what the coder was given), ``received``, ``mask``; out ``image`` (the received image, the
     figures in its metadata), ``metrics`` (a dictionary: ``image_id``, ``psnr_db``, ``roi_psnr_db``, ``ms_ssim``,
-    ``st_lpips``; a figure that does not apply is left out), ``status``. PSNR is over RGB bytes; ROI-PSNR over the mask
+    ``st_lpips``, and with a mask ``share``, the share of the image inside it, and its ``score``; a figure that does not
+    apply is left out), ``status``. PSNR is over RGB bytes; ROI-PSNR over the mask
     only.
     """
 
-    def __init__(self, roi: bool = False, ms_ssim: bool = True, st_lpips: bool = False):
+    def __init__(self, roi: bool = False, ms_ssim: bool = True, st_lpips: bool = False, psnr: bool = True):
         worker_block.__init__(self, "Image Quality", ["reference", "received", "mask"], ["image"])
         self.message_port_register_out(pmt.intern("metrics"))
         self._gathering = Gathering({"reference", "received"} | ({"mask"} if roi else set()))
-        self._assess = Assessor(ms_ssim=ms_ssim, st_lpips=st_lpips)
+        self._assess = Assessor(ms_ssim=ms_ssim, st_lpips=st_lpips, psnr=psnr)
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One image of a pair or triple."""
@@ -50,6 +53,8 @@ class image_quality(worker_block):
         mask = held["mask"][0] > 0 if "mask" in held else None
         figures = self._assess(reference, received, mask)
         known = {k: v for k, v in figures.items() if v is not None}
+        if mask is not None:
+            known |= {"share": float(mask.mean())} | {k: v for k, v in held["mask"][1].items() if k == "score"}
         self.publish("metrics", pdu.message({"image_id": number} | known))
         self.publish("image", pdu.from_image(received, meta | known))
 

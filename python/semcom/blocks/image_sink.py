@@ -3,28 +3,34 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
-from itertools import count
+import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pmt
 
+from .. import files
 from ..errors import BadInput
 from ..image import io
 from . import pdu
 from .held import Held, overdue
 from .worker import worker_block
 
-MAX_NAME = 100  # characters; file systems take 255 bytes, titles and suffix included
+MAX_RESULTS = 4096
+"""Of the images that were written last."""
 
 
 def stem_of(meta: pdu.Meta) -> str:
     """What the files of an image are called, without a suffix: its name, or its number where it has none."""
     # the name is from whoever sent the image: it is a name, and no path
-    name = re.sub(r"[^\w .()+-]", "_", str(meta.get("name") or "")).lstrip(".")[:MAX_NAME]
-    return name or f"{pdu.number_of(meta):05d}"
+    name = unicodedata.normalize("NFC", str(meta.get("name") or ""))
+    name = "".join(each if each in " .()+-_" or _of_a_word(each) else "_" for each in name)
+    return name.lstrip(".").strip() or f"{pdu.number_of(meta):05d}"
+
+
+def _of_a_word(character: str) -> bool:
+    """Letters and digits of any script, and the marks on them."""
+    return unicodedata.category(character)[0] in "LNM"
 
 
 class image_sink(worker_block):
@@ -33,8 +39,9 @@ class image_sink(worker_block):
     The figures are PNG text as well. With several titles the sink has an input for each, ``in0``, ``in1``, ...; it
     waits for all of them and also writes ``NAME.png``, the pictures side by side under their titles. Every image is
     acknowledged, delivered or given up. What a file name cannot hold in the ``name`` of an image is replaced by
-    underscores. Pictures that wait for their counterparts are given up, oldest first, beyond the limits of
-    :mod:`.held`.
+    underscores, and where a picture of that name has been written, by this flowgraph or by another that runs at the
+    same time, the name ends in ``_2``, ``_3``, ... Pictures that wait for their counterparts are given up, oldest
+    first, beyond the limits of :mod:`.held`.
 
     Parameters
     ----------
@@ -43,14 +50,16 @@ class image_sink(worker_block):
     titles : tuple of str
         One title per input; the last input is the received image, whose metadata count.
     keep : bool
-        Whether a picture never replaces a file that is there; its name then ends in ``_2``, ``_3``, ... A receiver
-        needs it whose transmitter may be started again, and count from 0 again.
+        Whether files of earlier runs are kept as well. A receiver needs it whose transmitter may be started again, and
+        count from 0 again.
 
     Attributes
     ----------
     results : list of dict
-        After the run, for each image its metadata with ``images`` (title to file), and with ``error`` where it was
-        given up.
+        For each of the last ``MAX_RESULTS`` images its metadata with ``images`` (title to file), and with ``error``
+        where it was given up.
+    delivered, given_up : int
+        Images, from the first one on.
 
     Raises
     ------
@@ -69,11 +78,19 @@ class image_sink(worker_block):
         ports = ["in"] if len(titles) == 1 else [f"in{i}" for i in range(len(titles))]
         worker_block.__init__(self, "Image Sink", ports, [])
         self.message_port_register_out(pmt.intern("ack"))
-        self._keep = keep
         self._titles = dict(zip(ports, titles, strict=True))
-        self._folder = io.made_folder(folder)
+        made = io.made_folder(folder)
+        self._files = files.Received(made, keep) if made else None
         self._held: Held = {}
         self.results: list[dict] = []
+        self.delivered = self.given_up = 0
+
+    def stop(self) -> bool:
+        """Called by the scheduler; what is held is written, and the run is over."""
+        stopped = worker_block.stop(self)
+        if self._files:
+            self._files.close()
+        return stopped
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One panel of an image."""
@@ -108,36 +125,31 @@ class image_sink(worker_block):
         errors = [m["error"] for _, m in held.values() if "error" in m]
         if errors:
             result["error"] = errors[0]
-        elif self._folder:
+        elif self._files:
             result["images"] = self._write(held, result)
         self._close(number, result)
 
     def _write(self, held: dict, meta: pdu.Meta) -> dict[str, str]:
-        stem = stem_of(meta)
-        if self._keep:
-            stem = next(s for s in self._numbered(stem) if not (self._folder / f"{s}.json").exists())
-        text = {k: f"{v:.6g}" if isinstance(v, float) else str(v) for k, v in meta.items() if np.isscalar(v)}
-        files = {}
-        for port, title in self._titles.items():
-            path = self._folder / f"{stem}_{title.replace(' ', '_')}.png"
-            io.save_png(path, held[port][0], text)
-            files[title] = str(path)
+        facts = {k: v for k, v in meta.items() if np.isscalar(v)}
+        text = {k: f"{v:.6g}" if isinstance(v, float) else str(v) for k, v in facts.items()}
+        ends = {title: f"_{title.replace(' ', '_')}.png" for title in self._titles.values()}
+        pictures = {ends[title]: io.png(held[port][0], text) for port, title in self._titles.items()}
         if len(self._titles) > 1:
-            path = self._folder / f"{stem}.png"
+            ends["side by side"] = ".png"
             panels = [(title, held[port][0]) for port, title in self._titles.items()]
-            io.save_png(path, io.side_by_side(panels), text)
-            files["side by side"] = str(path)
-        record = {k: v for k, v in meta.items() if np.isscalar(v)} | {"images": files}
-        (self._folder / f"{stem}.json").write_text(json.dumps(record, indent=2) + "\n")
-        return files
+            pictures[".png"] = io.png(io.side_by_side(panels), text)
 
-    @staticmethod
-    def _numbered(stem: str) -> Iterator[str]:
-        yield stem
-        yield from (f"{stem}_{number}" for number in count(2))
+        def images(places: dict[str, Path]) -> dict[str, str]:
+            return {title: str(places[end]) for title, end in ends.items()}
+
+        written = self._files.add(stem_of(meta), pictures, ".json", lambda places: facts | {"images": images(places)})
+        return images(written)
 
     def _close(self, number: int, result: dict) -> None:
         self.results.append(result)
+        del self.results[:-MAX_RESULTS]
+        self.given_up += "error" in result
+        self.delivered += "error" not in result
         name = str(result.get("name", number))
         if "error" in result:
             self.report(name, f"not received: {result['error']}")

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-import json
 import re
+from functools import partial
 
 import numpy as np
 import pmt
 from PIL import Image
 
+from .. import files
 from ..errors import BadInput
 from ..image import io
 from ..scene import draw
@@ -29,7 +30,8 @@ class label_map_sink(worker_block):
     ----------
     folder : str
         Gets ``NAME_labels.png`` (the drawing), ``NAME_map.png`` (the labels themselves, one byte a pixel, with VOC's
-        palette) and ``NAME_objects.json``. Empty: nothing is written.
+        palette) and ``NAME_objects.json``; the name ends in ``_2``, ``_3``, ... where one of this run has it. Empty:
+        nothing is written.
     legend : bool
         Whether the colours are explained below the map.
 
@@ -47,8 +49,16 @@ class label_map_sink(worker_block):
     def __init__(self, folder: str = "received", legend: bool = True):
         worker_block.__init__(self, "Label Map Sink", ["in"], ["image"])
         self._legend = legend
-        self._folder = io.made_folder(folder)
+        made = io.made_folder(folder)
+        self._files = files.Received(made) if made else None
         self.results: list[dict] = []
+
+    def stop(self) -> bool:
+        """Called by the scheduler; what is held is written, and the run is over."""
+        stopped = worker_block.stop(self)
+        if self._files:
+            self._files.close()
+        return stopped
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One map."""
@@ -62,21 +72,18 @@ class label_map_sink(worker_block):
         drawn = np.ascontiguousarray(draw.class_map(labels, objects, classes, legend=self._legend))
         record = {"classes": {classes[i]: int(n) for i, n in enumerate(np.bincount(labels.ravel())) if n}}
         record["objects"] = [{"class": classes[item.label], "box": list(item.box)} for item in objects]
-        if self._folder:
+        if self._files:
             record["images"] = self._write(labels, drawn, record, meta)
         self.results.append({"image_id": pdu.number_of(meta)} | record)
         del self.results[:-_MAX_RESULTS]
         self.publish("image", pdu.from_image(drawn, meta))
 
     def _write(self, labels: np.ndarray, drawn: np.ndarray, record: dict, meta: pdu.Meta) -> dict[str, str]:
-        stem = stem_of(meta)
-        paths = {key: self._folder / f"{stem}_{key}.png" for key in ("labels", "map")}
-        io.save_png(paths["labels"], drawn)
         indexed = Image.fromarray(labels, mode="P")
         indexed.putpalette(draw.PALETTE.tobytes())
-        indexed.save(paths["map"])
-        (self._folder / f"{stem}_objects.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        return {key: str(path) for key, path in paths.items()}
+        pictures = {"_labels.png": io.png(drawn), "_map.png": partial(indexed.save, format="PNG")}
+        written = self._files.add(stem_of(meta), pictures, "_objects.json", lambda places: record)
+        return {key: str(written[f"_{key}.png"]) for key in ("labels", "map")}
 
 
 _MAX_RESULTS = 4096

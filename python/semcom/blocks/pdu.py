@@ -9,9 +9,16 @@ import numpy as np
 import pmt
 from gnuradio import gr  # noqa: F401  registers the types that the bindings build on
 
+from .. import plain
 from .. import semcom_python as native
 
 Meta = dict[str, Any]
+
+
+def _packed(meta: Meta) -> pmt.pmt_base:
+    """A dictionary as GNU Radio has it. Its texts are UTF-8, which names of files need not be."""
+    known = {key: plain.text(value) if isinstance(value, str) else value for key, value in meta.items()}
+    return native.meta_to_pmt(known)
 
 
 def meta_of(pdu: pmt.pmt_base) -> Meta:
@@ -31,7 +38,7 @@ def number_of(meta: Meta) -> int:
 
 def from_image(image: np.ndarray, meta: Meta) -> pmt.pmt_base:
     """uint8 [H,W,3] or [H,W] and metadata -> PDU; ``height``, ``width`` and ``channels`` are set from the array."""
-    return native.image_to_pdu(image, native.meta_to_pmt(meta))
+    return native.image_to_pdu(image, _packed(meta))
 
 
 def to_image(pdu: pmt.pmt_base) -> np.ndarray:
@@ -41,7 +48,7 @@ def to_image(pdu: pmt.pmt_base) -> np.ndarray:
 
 def from_symbols(symbols: np.ndarray, meta: Meta) -> pmt.pmt_base:
     """complex64 [n] and metadata -> PDU."""
-    return pmt.cons(native.meta_to_pmt(meta), native.c32_to_pmt(symbols))
+    return pmt.cons(_packed(meta), native.c32_to_pmt(symbols))
 
 
 def to_symbols(pdu: pmt.pmt_base) -> np.ndarray:
@@ -51,7 +58,7 @@ def to_symbols(pdu: pmt.pmt_base) -> np.ndarray:
 
 def from_bytes(data: bytes, meta: Meta) -> pmt.pmt_base:
     """Bytes and metadata -> PDU."""
-    return pmt.cons(native.meta_to_pmt(meta), native.u8_to_pmt(np.frombuffer(data, np.uint8)))
+    return pmt.cons(_packed(meta), native.u8_to_pmt(np.frombuffer(data, np.uint8)))
 
 
 def to_bytes(pdu: pmt.pmt_base) -> bytes:
@@ -61,12 +68,12 @@ def to_bytes(pdu: pmt.pmt_base) -> bytes:
 
 def failure(meta: Meta, sentence: str) -> pmt.pmt_base:
     """What goes on in place of an image that was given up, so that nothing downstream waits for it."""
-    return pmt.cons(native.meta_to_pmt(meta | {"error": sentence}), pmt.init_u8vector(0, []))
+    return pmt.cons(_packed(meta | {"error": sentence}), pmt.init_u8vector(0, []))
 
 
 def message(meta: Meta) -> pmt.pmt_base:
     """A bare dictionary message."""
-    return native.meta_to_pmt(meta)
+    return _packed(meta)
 
 
 def dictionary(msg: pmt.pmt_base) -> Meta:

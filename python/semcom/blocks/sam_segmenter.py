@@ -3,12 +3,27 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pmt
 
-from ..segment import ClassName, Everything, Sam, cut_out, everything, overlay, parse_prompt, partition
+from ..errors import BadInput, SemcomError
+from ..segment import (
+    ClassName,
+    Everything,
+    Sam,
+    cut_out,
+    everything,
+    overlay,
+    parse_prompt,
+    partition,
+    split_prompts,
+)  # fmt: skip
 from ..segment.semantic import ClassSegmenter
 from . import pdu
 from .worker import worker_block
+
+EMPTY = ("refuse", "send", "whole")
+"""What becomes of an image in which nothing is found."""
 
 
 class sam_segmenter(worker_block):
@@ -19,33 +34,48 @@ class sam_segmenter(worker_block):
     prompts : str
         One prompt or several separated by semicolons: ``point:X,Y``, ``point:X,Y,0`` (outside),
         ``box:X0,Y0,X1,Y1``, ``mask:FILE``, ``class:NAME`` (of PASCAL VOC's) or ``everything``; pixels of the image.
+        A semicolon in the name of a file is written with a backslash before it where a
+        prompt would begin behind it.
     threads : int
         Of ONNX Runtime.
+    empty : str
+        What becomes of an image in which the prompts find nothing, of ``EMPTY``: "refuse" gives it up with a sentence,
+        "send" lets it go on with an empty region (a masked image is black), and "whole" takes the whole image for the
+        region. Nothing found is said on ``status`` in each case.
+
+    Attributes
+    ----------
+    found_nothing : int
+        Images in which there was nothing of what the prompts mean.
 
     Raises
     ------
     BadInput
-        A prompt that cannot be read.
+        A prompt that cannot be read, or another word for ``empty``.
 
     Notes
     -----
     Ports: in ``image``; out ``mask`` (u8, 0 or 255, one channel), ``roi`` (the image, black outside the mask),
     ``overlay`` (the image with the mask tinted and outlined), ``segments`` (u8, one channel: the number of the segment
     that each pixel lies in, from 1, with the key ``segments`` for how many there are; only with the prompt
-    ``everything``, which takes seconds for each image), ``status``. All carry the input's metadata and ``score``, the
-    predicted IoU.
+    ``everything``, which takes seconds for each image), ``status``. All carry the input's metadata, ``share``, the
+    share of the image that the region covers, and ``score``, the predicted IoU, where SAM was asked.
     """
 
-    def __init__(self, prompts: str = "point:0,0", threads: int = 2):
+    def __init__(self, prompts: str = "point:0,0", threads: int = 2, empty: str = "refuse"):
         worker_block.__init__(self, "SAM Segmenter", ["image"], ["mask", "roi", "overlay", "segments"])
+        if empty not in EMPTY:
+            raise BadInput(f"{empty} is not known; choose {', '.join(EMPTY)}", field="empty")
         self.set_prompts(prompts)
+        self._empty = empty
+        self.found_nothing = 0
         self._threads = threads
         self._sam: Sam | None = None
         self._classes: ClassSegmenter | None = None
 
     def set_prompts(self, prompts: str) -> None:
         """Change the prompts while running; they hold from the next image on."""
-        self._prompts = [parse_prompt(part.strip()) for part in prompts.split(";") if part.strip()]
+        self._prompts = [parse_prompt(part) for part in split_prompts(prompts)]
 
     def load(self) -> dict[str, str]:
         """Load what the prompts need now instead of with the first image; the networks' file names and sha256."""
@@ -68,10 +98,22 @@ class sam_segmenter(worker_block):
         labels = self._classes.segment(image) if self._asks(ClassName) else None
         parts = everything(self._sam, embedding) if self._asks(Everything) else None
         found = self._sam.segment(embedding, self._prompts, labels, parts)
-        meta = meta | {"score": float(found.score)}
-        self.publish("mask", pdu.from_image(found.mask.astype("uint8") * 255, meta))
-        self.publish("roi", pdu.from_image(cut_out(image, found.mask), meta))
-        self.publish("overlay", pdu.from_image(overlay(image, found.mask), meta))
+        mask = found.mask if found.mask.any() else self._nothing(found.mask, meta)
+        meta = meta | {"share": float(mask.mean())} | ({} if found.score is None else {"score": float(found.score)})
+        self.publish("mask", pdu.from_image(mask.astype("uint8") * 255, meta))
+        self.publish("roi", pdu.from_image(cut_out(image, mask), meta))
+        self.publish("overlay", pdu.from_image(overlay(image, mask), meta))
         if parts is not None:
             segments = partition([part.mask for part in parts], *image.shape[:2])
             self.publish("segments", pdu.from_image(segments, meta | {"segments": int(segments.max())}))
+
+    def _nothing(self, mask: np.ndarray, meta: pdu.Meta) -> np.ndarray:
+        """The region where the prompts found none; the image is given up by an error."""
+        prompts = ", ".join(map(str, self._prompts))
+        self.found_nothing += 1
+        if self._empty == "refuse":
+            meta["share"] = 0.0  # the failure says so too
+            raise SemcomError(f"nothing in the image is what the prompts mean ({prompts}); it is not sent")
+        becomes = "the whole image is the region" if self._empty == "whole" else "the region is empty"
+        self.report(str(meta.get("name", "")), f"nothing in the image is what the prompts mean ({prompts}); {becomes}")
+        return np.full_like(mask, self._empty == "whole")

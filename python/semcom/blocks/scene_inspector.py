@@ -7,6 +7,7 @@ import sys
 
 import pmt
 
+from .. import plain
 from ..scene import decode_scene, describe_scene, sizes
 from . import pdu
 from .worker import worker_block
@@ -51,10 +52,9 @@ class scene_inspector(worker_block):
         self.results.append(record)
         del self.results[:-_MAX_RESULTS]
         if self._show:
-            name = str(meta.get("name") or f"{record['image_id']:05d}")
+            name = meta.get("name") or f"{record['image_id']:05d}"
             part = f", part from burst {meta['part']}" if "part" in meta else ""
-            sys.stdout.write(f"{name}{part}\n{text}\n")
-            sys.stdout.flush()
+            plain.write(sys.stdout, [f"{name}{part}", *text.split("\n")])
         said = record | {"sections": " ".join(record["sections"]), "problems": " ".join(record["problems"])}
         self.publish("report", pdu.message(said))
 

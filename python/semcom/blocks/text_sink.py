@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from pathlib import Path
 
 import pmt
 
+from .. import files, plain
 from ..errors import BadInput
 from . import pdu
 from .worker import worker_block
@@ -44,7 +43,7 @@ class text_sink(worker_block):
     def __init__(self, file: str = "", show: bool = True):
         worker_block.__init__(self, "Text Sink", ["in"], [])
         self._show = show
-        self._file = Path(file).expanduser() if file else None
+        self._file = files.named(file) if file else None
         self.texts: dict[int, str] = {}
         if self._file:
             try:
@@ -57,16 +56,14 @@ class text_sink(worker_block):
         """One text."""
         number = pdu.number_of(meta)
         # it arrived over the air: no line of it may look like another's
-        text = re.sub(r"[\x00-\x1f\x7f]+", " ", pdu.to_bytes(msg).decode("utf-8", "replace"))
+        text = plain.line(pdu.to_bytes(msg).decode("utf-8", "replace"))
         self.texts.pop(number, None)
         self.texts[number] = text
         if len(self.texts) > _MAX_TEXTS:
             del self.texts[next(iter(self.texts))]
-        name = re.sub(r"[\x00-\x1f\x7f]+", " ", str(meta.get("name") or f"{number:05d}"))
-        line = f"{name}\t{text}\n"
+        name = plain.line(meta.get("name") or f"{number:05d}")
         if self._show:
-            sys.stdout.write(line)
-            sys.stdout.flush()
+            plain.write(sys.stdout, [(name, text)])
         if self._file:
             with self._file.open("a", encoding="utf-8") as lines:
-                lines.write(line)
+                plain.write(lines, [(name, text)])

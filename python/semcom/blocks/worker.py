@@ -39,6 +39,8 @@ class worker_block(message_block):
     """
 
     signal_ports: tuple[str, ...] = ()
+    logs_failures = True
+    """Whether an image that is given up is said in the log; not where somebody shows the results himself."""
 
     def __init__(self, name: str, inputs: list[str], outputs: list[str]):
         message_block.__init__(self, name)
@@ -96,7 +98,7 @@ class worker_block(message_block):
         try:
             self.work_on(port, msg, meta)
         except Exception as error:  # same reason as above, and the image must be acknowledged
-            self.report(meta.get("name", ""), sentence_of(error), error)
+            self.report(meta.get("name", ""), sentence_of(error), error if self.logs_failures else None)
             self.fail(meta, sentence_of(error))
         finally:
             self.seconds += time.perf_counter() - begun
@@ -128,19 +130,27 @@ class sending_block(worker_block):
 
     Over a modem the receiver never hears of such an image; connect ``failed`` to the ``ack`` of the Image Source, so
     that it does not wait. The message has ``image_id`` and ``error``.
+
+    Attributes
+    ----------
+    failure : str
+        Why the last image that will not be sent is not; empty where all are.
     """
 
     def __init__(self, name: str, inputs: list[str], outputs: list[str]):
         worker_block.__init__(self, name, inputs, outputs)
         self.message_port_register_out(pmt.intern("failed"))
+        self.failure = ""
 
     def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
         """Given up upstream."""
         worker_block.pass_failure(self, port, msg)
         meta = pdu.meta_of(msg)
+        self.failure = str(meta.get("error", ""))
         self.publish("failed", pdu.message({k: meta[k] for k in ("image_id", "error") if k in meta}))
 
     def fail(self, meta: pdu.Meta, sentence: str) -> None:
         """Given up here."""
         worker_block.fail(self, meta, sentence)
+        self.failure = sentence
         self.publish("failed", pdu.message({"image_id": meta.get("image_id", 0), "error": sentence}))

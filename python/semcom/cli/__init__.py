@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from ..errors import BadInput, SemcomError
 
 
@@ -24,17 +22,18 @@ def main(argv: list[str] | None = None, program: str | None = None) -> int:
         Exit status: 0 delivered, 1 not, 2 bad argument, 3 something missing.
     """
     from .app import app, click_exceptions
+    from .common import complain
 
     try:
         # made anew: a scheme may have been registered since
         status = app()(args=argv, prog_name=program, standalone_mode=False)
     except SemcomError as error:
-        sys.stderr.write(f"semcom: {sentence(error)}\n")
+        complain(sentence(error))
         return error.exit_status
     except click_exceptions() as error:
         return show(error)
     except KeyboardInterrupt:
-        sys.stderr.write("semcom: interrupted\n")
+        complain("interrupted")
         return 130
     return status if isinstance(status, int) else 0
 
@@ -57,5 +56,7 @@ _OPTIONS = {"prompts": "prompt"}
 
 def show(error: Exception) -> int:
     """A usage error in one line, without the usage page."""
-    sys.stderr.write(f"semcom: {error.format_message()} Try `semcom --help`.\n")
+    from .common import complain
+
+    complain(f"{error.format_message()} Try `semcom --help`.")
     return 2

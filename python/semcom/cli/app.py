@@ -4,19 +4,30 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from .. import files as reader
 from .. import schemes
 from ..errors import BadInput
+from ..image.quality import METRICS
 from . import sweep as sweep_commands
-from .common import SchemeOption, finite, one_of, parse_rate, require, strict
+from .common import (
+    SchemeOption,
+    complain,
+    console,
+    finite,
+    one_of,
+    parse_rate,
+    put,
+    put_json,
+    require,
+    shown,
+)  # fmt: skip
 from .ends import rx, tx
 from .scene import scene
 from .scheme_options import check_used, with_scheme_options
@@ -78,7 +89,17 @@ def loopback(
         ),
     ] = "whole",
     background: Annotated[float, typer.Option(help="importance outside the ROI, 0 to 1, with --roi power")] = 0.1,
-    seed: Annotated[int, typer.Option(help="of fading and noise")] = 0,
+    empty: Annotated[
+        str,
+        typer.Option(
+            help="what is sent where the prompts find nothing, with a --roi other than whole: refuse (nothing), send "
+            "(the empty ROI) or whole (the whole image is the ROI)"
+        ),
+    ] = "refuse",
+    metrics: Annotated[
+        str, typer.Option(help="psnr, ms_ssim, st_lpips, separated by commas, or none; they take longer than the link")
+    ] = ",".join(METRICS),
+    seed: Annotated[int, typer.Option(help="of fading and noise, 0 to 2^32 - 1")] = 0,
     out: Annotated[Path, typer.Option(help="folder for the pictures")] = Path("received"),
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")] = False,
     *,
@@ -86,21 +107,10 @@ def loopback(
 ) -> int:
     """Send one photograph through a GNU Radio flowgraph and measure what arrives."""
     check_used([schemes.get(scheme)], scheme_options)
-    one_of("--level", level, ("symbol", "waveform"))
-    if level == "symbol":
-        if channel in WAVEFORM_CHANNELS:
-            raise BadInput(f"--channel {channel} is multipath; add --level waveform or choose awgn, rayleigh or rician")
-        if doppler or cfo or sfo:
-            raise BadInput("--doppler, --cfo and --sfo belong to the waveform; add --level waveform")
-        one_of("--channel", channel, SYMBOL_CHANNELS)
-    else:
-        one_of("--channel", channel, SYMBOL_CHANNELS + WAVEFORM_CHANNELS)
-        if csi not in ("pilot", "default"):
-            raise BadInput(f"--csi {csi} is not available over the waveform, where pilots tell; leave it out")
-    csi = {"symbol": "ideal", "waveform": "pilot"}[level] if csi == "default" else csi
-    one_of("--csi", csi, CSI)
+    csi = csi_of(level, channel, csi, bool(doppler or cfo or sfo))
     if not 0 <= background <= 1:
         raise BadInput(f"--background {background:g} is out of range; choose 0 to 1")
+    measured_are = metrics_of(metrics)
     link = require("..links.loopback")
     settings = link.LoopbackSettings(
         image=image,
@@ -114,24 +124,58 @@ def loopback(
         prompts=tuple(prompt or ()),
         roi=roi,
         background=background,
+        empty=empty,
         options=scheme_options,
         seed=seed,
         level=level,
         doppler=doppler,
         cfo=cfo,
         sfo=sfo,
+        **{name: name in measured_are for name in METRICS},
     )
-    measured = link.loopback(settings).measure()
+    return show_loopback(link.loopback(settings).measure(), settings, as_json)
+
+
+def show_loopback(measured: dict, settings: Any, as_json: bool) -> int:
+    """What became of the photograph, and the exit status."""
     error = measured.pop("error", None)
+    if error is None and measured.get("roi_found") is False:
+        whole = settings.empty == "whole" and settings.roi != "whole"
+        region = "the whole image was taken for it" if whole else "the ROI is empty"
+        complain(f"nothing in the image is what the prompts mean; {region}")
     if as_json:
-        sys.stdout.write(json.dumps(strict(measured)) + "\n")
+        put_json(measured)
     elif error is None:
-        title = f"{measured['scheme']} over {channel}, {csi} CSI, ROI {roi}"
-        show_figures(title, measured | {"snr_set_db": snr, "snr_db": None})
+        title = f"{measured['scheme']} over {settings.channel}, {settings.csi} CSI, ROI {settings.roi}"
+        show_figures(title, measured | {"snr_set_db": settings.snr_db, "snr_db": None})
     if error is not None:
-        sys.stderr.write(f"semcom: no picture was received: {error}\n")
+        complain(f"no picture was received: {error}")
         return 1
     return 0
+
+
+def csi_of(level: str, channel: str, csi: str, impaired: bool) -> str:
+    """The channel knowledge, by default that of the level; refuses what a level does not have."""
+    one_of("--level", level, ("symbol", "waveform"))
+    if level == "symbol":
+        if channel in WAVEFORM_CHANNELS:
+            raise BadInput(f"--channel {channel} is multipath; add --level waveform or choose awgn, rayleigh or rician")
+        if impaired:
+            raise BadInput("--doppler, --cfo and --sfo belong to the waveform; add --level waveform")
+        one_of("--channel", channel, SYMBOL_CHANNELS)
+    else:
+        one_of("--channel", channel, SYMBOL_CHANNELS + WAVEFORM_CHANNELS)
+        if csi not in ("pilot", "default"):
+            raise BadInput(f"--csi {csi} is not available over the waveform, where pilots tell; leave it out")
+    csi = {"symbol": "ideal", "waveform": "pilot"}[level] if csi == "default" else csi
+    return one_of("--csi", csi, CSI)
+
+
+def metrics_of(text: str) -> tuple[str, ...]:
+    """The value of ``--metrics``."""
+    if text.strip() == "none":
+        return ()
+    return tuple(one_of("--metrics", part.strip(), METRICS) for part in text.split(","))
 
 
 ROWS = (
@@ -139,7 +183,8 @@ ROWS = (
     ("SNR measured", "snr_measured_db", "{:.2f} dB"),
     ("SNR measured", "snr_db", "{:.2f} dB"),
     ("caption", "caption", "{}"),
-    ("predicted IoU of the mask", "score", "{:.3f}"),
+    ("predicted IoU of the ROI", "roi_predicted_iou", "{:.3f}"),
+    ("share of the image in the ROI", "roi_share", "{:.1%}"),
     ("PSNR", "psnr_db", "{:.2f} dB"),
     ("ROI-PSNR", "roi_psnr_db", "{:.2f} dB"),
     ("MS-SSIM", "ms_ssim", "{:.4f}"),
@@ -156,27 +201,39 @@ ROWS = (
 
 def show_figures(title: str, figures: dict) -> None:
     """What was measured as a table for a person, and where the pictures are."""
-    table = Table("figure", "value", title=title)
+    table = Table("figure", "value", title=shown(title))
     for label, key, form in ROWS:
         if figures.get(key) is not None:
-            table.add_row(label, form.format(figures[key]))
+            table.add_row(label, shown(form.format(figures[key])))
     for stage, seconds in figures.get("seconds", {}).items():
-        table.add_row(f"{stage} time", f"{seconds:.2f} s")
-    console = Console()
-    console.print(table)
+        table.add_row(shown(f"{stage} time"), f"{seconds:.2f} s")
+    console().print(table)
     for name, path in figures.get("images", {}).items():
-        console.print(f"{name}: {path}", soft_wrap=True)
+        put(f"{name}: {path}")
 
 
 def report(files: Annotated[list[Path], typer.Argument(help="JSON files that an Image Sink wrote")]) -> int:
     """Show what was measured of received images."""
     for file in files:
+        figures = reader.read_json(file, "a report of an Image Sink")
         try:
-            figures = json.loads(file.read_text())
-        except (OSError, ValueError) as error:
+            show_figures(file.stem, as_report(figures))
+        except (ValueError, OverflowError) as error:
             raise BadInput(f"{file} is no report of an Image Sink: {error}") from None
-        show_figures(file.stem, figures)
     return 0
+
+
+def as_report(figures: Any) -> dict:
+    """What an Image Sink wrote, in the words of a loopback's report; ValueError where it wrote something else."""
+    if not isinstance(figures, dict) or not all(isinstance(figures.get(k, {}), dict) for k in ("images", "seconds")):
+        raise ValueError("it has no figures by name")
+    named = {"roi_predicted_iou": figures.get("score"), "roi_share": figures.get("share")}
+    figures = figures | {key: value for key, value in named.items() if value is not None}
+    numbers = {key: figures.get(key) for _, key, form in ROWS if ":" in form} | figures.get("seconds", {})
+    for key, value in numbers.items():
+        if not isinstance(value, int | float | None):
+            raise ValueError(f"{key} is no number")
+    return figures
 
 
 def models_list() -> int:
@@ -185,11 +242,10 @@ def models_list() -> int:
 
     table = Table("name", "file", "MB", "licence", "source", "here", box=None)
     for entry, path in weights.inventory():
-        table.add_row(
-            entry.name, entry.file, f"{entry.bytes / 1e6:.1f}", entry.licence, entry.source, "yes" if path else "no"
-        )
+        size, here = f"{entry.bytes / 1e6:.1f}", "yes" if path else "no"
+        table.add_row(*map(shown, (entry.name, entry.file, size, entry.licence, entry.source, here)))
     # a script reads whole names, however narrow the terminal it does not have
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    console(width=None if sys.stdout.isatty() else 160).print(table)
     return 0
 
 
@@ -205,7 +261,7 @@ def models_fetch(
         if not names:
             return 0
     for path in weights.fetch(names or None):
-        sys.stdout.write(f"{path}\n")
+        put(path)
     return 0
 
 
@@ -215,7 +271,7 @@ def models_verify() -> int:
 
     bad = 0
     for name, status in weights.verify():
-        sys.stdout.write(f"{name}: {status}\n")
+        put(f"{name}: {status}")
         bad += status != "ok"
     return 3 if bad else 0
 
@@ -227,7 +283,7 @@ def doctor() -> int:
     table = Table("part", "state")
     missing = 0
     for part, ok, state in examine():
-        table.add_row(part, state if ok else f"[red]{state}[/red]")
+        table.add_row(part, shown(state, "" if ok else "red"))
         missing += not ok
-    Console().print(table)
+    console().print(table)
     return 3 if missing else 0

@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What several sub-commands need to read their options and to print their results."""
+"""What several sub-commands need to read their options and to print their results.
+
+All that the command prints goes through :func:`put`, :func:`put_json`, :func:`complain` or a :func:`console`: what was
+received, and what others wrote into a file, is shown as plain text.
+"""
 
 from __future__ import annotations
 
 import importlib
 import math
 import os
+import sys
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
-from .. import schemes
+from .. import files, plain, schemes
 from ..errors import BadInput, Missing
 
 SchemeOption = Annotated[
@@ -25,7 +33,7 @@ def parse_rate(text: str | None) -> float | None:
         return None
     try:
         rate = float(Fraction(text))
-    except (ValueError, ZeroDivisionError):
+    except (ValueError, ZeroDivisionError, OverflowError):
         raise BadInput(f"--rate {text} is no ratio; write it as K/N, such as 1/12") from None
     if rate <= 0:
         raise BadInput(f"--rate {text} must be above 0; write it as K/N, such as 1/12")
@@ -46,9 +54,34 @@ def one_of(option: str, value: str, known: tuple[str, ...]) -> str:
     return value
 
 
-def strict(report: dict) -> dict:
-    """JSON has no infinity: the PSNR of a perfect picture becomes null."""
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in report.items()}
+def put(*lines: object) -> None:
+    """Lines on standard output, at once: whoever reads them may be waiting for them."""
+    plain.write(sys.stdout, lines)
+
+
+def complain(sentence: object) -> None:
+    """A sentence on standard error."""
+    plain.write(sys.stderr, [f"semcom: {sentence}"])
+
+
+def note(line: object) -> None:
+    """A line on standard error that is no complaint."""
+    plain.write(sys.stderr, [line])
+
+
+def put_json(report: Mapping[str, Any]) -> None:
+    """One JSON object in one line on standard output; what is not finite, the PSNR of a perfect picture, is null."""
+    put(files.json_text(report))
+
+
+def console(stderr: bool = False, width: int | None = None) -> Console:
+    """A terminal that takes no text for markup."""
+    return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+
+
+def shown(value: object, style: str = "") -> Text:
+    """A text from outside for a table: one line, no markup."""
+    return Text(plain.line(value), style=style)
 
 
 def require(module: str):

@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import gc
-import json
 import math
 import signal
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -18,7 +16,8 @@ import typer
 from .. import schemes
 from ..errors import BadInput
 from ..schemes import AUTO
-from .common import SchemeOption, finite, parse_rate, require, strict
+from ..segment import join_prompts
+from .common import SchemeOption, complain, finite, parse_rate, put, put_json, require
 from .scheme_options import check_used
 
 Via = Annotated[str, typer.Option(help="zmq:ADDRESS, sigmf:FILE, soapy:ARGS, uhd:ARGS or pluto:URI")]
@@ -61,7 +60,7 @@ def tx(
 ) -> int:
     """Send photographs; a semcom rx elsewhere receives them."""
     ends = require("..links.ends")
-    options = scheme_options | ({"prompts": ";".join(prompt)} if prompt else {})
+    options = scheme_options | ({"prompts": join_prompts(prompt)} if prompt else {})
     check_used([schemes.get(scheme)], options)
     finite("--snr", snr)
     if repeat < 0:
@@ -75,7 +74,7 @@ def tx(
     with interruptible(end.run_and_tell()) as images_sent:
         for image in images_sent:
             if "error" in image:
-                sys.stderr.write(f"semcom: not sent: {image['error']}\n")
+                complain(f"not sent: {image['error']}")
                 continue
             sent += 1
             say(as_json, image, f"{image.get('name', image['image_id'])}: sent in {image['bursts']} bursts")
@@ -119,7 +118,7 @@ def rx(
     with interruptible(end.pictures(count, idle)) as pictures:
         for picture in pictures:
             if "error" in picture:
-                sys.stderr.write(f"semcom: image {picture.get('image_id')} was not received: {picture['error']}\n")
+                complain(f"image {picture.get('image_id')} was not received: {picture['error']}")
                 continue
             delivered += 1
             snr = f"{picture['snr_db']:.1f} dB, " if "snr_db" in picture else ""
@@ -127,7 +126,7 @@ def rx(
             where = picture["images"]["received"]
             say(as_json, picture, f"{where}: {picture['width']}x{picture['height']}, {snr}{lost}")
     if not delivered:
-        sys.stderr.write("semcom: no picture was received\n")
+        complain("no picture was received")
     return 0 if delivered else 1
 
 
@@ -149,12 +148,11 @@ def notices(number: int, handler: Any) -> Iterator[None]:
 
 
 def say(as_json: bool, figures: Mapping[str, Any], line: str) -> None:
-    """One line, at once: whoever reads it may be waiting for it."""
+    """One image, for a program or for a person."""
     if as_json:
-        simple = {k: v for k, v in figures.items() if isinstance(v, str | int | float | dict)}
-        line = json.dumps(strict(simple))
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+        put_json({k: v for k, v in figures.items() if isinstance(v, str | int | float | dict)})
+    else:
+        put(line)
 
 
 def rate_of_samples(value: float | None) -> float | None:

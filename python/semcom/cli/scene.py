@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from .. import files
 from ..errors import BadInput
 from ..image import io
+from .common import complain, put, put_json
+
+MAX_SCENE = 2**24  # bytes of a scene file
 
 scene = typer.Typer(help="Explainable semantics of an image in a file: encode, show, decode.", no_args_is_help=True)
 
@@ -45,18 +48,13 @@ def encode(
     picture = io.load(image)
     encoder = SemanticEncoder(settings)
     data = encode_scene(encoder.encode(picture))
-    try:
-        out.write_bytes(data)
-    except OSError as error:
-        raise BadInput(
-            f"{out} cannot be written ({error.strerror}); name a file in a folder you may write to"
-        ) from None
+    files.replace(out, lambda stream: stream.write(data))
     decoded = decode_scene(data)
     if as_json:
         seconds = {stage: round(value, 4) for stage, value in encoder.seconds.items()}
-        sys.stdout.write(json.dumps(_record(data, decoded) | {"seconds": seconds, "weights": encoder.weights}) + "\n")
+        put_json(_record(data, decoded) | {"seconds": seconds, "weights": encoder.weights})
     else:
-        sys.stdout.write(describe_scene(data, decoded) + f"\nwritten  {out}\n")
+        put(*describe_scene(data, decoded).split("\n"), f"written  {out}")
     return 0
 
 
@@ -71,13 +69,13 @@ def show(
     """What a person can read in a scene, and its map."""
     from ..scene import decode_scene, describe_scene, draw, terminal_map
 
-    data = _read(file)
+    data = files.read(file, MAX_SCENE, "a scene file")
     decoded = decode_scene(data)
     found = decoded.scene
     if as_json:
-        sys.stdout.write(json.dumps(_record(data, decoded)) + "\n")
+        put_json(_record(data, decoded))
     else:
-        sys.stdout.write(describe_scene(data, decoded) + "\n")
+        put(*describe_scene(data, decoded).split("\n"))
         if found.labels is not None and sys.stdout.isatty():
             sys.stdout.write(terminal_map(found.labels) + "\n")
     if drawing is not None:
@@ -97,22 +95,15 @@ def decode(
     """The picture that is rebuilt from a scene."""
     from ..scene import decode_scene, reconstruct
 
-    decoded = decode_scene(_read(file))
+    decoded = decode_scene(files.read(file, MAX_SCENE, "a scene file"))
     for sentence in decoded.problems:
-        sys.stderr.write(f"semcom: {sentence}\n")
+        complain(sentence)
     if not decoded.sections or not decoded.scene.height:
-        sys.stderr.write(f"semcom: {file} holds nothing of a scene; was it written by semcom scene encode?\n")
+        complain(f"{file} holds nothing of a scene; was it written by semcom scene encode?")
         return 1
     io.save_png(out, reconstruct(decoded.scene, seed))
-    sys.stdout.write(f"{out}\n")
+    put(out)
     return 0
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise BadInput(f"{file} cannot be read ({error.strerror}); name a scene file") from None
 
 
 def _record(data: bytes, decoded) -> dict:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import fields
@@ -14,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .. import schemes
 from ..errors import BadInput
 from ..schemes import Options, Scheme
+from .common import complain, console, put, shown
 from .scheme_options import check_used, own
 
 VARIANT = "variant"  # the option that may be named with a scheme
@@ -94,7 +93,7 @@ def sweep(
         with executors as executor:
             outcomes = [_one(settings, executor) for settings in all_settings]
     except KeyboardInterrupt:
-        sys.stderr.write("semcom: interrupted; the same command goes on from what is measured so far\n")
+        complain("interrupted; the same command goes on from what is measured so far")
         return 130
     return 0 if any(outcomes) else 1
 
@@ -121,25 +120,21 @@ def _one(settings: SweepSettings, executor: Executor) -> bool:
     from ..sweep import sweep as run
 
     name = settings.scheme_options()[0].name
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+    terminal = console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=terminal, disable=not terminal.is_terminal, transient=True) as bar:
         task = bar.add_task(name)
         outcome = run(
             settings,
             executor,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
-            say=lambda sentence: console.print(
-                f"semcom: {name}: {sentence}", markup=False, highlight=False, soft_wrap=True
-            ),
+            say=lambda sentence: terminal.print(shown(f"semcom: {name}: {sentence}"), soft_wrap=True),
         )
     if outcome.path is None:
-        sys.stderr.write(f"semcom: {name}: no picture was received at any point\n")
+        complain(f"{name}: no picture was received at any point")
         return False
     reused = f", {outcome.reused} taken from the journal" if outcome.reused else ""
-    sys.stdout.write(
-        f"{outcome.path}: {outcome.points} points, {outcome.images} images, {outcome.measured} measured{reused}\n"
-    )
+    put(f"{outcome.path}: {outcome.points} points, {outcome.images} images, {outcome.measured} measured{reused}")
     return True
 
 

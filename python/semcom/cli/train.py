@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .. import own, schemes
 from ..errors import BadInput, Missing
+from .common import console, note, shown
 
 OPTIONS = ("snr", "channels", "masks", "teacher", "export", "set", "loss", "channel", "track", "licence")  # not of all
 OF_NETWORKS = frozenset({"set", "loss", "channel", "track", "licence"})
@@ -111,13 +111,13 @@ def latent_channels(text: str) -> tuple[int, int]:
 def on_terminal(total: float) -> Iterator[tuple[Callable[[str], None], Callable[[float, str], None]]]:
     """(what takes a line, what takes an amount and a state): a bar on standard error, lines only off a terminal."""
     if not sys.stderr.isatty():
-        yield lambda line: sys.stderr.write(line + "\n"), lambda spent, what: None
+        yield note, lambda spent, what: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:.0f} %"))
+    with Progress(*columns, TimeRemainingColumn(), console=console(stderr=True)) as bar:
         task = bar.add_task("starting", total=total)
         yield (
-            lambda line: bar.console.print(line, highlight=False, markup=False),
+            lambda line: bar.console.print(shown(line)),
             lambda spent, what: bar.update(task, completed=spent, description=what),
         )
 
@@ -220,8 +220,8 @@ def _fit(request: Request) -> int:
     """Weights in closed form."""
     from ..train.klt import fit_klt
 
-    path = fit_klt(request.data, request.out, lambda line: sys.stderr.write(line + "\n"))
-    sys.stderr.write(f"{path}\n")
+    path = fit_klt(request.data, request.out, note)
+    note(path)
     return 0
 
 
@@ -266,7 +266,7 @@ def _train_coder(request: Request) -> int:
         )
     if "export" in given and is_first_process():
         for path in exported(checkpoint, request.out):
-            sys.stderr.write(f"{path}\n")
+            note(path)
     return 0
 
 
@@ -293,5 +293,5 @@ def _train_segmenter(request: Request) -> int:
             progress=progress,
             **request.more,
         )
-    sys.stderr.write(f"{exported(checkpoint, out)}\n")
+    note(exported(checkpoint, out))
     return 0

@@ -4,20 +4,27 @@
 from __future__ import annotations
 
 import os
-import secrets
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
+from .. import files, plain
 from ..errors import BadInput
 
 MAX_PIXELS = 2**25
 """Larger pictures are refused before they are decoded."""
+
+MAX_BYTES = 2**28 + 2**20
+"""Larger files are refused: 8 bytes for each of ``MAX_PIXELS``, and their metadata."""
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000")
+"""Pillow's names of the formats that are read, whatever a file is called: some others start programs."""
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
 
@@ -47,7 +54,7 @@ def made_folder(path: str) -> Path | None:
     """
     if not path:
         return None
-    folder = Path(path).expanduser()
+    folder = files.named(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -73,15 +80,15 @@ def listed(path: str | os.PathLike[str]) -> list[Path]:
     BadInput
         There is no such file or folder, or the folder holds no picture.
     """
-    where = Path(path).expanduser()
+    where = files.named(path)
     if where.is_file():
         return [where]
     if not where.is_dir():
         raise BadInput(f"there is no image or folder at {where}")
-    files = sorted(f for f in where.iterdir() if f.suffix.lower() in SUFFIXES)
-    if not files:
+    found = sorted(file for file in where.iterdir() if file.suffix.lower() in SUFFIXES)
+    if not found:
         raise BadInput(f"{where} holds no image ({', '.join(sorted(SUFFIXES))})")
-    return files
+    return found
 
 
 def load(path: str | os.PathLike[str]) -> np.ndarray:
@@ -104,12 +111,13 @@ def load(path: str | os.PathLike[str]) -> np.ndarray:
     Raises
     ------
     BadInput
-        There is no such file, it is a folder, no picture, damaged, or has more than ``MAX_PIXELS`` pixels.
+        There is no such file, it is a folder, a pipe, a device, no picture, damaged, or has more than ``MAX_PIXELS``
+        pixels.
     """
-    with _opened(path) as picture:
+    with opened(path) as picture:
         picture = ImageOps.exif_transpose(picture)
         if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
-            return _deep_grey(picture, Path(path))
+            return _deep_grey(picture, files.named(path))
         if picture.has_transparency_data:
             picture = picture.convert("RGBA")
             picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
@@ -117,7 +125,12 @@ def load(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def load_mask(path: str | os.PathLike[str], height: int, width: int) -> np.ndarray:
-    """Read a picture file as a mask, bool [height, width]: inside is what is neither black nor fully transparent.
+    """Read a picture file as a mask, bool [height, width].
+
+    Where some pixels are transparent, the opaque ones lie inside. Otherwise brightness decides. Shades up to white are
+    those of a drawing, with soft edges or traces of compression: what is half white or brighter lies inside. A picture
+    without anything so bright holds labels or colours: all but black lies inside. White beside labels, and its colour
+    in PASCAL VOC's palette, is VOC's void border, and lies outside.
 
     Parameters
     ----------
@@ -134,29 +147,55 @@ def load_mask(path: str | os.PathLike[str], height: int, width: int) -> np.ndarr
     Raises
     ------
     BadInput
-        As ``load``, or the picture has another size, or is black all over.
+        As ``load``, or the picture has another size, or nothing of it lies inside.
     """
-    with _opened(path) as picture:
+    with opened(path) as picture:
         picture = ImageOps.exif_transpose(picture)
         if picture.size != (width, height):
             raise BadInput(
                 f"the mask {path} is {picture.width} wide and {picture.height} high, but the image is {width} wide "
                 f"and {height} high; make a mask of the image's size"
             )
-        if picture.mode in ("1", "L", "F") or picture.mode.startswith("I"):
-            mask = np.array(picture) != 0
+        if picture.mode in ("1", "F") or picture.mode.startswith("I"):
+            # a drawing of 16 bits is as bright as its brightest pixel
+            values = np.array(picture, np.float64)
+            mask = _of_shades(values * (255 / max(values.max(), 1)) if values.max() > 255 else values)
         else:
-            rgba = np.array(picture.convert("RGBA"))
-            mask = rgba[..., :3].any(axis=2) & (rgba[..., 3] > 0)
+            mask = _of_colours(np.array(picture.convert("RGBA")))
     if not mask.any():
         raise BadInput(f"the mask {path} is black all over; mark the object in white")
     return mask
 
 
+_HALF = 128
+_TRACE = 32
+_VOID = (224, 224, 192)
+
+
+def _of_colours(rgba: np.ndarray) -> np.ndarray:
+    """Inside of uint8 [H, W, 4]."""
+    opaque = rgba[..., 3] >= _HALF
+    if opaque.any() and not opaque.all():
+        return opaque
+    colours = rgba[..., :3]
+    brightest = colours.max(axis=2)
+    if np.array_equal(brightest, colours.min(axis=2)):
+        return _of_shades(brightest)
+    # a colour stands for a label, however dark it is; compression leaves traces of colours around them
+    return (brightest >= min(_TRACE, int(brightest.max()))) & (colours != _VOID).any(axis=2)
+
+
+def _of_shades(grey: np.ndarray) -> np.ndarray:
+    """Inside of levels from 0 to 255, [H, W]."""
+    drawn = grey[grey < 255]
+    labels = drawn.max(initial=0) < _HALF
+    if labels and drawn.any():
+        return (grey > 0) & (grey < 255)
+    return grey >= _HALF if grey.max() >= _HALF else grey > 0
+
+
 def save_png(path: str | os.PathLike[str], image: np.ndarray, text: Mapping[str, str] | None = None) -> None:
     """Write an image or a mask (white on black) as PNG; the file appears complete or not at all.
-
-    ``text`` goes into tEXt chunks (iTXt where it is not Latin-1).
 
     Parameters
     ----------
@@ -172,7 +211,29 @@ def save_png(path: str | os.PathLike[str], image: np.ndarray, text: Mapping[str,
     BadInput
         The array is no image, or the file cannot be written there.
     """
-    path = Path(path)
+    files.replace(path, png(image, text))
+
+
+def png(image: np.ndarray, text: Mapping[str, str] | None = None) -> Callable[[IO[bytes]], None]:
+    """What writes an image or a mask (white on black) as PNG into a binary stream.
+
+    Parameters
+    ----------
+    image : uint8 [H, W, 3] or bool [H, W]
+        The image, RGB, or the mask.
+    text : mapping of str to str, optional
+        Goes into tEXt chunks (iTXt where it is not Latin-1).
+
+    Returns
+    -------
+    callable
+        Takes the stream.
+
+    Raises
+    ------
+    BadInput
+        The array is no image.
+    """
     if image.dtype == bool and image.ndim == 2 and image.size:
         picture = Image.fromarray(np.where(image, np.uint8(255), np.uint8(0)))
     elif image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size:
@@ -181,19 +242,8 @@ def save_png(path: str | os.PathLike[str], image: np.ndarray, text: Mapping[str,
         raise BadInput(f"an array {image.dtype} {list(image.shape)} is no image; give uint8 [H, W, 3] or bool [H, W]")
     chunks = PngInfo()
     for key, value in (text or {}).items():
-        chunks.add_text(key, value)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
-    try:
-        try:
-            with part.open("xb") as stream:
-                picture.save(stream, "PNG", pnginfo=chunks)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise BadInput(
-            f"{path} cannot be written ({error.strerror or error}); name a file in a folder that you may write to"
-        ) from error
+        chunks.add_text(plain.text(key), plain.text(value))
+    return lambda stream: picture.save(stream, "PNG", pnginfo=chunks)
 
 
 def side_by_side(panels: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
@@ -244,39 +294,74 @@ def _filter(picture: Image.Image, height: int) -> Image.Resampling:
 
 
 @contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
-    """The decoded first frame of a picture file; whatever goes wrong becomes one sentence."""
-    path = Path(path)
+def opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
+    """The first frame of a picture file, decoded, as it is stored.
+
+    Parameters
+    ----------
+    path : str or os.PathLike[str]
+        Name of the file.
+
+    Yields
+    ------
+    PIL.Image.Image
+        The picture.
+
+    Raises
+    ------
+    BadInput
+        As ``load``.
+    """
+    where = files.named(path)
+    with files.opened(path, MAX_BYTES, "a picture file") as stream, decoded(stream, str(where)) as picture:
+        yield picture
+
+
+@contextmanager
+def decoded(stream: IO[bytes], name: str) -> Iterator[Image.Image]:
+    """The first frame of a picture, decoded after its size is known.
+
+    Parameters
+    ----------
+    stream : binary stream
+        The encoded picture.
+    name : str
+        What the sentences call it.
+
+    Yields
+    ------
+    PIL.Image.Image
+        The picture.
+
+    Raises
+    ------
+    BadInput
+        It is no picture, damaged, or has more than ``MAX_PIXELS`` pixels.
+    """
     try:
         with warnings.catch_warnings():
             # MAX_PIXELS is the limit here, and far below Pillow's own
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(path)
+            picture = Image.open(stream, formats=FORMATS)
         with picture:
             pixels = picture.width * picture.height
             if pixels > MAX_PIXELS:
-                raise BadInput(_too_large(path, f"{pixels:,}"))
+                raise BadInput(_too_large(name, f"{pixels:,}"))
             picture.load()
             yield picture
     except BadInput:
         raise
-    except (FileNotFoundError, NotADirectoryError):
-        raise BadInput(f"{path} does not exist; name a picture file") from None
-    except PermissionError:
-        raise BadInput(f"{path} may not be read; change its permissions") from None
-    except IsADirectoryError:
-        raise BadInput(f"{path} is a folder; name a picture file in it") from None
     except UnidentifiedImageError:
-        raise BadInput(f"{path} is not a picture of a known format; convert it to PNG or JPEG") from None
+        raise BadInput(f"{name} is not a picture of a known format; convert it to PNG or JPEG") from None
     except Image.DecompressionBombError:
-        raise BadInput(_too_large(path, "far more")) from None
+        raise BadInput(_too_large(name, "far more")) from None
     # Pillow's decoders raise almost anything on damaged files: SyntaxError, struct.error, IndexError, OSError
     except Exception as error:
-        raise BadInput(f"{path} cannot be read ({error}); it may be damaged or cut short") from error
+        raise BadInput(f"{name} cannot be read ({error}); it may be damaged or cut short") from error
 
 
-def _too_large(path: Path, pixels: str) -> str:
-    return f"{path} has {pixels} pixels where at most {MAX_PIXELS:,} are taken; make it smaller"
+def _too_large(name: str, pixels: str) -> str:
+    return f"{name} has {pixels} pixels where at most {MAX_PIXELS:,} are taken; make it smaller"
 
 
 def _deep_grey(picture: Image.Image, path: Path) -> np.ndarray:

@@ -7,6 +7,8 @@ import numpy as np
 
 from . import metrics
 
+METRICS = ("psnr", "ms_ssim", "st_lpips")
+
 Figures = dict[str, float | None]
 
 
@@ -19,10 +21,12 @@ class Assessor:
         Whether it is measured.
     st_lpips : bool, default False
         Whether it is measured; it needs ONNX Runtime and its shipped weights.
+    psnr : bool, default True
+        Whether PSNR and ROI-PSNR are measured.
     """
 
-    def __init__(self, ms_ssim: bool = True, st_lpips: bool = False):
-        self._ms_ssim = ms_ssim
+    def __init__(self, ms_ssim: bool = True, st_lpips: bool = False, psnr: bool = True):
+        self._psnr, self._ms_ssim = psnr, ms_ssim
         self._st_lpips = None
         if st_lpips:
             from .stlpips import StLpips
@@ -46,8 +50,8 @@ class Assessor:
             figure that was not asked for is None as well.
         """
         return {
-            "psnr_db": metrics.psnr(reference, received),
-            "roi_psnr_db": None if mask is None else metrics.roi_psnr(reference, received, mask),
+            "psnr_db": metrics.psnr(reference, received) if self._psnr else None,
+            "roi_psnr_db": metrics.roi_psnr(reference, received, mask) if self._psnr and mask is not None else None,
             "ms_ssim": metrics.ms_ssim(reference, received) if self._ms_ssim else None,
             "st_lpips": self._st_lpips(reference, received) if self._st_lpips else None,
         }

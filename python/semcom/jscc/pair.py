@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .. import files
 from ..burst import ImageHeader, snr_field
 from ..errors import BadInput, Missing
 from ..zoo import onnx, weights
@@ -97,8 +97,9 @@ class PairCoder:
         self._encoder, self._decoder = _load(encoder, "encoder"), _load(decoder, "decoder")
         self._x = _main_input(self._encoder, encoder, "an image [1, 3, H, W]")
         self._y = _main_input(self._decoder, decoder, "a latent [1, C, h, w]")
-        self.weights = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in self._files}
-        self.weights_id = weights.identifier(hashlib.sha256(path.read_bytes()).hexdigest() for path in self._files)
+        digests = {path: files.sha256(path) for path in self._files}
+        self.weights = {path.name: digest for path, digest in digests.items()}
+        self.weights_id = weights.identifier(digests[path] for path in self._files)
         self.adapts_to_snr = any(entry.name in _SNR for entry in self._encoder.get_inputs())
         self._unit_power = onnx.takes_unit_power(self._decoder)
         self._fixed = _fixed_size(self._x, encoder)
@@ -280,7 +281,7 @@ def _pair(encoder: Path, decoder: Path, name: str, stamps: tuple[float, ...]) ->
 
 def pair_coder(encoder: Path, decoder: Path, name: str = NAME) -> PairCoder:
     """The coder of two files; asked again for the same files it loads nothing."""
-    paths = encoder.expanduser().resolve(), decoder.expanduser().resolve()
+    paths = files.named(encoder).resolve(), files.named(decoder).resolve()
     # files that were written anew are loaded anew
     stamps = tuple(path.stat().st_mtime for path in paths if path.exists())
     return _pair(*paths, name, stamps)

@@ -188,7 +188,9 @@ class transmitting_end(_end):
         _end.__init__(self, "Transmitting end", "sent", "failed")
         scheme = schemes.get(coding.scheme)
         # which weights are missing is said before anything runs
-        scheme.load(scheme.options(coding.options))
+        made = scheme.options(coding.options)
+        scheme.load(made)
+        scheme.check_rate(rate, made)
         radio = is_radio(front.via)
         source = image_source(images, repeat, WINDOW)
         if amplitude is None:
@@ -200,6 +202,8 @@ class transmitting_end(_end):
             scheme, rate or 0.0, snr_db, params=coding.params, amplitude=amplitude, continuous=radio,
             options=coding.options, transmission=transmission,
         )  # fmt: skip
+        # whoever runs this end shows what was not sent
+        sender.encoder.logs_failures = False
         self.radio = radio_sink(
             front.via, front.samp_rate or SAMPLE_RATE, front.frequency, front.gain, front.bandwidth, front.antenna
         )
@@ -260,6 +264,8 @@ class receiving_end(_end):
         self._receiver = receiver(coding.scheme, variant, coding.params, source.samp_rate)
         self._idle_seconds = idle_samples(coding.params) / source.samp_rate
         self._sink = image_sink(str(out), keep=True)
+        # whoever runs this end shows what was not received
+        self._receiver.decoder.logs_failures = self._sink.logs_failures = False
         self.connect(source, self._receiver)
         self.msg_connect(self._receiver, "image", self._sink, "in")
         self.msg_connect(self._receiver, "idle", source, "idle")

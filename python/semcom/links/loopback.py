@@ -17,14 +17,14 @@ from ..blocks.image_sink import image_sink
 from ..blocks.image_source import image_source
 from ..blocks.jscc_decoder import jscc_decoder
 from ..blocks.jscc_encoder import jscc_encoder
-from ..blocks.sam_segmenter import sam_segmenter
+from ..blocks.sam_segmenter import EMPTY, sam_segmenter
 from ..blocks.worker import worker_block
 from ..burst import check_size
 from ..channel import symbol
 from ..errors import BadInput
 from ..image import io
 from ..schemes import Options, Scheme
-from ..segment import parse_prompt, validate
+from ..segment import join_prompts, parse_prompt, validate
 from ..zoo import weights
 from . import waveform_channel
 from .transceiver import receiver, transmitter
@@ -64,10 +64,12 @@ class LoopbackSettings:
         What is done with it, of ``ROI``.
     background : float
         Importance of what is outside the region, 0 to 1, with ``roi`` "power"; with "skip" it is 0.
+    empty : str
+        What is sent where the prompts find nothing and the region matters, of :data:`~.sam_segmenter.EMPTY`.
     seed : int
-        Of fading and noise.
-    st_lpips : bool
-        Whether ST-LPIPS is measured.
+        Of fading and noise, 0 to 2^32 - 1.
+    psnr, ms_ssim, st_lpips : bool
+        Whether these are measured: PSNR and ROI-PSNR, MS-SSIM, ST-LPIPS.
     level : str
         "symbol" or "waveform".
     doppler, cfo : float
@@ -88,7 +90,10 @@ class LoopbackSettings:
     prompts: tuple[str, ...] = ()
     roi: str = "whole"
     background: float = 0.1
+    empty: str = "refuse"
     seed: int = 0
+    psnr: bool = True
+    ms_ssim: bool = True
     st_lpips: bool = True
     level: str = "symbol"
     doppler: float = 0.0
@@ -110,6 +115,10 @@ class LoopbackSettings:
         """
         if self.roi not in ROI:
             raise BadInput(f"{self.roi} is not part of this version yet; choose {', '.join(ROI)}", field="roi")
+        if self.empty not in EMPTY:
+            raise BadInput(f"{self.empty} is not known; choose {', '.join(EMPTY)}", field="empty")
+        if not 0 <= self.seed < 2**32:
+            raise BadInput(f"must be a whole number from 0 to 2^32 - 1, got {self.seed}", field="seed")
         scheme = schemes.get(self.scheme)
         options = dict(self.options) if isinstance(self.options, Mapping) else vars(self.options)
         if self.roi != "whole":
@@ -128,7 +137,7 @@ class LoopbackSettings:
                 field="roi",
             )
         if scheme.takes_prompts:
-            options.setdefault("prompts", ";".join(self.prompts))
+            options.setdefault("prompts", join_prompts(self.prompts))
         if self.roi == "masked" and scheme.masked_variant and not options.get("variant"):
             options["variant"] = scheme.masked_variant
         scheme.options(options)
@@ -161,15 +170,20 @@ class loopback(gr.top_block):
         self.scheme.check_rate(settings.rate, made)
         source = image_source(str(settings.image), 1, 1)
         self.workers: dict[str, worker_block] = {}
+        self._segmenter: sam_segmenter | None = None
         link = self._symbol_link if settings.level == "symbol" else self._waveform_link
         sender, receiving = link()
         if settings.level == "waveform":
             self.msg_connect(receiving, "idle", source, "idle")
             self.msg_connect(sender, "failed", source, "ack")
-        self.quality = image_quality(bool(settings.prompts), True, settings.st_lpips)
+        self.quality = image_quality(bool(settings.prompts), settings.ms_ssim, settings.st_lpips, settings.psnr)
         titles = ["original", "overlay", "received"] if settings.prompts else ["original", "received"]
         self.sink = image_sink(str(settings.out), tuple(titles))
         self.workers |= {"assess": self.quality, "write": self.sink}
+        for worker in self.workers.values():
+            # the report says what went wrong
+            worker.logs_failures = False
+        self._encoder = self.workers["encode"]
 
         self.msg_connect(source, "image", self.sink, "in0")
         coder_input = (source, "image")
@@ -185,7 +199,11 @@ class loopback(gr.top_block):
 
     def _segment(self, source: image_source, sender: gr.basic_block) -> tuple[gr.basic_block, str]:
         """Put a segmenter in front; the block and port that the coder takes its image from."""
-        segmenter = sam_segmenter(";".join(self.settings.prompts))
+        # what is only measured does not hold up what is sent
+        empty = "send" if self.settings.roi == "whole" else self.settings.empty
+        segmenter = sam_segmenter(join_prompts(self.settings.prompts), empty=empty)
+        segmenter.logs_failures = False
+        self._segmenter = segmenter
         self.weights |= segmenter.load()
         self.workers = {"segment": segmenter} | self.workers
         self.msg_connect(source, "image", segmenter, "image")
@@ -262,7 +280,8 @@ class loopback(gr.top_block):
         self.run()
         total = time.perf_counter() - begun
         settings = self.settings
-        result = self.sink.results[0] if self.sink.results else {"error": "the flowgraph ended without a picture"}
+        nothing = {"error": self._encoder.failure or "the flowgraph ended without a picture"}
+        result = self.sink.results[0] if self.sink.results else nothing
         values = 3 * result.get("height", 0) * result.get("width", 0)
         uses, air = result.get("payload_uses"), self._air_uses(result)
         seconds = {stage: round(block.seconds, 4) for stage, block in self.workers.items()} | {"total": round(total, 4)}
@@ -289,4 +308,7 @@ class loopback(gr.top_block):
             "weights": self.weights,
             "images": result.get("images", {}),
         }
+        if self._segmenter is not None:
+            report["roi_found"] = not self._segmenter.found_nothing
+            report |= {"roi_share": result.get("share"), "roi_predicted_iou": result.get("score")}
         return report | {key: result[key] for key in ("caption", "error") if key in result}

@@ -28,6 +28,7 @@ from ..segment.sam import Sam
 from ..segment.semantic import ClassSegmenter, SemanticSegmenter
 from .appearance import Appearance, finest_colours
 from .caption.captioners import Captioner, captioner
+from .caption.networks import TransformersCaptioner
 from .coding import container, labelmap
 from .model import Scene, SubImage, regions_of
 
@@ -148,6 +149,17 @@ class SemanticEncoder:
     def weights(self) -> dict[str, str]:
         """File name -> sha256 of the networks in use."""
         return dict(self._segmenter.weights) | (self._sam.weights if self._sam else {})
+
+    def load(self) -> None:
+        """Load what may be missing, a captioning network, now instead of with the first image.
+
+        Raises
+        ------
+        Missing
+            It, or a package that it needs, is not here.
+        """
+        if isinstance(self._writer, TransformersCaptioner):
+            self._writer.load()
 
     def encode(self, image: np.ndarray) -> Scene:
         """The scene of an image.

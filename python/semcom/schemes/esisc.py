@@ -73,10 +73,11 @@ class SceneOptions(Options):
 
 def _settings(options: SceneOptions):
     from ..scene import EncoderSettings
+    from ..segment import split_prompts
 
     return EncoderSettings(
         budget=options.budget,
-        prompts=tuple(part.strip() for part in options.prompts.split(";") if part.strip()),
+        prompts=tuple(split_prompts(options.prompts)),
         captioner=options.captioner,
         boundaries=options.boundaries,
         sub_images=options.sub_images,
@@ -109,7 +110,9 @@ class EsIsc(Scheme):
 
     def load(self, options: SceneOptions) -> dict[str, str]:
         """The networks that the options need."""
-        return _encoder(options).weights
+        encoder = _encoder(options)
+        encoder.load()
+        return encoder.weights
 
     def encode(
         self, image: np.ndarray, conditions: Conditions, options: SceneOptions, importance: np.ndarray | None = None

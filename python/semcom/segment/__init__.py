@@ -15,7 +15,18 @@ from .draw import cut_out, overlay
 from .everything import everything
 from .instances import SceneObject, class_mask, objects
 from .masks import Candidates, Embedding, Segmentation
-from .prompts import Box, ClassName, Everything, MaskFile, Point, Prompt, parse_prompt, validate
+from .prompts import (
+    Box,
+    ClassName,
+    Everything,
+    MaskFile,
+    Point,
+    Prompt,
+    join_prompts,
+    parse_prompt,
+    split_prompts,
+    validate,
+)  # fmt: skip
 
 _SEGMENTERS = {"Sam": ".sam", "ClassSegmenter": ".semantic", "SemanticSegmenter": ".semantic"}
 
@@ -41,11 +52,13 @@ __all__ = [
     "class_mask",
     "cut_out",
     "everything",
+    "join_prompts",
     "objects",
     "overlay",
     "parse_prompt",
     "partition",
     "snap",
+    "split_prompts",
     "validate",
 ]
 

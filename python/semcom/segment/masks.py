@@ -40,12 +40,12 @@ class Segmentation:
     ----------
     mask : bool [H, W]
         True inside.
-    score : float
-        The IoU that the decoder itself expects, 0 to 1.
+    score : float or None
+        The IoU that the decoder itself expects, 0 to 1; None where it was not asked.
     """
 
     mask: np.ndarray
-    score: float
+    score: float | None
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@
 ``point:X,Y[,0|1]`` | ``box:X0,Y0,X1,Y1`` | ``mask:FILE`` | ``class:NAME`` | ``everything``
 
 Coordinates are pixels of the image that is segmented: x to the right from 0 to the width, y down from 0 to the height.
-``str()`` of a prompt is its text form.
+``str()`` of a prompt is its text form. Several in one text are separated by semicolons.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from ..errors import BadInput
 from ..image.io import load_mask
 from .classes import VOC
 
+_BETWEEN = re.compile(r"(?<!\\);(?=\s*(?:(?:point|box|mask|class)\s*:|everything\s*(?:;|$)|;|$))")
 _FORMS = "point:X,Y[,0|1], box:X0,Y0,X1,Y1, mask:FILE, class:NAME or everything"
 
 
@@ -100,6 +102,41 @@ class Everything:
 
 
 Prompt = Point | Box | MaskFile | ClassName | Everything
+
+
+def split_prompts(text: str) -> list[str]:
+    """The prompts in a text that are separated by semicolons.
+
+    Only a semicolon that is followed by another prompt, or by nothing, separates: the name of a file may have some. A
+    backslash before a semicolon makes it part of a name wherever it stands.
+
+    Parameters
+    ----------
+    text : str
+        Of several prompts.
+
+    Returns
+    -------
+    list of str
+        Each by itself, not parsed yet.
+    """
+    return [part.strip().replace("\\;", ";") for part in _BETWEEN.split(text) if part.strip()]
+
+
+def join_prompts(prompts: Iterable[str]) -> str:
+    """Prompts as the text that :func:`split_prompts` takes apart.
+
+    Parameters
+    ----------
+    prompts : iterable of str
+        Text forms.
+
+    Returns
+    -------
+    str
+        All of them.
+    """
+    return ";".join(prompt.replace(";", "\\;") for prompt in prompts)
 
 
 def parse_prompt(text: str) -> Prompt:

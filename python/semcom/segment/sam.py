@@ -101,8 +101,8 @@ class Sam:
         All points and a box, if there is one, are asked together. With several boxes each is asked by itself, along
         with the negative points, and so are the positive points. Mask files are joined as they are. A class means
         its pixels in the class map, each piece of them redrawn by SAM where it sees the same object; there may be none.
-        ``Everything`` means all masks of everything mode. The score is that of the least certain question, 1 if there
-        is none.
+        ``Everything`` means all masks of everything mode. The score is that of the least certain question whose answer
+        is part of the union, None if there is none.
 
         Parameters
         ----------
@@ -133,30 +133,38 @@ class Sam:
         if any(isinstance(prompt, ClassName) for prompt in prompts) and (labels is None or labels.shape != mask.shape):
             raise BadInput("a class prompt needs the image's class map; run the class segmenter on the image first")
         parts = [self._ask(embedding, points, box) for points, box in _questions(prompts)]
+        certain: list[float] = []
         for prompt in prompts:
             match prompt:
                 case MaskFile():
                     mask |= load_mask(prompt.path, embedding.height, embedding.width)
                 case ClassName():
-                    mask |= self._redrawn(embedding, class_mask(labels, [prompt.name]))
+                    redrawn, scores = self._redrawn(embedding, class_mask(labels, [prompt.name]))
+                    mask |= redrawn
+                    certain += scores
                 case Everything():
                     found = everything(self, embedding) if found is None else found
                     parts += [(part.mask, part.score) for part in found]
-        for part, _ in parts:
+        for part, score in parts:
             mask |= part
-        return Segmentation(mask, min((score for _, score in parts), default=1.0))
+            certain.append(score)
+        return Segmentation(mask, min(certain, default=None))
 
-    def _redrawn(self, embedding: Embedding, mask: np.ndarray) -> np.ndarray:
-        """A coarse mask with each of its pieces asked for by its box, and replaced if the answer is much the same."""
+    def _redrawn(self, embedding: Embedding, mask: np.ndarray) -> tuple[np.ndarray, list[float]]:
+        """A coarse mask with each of its pieces asked for by its box, and replaced if the answer is much the same.
+
+        And the scores of the answers that were taken.
+        """
         pieces = components(mask)
-        redrawn = mask.copy()
+        redrawn, scores = mask.copy(), []
         for number in np.flatnonzero(pieces.labels & (pieces.areas >= _MIN_PIECE * mask.size)):
             piece = pieces.ids == number
-            answer, _ = self._ask(embedding, [], Box(*(float(edge) for edge in pieces.boxes[number])))
+            answer, score = self._ask(embedding, [], Box(*(float(edge) for edge in pieces.boxes[number])))
             if np.count_nonzero(piece & answer) > _ALIKE * np.count_nonzero(piece | answer):
                 redrawn[piece] = False
                 redrawn |= answer
-        return redrawn
+                scores.append(score)
+        return redrawn, scores
 
     def _ask(self, embedding: Embedding, points: list[Point], box: Box | None) -> tuple[np.ndarray, float]:
         """One run of the decoder.

@@ -9,13 +9,13 @@ of the picture below its threshold.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import files
 from ..errors import BadInput
 
 RATE = 1 / 12
@@ -85,9 +85,9 @@ def read(file: Path) -> tuple[Anchor, ...]:
         It cannot be read, or is something else.
     """
     try:
-        listed = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{file} is no JSON file that can be read ({error})", field="anchors") from None
+        listed = files.read_json(file, "a file of curves")
+    except BadInput as error:
+        raise BadInput(str(error), field="anchors") from None
     if not isinstance(listed, list) or not listed:
         raise BadInput(f"{file} is no list of curves; {_EXPECTED}", field="anchors")
     return tuple(_anchor(file, number, entry) for number, entry in enumerate(listed, 1))

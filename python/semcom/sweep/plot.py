@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import files
 from ..errors import BadInput, Missing
 from . import anchors
 
@@ -115,10 +115,7 @@ def plot(
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{file} is no record of a sweep: {error}") from None
+    record = files.read_json(file, "a record of a sweep")
     try:
         return {
             "file": file.stem,

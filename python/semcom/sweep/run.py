@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from .. import __version__
+from .. import __version__, files
 from ..errors import BadInput, Missing
 from ..image import io
 from ..schemes import Conditions
@@ -125,7 +124,8 @@ def sweep(
         if not results:
             return Outcome(None, 0, 0, done, reused)
         record = report(settings, plan.names, plan.rates, plan.weights, results, failures)
-        _write(settings.out, record)
+        text = json.dumps(record, indent=1, allow_nan=False) + "\n"
+        files.replace(settings.out, lambda stream: stream.write(text.encode()))
         journal.remove()
     return Outcome(settings.out, len(record["points"]), len({name for name, _, _ in results}), done, reused)
 
@@ -146,8 +146,8 @@ class _Plan:
         """Image after image, so that workers seldom change what they hold."""
         for number, file in enumerate(self._files):
             try:
-                digest = hashlib.sha256(file.read_bytes()).hexdigest()
-            except OSError:
+                digest = files.sha256(file)
+            except BadInput:
                 digest = ""  # loading it will say what is wrong
             for rate in self.rates:
                 # encoded once for all points, or once for each that the encoder adapts to
@@ -200,18 +200,3 @@ class _Plan:
             "version": __version__,
         }
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
-
-
-def _write(path: Path, record: dict) -> None:
-    """The file appears complete or not at all."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
-    try:
-        try:
-            part.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise BadInput(
-            f"{path} cannot be written ({error.strerror}); name a file in a folder that you may write to"
-        ) from None

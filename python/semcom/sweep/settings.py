@@ -16,10 +16,10 @@ from typing import Any
 from .. import schemes
 from ..channel import symbol
 from ..errors import BadInput
+from ..image.quality import METRICS
 from ..schemes import Options, Scheme
 from .tasks import Condition
 
-METRICS = ("psnr", "ms_ssim", "st_lpips")
 MAX_VALUES = 10_000
 REALISATION_STEP = 65_536  # between the channel seeds of one image's realisations; images count up in between
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from .. import files
 from ..errors import BadInput, SemcomError
 
 CHECKPOINT = "last.pt"
@@ -61,7 +62,8 @@ def read(path: Path) -> dict[str, Any]:
         It cannot be read.
     """
     try:
-        content = b"".join(part.read_bytes() for part in ([path] if path.exists() else _parts(path)))
+        parts = [path] if path.exists() else _parts(path)
+        content = b"".join(files.read(part, files.MAX_WEIGHTS, "a checkpoint") for part in parts)
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
         raise BadInput(f"{path} is no checkpoint that can be read; move it away or choose another folder") from None

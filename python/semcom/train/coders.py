@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import shutil
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import own
+from .. import files, own
 from . import trainer
 from .channels import Conditions
 from .data import Photographs
@@ -202,7 +201,7 @@ class CoderTask(trainer.Task):
         if self._own["channel"]:
             recipe["channel"] = _short(self._own["channel"])
         if self._file:
-            recipe["source_sha256"] = hashlib.sha256(self._file.read_bytes()).hexdigest()
+            recipe["source_sha256"] = files.sha256(self._file, "a Python file")
         return recipe
 
     def lasting(self, recipe: dict[str, Any]) -> dict[str, Any]:

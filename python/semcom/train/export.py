@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from .. import files
 from ..errors import SemcomError
 from ..zoo.onnx import AS_ENCODED, POWER, UNIT
 from .files import write_card
@@ -178,7 +178,7 @@ def trained_recipe(checkpoint: Path) -> dict:
         The recipe that lies beside it, and how far it got.
     """
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    recipe = json.loads((checkpoint.parent / "recipe.json").read_text())
+    recipe = files.read_json(checkpoint.parent / "recipe.json", "the recipe of a training")
     return recipe | {"steps": state["step"], "seconds_trained": round(state["seconds"])}
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import tarfile
@@ -12,7 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from .. import files
 from ..errors import BadInput
+from ..image.io import MAX_BYTES, decoded
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 MAX_NAMED = 20  # files in one sentence
@@ -29,7 +30,7 @@ def image_files(path: Path) -> Iterator[tuple[str, bytes]]:
     Returns
     -------
     iterator of (str, bytes)
-        Stem of the file's name, and its encoded bytes.
+        Stem of the file's name, and its encoded bytes; none of what cannot be read.
 
     Raises
     ------
@@ -39,14 +40,22 @@ def image_files(path: Path) -> Iterator[tuple[str, bytes]]:
     if path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.suffix.lower() in SUFFIXES:
-                yield file.stem, file.read_bytes()
+                yield file.stem, _content(file)
     elif path.is_file() and tarfile.is_tarfile(path):
         with tarfile.open(path) as tar:
             for member in tar:
                 if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
-                    yield Path(member.name).stem, tar.extractfile(member).read()
+                    content = tar.extractfile(member).read() if member.size <= MAX_BYTES else b""
+                    yield Path(member.name).stem, content
     else:
         raise BadInput(f"{path} is neither a folder nor a tar of images")
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return files.read(file, MAX_BYTES, "a picture file")
+    except BadInput:  # a pipe or a device, say
+        return b""
 
 
 def read_picture(content: bytes) -> Image.Image | None:
@@ -63,11 +72,10 @@ def read_picture(content: bytes) -> Image.Image | None:
         None where it cannot be read, such as a truncated one.
     """
     try:
-        picture = Image.open(io.BytesIO(content))
-        picture.load()
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+        with decoded(io.BytesIO(content), "it") as picture:
+            return picture
+    except BadInput:
         return None
-    return picture
 
 
 def pictures(paths: list[Path], unreadable: list[str]) -> Iterator[tuple[str, str, Image.Image]]:
@@ -153,12 +161,11 @@ def write_card(path: Path, name: str, about: dict) -> None:
     about : dict
         What else the card says.
     """
-    data = path.read_bytes()
     card = {
         "name": name,
         "file": path.name,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "bytes": len(data),
+        "sha256": files.sha256(path),
+        "bytes": path.stat().st_size,
         # it is for whoever trained it to say
         "licence": "not stated",
     }

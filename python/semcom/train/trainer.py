@@ -29,6 +29,7 @@ from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast, parse_flag_from_env
 
+from .. import files
 from ..errors import BadInput, SemcomError
 from .checkpoints import BEST, CHECKPOINT, read, read_weights, replace, write_averages
 from .figure import draw
@@ -705,7 +706,7 @@ class _Run:
         if not path.exists():
             return []
         try:
-            recipe = json.loads(path.read_text())
+            recipe = files.read_json(path)
             return list(recipe["segments"]) if "segments" in recipe else [{"from_step": 0} | recipe]
         except (OSError, ValueError, TypeError):
             raise BadInput(f"{path} is no recipe that can be read; mend it or choose another folder") from None

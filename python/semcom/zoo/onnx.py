@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import files
 from ..errors import BadInput, Missing
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _session(
     # idle worker threads would otherwise spin and starve the flowgraph's blocks
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        model = path.read_bytes() + _outputs(inner) if inner else str(path)
+        model = files.read(path, files.MAX_WEIGHTS) + _outputs(inner) if inner else str(path)
         made = onnxruntime.InferenceSession(model, options, providers=[wanted])
     except Exception as error:  # the runtime's own exception classes are private to its C++ binding
         raise BadInput(f"{path.name} is not a model that ONNX Runtime can load; run `semcom models fetch`") from error

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import os
 import secrets
 import shutil
@@ -29,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from .. import files
 from ..errors import BadInput, Missing
 
 Progress = Callable[[str, int, int], None]
@@ -317,7 +317,7 @@ def _remedy(wanted: Entry) -> str:
 def _read_card(card: Path, source: str) -> Entry | None:
     """The entry of a model card; None for a JSON file that is something else."""
     try:
-        fields = json.loads(card.read_text(encoding="utf-8"))
+        fields = files.read_json(card, "a model card")
         if isinstance(fields, dict) and not fields.keys() & {"name", "file", "sha256"}:
             return None
         return Entry(
@@ -342,8 +342,7 @@ def _locate(wanted: Entry) -> Path | None:
 
 
 def _hash(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return files.sha256(path)
 
 
 def _is_verified(path: Path, sha256: str) -> bool:
@@ -352,19 +351,20 @@ def _is_verified(path: Path, sha256: str) -> bool:
     stamp = [stat.st_size, stat.st_mtime_ns, sha256]
     stamps_file = cache_folder() / _STAMPS
     try:
-        stamps = json.loads(stamps_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        stamps = files.read_json(stamps_file)
+    except BadInput:
+        stamps = {}
+    if not isinstance(stamps, dict):
         stamps = {}
     if stamps.get(key) == stamp:
         return True
     if _hash(path) != sha256:
         return False
     # Two processes may overwrite each other's stamp, and the folder may be read-only: the cost is one more hash.
-    with suppress(OSError):
+    with suppress(OSError, BadInput):
         stamps_file.parent.mkdir(parents=True, exist_ok=True)
-        part = _part(stamps_file)
-        part.write_text(json.dumps({**stamps, key: stamp}, indent=1), encoding="utf-8")
-        part.replace(stamps_file)
+        text = files.json_text({**stamps, key: stamp}, 1)
+        files.replace(stamps_file, lambda stream: stream.write(text.encode()))
     return True
 
 

@@ -7,8 +7,6 @@ not ship with gr-semcom; so what is downloaded first is written down, and every 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ... import files
 from ...errors import BadInput, Missing
 from ...segment.instances import SceneObject
 from ...zoo.weights import cache_folder
@@ -117,6 +116,10 @@ class TransformersCaptioner:
         said = " ".join(tokenizer.decode(tokens[0], skip_special_tokens=True).split())
         return _sentence(said)
 
+    def load(self) -> None:
+        """Load the network now instead of with the first image; ``Missing`` as ``caption``."""
+        self._load()
+
     def _load(self) -> tuple[Any, Any, Any]:
         """Network, image processor and tokenizer."""
         if self._loaded is None:
@@ -154,8 +157,11 @@ def _from_hub(checkpoint: Checkpoint) -> Path:
     """The folder of a checkpoint in the hub's cache, downloaded when it is not there."""
     try:
         from huggingface_hub import snapshot_download
+        from huggingface_hub.utils import logging
     except ImportError as error:
         raise Missing(f"this captioner needs {error.name or error}; install it with {INSTALL}") from None
+    # it would say of each attempt what is said once below
+    logging.set_verbosity_error()
     try:
         return Path(
             snapshot_download(
@@ -173,18 +179,19 @@ def _from_hub(checkpoint: Checkpoint) -> Path:
 
 def _check_seen(checkpoint: Checkpoint, folder: Path) -> None:
     """Hold every file against its sha256 of the first time, which is written down if this is the first time."""
-    now = {file.relative_to(folder).as_posix(): _sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()}
+    now = {
+        file.relative_to(folder).as_posix(): files.sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()
+    }
     record = cache_folder() / _SEEN
     try:
-        seen = json.loads(record.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        seen = {}
-    except (OSError, ValueError) as error:
+        seen = files.read_json(record) if record.exists() else {}
+    except BadInput as error:
         raise Missing(f"{record} cannot be read ({error}); remove it to trust what is downloaded now") from error
     key = f"{checkpoint.repository}@{checkpoint.revision}"
     if key not in seen:
         record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text(json.dumps({**seen, key: now}, indent=1), encoding="utf-8")
+        text = files.json_text({**seen, key: now}, 1)
+        files.replace(record, lambda stream: stream.write(text.encode()))
         return
     changed = sorted(name for name in seen[key].keys() | now.keys() if seen[key].get(name) != now.get(name))
     if changed:
@@ -192,11 +199,6 @@ def _check_seen(checkpoint: Checkpoint, folder: Path) -> None:
             f"{changed[0]} of {checkpoint.repository} is not the file that was downloaded first; remove {folder} to "
             f"have it downloaded again, or its entry in {record} to trust it"
         )
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _first_line(error: Exception) -> str:

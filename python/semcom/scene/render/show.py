@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ... import plain
 from ...segment.classes import PALETTE
 from ..coding.container import HEADER_BYTES, Decoded
 from ..model import at_size
@@ -25,7 +26,7 @@ def describe_scene(data: bytes, decoded: Decoded) -> str:
     Returns
     -------
     str
-        Lines.
+        Lines, safe to print whatever the caption is.
     """
     scene = decoded.scene
     lines = []
@@ -50,7 +51,7 @@ def describe_scene(data: bytes, decoded: Decoded) -> str:
         sizes = ", ".join(f"{section.name} {len(section.data)}" for section in decoded.sections)
         lines.append(f"bytes    header {HEADER_BYTES}, {sizes}")
     lines += [f"problem  {sentence}" for sentence in decoded.problems]
-    return "\n".join(lines)
+    return "\n".join(map(plain.line, lines))
 
 
 def terminal_map(labels: np.ndarray, columns: int = _COLUMNS) -> str:

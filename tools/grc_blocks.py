@@ -249,7 +249,12 @@ SAMP_RATE = Parameter("samp_rate", "Sample Rate", "real", "samp_rate", "Samples 
 PARAMS = "semcom.ofdm_params(fft_len=${fft_len}, oversampling=${oversampling})"
 
 IMAGE_IN = ("message", "image", False, "image PDU, RGB, of any size.")
-MASK_IN = ("message", "mask", "${ not use_mask }", "one channel, 0 outside the regions of interest, 255 in those that matter most; same image_id.")
+MASK_IN = (
+    "message",
+    "mask",
+    "${ not use_mask }",
+    "one channel, 0 outside the regions, 255 in what matters most.",
+)
 FAILED = (
     "message",
     "failed",

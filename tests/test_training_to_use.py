@@ -130,7 +130,7 @@ FITTING = """
         (FITTING, ["--loss", "nothing.py:loss"], "there is no file nothing.py"),
         (FITTING, ["--loss", "my_training.py:lots"], "has no lots; it has bursts, edges"),
         (FITTING, ["--loss", "my_training.py:wide"], "gives float32 [2, 3, 64, 64]; a scalar was expected"),
-        (FITTING, ["--channel", "my_training.py:half"], "of symbols [1, 8, 8, 8]; the same was expected"),
+        (FITTING, ["--channel", "my_training.py:half"], "of symbols [1, 8, 12, 12]; the same was expected"),
         (FITTING, ["--channels", "32"], "--channels means nothing to "),
     ],
 )

@@ -30,6 +30,7 @@ MAX_JSON = 2**25
 MAX_WEIGHTS = 2**36
 """Bytes of a file of weights, samples or checkpoints, which are read in pieces."""
 
+_PIECE = 2**24
 _SUFFIX_ROOM = len("_0000000")
 _NUMBERS_KEPT = 1024
 
@@ -128,11 +129,14 @@ def read(path: Name, limit: int, kind: str = "a file") -> bytes:
         As :func:`opened`.
     """
     with opened(path, limit, kind) as stream:
-        content = stream.read(limit + 1)
+        content = bytearray()
+        # in pieces: memory is taken for what is asked for, and the limit is far above what most files have
+        while len(content) <= limit and (piece := stream.read(min(_PIECE, limit + 1 - len(content)))):
+            content += piece
     # some files say that they are empty and are not, and others grow
     if len(content) > limit:
         raise BadInput(f"{named(path)} has more than {limit:,} bytes; name {kind}")
-    return content
+    return bytes(content)
 
 
 def read_json(path: Name, kind: str = "a JSON file", limit: int = MAX_JSON) -> Any:

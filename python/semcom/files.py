@@ -32,6 +32,7 @@ MAX_WEIGHTS = 2**36
 
 _SUFFIX_ROOM = len("_0000000")
 _NUMBERS_KEPT = 1024
+_PIECE = 2**20  # bytes read at once: as many as are asked for are reserved
 
 Name = str | os.PathLike[str]
 
@@ -127,12 +128,15 @@ def read(path: Name, limit: int, kind: str = "a file") -> bytes:
     BadInput
         As :func:`opened`.
     """
+    pieces, done = [], 0
     with opened(path, limit, kind) as stream:
-        content = stream.read(limit + 1)
+        while done <= limit and (piece := stream.read(_PIECE)):
+            pieces.append(piece)
+            done += len(piece)
     # some files say that they are empty and are not, and others grow
-    if len(content) > limit:
+    if done > limit:
         raise BadInput(f"{named(path)} has more than {limit:,} bytes; name {kind}")
-    return content
+    return b"".join(pieces)
 
 
 def read_json(path: Name, kind: str = "a JSON file", limit: int = MAX_JSON) -> Any:

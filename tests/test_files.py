@@ -58,6 +58,9 @@ def test_a_file_has_a_size_that_can_be_true(tmp_path):
         BadInput, match=r"has 269,484,033 bytes where at most 269,484,032 are taken; name a picture file"
     ):
         io.load(path)
+    # a limit is no amount of memory
+    (tmp_path / "small").write_bytes(b"abc")
+    assert files.read(tmp_path / "small", files.MAX_WEIGHTS) == b"abc"
     # says that it is empty
     with pytest.raises(BadInput, match="has more than 10 bytes"):
         files.read("/proc/self/status", 10)

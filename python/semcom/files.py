@@ -30,9 +30,9 @@ MAX_JSON = 2**25
 MAX_WEIGHTS = 2**36
 """Bytes of a file of weights, samples or checkpoints, which are read in pieces."""
 
-_PIECE = 2**24
 _SUFFIX_ROOM = len("_0000000")
 _NUMBERS_KEPT = 1024
+_PIECE = 2**20  # bytes read at once: as many as are asked for are reserved
 
 Name = str | os.PathLike[str]
 
@@ -128,15 +128,15 @@ def read(path: Name, limit: int, kind: str = "a file") -> bytes:
     BadInput
         As :func:`opened`.
     """
+    pieces, done = [], 0
     with opened(path, limit, kind) as stream:
-        content = bytearray()
-        # in pieces: memory is taken for what is asked for, and the limit is far above what most files have
-        while len(content) <= limit and (piece := stream.read(min(_PIECE, limit + 1 - len(content)))):
-            content += piece
+        while done <= limit and (piece := stream.read(_PIECE)):
+            pieces.append(piece)
+            done += len(piece)
     # some files say that they are empty and are not, and others grow
-    if len(content) > limit:
+    if done > limit:
         raise BadInput(f"{named(path)} has more than {limit:,} bytes; name {kind}")
-    return bytes(content)
+    return b"".join(pieces)
 
 
 def read_json(path: Name, kind: str = "a JSON file", limit: int = MAX_JSON) -> Any:

@@ -102,7 +102,7 @@ class Sam:
         with the negative points, and so are the positive points. Mask files are joined as they are. A class means
         its pixels in the class map, each piece of them redrawn by SAM where it sees the same object; there may be none.
         ``Everything`` means all masks of everything mode. The score is that of the least certain question whose answer
-        is part of the union, None if there is none.
+        is part of the union, and 1 for a mask file; None if there is neither.
 
         Parameters
         ----------
@@ -138,6 +138,7 @@ class Sam:
             match prompt:
                 case MaskFile():
                     mask |= load_mask(prompt.path, embedding.height, embedding.width)
+                    certain.append(1.0)
                 case ClassName():
                     redrawn, scores = self._redrawn(embedding, class_mask(labels, [prompt.name]))
                     mask |= redrawn

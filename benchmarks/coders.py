@@ -74,9 +74,12 @@ def in_torch(scheme: str, runs: int, side: int) -> dict:
     for part in parts(net):
         inputs = []
         for sample in part.inputs.values():
-            if sample.dim() == 4 and sample.shape[2] > 1:
+            if sample.dim() > 2 and sample.shape[-1] > 1:
                 step = 1 if part.name == "encoder" and sample.shape[1] == 3 else net.stride
-                inputs.append(torch.rand(1, sample.shape[1], side // step, side // step))
+                # of integers, which number profiles, all 0
+                inputs.append(sample.new_zeros((*sample.shape[:-2], side // step, side // step)))
+                if sample.is_floating_point():
+                    inputs[-1].uniform_()
             else:
                 inputs.append(sample)
         row[f"{part.function}_s"] = round(median_s(partial(getattr(net, part.function), *inputs), runs), 4)

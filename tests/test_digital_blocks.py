@@ -151,7 +151,7 @@ def test_a_message_of_pure_noise_is_given_up_in_a_sentence():
         ({"n_symbols": 7}, "symbols arrived where 7 symbols belong"),
         ({"scale": 2000}, "does not belong to a group"),
         ({"rate": 255}, "does not belong to a group"),
-        ({"scheme": 0}, "scheme softcast, which sends none"),
+        ({"scheme": 0}, "scheme softcast, which sends none alone"),
         ({"fragment": 4000}, "fragment 4000 of"),
         ({"noise_var": np.ones(3, np.float32)}, "noise_var"),
     ],
@@ -182,7 +182,7 @@ def test_one_burst_of_a_large_group_does_not_make_the_decoder_allocate_it():
     ("make", "sentence"),
     [
         (lambda: semcom.digital_encoder(30), "there is no MCS 30"),
-        (lambda: semcom.digital_decoder("softcast"), "carries no bytes"),
+        (lambda: semcom.digital_decoder("softcast"), "carries no bytes alone"),
         (lambda: semcom.digital_decoder(timeout=0), "1 or more"),
         (lambda: semcom.link_adapter(rate=2.0), "up to 1"),
         (lambda: semcom.link_adapter(mcs=-2), "-1 to have it chosen"),

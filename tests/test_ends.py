@@ -59,9 +59,14 @@ def photographs(tmp_path, smooth_image) -> Path:
     return folder
 
 
+FIXED = ("--allocation", "fixed")  # one part, without a map
+
+
 @pytest.fixture
 def recorded(tmp_path, photographs, command) -> Path:
-    status, out, err = command("tx", photographs, "--via", f"sigmf:{tmp_path / 'air'}", "--transmission", 7)
+    status, out, err = command(
+        "tx", photographs, "--via", f"sigmf:{tmp_path / 'air'}", "--transmission", 7, "--allocation", "fixed"
+    )
     assert (status, err) == (0, "") and len(out.splitlines()) == 3
     return tmp_path / "air"
 

@@ -50,18 +50,18 @@ def test_a_rate_is_its_uses_per_value(rate, photograph):
     [(r, s) for r in (1 / 48, 1 / 12, 1 / 6) for s in (-2.0, 4.0, 10.0, 16.0) if r < 1 / 6 or s < 12],
 )
 def test_ahead_of_softcast(rate, snr_db, photograph):
-    """Everywhere but at the highest rate in next to no noise, where the linear coder leaves nothing to learn."""
+    """By less where little noise and a high rate leave less to learn, and by nothing worth it in next to no noise."""
 
     def psnr(scheme):
         return metrics.psnr(photograph, received(photograph, scheme, snr_db, rate=rate))
 
-    assert psnr("semcom") > psnr("softcast") + 0.3
+    assert psnr("semcom") > psnr("softcast") + (0.1 if rate * snr_db > 1 else 0.3)
 
 
 @pytest.mark.data
 def test_kodak_figures(kodak):
     """Every sixth image at 1, 7 and 13 dB: what results/kodak_semcom.json was measured from."""
-    for snr_db, least in ((1.0, 25.2), (7.0, 28.1), (13.0, 30.4)):
+    for snr_db, least in ((1.0, 26.4), (7.0, 29.8), (13.0, 32.5)):
         got = [metrics.psnr(image, received(image, snr_db=snr_db)) for image in map(io.load, kodak[::6])]
         assert np.mean(got) > least
 
@@ -83,8 +83,8 @@ def test_a_wrong_snr_at_the_encoder_costs_little(photograph):
 
 def test_lost_fragments_cost_little(photograph):
     whole = metrics.psnr(photograph, received(photograph))
-    assert metrics.psnr(photograph, received(photograph, lose=(3,))) > whole - 2
-    assert metrics.psnr(photograph, received(photograph, lose=(3, 7, 9, 12))) > whole - 6
+    assert metrics.psnr(photograph, received(photograph, lose=(3,))) > whole - 2.6
+    assert metrics.psnr(photograph, received(photograph, lose=(3, 7, 9, 12))) > whole - 7
 
 
 def test_what_did_not_come_does_not_count(photograph):

@@ -373,8 +373,8 @@ class MessageReception(_Receiving):
 
     def __init__(self, scheme: str = AUTO, timeout: int = USUAL_TIMEOUT, snr_db: float = 10.0):
         self._only = None if scheme == AUTO else registry.get(scheme)
-        if self._only is not None and BITS not in self._only.carries:
-            raise BadInput(f"scheme {scheme} carries no bytes; choose auto, digital or esisc")
+        if self._only is not None and self._only.carries != {BITS}:
+            raise BadInput(f"scheme {scheme} carries no bytes alone; choose auto, digital or esisc")
         self._readers: dict[int, _Reader] = {}
         self._parts: dict[int, dict[int, PartRead]] = {}
         _Receiving.__init__(self, timeout, snr_db)
@@ -385,8 +385,8 @@ class MessageReception(_Receiving):
             raise Refusal(f"an image of scheme {name} arrived as symbols; a decoder of bytes cannot read it")
         if self._only is not None and self._only.code != header.scheme:
             raise Refusal(f"a message of scheme {name} arrived at a decoder set to {self._only.name}; set it to auto")
-        if scheme is not None and BITS not in scheme.carries:
-            raise BadInput(f"a fragment of bits arrived that says it is of scheme {name}, which sends none")
+        if scheme is not None and scheme.carries != {BITS}:
+            raise BadInput(f"a fragment of bits arrived that says it is of scheme {name}, which sends none alone")
         share = MIN_SHARE if scheme is None else scheme.min_share
         return Place(group_of_bits(header), (header.fragments, header.mcs), share)
 

@@ -456,7 +456,7 @@ def test_variants_are_named_with_their_schemes(photos, tmp_path, capsys):
         (("-o", "f.svg", "--channel", "rician"), "there is no psnr over rician"),
         (("-o", "f.svg", "--x", "time"), "choose snr, rate"),
         (("-o", "f.svg", "other.json"), "no record of a sweep"),
-        (("-o", "f.svg", "nothing.json"), "no record of a sweep"),
+        (("-o", "f.svg", "nothing.json"), "nothing.json does not exist; name a record of a sweep"),
     ],
 )
 def test_figures_of_nothing_get_a_sentence(tmp_path, capsys, monkeypatch, args, sentence):

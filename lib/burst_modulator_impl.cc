@@ -3,6 +3,7 @@
 
 #include "burst_modulator_impl.h"
 #include "burst_pdu.h"
+#include "lifecycle.h"
 
 #include <gnuradio/io_signature.h>
 #include <gnuradio/semcom/pdu.h>
@@ -74,6 +75,16 @@ void burst_modulator_impl::set_gap(int gap)
         throw std::invalid_argument("The gap is 0 to 100000000 samples.");
     }
     d_gap = gap;
+}
+
+bool burst_modulator_impl::start()
+{
+    forget_earlier_end(*this);
+    if (nitems_written(0) == 0) {
+        // another stream: the half of a burst in it would be of use to nobody
+        d_at = d_at < d_burst.size() ? 0 : d_at;
+    }
+    return gr::block::start();
 }
 
 void burst_modulator_impl::forecast(int, gr_vector_int&) {}

@@ -29,6 +29,7 @@ public:
     std::uint64_t sent() const override { return d_sent; }
     std::uint64_t dropped() const override { return d_dropped; }
 
+    bool start() override;
     void forecast(int noutput_items, gr_vector_int& ninput_items_required) override;
     int general_work(int noutput_items,
                      gr_vector_int& ninput_items,

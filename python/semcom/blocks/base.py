@@ -7,29 +7,35 @@ import pmt
 from gnuradio import gr
 
 from .. import plain
+from .. import semcom_python as native
 from . import pdu
 
 STATUS = pmt.intern("status")
 
-_connected: set[gr.basic_block] = set()
+# each block that was connected, and how many held its C++ half when no flowgraph did
+_connected: dict[gr.basic_block, int] = {}
 
 
 class kept_block:
-    """A Python block, of whatever base, that lives as long as the flowgraph needs it.
+    """A Python block, of whatever base, that lives as long as a flowgraph has it, and may run any number of times.
 
     GNU Radio holds a Python block by its C++ half alone: one that is connected and then forgotten by Python is
-    collected, and the flowgraph calls into freed memory. A block that is connected is therefore kept here until the
-    flowgraph has stopped it.
+    collected, and the flowgraph calls into freed memory. A block that is connected is therefore kept here as long as
+    its C++ half has an owner besides the Python one. What a flowgraph has let go is found when the next is built.
     """
 
     def to_basic_block(self):
         """Called by every connect."""
-        _connected.add(self)
-        return super().to_basic_block()
+        basic = super().to_basic_block()
+        _connected.setdefault(self, native.holders(basic))
+        for block, alone in list(_connected.items()):
+            if block is not self and native.holders(block.gateway.to_basic_block()) <= alone:
+                del _connected[block]
+        return basic
 
-    def stop(self) -> bool:
-        """Called by the scheduler when the block has done its last work."""
-        _connected.discard(self)
+    def start(self) -> bool:
+        """Called by the scheduler before any block works."""
+        native.forget_earlier_end(self.gateway.to_basic_block())
         return True
 
 

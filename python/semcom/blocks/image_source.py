@@ -30,6 +30,9 @@ class image_source(message_block):
     channel stayed silent for a whole period is given up; if some of it arrives later it is still delivered. Where the
     receiver is elsewhere, connect the ``sent`` output of the modulator to ``ack``.
 
+    A source that was stopped goes on with the next image when it is started again, and does not wait for those that
+    were under way. One that had sent everything sends it again. Numbers go on counting.
+
     Parameters
     ----------
     path : str or sequence of str
@@ -59,6 +62,8 @@ class image_source(message_block):
             raise BadInput("an Image Source needs a photograph or a folder of them")
         self._repeat, self._window = repeat, window
         self._outstanding: set[int] = set()
+        self._number = 0
+        self._to_send = self._schedule()
         self._changed = threading.Condition()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -70,7 +75,10 @@ class image_source(message_block):
 
     def start(self) -> bool:
         """Called by the scheduler; starts sending."""
+        message_block.start(self)
         self._stopping = False
+        # what was under way when the flowgraph stopped may be lost, and its late word counts for no other image
+        self._outstanding.clear()
         self._thread = threading.Thread(target=self._run, name="image-source", daemon=True)
         self._thread.start()
         return True
@@ -83,7 +91,7 @@ class image_source(message_block):
         thread, self._thread = self._thread, None
         if thread:
             thread.join()
-        return message_block.stop(self)
+        return True
 
     def _acknowledged(self, msg: pmt.pmt_base) -> None:
         try:
@@ -119,23 +127,23 @@ class image_source(message_block):
             rounds += 1
 
     def _run(self) -> None:
-        number = 0
         unreadable = 0
-        for file in self._schedule():
-            if not self._wait_for(self._window):
-                return
+        # a room first: a file that was taken and not sent would be lost when the flowgraph stops
+        while self._wait_for(self._window):
+            file = next(self._to_send, None)
+            if file is None or unreadable >= len(self._files):  # a round of bad files only would repeat for ever
+                break
             try:
-                message = pdu.from_image(io.load(file), {"image_id": number, "name": file.stem})
+                message = pdu.from_image(io.load(file), {"image_id": self._number, "name": file.stem})
             except ValueError as error:  # BadInput of the file, or sides that no PDU carries
                 self.report("", str(error), error)
                 unreadable += 1
-                if unreadable >= len(self._files):  # a round of nothing but bad files would repeat for ever
-                    break
                 continue
             unreadable = 0
             with self._changed:
-                self._outstanding.add(number)
+                self._outstanding.add(self._number)
             self.message_port_pub(IMAGE, message)
-            number = (number + 1) % 65536
+            self._number = (self._number + 1) % 65536
         if self._wait_for(1):
+            self._to_send = self._schedule()
             self._post(SYSTEM, pmt.cons(pmt.intern("done"), pmt.from_long(1)))

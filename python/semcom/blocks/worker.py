@@ -66,6 +66,7 @@ class worker_block(message_block):
 
     def start(self) -> bool:
         """Called by the scheduler; starts the worker thread."""
+        message_block.start(self)
         self._thread = threading.Thread(target=self._run, name=f"{self.name()}-worker", daemon=True)
         self._thread.start()
         return True
@@ -76,7 +77,7 @@ class worker_block(message_block):
         if thread:
             self._queue.put(None)
             thread.join()
-        return message_block.stop(self)
+        return True
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:

@@ -13,9 +13,10 @@ import pmt
 from ..errors import BadInput
 from ..image import io
 from . import pdu
-from .base import STATUS, message_block
+from .base import DONE, STATUS, SYSTEM, message_block
+from .waiting import MAX_PICTURES
 
-IMAGE, ACK, IDLE, SYSTEM = (pmt.intern(s) for s in ("image", "ack", "idle", "system"))
+IMAGE, ACK, IDLE = (pmt.intern(s) for s in ("image", "ack", "idle"))
 
 
 class image_source(message_block):
@@ -54,8 +55,10 @@ class image_source(message_block):
 
     def __init__(self, path: str | Sequence[str], repeat: int = 1, window: int = 2):
         message_block.__init__(self, "Image Source")
-        if repeat < 0 or window < 1:
-            raise BadInput(f"repeat must be 0 or more and window 1 or more, not {repeat} and {window}")
+        if repeat < 0 or not 1 <= window <= MAX_PICTURES:
+            raise BadInput(
+                f"repeat must be 0 or more and window 1 or more, at most {MAX_PICTURES}, not {repeat} and {window}"
+            )
         paths = [path] if isinstance(path, str | PathLike) else path
         self._files = [file for each in paths for file in io.listed(each)]
         if not self._files:
@@ -127,6 +130,12 @@ class image_source(message_block):
             rounds += 1
 
     def _run(self) -> None:
+        try:
+            self._send_all()
+        except BaseException as error:  # a source that is silently dead would never end its flowgraph
+            self.end_with(error)
+
+    def _send_all(self) -> None:
         unreadable = 0
         # a room first: a file that was taken and not sent would be lost when the flowgraph stops
         while self._wait_for(self._window):
@@ -146,4 +155,4 @@ class image_source(message_block):
             self._number = (self._number + 1) % 65536
         if self._wait_for(1):
             self._to_send = self._schedule()
-            self._post(SYSTEM, pmt.cons(pmt.intern("done"), pmt.from_long(1)))
+            self._post(SYSTEM, DONE)

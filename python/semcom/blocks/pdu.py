@@ -66,6 +66,13 @@ def to_bytes(pdu: pmt.pmt_base) -> bytes:
     return native.pmt_to_u8(pmt.cdr(pdu)).tobytes()
 
 
+def payload_bytes(msg: pmt.pmt_base) -> int:
+    """Bytes of the vector of a PDU; 0 for any other message."""
+    if not pmt.is_pair(msg) or not pmt.is_uniform_vector(pmt.cdr(msg)):
+        return 0
+    return pmt.length(pmt.cdr(msg)) * pmt.uniform_vector_itemsize(pmt.cdr(msg))
+
+
 def failure(meta: Meta, sentence: str) -> pmt.pmt_base:
     """What goes on in place of an image that was given up, so that nothing downstream waits for it."""
     return pmt.cons(_packed(meta | {"error": sentence}), pmt.init_u8vector(0, []))

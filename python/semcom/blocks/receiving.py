@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pmt
 
 from ..burst import Dropped, Idle
@@ -47,6 +48,19 @@ class receiving_block(worker_block):
         self.message_port_register_out(pmt.intern("idle"))
         self.reception = reception
         self._taken = taken or (lambda: None)
+
+    def without_payload(self, port: str, msg: pmt.pmt_base) -> pmt.pmt_base | None:
+        """A burst for which there is no room counts as lost."""
+        if port != "symbols":
+            return worker_block.without_payload(self, port, msg)
+        meta = {key: value for key, value in pdu.meta_of(msg).items() if key != "noise_var"}
+        return pdu.from_symbols(np.zeros(0, np.complex64), meta)
+
+    def forgotten(self, port: str) -> None:
+        """A burst of which nothing waits still counts as one that was sent."""
+        if port == "symbols":
+            self.reception.reassembly.miss()
+            self._taken()
 
     def set_snr_db(self, snr_db: float) -> None:
         """Change the Es/N0 assumed where none is reported, in dB, while running."""

@@ -13,7 +13,7 @@ from gnuradio import gr
 from .. import recording, schemes
 from ..errors import BadInput
 from . import pdu
-from .base import kept_block
+from .base import STATUS, kept_block
 
 BURST = pmt.intern("tx_burst")
 IDLE = pmt.intern("idle")
@@ -50,11 +50,12 @@ class recording_sink(kept_block, gr.sync_block):
 
     Notes
     -----
-    Ports: in complex samples.
+    Ports: in complex samples; out message ``status``.
     """
 
     def __init__(self, name: str, sample_rate: float, frequency: float | None = None):
         gr.sync_block.__init__(self, name="Recording Sink", in_sig=[np.complex64], out_sig=None)
+        self.message_port_register_out(STATUS)
         recording.check_package()
         self._meta, path = recording.paths(name)
         self._rate, self._frequency = sample_rate, frequency
@@ -121,7 +122,7 @@ class recording_sink(kept_block, gr.sync_block):
 
     def _give_up(self, error: BadInput) -> None:
         self.error = error
-        self.logger.error(str(error))
+        self.report("", str(error), error, fatal=True)
 
 
 class recording_source(kept_block, gr.sync_block):
@@ -153,7 +154,7 @@ class recording_source(kept_block, gr.sync_block):
 
     Notes
     -----
-    Ports: in ``idle`` (as of a JSCC Receiver); out complex samples.
+    Ports: in ``idle`` (as of a JSCC Receiver); out complex samples, message ``status``.
     """
 
     def __init__(self, name: str, hold: bool = False, silence: int = 0):
@@ -161,6 +162,7 @@ class recording_source(kept_block, gr.sync_block):
         self.recording = recording.read(name)
         self._hold, self._silence = hold, silence
         self._rewind()
+        self.message_port_register_out(STATUS)
         self.message_port_register_in(IDLE)
         self.set_msg_handler(IDLE, self._idle)
         try:
@@ -191,9 +193,12 @@ class recording_source(kept_block, gr.sync_block):
                 self._file = self.recording.data.open("rb", buffering=0)
                 self._file.seek(self._sent * recording.SAMPLE_BYTES)
             except OSError as error:
-                self.logger.error(f"{self.recording.data} cannot be read any further: {error.strerror}")
+                self._unreadable(error)
                 self._left = 0
         return kept_block.start(self)
+
+    def _unreadable(self, error: OSError) -> None:
+        self.report("", f"{self.recording.data} cannot be read any further: {os.strerror(error.errno)}", error)
 
     def _idle(self, msg: pmt.pmt_base) -> None:
         when = pdu.dictionary(msg).get("samples") if pmt.is_dict(msg) else None
@@ -211,7 +216,7 @@ class recording_source(kept_block, gr.sync_block):
             try:
                 got = self._file.readinto(memoryview(out).cast("B")[:wanted]) // recording.SAMPLE_BYTES
             except OSError as error:
-                self.logger.error(f"{self.recording.data} cannot be read any further: {os.strerror(error.errno)}")
+                self._unreadable(error)
                 got = 0
             self._left = self._left - got if got else 0
             self._sent += got

@@ -19,8 +19,8 @@ import numpy as np
 import pmt
 import pytest
 from gnuradio import analog, blocks, gr, semcom
+from gnuradio.semcom.blocks import image_source, qt_image_view, worker
 from gnuradio.semcom.blocks import pdu as pdus
-from gnuradio.semcom.blocks import qt_image_view, worker
 from gnuradio.semcom.blocks.waiting import MAX_PICTURES, MAX_SMALL, Waiting
 from gnuradio.semcom.blocks.worker import worker_block
 from gnuradio.semcom.cli import main
@@ -244,6 +244,93 @@ def test_50_interruptions_of_a_recording(tmp_path, how):
 
 def picture_of(number: int, side: int = 400) -> pmt.pmt_base:
     return pdus.from_image(np.full((side, side, 3), number % 256, np.uint8), {"image_id": number})
+
+
+def ends_with_images_given_up(tb, source, images: int, monkeypatch) -> None:
+    monkeypatch.setattr(source, "_patience", 0.3)
+    said = told(source)
+    tb.run()
+    assert said == [f"image {number} was given up: nothing of it was received" for number in range(images)]
+
+
+@pytest.mark.parametrize("window", [1, 2])
+@pytest.mark.parametrize("wired", [(), ("idle",), ("failed",), ("idle", "failed")])
+@pytest.mark.parametrize(
+    ("sent", "received"),
+    [
+        ({}, {"fft_len": 128}),
+        ({"fft_len": 256}, {}),
+        ({}, {"oversampling": 2}),
+        ({}, {"oversampling": 8, "fft_len": 512}),
+        ({"oversampling": 8}, {}),
+    ],
+)
+def test_waveforms_that_differ_end(photo, monkeypatch, sent, received, wired, window):
+    """However the source is connected, and with no clock that decides what is lost."""
+    tb, source, sink = gr.top_block(), semcom.image_source(str(photo), 3, window), semcom.image_sink("")
+    sender = semcom.transmitter(params=semcom.ofdm_params(**sent))
+    receiver = semcom.receiver(params=semcom.ofdm_params(**received))
+    tb.connect(sender, receiver)
+    tb.msg_connect(source, "image", sender, "image")
+    tb.msg_connect(receiver, "image", sink, "in")
+    tb.msg_connect(sink, "ack", source, "ack")
+    if "idle" in wired:
+        tb.msg_connect(receiver, "idle", source, "idle")
+    if "failed" in wired:
+        tb.msg_connect(sender, "failed", source, "ack")
+    ends_with_images_given_up(tb, source, 3, monkeypatch)
+
+
+class deaf(worker_block):
+    """A part of a link that passes no burst on."""
+
+    def __init__(self):
+        worker_block.__init__(self, "deaf", ["symbols"], ["symbols"])
+
+    def work_on(self, port, msg, meta):
+        pass
+
+
+def test_bursts_that_nobody_passes_on_end_at_symbol_level(photo, monkeypatch):
+    tb, source, sink = gr.top_block(), semcom.image_source(str(photo), 2, 1), semcom.image_sink("")
+    encoder, hole, decoder = semcom.jscc_encoder(), deaf(), semcom.jscc_decoder()
+    tb.msg_connect(source, "image", encoder, "image")
+    tb.msg_connect(encoder, "symbols", hole, "symbols")
+    tb.msg_connect(hole, "symbols", decoder, "symbols")
+    tb.msg_connect(decoder, "image", sink, "in")
+    tb.msg_connect(sink, "ack", source, "ack")
+    ends_with_images_given_up(tb, source, 2, monkeypatch)
+
+
+@pytest.mark.parametrize("scheme", ["digital", "semcom"])
+@pytest.mark.parametrize("waveform", [False, True])
+def test_schemes_that_differ_end(photo, waveform, scheme):
+    tb, source, sink = gr.top_block(), semcom.image_source(str(photo), 3, 1), semcom.image_sink("")
+    ends_of_link = (semcom.transmitter(), semcom.receiver(scheme)) if waveform else ()
+    sender, receiver = ends_of_link or (semcom.jscc_encoder(), semcom.jscc_decoder(scheme))
+    if waveform:
+        tb.connect(sender, receiver)
+    else:
+        tb.msg_connect(sender, "symbols", receiver, "symbols")
+    tb.msg_connect(source, "image", sender, "image")
+    tb.msg_connect(receiver, "image", sink, "in")
+    tb.msg_connect(sink, "ack", source, "ack")
+    tb.run()
+    assert len(sink.results) == 3 and all(f"receiver set to {scheme}" in result["error"] for result in sink.results)
+
+
+@pytest.mark.parametrize("link", [symbol_link, waveform_link])
+def test_a_source_that_asks_early_loses_nothing(photo, link, monkeypatch):
+    """What is slow is not lost: every picture arrives. At symbol level, where marks keep their place, none is given up
+    before it does.
+    """
+    monkeypatch.setattr(image_source, "PATIENCE", 0.0)
+    monkeypatch.setattr(image_source, "IMPATIENCE", 0.0)
+    said = []
+    monkeypatch.setattr(semcom.image_source, "report", lambda *args, **more: said.append(args))
+    sink = semcom.image_sink("")
+    link(photo, sink, 20).run()
+    assert delivered(sink) == 20 and (link is waveform_link or said == [])
 
 
 class slow(worker_block):

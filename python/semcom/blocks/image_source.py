@@ -16,6 +16,11 @@ from . import pdu
 from .base import DONE, STATUS, SYSTEM, message_block
 from .waiting import MAX_PICTURES
 
+PATIENCE = 5.0
+"""Seconds after which a source asks for the images under way."""
+IMPATIENCE = 0.1
+"""The same, once images were given up that way."""
+
 IMAGE, ACK, IDLE = (pmt.intern(s) for s in ("image", "ack", "idle"))
 
 
@@ -30,6 +35,11 @@ class image_source(message_block):
     connect ``idle`` to the ``idle`` output of the JSCC Decoder and use a window of 1. What is under way when the
     channel stayed silent for a whole period is given up; if some of it arrives later it is still delivered. Where the
     receiver is elsewhere, connect the ``sent`` output of the modulator to ``ack``.
+
+    Where no word of an image returns for ``PATIENCE`` seconds, the source sends a mark behind it: a PDU of no content
+    with the key ``silence``. At symbol level it returns by the sink. A Burst Modulator makes of it as much silence as
+    any receiver needs to call the channel idle, and then the receiver's mark returns. Images that were sent before are
+    given up. So symbols or samples decide; the clock only says when to ask for them.
 
     A source that was stopped goes on with the next image when it is started again, and does not wait for those that
     were under way. One that had sent everything sends it again. Numbers go on counting.
@@ -65,6 +75,10 @@ class image_source(message_block):
             raise BadInput("an Image Source needs a photograph or a folder of them")
         self._repeat, self._window = repeat, window
         self._outstanding: set[int] = set()
+        self._asked = 0  # marks sent
+        self._asked_last = False  # nothing was sent after the last of them
+        self._left = 0  # the last mark that is known to have left the encoder
+        self._patience = PATIENCE
         self._number = 0
         self._to_send = self._schedule()
         self._changed = threading.Condition()
@@ -82,6 +96,7 @@ class image_source(message_block):
         self._stopping = False
         # what was under way when the flowgraph stopped may be lost, and its late word counts for no other image
         self._outstanding.clear()
+        self._asked_last = False
         self._thread = threading.Thread(target=self._run, name="image-source", daemon=True)
         self._thread.start()
         return True
@@ -100,6 +115,9 @@ class image_source(message_block):
         try:
             whole_pdu = pmt.is_pair(msg) and pmt.is_dict(pmt.car(msg))
             meta = pdu.dictionary(pmt.car(msg) if whole_pdu else msg)
+            if "silence" in meta or "left" in meta:
+                self._mark(meta)
+                return
             number = pdu.number_of({"image_id": None} | meta)
         except ValueError:  # raised here it would end the scheduler's thread, and the flowgraph would wait for ever
             self.logger.error("a message arrived on ack that says no image_id; connect the ack output of an Image Sink")
@@ -109,8 +127,24 @@ class image_source(message_block):
             self._changed.notify_all()
 
     def _idle(self, msg: pmt.pmt_base) -> None:
+        # where marks were sent the silence may be theirs, and may have overtaken a picture: their own mark tells
+        if not self._asked:
+            self._give_up()
+
+    def _mark(self, meta: pdu.Meta) -> None:
+        """Word of a mark: it left the encoder, or returned; or a receiver heard a whole period of silence."""
+        if "left" in meta:
+            self._left = max(self._left, int(meta["left"]))
+            return
+        number = int(meta["silence"])
+        left = self._left in (0, self._asked)  # 0: the port failed is not connected
+        if self._asked_last and (number == self._asked or (number < 0 and left)):
+            self._patience = IMPATIENCE
+            self._give_up()
+
+    def _give_up(self) -> None:
         with self._changed:
-            lost = set(self._outstanding)
+            lost = sorted(self._outstanding)
             self._outstanding.clear()
             self._changed.notify_all()
         for number in lost:
@@ -120,7 +154,12 @@ class image_source(message_block):
     def _wait_for(self, room: int) -> bool:
         """Until fewer than ``room`` images are under way; False when the flowgraph stops."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping or len(self._outstanding) < room)
+            while not self._changed.wait_for(
+                lambda: self._stopping or len(self._outstanding) < room, None if self._asked_last else self._patience
+            ):
+                self._asked += 1
+                self._asked_last = True
+                self.message_port_pub(IMAGE, pdu.silence(self._asked))
             return not self._stopping
 
     def _schedule(self) -> Iterator[Path]:
@@ -151,6 +190,7 @@ class image_source(message_block):
             unreadable = 0
             with self._changed:
                 self._outstanding.add(self._number)
+                self._asked_last = False
             self.message_port_pub(IMAGE, message)
             self._number = (self._number + 1) % 65536
         if self._wait_for(1):

@@ -78,6 +78,11 @@ def failure(meta: Meta, sentence: str) -> pmt.pmt_base:
     return pmt.cons(_packed(meta | {"error": sentence}), pmt.init_u8vector(0, []))
 
 
+def silence(number: int) -> pmt.pmt_base:
+    """A mark that travels the way of the images, behind those that it asks or tells about; see Image Source."""
+    return pmt.cons(native.meta_to_pmt({"silence": number}), pmt.init_u8vector(0, []))
+
+
 def message(meta: Meta) -> pmt.pmt_base:
     """A bare dictionary message."""
     return _packed(meta)

@@ -107,6 +107,8 @@ class qt_image_view(message_block):
     def _handle(self, msg: pmt.pmt_base) -> None:
         try:
             meta = pdu.meta_of(msg)
+            if "silence" in meta:
+                return
             if "error" in meta:
                 raise BadInput(str(meta["error"]))
             image = pdu.to_image(msg)

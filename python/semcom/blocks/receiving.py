@@ -85,6 +85,14 @@ class receiving_block(worker_block):
         else:
             self._publish_all(self.reception.feed(meta, pdu.to_symbols(msg)))
 
+    def pass_silence(self, port: str, msg: pmt.pmt_base) -> None:
+        """No burst follows of what was sent before."""
+        if port == "symbols":
+            self._publish_all(self.reception.flush())
+        for output in self._outputs:
+            if not pmt.is_null(self.message_subscribers(pmt.intern(output))):
+                self.publish(output, msg)
+
     def finish(self) -> None:
         """Deliver what is here of every image."""
         self._publish_all(self.reception.finish())
@@ -97,6 +105,8 @@ class receiving_block(worker_block):
                 # whoever hears of it can tell an old silence apart
                 samples = {} if report.samples is None else {"samples": report.samples}
                 self.publish("idle", pdu.message({"bursts": report.bursts} | samples))
+                # and behind the pictures, for a source whose port for the former is not connected
+                self.pass_silence("", pdu.silence(-1))
             else:
                 self.deliver(report)
 

@@ -55,12 +55,14 @@ class worker_block(message_block):
 
     Notes
     -----
-    Ports in ``signal_ports`` take any message, not only PDUs; its content does not count.
+    Ports in ``signal_ports`` take any message, not only PDUs; its content does not count. ``last_port`` is the port on
+    which an image is complete, where there are several.
     """
 
     signal_ports: tuple[str, ...] = ()
     logs_failures = True
     """Whether an image that is given up is said in the log; not where somebody shows the results himself."""
+    last_port = ""
 
     def __init__(self, name: str, inputs: list[str], outputs: list[str]):
         message_block.__init__(self, name)
@@ -157,6 +159,10 @@ class worker_block(message_block):
 
     def _take(self, port: str, msg: pmt.pmt_base) -> None:
         meta = {} if port in self.signal_ports else pdu.meta_of(msg)
+        if "silence" in meta:
+            if port == (self.last_port or port):
+                self.pass_silence(port, msg)
+            return
         if "error" in meta:
             self.pass_failure(port, msg)
             return
@@ -180,6 +186,11 @@ class worker_block(message_block):
 
     def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
         """An image that a block upstream gave up; by default it goes on through every output."""
+        for output in self._outputs:
+            self.publish(output, msg)
+
+    def pass_silence(self, port: str, msg: pmt.pmt_base) -> None:
+        """The mark of an Image Source or of a receiver: all images before it have been dealt with here."""
         for output in self._outputs:
             self.publish(output, msg)
 
@@ -222,3 +233,8 @@ class sending_block(worker_block):
         worker_block.fail(self, meta, sentence)
         self.failure = sentence
         self.publish("failed", pdu.message({"image_id": meta.get("image_id", 0), "error": sentence}))
+
+    def pass_silence(self, port: str, msg: pmt.pmt_base) -> None:
+        """The mark goes on, and the source is told that all before it has left."""
+        worker_block.pass_silence(self, port, msg)
+        self.publish("failed", pdu.message({"left": pdu.meta_of(msg)["silence"]}))

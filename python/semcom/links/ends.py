@@ -261,6 +261,8 @@ class transmitting_end(_end):
         """
         try:
             for _, meta in self._events():
+                if "silence" in meta or "left" in meta:
+                    continue
                 yield meta | ({"scheme": schemes.name_of(meta["scheme"])} if "scheme" in meta else {})
         except Ended:
             if self.radio.error is None:

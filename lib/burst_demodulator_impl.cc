@@ -3,6 +3,7 @@
 
 #include "burst_demodulator_impl.h"
 #include "burst_pdu.h"
+#include "lifecycle.h"
 
 #include <gnuradio/io_signature.h>
 
@@ -29,10 +30,10 @@ burst_demodulator_impl::burst_demodulator_impl(const ofdm_params& params,
     : gr::sync_block("semcom_burst_demodulator",
                      gr::io_signature::make(1, 1, sizeof(gr_complex)),
                      gr::io_signature::make(0, 0, 0)),
-      d_receiver(ofdm_frame(params)),
+      d_receiver(std::in_place, ofdm_frame(params)),
       d_idle_samples(idle_samples),
       d_most_waiting(most_waiting),
-      d_longest_burst(d_receiver.frame().burst_samples(burst_header::max_symbols))
+      d_longest_burst(d_receiver->frame().burst_samples(burst_header::max_symbols))
 {
     set_sample_rate(sample_rate);
     message_port_register_out(pmt::mp("symbols"));
@@ -93,6 +94,20 @@ void burst_demodulator_impl::set_sample_rate(double sample_rate)
     d_sample_rate = sample_rate;
 }
 
+bool burst_demodulator_impl::start()
+{
+    forget_earlier_end(*this);
+    if (nitems_read(0) == 0) {
+        // another stream: no burst goes on in it that began in the one before
+        const auto frame = d_receiver->frame();
+        d_receiver.emplace(frame);
+        d_earlier_preambles = d_preambles;
+        d_earlier_bursts = d_bursts;
+        d_seen = d_active = 0;
+    }
+    return gr::sync_block::start();
+}
+
 int burst_demodulator_impl::work(int noutput_items,
                                  gr_vector_const_void_star& input_items,
                                  gr_vector_void_star&)
@@ -101,14 +116,14 @@ int burst_demodulator_impl::work(int noutput_items,
         return 0;
     }
     d_received.clear();
-    d_receiver.work(
+    d_receiver->work(
         static_cast<const gr_complex*>(input_items[0]), noutput_items, d_received);
     for (const auto& burst : d_received) {
         const auto start =
             static_cast<std::uint64_t>(std::max<std::int64_t>(burst.position, 0));
         report_silence(start);
         d_active = std::max(
-            d_active, start + d_receiver.frame().burst_samples(burst.header.n_symbols));
+            d_active, start + d_receiver->frame().burst_samples(burst.header.n_symbols));
         // counted only where it is limited, for nobody else takes them away again; and
         // counted first, for the consumer may be quicker than the next line
         if (d_most_waiting) {
@@ -124,8 +139,8 @@ int burst_demodulator_impl::work(int noutput_items,
     if (d_seen > 2 * d_longest_burst) {
         report_silence(d_seen - 2 * d_longest_burst);
     }
-    d_preambles = d_receiver.counters().preambles;
-    d_bursts = d_receiver.counters().bursts;
+    d_preambles = d_earlier_preambles + d_receiver->counters().preambles;
+    d_bursts = d_earlier_bursts + d_receiver->counters().bursts;
     return noutput_items;
 }
 

@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace gr {
@@ -32,6 +33,7 @@ public:
     std::uint64_t preambles() const override { return d_preambles; }
     std::uint64_t bursts() const override { return d_bursts; }
 
+    bool start() override;
     int work(int noutput_items,
              gr_vector_const_void_star& input_items,
              gr_vector_void_star& output_items) override;
@@ -40,7 +42,7 @@ private:
     bool has_room();
     void report_silence(std::uint64_t until);
 
-    burst_receiver d_receiver;
+    std::optional<burst_receiver> d_receiver; // made anew for each stream
     std::atomic<double> d_sample_rate;
     std::vector<received_burst> d_received;
     const std::uint64_t d_idle_samples;
@@ -53,6 +55,7 @@ private:
     std::condition_variable d_room;
     std::uint64_t d_waiting = 0; // PDUs at the consumer, guarded by the mutex
     std::atomic<std::uint64_t> d_preambles{ 0 }, d_bursts{ 0 };
+    std::uint64_t d_earlier_preambles = 0, d_earlier_bursts = 0; // of earlier streams
 };
 
 } // namespace semcom

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 #include "burst_detector_cc_impl.h"
+#include "lifecycle.h"
 
 #include <gnuradio/block_detail.h>
 #include <gnuradio/buffer_reader.h>
@@ -26,8 +27,8 @@ burst_detector_cc_impl::burst_detector_cc_impl(const ofdm_params& params,
     : gr::block("semcom_burst_detector_cc",
                 gr::io_signature::make(1, 1, sizeof(gr_complex)),
                 gr::io_signature::make(1, 1, sizeof(gr_complex))),
-      d_sync(ofdm_frame(params)),
-      d_estimator(d_sync.frame())
+      d_sync(std::in_place, ofdm_frame(params)),
+      d_estimator(d_sync->frame())
 {
     set_sample_rate(sample_rate);
     message_port_register_out(pmt::mp("bursts"));
@@ -45,7 +46,22 @@ void burst_detector_cc_impl::set_sample_rate(double sample_rate)
 std::int64_t burst_detector_cc_impl::releasable() const
 {
     const auto held = static_cast<std::int64_t>(d_held.size());
-    return d_ended ? held : std::clamp<std::int64_t>(d_sync.horizon() - d_given, 0, held);
+    return d_ended ? held
+                   : std::clamp<std::int64_t>(d_sync->horizon() - d_given, 0, held);
+}
+
+bool burst_detector_cc_impl::start()
+{
+    forget_earlier_end(*this);
+    if (nitems_read(0) == 0) {
+        // another stream, whose samples are counted from 0 again
+        const auto frame = d_sync->frame();
+        d_sync.emplace(frame);
+        d_held.clear();
+        d_given = 0;
+        d_next = std::numeric_limits<std::int64_t>::min();
+    }
+    return gr::block::start();
 }
 
 void burst_detector_cc_impl::forecast(int, gr_vector_int& ninput_items_required)
@@ -58,9 +74,9 @@ void burst_detector_cc_impl::forecast(int, gr_vector_int& ninput_items_required)
 
 void burst_detector_cc_impl::detect()
 {
-    auto& candidates = d_sync.candidates();
-    while (!candidates.empty() && d_sync.ready(candidates.front())) {
-        const auto lock = d_sync.synchronize(candidates.front());
+    auto& candidates = d_sync->candidates();
+    while (!candidates.empty() && d_sync->ready(candidates.front())) {
+        const auto lock = d_sync->synchronize(candidates.front());
         if (lock && lock->position >= d_next) {
             mark(*lock);
         }
@@ -70,11 +86,11 @@ void burst_detector_cc_impl::detect()
 
 void burst_detector_cc_impl::mark(const burst_lock& lock)
 {
-    const int preamble = d_sync.frame().preamble_len();
-    const int length = d_sync.frame().symbol_samples();
-    d_sync.rows(lock, 0, preamble);
+    const int preamble = d_sync->frame().preamble_len();
+    const int length = d_sync->frame().symbol_samples();
+    d_sync->rows(lock, 0, preamble);
     const auto estimate =
-        d_estimator.fit(d_sync.cells(), d_sync.known(), preamble, preamble);
+        d_estimator.fit(d_sync->cells(), d_sync->known(), preamble, preamble);
     if (!std::isfinite(estimate.signal / estimate.noise_var)) {
         return;
     }
@@ -116,10 +132,10 @@ int burst_detector_cc_impl::general_work(int noutput_items,
         constexpr int piece = 16384;
         for (int at = 0; at < ninput_items[0]; at += piece) {
             const int n = std::min(piece, ninput_items[0] - at);
-            d_sync.append(in + at, n);
+            d_sync->append(in + at, n);
             d_held.insert(d_held.end(), in + at, in + at + n);
             detect();
-            d_sync.trim();
+            d_sync->trim();
         }
         consume_each(ninput_items[0]);
     }

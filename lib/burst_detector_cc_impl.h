@@ -12,6 +12,7 @@
 #include <atomic>
 #include <deque>
 #include <limits>
+#include <optional>
 
 namespace gr {
 namespace semcom {
@@ -24,6 +25,7 @@ public:
     void set_sample_rate(double sample_rate) override;
     std::uint64_t bursts() const override { return d_bursts; }
 
+    bool start() override;
     void forecast(int noutput_items, gr_vector_int& ninput_items_required) override;
     int general_work(int noutput_items,
                      gr_vector_int& ninput_items,
@@ -35,7 +37,7 @@ private:
     void mark(const burst_lock& lock);
     std::int64_t releasable() const;
 
-    burst_synchronizer d_sync;
+    std::optional<burst_synchronizer> d_sync; // made anew for each stream
     burst_estimator d_estimator;
     std::atomic<double> d_sample_rate;
     std::deque<gr_complex> d_held; // samples taken and not yet given out

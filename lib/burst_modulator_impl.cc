@@ -3,6 +3,7 @@
 
 #include "burst_modulator_impl.h"
 #include "burst_pdu.h"
+#include "lifecycle.h"
 
 #include <gnuradio/io_signature.h>
 #include <gnuradio/semcom/pdu.h>
@@ -30,6 +31,21 @@ bool is_last(const pmt::pmt_t& pdu)
                 pmt::dict_ref(metadata, pdu::parts(), pmt::from_long(1))) &&
            ends(pmt::dict_ref(metadata, pdu::fragment(), pmt::PMT_NIL),
                 pmt::dict_ref(metadata, pdu::fragments(), pmt::PMT_NIL));
+}
+
+// As much as makes a receiver of any waveform call the channel idle twice.
+std::size_t silence_for_all()
+{
+    ofdm_params longest;
+    longest.fft_len = 512;
+    longest.oversampling = 8;
+    return 36 * ofdm_frame(longest).burst_samples(burst_header::max_symbols);
+}
+
+bool asks_for_silence(const pmt::pmt_t& pdu)
+{
+    return pmt::is_pair(pdu) && pmt::is_dict(pmt::car(pdu)) &&
+           pmt::dict_has_key(pmt::car(pdu), pmt::mp("silence"));
 }
 
 } // namespace
@@ -76,6 +92,16 @@ void burst_modulator_impl::set_gap(int gap)
     d_gap = gap;
 }
 
+bool burst_modulator_impl::start()
+{
+    forget_earlier_end(*this);
+    if (nitems_written(0) == 0) {
+        // another stream: the half of a burst in it would be of use to nobody
+        d_at = d_at < d_burst.size() ? 0 : d_at;
+    }
+    return gr::block::start();
+}
+
 void burst_modulator_impl::forecast(int, gr_vector_int&) {}
 
 // Whether it stands for an image that the encoder gave up, who says so himself on his
@@ -99,6 +125,16 @@ bool burst_modulator_impl::next_burst()
     while (!d_waiting.empty()) {
         const auto pdu = d_waiting.front();
         d_waiting.pop_front();
+        if (asks_for_silence(pdu)) {
+            if (!pmt::is_null(message_subscribers(pmt::mp("sent")))) {
+                // whoever hears what was sent needs no answer of a receiver
+                message_port_pub(pmt::mp("sent"), pmt::car(pdu));
+            } else if (!d_continuous) {
+                d_silence = silence_for_all();
+            }
+            continue;
+        }
+        d_silence = 0;
         burst_header header;
         const std::string problem = header_of_pdu(pdu, header);
         if (!problem.empty()) {
@@ -166,6 +202,14 @@ int burst_modulator_impl::general_work(int noutput_items,
             report_sent();
         }
     }
+    // asked for, and only until there is something to send or nobody left to hear it
+    if (finished()) {
+        d_silence = 0;
+    }
+    const auto silent = std::min<std::size_t>(d_silence, noutput_items - made);
+    std::fill_n(out + made, silent, gr_complex(0, 0));
+    d_silence -= silent;
+    made += silent;
     if (d_continuous && made < noutput_items && !(made == 0 && finished())) {
         std::fill(out + made, out + noutput_items, gr_complex(0, 0));
         made = noutput_items;

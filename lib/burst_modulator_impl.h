@@ -29,6 +29,7 @@ public:
     std::uint64_t sent() const override { return d_sent; }
     std::uint64_t dropped() const override { return d_dropped; }
 
+    bool start() override;
     void forecast(int noutput_items, gr_vector_int& ninput_items_required) override;
     int general_work(int noutput_items,
                      gr_vector_int& ninput_items,
@@ -48,9 +49,10 @@ private:
     std::deque<pmt::pmt_t> d_waiting;
     std::vector<gr_complex> d_burst; // being sent, from d_at on
     std::size_t d_at = 0;
-    std::size_t d_first = 0; // sample of the burst itself, after half a gap
-    pmt::pmt_t d_header;     // of the burst being sent
-    pmt::pmt_t d_last;       // metadata of an image whose last samples are being sent
+    std::size_t d_first = 0;   // sample of the burst itself, after half a gap
+    std::size_t d_silence = 0; // samples of silence that were asked for
+    pmt::pmt_t d_header;       // of the burst being sent
+    pmt::pmt_t d_last;         // metadata of an image whose last samples are being sent
     std::atomic<std::uint64_t> d_sent{ 0 }, d_dropped{ 0 };
 };
 

@@ -1,6 +1,7 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#include "lifecycle.h"
 #include "soft_demapper_impl.h"
 #include <gnuradio/io_signature.h>
 #include <gnuradio/semcom/pdu.h>
@@ -124,6 +125,12 @@ void soft_demapper_impl::handle_symbols(const pmt::pmt_t& pdu)
 bool soft_demapper_impl::check_topology(int ninputs, int noutputs)
 {
     return ninputs == noutputs;
+}
+
+bool soft_demapper_impl::start()
+{
+    forget_earlier_end(*this);
+    return gr::sync_block::start();
 }
 
 int soft_demapper_impl::work(int noutput_items,

@@ -23,6 +23,7 @@ public:
 
     //! A stream that enters must leave: both ports or neither.
     bool check_topology(int ninputs, int noutputs) override;
+    bool start() override;
     int work(int noutput_items,
              gr_vector_const_void_star& input_items,
              gr_vector_void_star& output_items) override;

@@ -1,6 +1,7 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#include "lifecycle.h"
 #include "symbol_channel_impl.h"
 #include <gnuradio/io_signature.h>
 #include <gnuradio/semcom/pdu.h>
@@ -306,6 +307,12 @@ void symbol_channel_impl::handle_symbols(const pmt::pmt_t& pdu)
 bool symbol_channel_impl::check_topology(int ninputs, int noutputs)
 {
     return ninputs == noutputs;
+}
+
+bool symbol_channel_impl::start()
+{
+    forget_earlier_end(*this);
+    return gr::sync_block::start();
 }
 
 int symbol_channel_impl::work(int noutput_items,

@@ -320,7 +320,7 @@ def platform():
     ],
 )
 def test_parameters_are_shown_where_they_apply(platform, block, parameter, value, shown):
-    """The value of an enumeration keeps its quotes in GNU Radio Companion: a comparison without them is never true."""
+    """And nowhere else."""
     graph = platform.make_flow_graph()
     made = graph.new_block(f"semcom_{block}")
     made.params[parameter].set_value(value)
@@ -328,6 +328,41 @@ def test_parameters_are_shown_where_they_apply(platform, block, parameter, value
     depends = {"variant", "rate", "use_mask", "background", "k_factor_db", "doppler", "codec", "mcs", "budget"}
     depends &= made.params.keys()
     assert {key for key in depends if made.params[key].hide != "all"} == shown
+
+
+@pytest.mark.parametrize("path", DEFINITIONS, ids=lambda p: p.name.split(".")[0])
+def test_no_parameter_is_an_enumeration(path):
+    """GNU Radio Companion replaces what it does not know there, a variable's name say, by the first choice."""
+    assert not [p["id"] for p in yaml.safe_load(path.read_text())["parameters"] if p["dtype"] == "enum"]
+
+
+@pytest.mark.parametrize(
+    ("block", "parameter", "value"),
+    [
+        ("symbol_channel", "model", "rayleigh"),
+        ("symbol_channel", "csi", "pilot"),
+        ("waveform_channel", "fading", "epa"),
+        ("transmitter", "fading", "rician"),
+        ("esisc_encoder", "codec", "jpeg"),
+        ("image_sink", "keep", True),
+    ],
+)
+def test_a_choice_may_be_a_variable(platform, block, parameter, value):
+    """It stands in the code as it is, its value counts, and a value that is none of the choices is an error."""
+    graph = platform.make_flow_graph()
+    chosen, made = graph.new_block("variable"), graph.new_block(f"semcom_{block}")
+    chosen.params["id"].set_value("my_choice")
+    chosen.params["value"].set_value(repr(value))
+    made.params[parameter].set_value("my_choice")
+    graph.rewrite()
+    graph.validate()
+    assert made.params[parameter].to_code() == "my_choice" and made.params[parameter].get_evaluated() == value
+    assert not any("my_choice" in str(problem) or parameter in str(problem) for problem in made.get_error_messages())
+    if isinstance(value, str):
+        chosen.params["value"].set_value("'no such choice'")
+        graph.rewrite()
+        graph.validate()
+        assert any(f"{parameter} in" in str(problem) for problem in made.get_error_messages())
 
 
 def class_of(path: Path) -> type | None:

@@ -69,7 +69,8 @@ def _option_parameter(item: Field, having: list[Scheme], of_all: bool) -> Parame
     dtype = {bool: "bool", int: "int", float: "real", str: "string"}[kind]
     default, options, labels = str(item.default), (), ()
     if choices:
-        dtype, default = "enum", repr(item.default)
+        # an enumeration silently takes its first choice where a variable stands
+        dtype, default = "raw", repr(item.default)
         options, labels = tuple(map(repr, choices)), choices
     elif kind is bool:
         options, labels = ("True", "False"), ("Yes", "No")
@@ -109,6 +110,9 @@ def _dictionary(chosen: list[Scheme], otherwise: str, live: bool = False) -> str
 def _limits(chosen: list[Scheme]) -> list[str]:
     """Assertions from the limits of rates and options."""
     out = []
+    for name, (item, having) in _options(chosen).items():
+        if choices_of(item):
+            out.append(f"${{ scheme not in {_names(having)} or {name} in {tuple(choices_of(item))!r} }}")
     for scheme in chosen:
         low, high = scheme.rates or (0, 0)
         span = f" or {low * 0.999:.6g} <= rate <= {high * 1.001:.6g}" if scheme.rates else ""
@@ -180,7 +184,7 @@ def _conditions(chosen: list[Scheme]) -> list[Parameter]:
         Parameter(
             "fading",
             "Fading",
-            "enum",
+            "raw",
             "'awgn'",
             "Fading of each burst that a choice of MCS reckons with.",
             ("'awgn'", "'rayleigh'", "'rician'"),
@@ -386,6 +390,7 @@ def _asserts(chosen: list[Scheme]) -> list[str]:
     able, known = (_names([s for s in chosen if s.takes_importance]), _names(chosen))
     return [
         *_limits(chosen),
+        "${ fading in ('awgn', 'rayleigh', 'rician') }",
         "${ -100 <= snr_db <= 100 }",
         "${ 0 <= background <= 1 }",
         f"${{ not use_mask or scheme in {able} or scheme not in {known} }}",
@@ -485,6 +490,7 @@ def _transmitter(name: str, label: str, chosen: list[Scheme], preset: bool = Fal
             "metadata of an image whose last sample has left; where the receiver is "
             "elsewhere, connect it to the ack input of the Image Source as well.",
         ),
+        STATUS,
     ]
     only = f"A preset of the Transmitter for {', '.join(s.name for s in chosen)}. " if preset else ""
     if len(chosen) == 1:
@@ -526,7 +532,8 @@ def _transmitter(name: str, label: str, chosen: list[Scheme], preset: bool = Fal
 
 
 def _receiver(name: str, label: str, chosen: list[Scheme], preset: bool = False) -> Block:
-    outputs = [*DECODED, ("message", "symbols", True, "equalised symbols of each burst, for a constellation."), IDLE]
+    outputs = [*DECODED, ("message", "symbols", True, "equalised symbols of each burst, for a constellation.")]
+    outputs += [IDLE, STATUS]
     only = f"A preset of the Receiver for {', '.join(s.name for s in chosen)}. " if preset else ""
     if len(chosen) == 1:
         parameters, what = [*WAVEFORM, SAMP_RATE], f"'{chosen[0].name}', 'auto'"

@@ -55,12 +55,16 @@ class Missing(SemcomError):
     exit_status = 3
 
 
-def sentence_of(error: Exception) -> str:
+class Ended(SemcomError):
+    """A part of a flowgraph died while it ran (exit status 1)."""
+
+
+def sentence_of(error: BaseException) -> str:
     """What an error says, in one line.
 
     Parameters
     ----------
-    error : Exception
+    error : BaseException
         Raised before.
 
     Returns

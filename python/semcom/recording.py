@@ -83,7 +83,11 @@ def paths(name: str | os.PathLike[str]) -> tuple[Path, Path]:
 
 
 def metadata(
-    sample_rate: float, bursts: Iterable[Burst] = (), frequency: float | None = None, sha512: str | None = None
+    sample_rate: float,
+    bursts: Iterable[Burst] = (),
+    frequency: float | None = None,
+    sha512: str | None = None,
+    starts: Iterable[int] = (),
 ) -> dict[str, Any]:
     """The SigMF metadata of a recording, one annotation for each burst.
 
@@ -97,6 +101,8 @@ def metadata(
         Of the carrier, Hz.
     sha512 : str, optional
         Of the data file, hexadecimal digits.
+    starts : iterable of int
+        First sample of each capture, in order; by default of one, 0.
 
     Returns
     -------
@@ -115,10 +121,9 @@ def metadata(
     }
     if sha512:
         whole["core:sha512"] = sha512
-    capture: dict[str, Any] = {"core:sample_start": 0}
-    if frequency is not None:
-        capture["core:frequency"] = frequency
-    return {"global": whole, "captures": [capture], "annotations": [_annotation(burst) for burst in bursts]}
+    carrier = {} if frequency is None else {"core:frequency": frequency}
+    captures = [{"core:sample_start": start} | carrier for start in tuple(starts) or (0,)]
+    return {"global": whole, "captures": captures, "annotations": [_annotation(burst) for burst in bursts]}
 
 
 def _annotation(burst: Burst) -> dict[str, Any]:

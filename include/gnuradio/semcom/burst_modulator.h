@@ -42,6 +42,11 @@ namespace semcom {
  * no receiver in its flowgraph, it lets the next image go. It is also sent when that PDU
  * had to be dropped.
  *
+ * A PDU with the key \p silence, as an Image Source sends it where no word of its images
+ * returns, is no burst: in burst mode silence follows it, as much as makes a receiver of
+ * any waveform call the channel idle, until there is something to send. Where "sent" is
+ * connected it is passed on there instead.
+ *
  * When its source is done the block sends what it holds and is done itself.
  */
 class SEMCOM_API burst_modulator : virtual public gr::block

@@ -6,6 +6,7 @@
 namespace py = pybind11;
 
 void bind_fec(py::module& m);
+void bind_lifecycle(py::module& m);
 void bind_modem(py::module& m);
 void bind_parts(py::module& m);
 void bind_pdu(py::module& m);
@@ -20,6 +21,7 @@ PYBIND11_MODULE(semcom_python, m)
     py::module::import("gnuradio.fec");
 
     bind_pdu(m);
+    bind_lifecycle(m);
     bind_symbol_channel(m);
     bind_modem(m);
     bind_parts(m);

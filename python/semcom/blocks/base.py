@@ -3,34 +3,105 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import pmt
 from gnuradio import gr
 
 from .. import plain
+from .. import semcom_python as native
+from ..errors import sentence_of
 from . import pdu
 
 STATUS = pmt.intern("status")
+SYSTEM = pmt.intern("system")
+DONE = pmt.cons(pmt.intern("done"), pmt.from_long(1))
 
-_connected: set[gr.basic_block] = set()
+# each block that was connected, and how many held its C++ half when no flowgraph did
+_connected: dict[gr.basic_block, int] = {}
+
+
+def _guarded(function: Callable[[kept_block], bool]) -> Callable[[kept_block], bool]:
+    """A ``start`` or ``stop`` whose exception is a sentence: in the scheduler it would end the process."""
+
+    @functools.wraps(function)
+    def call(self: kept_block) -> bool:
+        try:
+            return function(self)
+        except Exception as error:
+            self.end_with(error)
+            return True
+
+    return call
 
 
 class kept_block:
-    """A Python block, of whatever base, that lives as long as the flowgraph needs it.
+    """A Python block, of whatever base, that lives as long as a flowgraph has it, and may run any number of times.
 
     GNU Radio holds a Python block by its C++ half alone: one that is connected and then forgotten by Python is
-    collected, and the flowgraph calls into freed memory. A block that is connected is therefore kept here until the
-    flowgraph has stopped it.
+    collected, and the flowgraph calls into freed memory. A block that is connected is therefore kept here as long as
+    its C++ half has an owner besides the Python one. What a flowgraph has let go is found when the next is built.
     """
+
+    def __init_subclass__(cls, **more):
+        super().__init_subclass__(**more)
+        for name in ("start", "stop"):
+            if name in vars(cls):
+                setattr(cls, name, _guarded(vars(cls)[name]))
 
     def to_basic_block(self):
         """Called by every connect."""
-        _connected.add(self)
-        return super().to_basic_block()
+        basic = super().to_basic_block()
+        _connected.setdefault(self, native.holders(basic))
+        for block, alone in list(_connected.items()):
+            if block is not self and native.holders(block.gateway.to_basic_block()) <= alone:
+                del _connected[block]
+        return basic
 
-    def stop(self) -> bool:
-        """Called by the scheduler when the block has done its last work."""
-        _connected.discard(self)
+    def start(self) -> bool:
+        """Called by the scheduler before any block works."""
+        native.forget_earlier_end(self.gateway.to_basic_block())
         return True
+
+    def set_msg_handler(self, port: pmt.pmt_base, handler: Callable[[pmt.pmt_base], None]) -> None:
+        """As GNU Radio's, but an exception in the handler is reported and does not end the scheduler's thread."""
+
+        def guarded(msg: pmt.pmt_base) -> None:
+            try:
+                handler(msg)
+            except Exception as error:
+                self.report("", f"{self.name()}: {sentence_of(error)}", error)
+
+        # GNU Radio finds a handler by its name
+        guarded.__name__ = f"_guarded_{pmt.symbol_to_string(port)}"
+        setattr(self, guarded.__name__, guarded)
+        super().set_msg_handler(port, guarded)
+
+    def handle_general_work(self, *args) -> int:
+        """Called by the scheduler in place of ``work``; an exception there ends the flowgraph with a sentence."""
+        try:
+            return super().handle_general_work(*args)
+        except Exception as error:
+            self.end_with(error)
+            return -1
+
+    def report(self, name: str, sentence: str, error: BaseException | None = None, **more: bool) -> None:
+        """One sentence on the ``status`` port, which the block must have, and, when it is an error, in the log."""
+        where = f"{name}: " if name else ""
+        if error is not None:
+            self.logger.error(plain.line(where + sentence))
+        self.message_port_pub(STATUS, pdu.message({"block": self.name(), "status": where + sentence} | more))
+
+    def end_with(self, error: BaseException) -> None:
+        """A thread of the block cannot go on: say so on ``status``, with the key ``fatal``, and end the flowgraph.
+
+        A block that is silently deaf would let everything else wait for it.
+        """
+        # in the log only where nobody listens: who listens says it
+        unheard = error if pmt.is_null(self.message_subscribers(STATUS)) else None
+        self.report("", f"{self.name()} cannot go on: {sentence_of(error)}", unheard, fatal=True)
+        self._post(SYSTEM, DONE)
 
 
 class message_block(kept_block, gr.basic_block):
@@ -38,10 +109,3 @@ class message_block(kept_block, gr.basic_block):
 
     def __init__(self, name: str):
         gr.basic_block.__init__(self, name=name, in_sig=None, out_sig=None)
-
-    def report(self, name: str, sentence: str, error: Exception | None = None) -> None:
-        """One sentence on the ``status`` port, which the block must have, and, when it is an error, in the log."""
-        where = f"{name}: " if name else ""
-        if error is not None:
-            self.logger.error(plain.line(where + sentence))
-        self.message_port_pub(STATUS, pdu.message({"block": self.name(), "status": where + sentence}))

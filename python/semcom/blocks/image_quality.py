@@ -32,6 +32,8 @@ class image_quality(worker_block):
     only.
     """
 
+    last_port = "received"
+
     def __init__(self, roi: bool = False, ms_ssim: bool = True, st_lpips: bool = False, psnr: bool = True):
         worker_block.__init__(self, "Image Quality", ["reference", "received", "mask"], ["image"])
         self.message_port_register_out(pmt.intern("metrics"))

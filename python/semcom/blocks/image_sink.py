@@ -78,6 +78,7 @@ class image_sink(worker_block):
         ports = ["in"] if len(titles) == 1 else [f"in{i}" for i in range(len(titles))]
         worker_block.__init__(self, "Image Sink", ports, [])
         self.message_port_register_out(pmt.intern("ack"))
+        self.last_port = ports[-1]
         self._titles = dict(zip(ports, titles, strict=True))
         made = io.made_folder(folder)
         self._files = files.Received(made, keep) if made else None
@@ -99,6 +100,10 @@ class image_sink(worker_block):
     def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
         """A panel that was given up counts as arrived."""
         self._collect(port, None, pdu.meta_of(msg))
+
+    def pass_silence(self, port: str, msg: pmt.pmt_base) -> None:
+        """All pictures before it were acknowledged."""
+        self.message_port_pub(pmt.intern("ack"), pdu.message({"silence": pdu.meta_of(msg)["silence"]}))
 
     def fail(self, meta: pdu.Meta, sentence: str) -> None:
         """A panel that could not be read or written: the image is still acknowledged."""

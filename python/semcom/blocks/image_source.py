@@ -13,9 +13,15 @@ import pmt
 from ..errors import BadInput
 from ..image import io
 from . import pdu
-from .base import STATUS, message_block
+from .base import DONE, STATUS, SYSTEM, message_block
+from .waiting import MAX_PICTURES
 
-IMAGE, ACK, IDLE, SYSTEM = (pmt.intern(s) for s in ("image", "ack", "idle", "system"))
+PATIENCE = 5.0
+"""Seconds after which a source asks for the images under way."""
+IMPATIENCE = 0.1
+"""The same, once images were given up that way."""
+
+IMAGE, ACK, IDLE = (pmt.intern(s) for s in ("image", "ack", "idle"))
 
 
 class image_source(message_block):
@@ -29,6 +35,14 @@ class image_source(message_block):
     connect ``idle`` to the ``idle`` output of the JSCC Decoder and use a window of 1. What is under way when the
     channel stayed silent for a whole period is given up; if some of it arrives later it is still delivered. Where the
     receiver is elsewhere, connect the ``sent`` output of the modulator to ``ack``.
+
+    Where no word of an image returns for ``PATIENCE`` seconds, the source sends a mark behind it: a PDU of no content
+    with the key ``silence``. At symbol level it returns by the sink. A Burst Modulator makes of it as much silence as
+    any receiver needs to call the channel idle, and then the receiver's mark returns. Images that were sent before are
+    given up. So symbols or samples decide; the clock only says when to ask for them.
+
+    A source that was stopped goes on with the next image when it is started again, and does not wait for those that
+    were under way. One that had sent everything sends it again. Numbers go on counting.
 
     Parameters
     ----------
@@ -51,14 +65,22 @@ class image_source(message_block):
 
     def __init__(self, path: str | Sequence[str], repeat: int = 1, window: int = 2):
         message_block.__init__(self, "Image Source")
-        if repeat < 0 or window < 1:
-            raise BadInput(f"repeat must be 0 or more and window 1 or more, not {repeat} and {window}")
+        if repeat < 0 or not 1 <= window <= MAX_PICTURES:
+            raise BadInput(
+                f"repeat must be 0 or more and window 1 or more, at most {MAX_PICTURES}, not {repeat} and {window}"
+            )
         paths = [path] if isinstance(path, str | PathLike) else path
         self._files = [file for each in paths for file in io.listed(each)]
         if not self._files:
             raise BadInput("an Image Source needs a photograph or a folder of them")
         self._repeat, self._window = repeat, window
         self._outstanding: set[int] = set()
+        self._asked = 0  # marks sent
+        self._asked_last = False  # nothing was sent after the last of them
+        self._left = 0  # the last mark that is known to have left the encoder
+        self._patience = PATIENCE
+        self._number = 0
+        self._to_send = self._schedule()
         self._changed = threading.Condition()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -70,7 +92,11 @@ class image_source(message_block):
 
     def start(self) -> bool:
         """Called by the scheduler; starts sending."""
+        message_block.start(self)
         self._stopping = False
+        # what was under way when the flowgraph stopped may be lost, and its late word counts for no other image
+        self._outstanding.clear()
+        self._asked_last = False
         self._thread = threading.Thread(target=self._run, name="image-source", daemon=True)
         self._thread.start()
         return True
@@ -83,12 +109,15 @@ class image_source(message_block):
         thread, self._thread = self._thread, None
         if thread:
             thread.join()
-        return message_block.stop(self)
+        return True
 
     def _acknowledged(self, msg: pmt.pmt_base) -> None:
         try:
             whole_pdu = pmt.is_pair(msg) and pmt.is_dict(pmt.car(msg))
             meta = pdu.dictionary(pmt.car(msg) if whole_pdu else msg)
+            if "silence" in meta or "left" in meta:
+                self._mark(meta)
+                return
             number = pdu.number_of({"image_id": None} | meta)
         except ValueError:  # raised here it would end the scheduler's thread, and the flowgraph would wait for ever
             self.logger.error("a message arrived on ack that says no image_id; connect the ack output of an Image Sink")
@@ -98,8 +127,24 @@ class image_source(message_block):
             self._changed.notify_all()
 
     def _idle(self, msg: pmt.pmt_base) -> None:
+        # where marks were sent the silence may be theirs, and may have overtaken a picture: their own mark tells
+        if not self._asked:
+            self._give_up()
+
+    def _mark(self, meta: pdu.Meta) -> None:
+        """Word of a mark: it left the encoder, or returned; or a receiver heard a whole period of silence."""
+        if "left" in meta:
+            self._left = max(self._left, int(meta["left"]))
+            return
+        number = int(meta["silence"])
+        left = self._left in (0, self._asked)  # 0: the port failed is not connected
+        if self._asked_last and (number == self._asked or (number < 0 and left)):
+            self._patience = IMPATIENCE
+            self._give_up()
+
+    def _give_up(self) -> None:
         with self._changed:
-            lost = set(self._outstanding)
+            lost = sorted(self._outstanding)
             self._outstanding.clear()
             self._changed.notify_all()
         for number in lost:
@@ -109,7 +154,12 @@ class image_source(message_block):
     def _wait_for(self, room: int) -> bool:
         """Until fewer than ``room`` images are under way; False when the flowgraph stops."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping or len(self._outstanding) < room)
+            while not self._changed.wait_for(
+                lambda: self._stopping or len(self._outstanding) < room, None if self._asked_last else self._patience
+            ):
+                self._asked += 1
+                self._asked_last = True
+                self.message_port_pub(IMAGE, pdu.silence(self._asked))
             return not self._stopping
 
     def _schedule(self) -> Iterator[Path]:
@@ -119,23 +169,30 @@ class image_source(message_block):
             rounds += 1
 
     def _run(self) -> None:
-        number = 0
+        try:
+            self._send_all()
+        except BaseException as error:  # a source that is silently dead would never end its flowgraph
+            self.end_with(error)
+
+    def _send_all(self) -> None:
         unreadable = 0
-        for file in self._schedule():
-            if not self._wait_for(self._window):
-                return
+        # a room first: a file that was taken and not sent would be lost when the flowgraph stops
+        while self._wait_for(self._window):
+            file = next(self._to_send, None)
+            if file is None or unreadable >= len(self._files):  # a round of bad files only would repeat for ever
+                break
             try:
-                message = pdu.from_image(io.load(file), {"image_id": number, "name": file.stem})
+                message = pdu.from_image(io.load(file), {"image_id": self._number, "name": file.stem})
             except ValueError as error:  # BadInput of the file, or sides that no PDU carries
                 self.report("", str(error), error)
                 unreadable += 1
-                if unreadable >= len(self._files):  # a round of nothing but bad files would repeat for ever
-                    break
                 continue
             unreadable = 0
             with self._changed:
-                self._outstanding.add(number)
+                self._outstanding.add(self._number)
+                self._asked_last = False
             self.message_port_pub(IMAGE, message)
-            number = (number + 1) % 65536
+            self._number = (self._number + 1) % 65536
         if self._wait_for(1):
-            self._post(SYSTEM, pmt.cons(pmt.intern("done"), pmt.from_long(1)))
+            self._to_send = self._schedule()
+            self._post(SYSTEM, DONE)

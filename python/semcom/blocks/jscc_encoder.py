@@ -84,6 +84,7 @@ class jscc_encoder(sending_block):
             raise BadInput(f"must be 0 to 255, or -1 to draw one, got {transmission}", field="transmission")
         self._transmission = secrets.randbelow(256) if transmission < 0 else transmission
         self._gathering = Gathering({"image", "mask"} if use_mask else {"image"})
+        self.last_port = "mask" if use_mask else "image"
         self.set_rate(rate)
         self.set_snr_db(snr_db)
         self.set_background(background)

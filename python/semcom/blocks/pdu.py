@@ -66,9 +66,21 @@ def to_bytes(pdu: pmt.pmt_base) -> bytes:
     return native.pmt_to_u8(pmt.cdr(pdu)).tobytes()
 
 
+def payload_bytes(msg: pmt.pmt_base) -> int:
+    """Bytes of the vector of a PDU; 0 for any other message."""
+    if not pmt.is_pair(msg) or not pmt.is_uniform_vector(pmt.cdr(msg)):
+        return 0
+    return pmt.length(pmt.cdr(msg)) * pmt.uniform_vector_itemsize(pmt.cdr(msg))
+
+
 def failure(meta: Meta, sentence: str) -> pmt.pmt_base:
     """What goes on in place of an image that was given up, so that nothing downstream waits for it."""
     return pmt.cons(_packed(meta | {"error": sentence}), pmt.init_u8vector(0, []))
+
+
+def silence(number: int) -> pmt.pmt_base:
+    """A mark that travels the way of the images, behind those that it asks or tells about; see Image Source."""
+    return pmt.cons(native.meta_to_pmt({"silence": number}), pmt.init_u8vector(0, []))
 
 
 def message(meta: Meta) -> pmt.pmt_base:

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
+import numpy as np
 import pmt
 from PyQt5 import QtCore, QtGui, QtWidgets
 
@@ -11,18 +15,47 @@ from . import pdu
 from .base import message_block
 
 
+class _Newest:
+    """The newest picture, for a GUI that may be busy: one that it has not come to draw is replaced.
+
+    Parameters
+    ----------
+    wake : callable
+        Called when there is a picture and none waited before.
+    """
+
+    def __init__(self, wake: Callable[[], None]):
+        self._wake, self._lock = wake, threading.Lock()
+        self._picture: tuple[np.ndarray, str] | None = None
+
+    def emit(self, image: np.ndarray, note: str) -> None:
+        """In any thread."""
+        with self._lock:
+            waits, self._picture = self._picture is not None, (image, note)
+        if not waits:
+            self._wake()
+
+    def take(self) -> tuple[np.ndarray, str]:
+        """Once for each wake, in the GUI's thread."""
+        with self._lock:
+            picture, self._picture = self._picture, None
+        return picture
+
+
 class _Canvas(QtWidgets.QWidget):
     """A picture with a title line above it, scaled to the space there is."""
 
-    arrived = QtCore.pyqtSignal(object, str)
+    _woken = QtCore.pyqtSignal()
 
     def __init__(self, title: str, parent: QtWidgets.QWidget | None):
         super().__init__(parent)
         self._title, self._note, self._picture = title, "", None
         self.setMinimumSize(260, 260)
-        self.arrived.connect(self._show)  # queued: painting belongs to the GUI thread, messages arrive on another
+        self._woken.connect(self._show)  # queued: painting belongs to the GUI thread, messages arrive on another
+        self.arrived = _Newest(self._woken.emit)
 
-    def _show(self, image: object, note: str) -> None:
+    def _show(self) -> None:
+        image, note = self.arrived.take()
         height, width = image.shape[:2]
         layout = QtGui.QImage.Format_RGB888 if image.ndim == 3 else QtGui.QImage.Format_Grayscale8
         stride = image.strides[0]
@@ -74,6 +107,8 @@ class qt_image_view(message_block):
     def _handle(self, msg: pmt.pmt_base) -> None:
         try:
             meta = pdu.meta_of(msg)
+            if "silence" in meta:
+                return
             if "error" in meta:
                 raise BadInput(str(meta["error"]))
             image = pdu.to_image(msg)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pmt
 
 from ..burst import Dropped, Idle
@@ -48,6 +49,19 @@ class receiving_block(worker_block):
         self.reception = reception
         self._taken = taken or (lambda: None)
 
+    def without_payload(self, port: str, msg: pmt.pmt_base) -> pmt.pmt_base | None:
+        """A burst for which there is no room counts as lost."""
+        if port != "symbols":
+            return worker_block.without_payload(self, port, msg)
+        meta = {key: value for key, value in pdu.meta_of(msg).items() if key != "noise_var"}
+        return pdu.from_symbols(np.zeros(0, np.complex64), meta)
+
+    def forgotten(self, port: str) -> None:
+        """A burst of which nothing waits still counts as one that was sent."""
+        if port == "symbols":
+            self.reception.reassembly.miss()
+            self._taken()
+
     def set_snr_db(self, snr_db: float) -> None:
         """Change the Es/N0 assumed where none is reported, in dB, while running."""
         self.reception.snr_db = snr_db
@@ -71,6 +85,14 @@ class receiving_block(worker_block):
         else:
             self._publish_all(self.reception.feed(meta, pdu.to_symbols(msg)))
 
+    def pass_silence(self, port: str, msg: pmt.pmt_base) -> None:
+        """No burst follows of what was sent before."""
+        if port == "symbols":
+            self._publish_all(self.reception.flush())
+        for output in self._outputs:
+            if not pmt.is_null(self.message_subscribers(pmt.intern(output))):
+                self.publish(output, msg)
+
     def finish(self) -> None:
         """Deliver what is here of every image."""
         self._publish_all(self.reception.finish())
@@ -83,6 +105,8 @@ class receiving_block(worker_block):
                 # whoever hears of it can tell an old silence apart
                 samples = {} if report.samples is None else {"samples": report.samples}
                 self.publish("idle", pdu.message({"bursts": report.bursts} | samples))
+                # and behind the pictures, for a source whose port for the former is not connected
+                self.pass_silence("", pdu.silence(-1))
             else:
                 self.deliver(report)
 

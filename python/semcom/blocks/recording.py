@@ -13,7 +13,7 @@ from gnuradio import gr
 from .. import recording, schemes
 from ..errors import BadInput
 from . import pdu
-from .base import kept_block
+from .base import STATUS, kept_block
 
 BURST = pmt.intern("tx_burst")
 IDLE = pmt.intern("idle")
@@ -23,7 +23,8 @@ class recording_sink(kept_block, gr.sync_block):
     """Writes complex samples into ``NAME.sigmf-data`` and, at the end, their metadata into ``NAME.sigmf-meta``.
 
     Every burst that a Burst Modulator has tagged becomes an annotation with its header; the first
-    ``recording.MAX_BURSTS`` of them. A recording that was cut off has metadata without annotations.
+    ``recording.MAX_BURSTS`` of them. A recording that was cut off has metadata without annotations. A flowgraph that is
+    started again, or was locked and unlocked, adds to the recording: another capture begins there.
 
     Parameters
     ----------
@@ -49,15 +50,19 @@ class recording_sink(kept_block, gr.sync_block):
 
     Notes
     -----
-    Ports: in complex samples.
+    Ports: in complex samples; out message ``status``.
     """
 
     def __init__(self, name: str, sample_rate: float, frequency: float | None = None):
         gr.sync_block.__init__(self, name="Recording Sink", in_sig=[np.complex64], out_sig=None)
+        self.message_port_register_out(STATUS)
         recording.check_package()
         self._meta, path = recording.paths(name)
         self._rate, self._frequency = sample_rate, frequency
         self._bursts: list[recording.Burst] = []
+        self._captures: list[int] = []  # first samples
+        self._written = 0  # samples
+        self._begins = True  # the next samples are the first since a start
         self._hash = hashlib.sha512()
         self.error: BadInput | None = None
         try:
@@ -65,6 +70,16 @@ class recording_sink(kept_block, gr.sync_block):
         except OSError as error:
             raise BadInput(f"the recording {path} cannot be written: {error.strerror}") from None
         recording.write_metadata(self._meta, recording.metadata(sample_rate, (), frequency))
+
+    def start(self) -> bool:
+        """Called by the scheduler; what follows is another capture."""
+        self._begins = True
+        if self.error is None and self._file.closed:
+            try:
+                self._file = open(self._file.name, "ab")  # noqa: SIM115  closed by stop
+            except OSError as error:
+                self._give_up(BadInput(f"the recording {self._file.name} cannot be written: {error.strerror}"))
+        return kept_block.start(self)
 
     def work(self, input_items: list, output_items: list) -> int:
         """Samples into the file, tags into the list."""
@@ -75,13 +90,19 @@ class recording_sink(kept_block, gr.sync_block):
             except OSError as error:
                 self._give_up(BadInput(f"the recording {self._file.name} cannot be written: {error.strerror}"))
                 return len(samples)
+            if self._begins:
+                self._begins = False
+                self._captures.append(self._written)
             self._hash.update(samples)
+            # GNU Radio counts anew at each start
+            earlier = self._written - self.nitems_read(0)
+            self._written += len(samples)
             for tag in self.get_tags_in_window(0, 0, len(samples), BURST):
                 header = pdu.dictionary(tag.value)
                 length = header.pop("samples")
                 header["scheme"] = schemes.name_of(header["scheme"])
                 if len(self._bursts) < recording.MAX_BURSTS:
-                    self._bursts.append(recording.Burst(tag.offset, length, header))
+                    self._bursts.append(recording.Burst(earlier + tag.offset, length, header))
         return len(samples)
 
     def stop(self) -> bool:
@@ -89,23 +110,26 @@ class recording_sink(kept_block, gr.sync_block):
         try:
             self._file.close()
             if self.error is None:
-                content = recording.metadata(self._rate, self._bursts, self._frequency, self._hash.hexdigest())
+                content = recording.metadata(
+                    self._rate, self._bursts, self._frequency, self._hash.hexdigest(), self._captures
+                )
                 recording.write_metadata(self._meta, content)
         except OSError as error:  # what was buffered found no room
             self._give_up(BadInput(f"the recording {self._file.name} cannot be written: {error.strerror}"))
         except BadInput as error:
             self._give_up(error)
-        return kept_block.stop(self)
+        return True
 
     def _give_up(self, error: BadInput) -> None:
         self.error = error
-        self.logger.error(str(error))
+        self.report("", str(error), error, fatal=True)
 
 
 class recording_source(kept_block, gr.sync_block):
     """The samples of a SigMF recording, once.
 
-    A file that shrinks while it is read just ends earlier.
+    A file that shrinks while it is read just ends earlier. A source that was stopped goes on with the next sample when
+    it is started again; one that had come to its end begins anew.
 
     Parameters
     ----------
@@ -130,17 +154,15 @@ class recording_source(kept_block, gr.sync_block):
 
     Notes
     -----
-    Ports: in ``idle`` (as of a JSCC Receiver); out complex samples.
+    Ports: in ``idle`` (as of a JSCC Receiver); out complex samples, message ``status``.
     """
 
     def __init__(self, name: str, hold: bool = False, silence: int = 0):
         gr.sync_block.__init__(self, name="Recording Source", in_sig=None, out_sig=[np.complex64])
         self.recording = recording.read(name)
-        self._left = self.recording.samples
         self._hold, self._silence = hold, silence
-        self._owed = silence if hold else 0
-        self._sent = 0  # samples of the recording
-        self._over = not hold
+        self._rewind()
+        self.message_port_register_out(STATUS)
         self.message_port_register_in(IDLE)
         self.set_msg_handler(IDLE, self._idle)
         try:
@@ -153,10 +175,35 @@ class recording_source(kept_block, gr.sync_block):
                 f"{self.recording.promised}: the end is missing"
             )
 
+    def _rewind(self) -> None:
+        self._left = self.recording.samples
+        self._owed = self._silence if self._hold else 0
+        self._sent = 0  # samples of the recording
+        self._passed = 0  # samples of it in this stream
+        self._over = not self._hold
+
+    def start(self) -> bool:
+        """Called by the scheduler."""
+        if self._left == 0 and self._over:
+            self._rewind()
+        if self.nitems_written(0) == 0:  # a new stream, in which the receiver counts anew
+            self._passed = 0
+        if self._file.closed:
+            try:
+                self._file = self.recording.data.open("rb", buffering=0)
+                self._file.seek(self._sent * recording.SAMPLE_BYTES)
+            except OSError as error:
+                self._unreadable(error)
+                self._left = 0
+        return kept_block.start(self)
+
+    def _unreadable(self, error: OSError) -> None:
+        self.report("", f"{self.recording.data} cannot be read any further: {os.strerror(error.errno)}", error)
+
     def _idle(self, msg: pmt.pmt_base) -> None:
         when = pdu.dictionary(msg).get("samples") if pmt.is_dict(msg) else None
         # a silence in the middle of the recording may be reported after its last sample was sent
-        self._over |= self._left == 0 and (type(when) is not int or when >= self._sent)
+        self._over |= self._left == 0 and (type(when) is not int or when >= self._passed)
         if self._left == 0 and self._owed == 0:
             # the channel in between may hold samples back: more of them will pass
             self._owed = self._silence
@@ -169,10 +216,11 @@ class recording_source(kept_block, gr.sync_block):
             try:
                 got = self._file.readinto(memoryview(out).cast("B")[:wanted]) // recording.SAMPLE_BYTES
             except OSError as error:
-                self.logger.error(f"{self.recording.data} cannot be read any further: {os.strerror(error.errno)}")
+                self._unreadable(error)
                 got = 0
             self._left = self._left - got if got else 0
             self._sent += got
+            self._passed += got
             if got:
                 return got
         if self._over:
@@ -185,4 +233,4 @@ class recording_source(kept_block, gr.sync_block):
     def stop(self) -> bool:
         """Called by the scheduler."""
         self._file.close()
-        return kept_block.stop(self)
+        return True

@@ -343,6 +343,7 @@ class Reassembly:
         self._tokens = count()
         self._symbols = 0
         self._bursts = 0
+        self._missed: deque[None] = deque()  # bursts that were dropped before they arrived
         self._bursts_at_flush = 0
         self._flushes: deque[tuple[int, int | None]] = deque()  # that arrived before their bursts
 
@@ -372,6 +373,10 @@ class Reassembly:
         while self._pending and self._is_overdue():
             self._deliver(self._pending, next(iter(self._pending)), events)
         return events
+
+    def miss(self) -> None:
+        """A burst was sent here and dropped on the way: a flush must not wait for it. From any thread."""
+        self._missed.append(None)
 
     def flush(self, bursts: int | None = None, samples: int | None = None) -> list[Event]:
         """Deliver what waits of the bursts that were received before a silence.
@@ -467,6 +472,9 @@ class Reassembly:
         return waited > self._timeout or len(self._pending) > MAX_PENDING or self._symbols > MAX_SYMBOLS
 
     def _flush_due(self, events: list[Event]) -> None:
+        while self._missed:
+            self._missed.pop()
+            self._bursts += 1
         while self._flushes and self._flushes[0][0] <= self._bursts:
             self._flush(*self._flushes.popleft(), events)
 

@@ -21,6 +21,7 @@ from .common import (
     complain,
     console,
     finite,
+    interruptible,
     one_of,
     parse_rate,
     put,
@@ -133,7 +134,11 @@ def loopback(
         sfo=sfo,
         **{name: name in measured_are for name in METRICS},
     )
-    return show_loopback(link.loopback(settings).measure(), settings, as_json)
+    with interruptible() as interruption:
+        measured = link.loopback(settings).measure()
+        if interruption.first is not None:  # GNU Radio takes the exception for itself
+            raise KeyboardInterrupt
+    return show_loopback(measured, settings, as_json)
 
 
 def show_loopback(measured: dict, settings: Any, as_json: bool) -> int:

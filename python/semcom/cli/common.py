@@ -10,8 +10,11 @@ from __future__ import annotations
 import importlib
 import math
 import os
+import signal
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -82,6 +85,60 @@ def console(stderr: bool = False, width: int | None = None) -> Console:
 def shown(value: object, style: str = "") -> Text:
     """A text from outside for a table: one line, no markup."""
     return Text(plain.line(value), style=style)
+
+
+class Interruption:
+    """Handler of Ctrl-C and of a batch system's request to quit: the first stops what runs, the second at once.
+
+    What runs is left by KeyboardInterrupt, with all that it has to write. A second signal within ``TWICE`` seconds is
+    the same one (``timeout`` sends it to the process and to its group); a later one makes the flowgraph wait for none
+    of its workers. Signals after that change nothing.
+
+    Attributes
+    ----------
+    first : float or None
+        When the first signal came.
+    hurried : bool
+        Whether a second one came.
+    """
+
+    TWICE = 0.5
+
+    def __init__(self) -> None:
+        self.first: float | None = None
+        self.hurried = False
+
+    def __call__(self, number: int, frame: object) -> None:
+        """A signal."""
+        if self.first is None:
+            self.first = time.monotonic()
+            raise KeyboardInterrupt
+        if time.monotonic() - self.first > self.TWICE:
+            self.hurried = True
+            require("..blocks.worker").hurry()
+
+
+@contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Signals are handled by an :class:`Interruption`; where a second one came, the process ends here with status 130.
+
+    A handler that was used stays: the interpreter's own would raise wherever the process is on its way out.
+    """
+    handler = Interruption()
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield handler
+    finally:
+        if handler.hurried:
+            complain("interrupted")
+            with suppress(OSError):
+                sys.stdout.flush()
+            sys.stderr.flush()
+            # a worker may still be within a network, which does not survive the end of the interpreter
+            os._exit(130)
+        if handler.first is None:
+            for number, earlier in before.items():
+                signal.signal(number, earlier)
 
 
 def require(module: str):

@@ -17,7 +17,7 @@ from .. import schemes
 from ..errors import BadInput
 from ..schemes import AUTO
 from ..segment import join_prompts
-from .common import SchemeOption, complain, finite, parse_rate, put, put_json, require
+from .common import SchemeOption, complain, finite, interruptible, parse_rate, put, put_json, require
 from .scheme_options import check_used
 
 Via = Annotated[str, typer.Option(help="zmq:ADDRESS, sigmf:FILE, soapy:ARGS, uhd:ARGS or pluto:URI")]
@@ -67,17 +67,17 @@ def tx(
         raise BadInput(f"--repeat {repeat} makes no sense; give a number of times, or 0 for without end")
     front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna)
     coding = ends.Coding(scheme, options, waveform(fft_len, oversampling))
-    end = ends.transmitting_end(
-        images, front, coding, parse_rate(rate), snr, amplitude, repeat, -1 if transmission is None else transmission
-    )
+    number = -1 if transmission is None else transmission
     sent = 0
-    with interruptible(end.run_and_tell()) as images_sent:
-        for image in images_sent:
-            if "error" in image:
-                complain(f"not sent: {image['error']}")
-                continue
-            sent += 1
-            say(as_json, image, f"{image.get('name', image['image_id'])}: sent in {image['bursts']} bursts")
+    with interruptible():
+        end = ends.transmitting_end(images, front, coding, parse_rate(rate), snr, amplitude, repeat, number)
+        with left_early(end.run_and_tell()) as images_sent:
+            for image in images_sent:
+                if "error" in image:
+                    complain(f"not sent: {image['error']}")
+                    continue
+                sent += 1
+                say(as_json, image, f"{image.get('name', image['image_id'])}: sent in {image['bursts']} bursts")
     # ZeroMQ sends what it still holds while it is destroyed, and nothing but the system's own Ctrl-C gets through to it
     with notices(signal.SIGINT, signal.SIG_DFL):
         del end
@@ -113,33 +113,36 @@ def rx(
     if idle is not None and not (math.isfinite(idle) and idle > 0):
         raise BadInput(f"--idle {idle:g} makes no sense; give seconds above 0")
     front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna)
-    end = ends.receiving_end(front, ends.Coding(scheme, {"variant": variant}, waveform(fft_len, oversampling)), out)
+    coding = ends.Coding(scheme, {"variant": variant}, waveform(fft_len, oversampling))
     delivered = 0
-    with interruptible(end.pictures(count, idle)) as pictures:
-        for picture in pictures:
-            if "error" in picture:
-                complain(f"image {picture.get('image_id')} was not received: {picture['error']}")
-                continue
-            delivered += 1
-            snr = f"{picture['snr_db']:.1f} dB, " if "snr_db" in picture else ""
-            lost = f"{picture['lost']} of {picture['fragments']} fragments lost"
-            where = picture["images"]["received"]
-            say(as_json, picture, f"{where}: {picture['width']}x{picture['height']}, {snr}{lost}")
+    with interruptible():
+        end = ends.receiving_end(front, coding, out)
+        with left_early(end.pictures(count, idle)) as pictures:
+            for picture in pictures:
+                if "error" in picture:
+                    number = picture.get("image_id")
+                    complain(f"image {number} was not received: {picture['error']}")
+                    continue
+                delivered += 1
+                snr = f"{picture['snr_db']:.1f} dB, " if "snr_db" in picture else ""
+                lost = f"{picture['lost']} of {picture['fragments']} fragments lost"
+                where = picture["images"]["received"]
+                say(as_json, picture, f"{where}: {picture['width']}x{picture['height']}, {snr}{lost}")
     if not delivered:
         complain("no picture was received")
     return 0 if delivered else 1
 
 
 @contextmanager
-def interruptible(events: Iterator[dict]) -> Iterator[Iterator[dict]]:
-    """A request to quit, by Ctrl-C or a batch system, ends a run wherever it is, and what was done counts."""
-    with notices(signal.SIGTERM, signal.default_int_handler), suppress(KeyboardInterrupt), closing(events):
+def left_early(events: Iterator[dict]) -> Iterator[Iterator[dict]]:
+    """A request to quit ends a run wherever it is, and what was done counts."""
+    with suppress(KeyboardInterrupt), closing(events):
         yield events
 
 
 @contextmanager
 def notices(number: int, handler: Any) -> Iterator[None]:
-    """A signal is handled in another way: a request to quit ends a run as Ctrl-C does."""
+    """A signal is handled in another way."""
     before = signal.signal(number, handler)
     try:
         yield

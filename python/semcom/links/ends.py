@@ -6,7 +6,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from gnuradio import gr
 from .. import schemes
 from .. import semcom_python as native
 from ..blocks import pdu
-from ..blocks.base import message_block
+from ..blocks.base import STATUS, message_block
 from ..blocks.image_sink import image_sink
 from ..blocks.image_source import image_source
-from ..errors import BadInput
+from ..errors import BadInput, Ended
 from ..schemes import AUTO
 from .radio import is_radio, parse_via, radio_sink, radio_source
 from .transceiver import idle_samples, receiver, transmitter
@@ -80,43 +80,72 @@ class Coding:
 
 
 class _listener(message_block):
-    """Puts (port, metadata) of every message into ``events``, for the thread that waits for them, and passes it on.
+    """Puts (port, metadata, message) into ``events``, for the thread that waits for them, which passes it on.
 
-    The end of the flowgraph overtakes messages: what ends it must hear of them here, on ``out``, and not before.
+    The end of the flowgraph overtakes messages: what ends it must hear of them here, on ``out``, and not before. And
+    what would send more than the reader takes must hear of none that the reader has not taken. Of ``status`` is an
+    event what no block survives.
+
+    Parameters
+    ----------
+    events : list of str
+        Ports whose messages are events.
+    at_once : mapping of str to callable
+        Ports whose messages are none: what is called with the metadata of each, in the scheduler's thread.
     """
 
-    def __init__(self, *ports: str):
+    def __init__(self, events: list[str], at_once: Mapping[str, Callable[[pdu.Meta], None]]):
         message_block.__init__(self, "Listener")
-        self.events: queue.SimpleQueue[tuple[str, pdu.Meta]] = queue.SimpleQueue()
+        self.events: queue.SimpleQueue[tuple[str, pdu.Meta, pmt.pmt_base | None]] = queue.SimpleQueue()
         self.message_port_register_out(OUT)
-        for port in ports:
-            self.message_port_register_in(pmt.intern(port))
-            handler = self._handler_for(port)
-            self.set_msg_handler(pmt.intern(port), handler)
+        self.message_port_register_out(STATUS)
+        self._at_once = {"status": self._status} | dict(at_once)
+        for port in (*events, *self._at_once):
+            self.message_port_register_in(pmt.intern(f"{port}_in" if port == "status" else port))
+            self.set_msg_handler(pmt.intern(f"{port}_in" if port == "status" else port), self._handler_for(port))
 
-    def _handler_for(self, port: str):
+    def _handler_for(self, port: str) -> Callable[[pmt.pmt_base], None]:
         def handle(msg: pmt.pmt_base) -> None:
             head = pmt.car(msg) if pmt.is_pair(msg) and not pmt.is_dict(msg) else msg
-            self.events.put((port, pdu.dictionary(head) if pmt.is_dict(head) else {}))
-            self.message_port_pub(OUT, msg)
+            meta = pdu.dictionary(head) if pmt.is_dict(head) else {}
+            if port in self._at_once:
+                self._at_once[port](meta)
+            else:
+                self.events.put((port, meta, msg))
 
-        # GNU Radio finds a handler by its name
-        handle.__name__ = f"_handle_{port}"
-        setattr(self, handle.__name__, handle)
         return handle
+
+    def _status(self, meta: pdu.Meta) -> None:
+        if meta.get("fatal"):
+            self.events.put(("fatal", meta, None))
+
+    def pass_on(self, msg: pmt.pmt_base | None) -> None:
+        """Called by the reader when it has dealt with an event."""
+        if msg is not None:
+            self.message_port_pub(OUT, msg)
 
 
 class _end(gr.top_block):
     """A flowgraph that a thread waits for, while another one reads its events."""
 
-    def __init__(self, name: str, *ports: str):
+    def __init__(self, name: str, events: list[str], at_once: Mapping[str, Callable[[pdu.Meta], None]]):
         gr.top_block.__init__(self, name, catch_exceptions=True)
-        self._listener = _listener(*ports)
+        self._listener = _listener(events, at_once)
+
+    def _watch(self, *watched: gr.basic_block) -> None:
+        """End with a sentence when one of these blocks dies."""
+        for block in watched:
+            self.msg_connect(block, "status", self._listener, "status_in")
 
     def _events(self, patience: float | None = None) -> Iterator[tuple[str, pdu.Meta]]:
         """Run; what the listener hears, and ("", {}) when it heard nothing for ``patience`` seconds.
 
         Ends with the flowgraph, which stops when the reader does, or at Ctrl-C.
+
+        Raises
+        ------
+        Ended
+            A block has died.
         """
         events = self._listener.events
         self.start()
@@ -125,12 +154,15 @@ class _end(gr.top_block):
         try:
             while True:
                 try:
-                    event = events.get(timeout=patience)
+                    port, meta, msg = events.get(timeout=patience)
                 except queue.Empty:
-                    event = ("", {})
-                if event[0] == "over":
+                    port, meta, msg = "", {}, None
+                if port == "over":
                     return
-                yield event
+                if port == "fatal":
+                    raise Ended(str(meta.get("status")))
+                yield port, meta
+                self._listener.pass_on(msg)
         except KeyboardInterrupt:
             return
         finally:
@@ -140,7 +172,7 @@ class _end(gr.top_block):
     def _wait_and_tell(self) -> None:
         # gr.top_block.wait polls, and takes Ctrl-C for itself
         gr.top_block_wait_unlocked(self._impl)
-        self._listener.events.put(("over", {}))
+        self._listener.events.put(("over", {}, None))
 
 
 class transmitting_end(_end):
@@ -185,7 +217,7 @@ class transmitting_end(_end):
         repeat: int = 1,
         transmission: int = -1,
     ):
-        _end.__init__(self, "Transmitting end", "sent", "failed")
+        _end.__init__(self, "Transmitting end", ["sent", "failed"], {})
         scheme = schemes.get(coding.scheme)
         # which weights are missing is said before anything runs
         made = scheme.options(coding.options)
@@ -212,6 +244,7 @@ class transmitting_end(_end):
         for port in ("sent", "failed"):
             self.msg_connect(sender, port, self._listener, port)
         self.msg_connect(self._listener, "out", source, "ack")
+        self._watch(source, sender, self.radio)
 
     def run_and_tell(self) -> Iterator[dict]:
         """Run to the end, and report each image as it has left.
@@ -226,11 +259,14 @@ class transmitting_end(_end):
         BadInput
             The recording cannot be written.
         """
-        for port, meta in self._events():
-            if port:
+        try:
+            for _, meta in self._events():
+                if "silence" in meta or "left" in meta:
+                    continue
                 yield meta | ({"scheme": schemes.name_of(meta["scheme"])} if "scheme" in meta else {})
-            if self.radio.error is not None:
-                break
+        except Ended:
+            if self.radio.error is None:
+                raise
         if self.radio.error is not None:
             raise self.radio.error
 
@@ -254,7 +290,8 @@ class receiving_end(_end):
     """
 
     def __init__(self, front: FrontEnd, coding: Coding, out: Path):
-        _end.__init__(self, "Receiving end", "image", "symbols", "idle", "ack")
+        hears = {"image": self._on_its_way, "symbols": self._burst, "idle": self._silent}
+        _end.__init__(self, "Receiving end", ["ack"], hears)
         # which weights are missing is said before anything runs
         schemes.load_decoder(coding.scheme, coding.options.get("variant", AUTO))
         self._recording = parse_via(front.via)[0] == "sigmf"
@@ -266,15 +303,33 @@ class receiving_end(_end):
         self._sink = image_sink(str(out), keep=True)
         # whoever runs this end shows what was not received
         self._receiver.decoder.logs_failures = self._sink.logs_failures = False
+        self._pictures = 0  # that the decoder has delivered
+        self._silence = 0.0  # seconds of signal
         self.connect(source, self._receiver)
         self.msg_connect(self._receiver, "image", self._sink, "in")
         self.msg_connect(self._receiver, "idle", source, "idle")
-        for port in ("image", "symbols", "idle"):
+        for port in hears:
             self.msg_connect(self._receiver, port, self._listener, port)
         self.msg_connect(self._sink, "ack", self._listener, "ack")
+        self._watch(source, self._receiver, self._sink)
+
+    # These are called as messages arrive, however slow whoever reads the pictures is: so it is the receiver that waits.
+
+    def _on_its_way(self, meta: pdu.Meta) -> None:
+        self._pictures += 1
+        self._receiver.put(PICTURE)
+
+    def _burst(self, meta: pdu.Meta) -> None:
+        self._silence = 0.0
+
+    def _silent(self, meta: pdu.Meta) -> None:
+        self._silence += self._idle_seconds
 
     def pictures(self, count: int | None = None, idle: float | None = None) -> Iterator[dict]:
         """Run, and report each picture; a recording ends by itself, everything else goes on until Ctrl-C.
+
+        While the reader of this iterator is busy no more than a few pictures are received: samples are held back where
+        they can be.
 
         Parameters
         ----------
@@ -288,29 +343,26 @@ class receiving_end(_end):
         ------
         dict
             What the Image Sink wrote of the picture, with ``error`` where it could not be received.
+
+        Raises
+        ------
+        Ended
+            A block has died.
         """
-        delivered, on_their_way = 0, 0
-        silence = 0.0  # seconds of signal
+        delivered = written = 0
         samples, since = 0, time.monotonic()
         for port, _ in self._events(None if idle is None else max(idle / 8, 0.01)):
-            if port == "image":
-                on_their_way += 1
-                self._receiver.put(PICTURE)
-            elif port == "symbols":
-                silence = 0.0
-            elif port == "idle":
-                silence += self._idle_seconds
-            elif port == "ack":
-                on_their_way -= 1
-                self._receiver.taken(PICTURE)
+            if port == "ack":
+                written += 1
                 for result in self._results():
                     delivered += "error" not in result
                     yield result
+                self._receiver.taken(PICTURE)
             if idle is not None:
                 if self._receiver.samples() != samples or self._receiver.waiting():
                     samples, since = self._receiver.samples(), time.monotonic()
                 dead = not self._recording and time.monotonic() - since >= idle
-                if on_their_way == 0 and (silence >= idle or dead):
+                if self._pictures <= written and (self._silence >= idle or dead):
                     break
             if count is not None and delivered >= count:
                 break

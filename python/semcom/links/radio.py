@@ -156,6 +156,7 @@ class _front_end(gr.hier_block2):
         gr.hier_block2.__init__(self, name, *((one, none) if sends else (none, one)))
         self._sends, self._samp_rate, self._via = sends, samp_rate, via
         self._kind, self._address = parse_via(via)
+        self.message_port_register_hier_out("status")
 
     def _open(self, frequency: float, gain: float, bandwidth: float, antenna: str) -> gr.basic_block:
         """The block that talks to ZeroMQ or to the device."""
@@ -277,7 +278,8 @@ class radio_sink(_front_end):
 
     Notes
     -----
-    Ports: in complex samples. The tags "tx_burst" of a Burst Modulator become annotations of a recording.
+    Ports: in complex samples; out message ``status`` (of a recording). The tags "tx_burst" of a Burst
+    Modulator become annotations of a recording.
     """
 
     def __init__(
@@ -294,6 +296,7 @@ class radio_sink(_front_end):
         _check(samp_rate, frequency, gain, bandwidth)
         if self._kind == "sigmf":
             self._device = recording_sink(self._address, samp_rate, frequency)
+            self.msg_connect(self._device, "status", self, "status")
         else:
             self._open(frequency, gain, bandwidth, antenna)
         if self._kind == "zmq" and paced:
@@ -341,7 +344,8 @@ class radio_source(_front_end):
 
     Notes
     -----
-    Ports: in message ``idle`` (as of a JSCC Receiver; it matters to a recording only); out complex samples.
+    Ports: in message ``idle`` (as of a JSCC Receiver; it matters to a recording only); out complex samples, message
+    ``status`` (of a recording).
     """
 
     def __init__(
@@ -360,6 +364,7 @@ class radio_source(_front_end):
         if self._kind == "sigmf":
             self._device = self._open_recording(hold)
             self.msg_connect(self, "idle", self._device, "idle")
+            self.msg_connect(self._device, "status", self, "status")
         else:
             self._open(frequency, gain, bandwidth, antenna)
             # the port of a hierarchical block must lead somewhere

@@ -62,8 +62,8 @@ class transmitter(gr.hier_block2):
     Notes
     -----
     Ports: in messages ``image`` and ``mask``; out complex samples, messages ``symbols`` (what is sent), ``bytes`` and
-    ``failed`` (as of the JSCC Encoder) and ``sent`` (as of the Burst Modulator). Connect ``failed`` to the ``ack`` of
-    the Image Source, and ``sent`` as well where no receiver is in the flowgraph.
+    ``failed`` and ``status`` (as of the JSCC Encoder) and ``sent`` (as of the Burst Modulator). Connect ``failed`` to
+    the ``ack`` of the Image Source, and ``sent`` as well where no receiver is in the flowgraph.
     """
 
     def __init__(
@@ -88,13 +88,13 @@ class transmitter(gr.hier_block2):
         self.modulator = native.burst_modulator(params, amplitude, GAP, continuous, trailer_samples(params))
         for port in ("image", "mask"):
             self.message_port_register_hier_in(port)
-        for port in ("symbols", "bytes", "failed", "sent"):
+        for port in ("symbols", "bytes", "failed", "sent", "status"):
             self.message_port_register_hier_out(port)
         self.msg_connect(self, "image", self.encoder, "image")
         self.msg_connect(self, "mask", self.encoder, "mask")
         self.msg_connect(self.encoder, "symbols", self.modulator, "symbols")
         self.msg_connect(self.encoder, "symbols", self, "symbols")
-        for port in ("bytes", "failed"):
+        for port in ("bytes", "failed", "status"):
             self.msg_connect(self.encoder, port, self, port)
         self.msg_connect(self.modulator, "sent", self, "sent")
         self.connect(self.modulator, self)
@@ -137,8 +137,8 @@ class receiver(gr.hier_block2):
     Notes
     -----
     Ports: in complex samples; out messages ``image``, ``text``, ``labels``, ``segments``, ``part``, ``text_view``,
-    ``labels_view``, ``segments_view`` (as of the JSCC Decoder), ``symbols`` (equalised, for a constellation) and
-    ``idle`` (for the Image Source of a loopback).
+    ``labels_view``, ``segments_view``, ``status`` (as of the JSCC Decoder), ``symbols`` (equalised, for a
+    constellation) and ``idle`` (for the Image Source of a loopback).
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class receiver(gr.hier_block2):
         params = params or native.ofdm_params()
         self.demodulator = native.burst_demodulator(params, samp_rate, idle_samples(params), MAX_WAITING)
         self.decoder = jscc_decoder(scheme, 10.0, variant, taken=self.demodulator.taken)
-        outputs = ("image", *PORTS, *VIEWS, "part", "idle")
+        outputs = ("image", *PORTS, *VIEWS, "part", "idle", "status")
         for port in (*outputs, "symbols"):
             self.message_port_register_hier_out(port)
         self.connect(self, self.demodulator)

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -40,32 +41,34 @@ def command(args: object, out: Path) -> list[str]:
     return train
 
 
-def killed(args: object, out: Path, start: float, seconds: float) -> dict[str, float]:
-    """Train with kills, some while it starts; how much each lost at most."""
+def killed(args: object, out: Path, seconds: float) -> dict[str, float]:
+    """Train with kills; how much each lost at most."""
     rng = np.random.default_rng(args.seed)
-    lost, kills, done = [], 0, False
-    while not done:
-        began = time.monotonic()
+    lost, kills = [], 0
+    while True:
+        began = time.time()
         with (out.parent / "log").open("w") as log:
             child = subprocess.Popen(command(args, out), stdout=log, stderr=subprocess.STDOUT)
-            try:
-                child.wait(
-                    None
-                    if kills == args.kills
-                    else float(rng.uniform(0.5 * start, 1.2 * start + 2 * seconds / args.kills))
-                )
-                done = child.returncode == 0
-                if not done:
+            if kills < args.kills:
+                # the log is written anew when steps begin
+                while child.poll() is None and not (written(out / "log.csv") > began):
+                    time.sleep(0.02)
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(float(rng.uniform(0, 2) * seconds / args.kills))
+            if kills == args.kills or child.returncode is not None:
+                if child.wait():
                     raise SystemExit((out.parent / "log").read_text())
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-                kills += 1
-                saved = out / "last.pt"
-                # the clock of files: what came after the last checkpoint, or since the start where there is none
-                age = time.time() - saved.stat().st_mtime if saved.exists() else np.inf
-                lost.append(min(age, time.monotonic() - began))
-    return {"kills": kills, "most_seconds_lost": round(max(lost, default=0.0), 2)}
+                return {"kills": kills, "most_seconds_lost": round(max(lost, default=0.0), 2)}
+            child.kill()
+            child.wait()
+        kills += 1
+        # what came after the last checkpoint, or since the start where there is none
+        lost.append(time.time() - max(written(out / "last.pt"), began))
+
+
+def written(path: Path) -> float:
+    """When, 0 for never."""
+    return path.stat().st_mtime if path.exists() else 0.0
 
 
 def figures(out: Path) -> dict[str, float]:
@@ -89,12 +92,10 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         whole, parts = Path(folder) / "whole", Path(folder) / "parts"
-        began = time.monotonic()
         subprocess.run(command(args, whole), check=True, capture_output=True)
-        seconds = time.monotonic() - began
         with (whole / "log.csv").open(newline="") as file:
-            trained = float(list(csv.DictReader(file))[-1]["seconds"])
-        report = killed(args, parts, seconds - trained, trained)
+            seconds = float(list(csv.DictReader(file))[-1]["seconds"])
+        report = killed(args, parts, seconds)
         one, other = (torch.load(out / "last.pt", weights_only=True) for out in (whole, parts))
         differing = max(float((one["ema"][name] - value).abs().max()) for name, value in other["ema"].items())
         steps = {"steps": one["step"], "steps_killed": other["step"]}

@@ -25,7 +25,7 @@ from ..schemes import AUTO
 from .radio import is_radio, parse_via, radio_sink, radio_source
 from .transceiver import idle_samples, receiver, transmitter
 
-OUT = pmt.intern("out")
+OUT, STATUS_IN = pmt.intern("out"), pmt.intern("status_in")
 SAMPLE_RATE = 1e6
 WINDOW = 2  # one image is encoded while another is sent
 PICTURE = 8  # bursts as which a picture counts that is not written yet: writing may be slower than decoding
@@ -101,8 +101,10 @@ class _listener(message_block):
         self.message_port_register_out(STATUS)
         self._at_once = {"status": self._status} | dict(at_once)
         for port in (*events, *self._at_once):
-            self.message_port_register_in(pmt.intern(f"{port}_in" if port == "status" else port))
-            self.set_msg_handler(pmt.intern(f"{port}_in" if port == "status" else port), self._handler_for(port))
+            # the port status of every block is one that it sends on
+            name = STATUS_IN if port == "status" else pmt.intern(port)
+            self.message_port_register_in(name)
+            self.set_msg_handler(name, self._handler_for(port))
 
     def _handler_for(self, port: str) -> Callable[[pmt.pmt_base], None]:
         def handle(msg: pmt.pmt_base) -> None:
@@ -118,6 +120,15 @@ class _listener(message_block):
     def _status(self, meta: pdu.Meta) -> None:
         if meta.get("fatal"):
             self.events.put(("fatal", meta, None))
+
+    def last_words(self) -> str:
+        """After the end of the flowgraph, what a block died of whose word the end has overtaken; else empty."""
+        left = self.to_basic_block()
+        while left.nmsgs(STATUS_IN):
+            meta = pdu.dictionary(left.delete_head_nowait(STATUS_IN))
+            if meta.get("fatal"):
+                return str(meta["status"])
+        return ""
 
     def pass_on(self, msg: pmt.pmt_base | None) -> None:
         """Called by the reader when it has dealt with an event."""
@@ -158,6 +169,8 @@ class _end(gr.top_block):
                 except queue.Empty:
                     port, meta, msg = "", {}, None
                 if port == "over":
+                    if words := self._listener.last_words():
+                        raise Ended(words)
                     return
                 if port == "fatal":
                     raise Ended(str(meta.get("status")))

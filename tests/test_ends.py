@@ -64,9 +64,7 @@ FIXED = ("--allocation", "fixed")  # one part, without a map
 
 @pytest.fixture
 def recorded(tmp_path, photographs, command) -> Path:
-    status, out, err = command(
-        "tx", photographs, "--via", f"sigmf:{tmp_path / 'air'}", "--transmission", 7, "--allocation", "fixed"
-    )
+    status, out, err = command("tx", photographs, "--via", f"sigmf:{tmp_path / 'air'}", "--transmission", 7, *FIXED)
     assert (status, err) == (0, "") and len(out.splitlines()) == 3
     return tmp_path / "air"
 
@@ -83,7 +81,7 @@ def pixels(folder: Path) -> dict[str, bytes]:
 def test_two_processes_and_a_recording_give_the_same_pictures(via, photographs, recorded, tmp_path, command):
     """Every picture arrives, close to what was sent, and what is recorded is what went over ZeroMQ."""
     receiver = start("rx", "--via", via, "--count", 3, "--out", tmp_path / "live", "--json")
-    transmitter = start("tx", photographs, "--via", via, "--json", "--transmission", 7)
+    transmitter = start("tx", photographs, "--via", via, "--json", "--transmission", 7, *FIXED)
     for process in (transmitter, receiver):
         out, err = process.communicate(timeout=MAX_SECONDS)
         assert (process.returncode, err) == (0, "")
@@ -135,7 +133,7 @@ def test_a_transmitter_ends_only_when_everything_is_out(via, photographs, record
         receiver.set_hwm(1)
         receiver.setsockopt(zmq.RCVBUF, 4096)
         receiver.connect(via.removeprefix("zmq:"))
-        transmitter = start("tx", photographs, "--via", via, "--transmission", 7)
+        transmitter = start("tx", photographs, "--via", via, "--transmission", 7, *FIXED)
         parts, got = [], 0
         while got < len(expected) - 100_000:
             assert receiver.poll(1000 * MAX_SECONDS)
@@ -181,8 +179,8 @@ def damaged(change) -> str | bytes:
 
 
 LIES = {
-    "damaged: it is no JSON": damaged(lambda m: b"\x00\xff" + json.dumps(m).encode()),
-    "is damaged": damaged(lambda m: "[" * 200_000),
+    "is no JSON": damaged(lambda m: b"\x00\xff" + json.dumps(m).encode()),
+    "is nested too deeply": damaged(lambda m: "[" * 200_000),
     "no valid SigMF": damaged(lambda m: "[1, 2]"),
     "valid SigMF": damaged(lambda m: m["captures"].append({"core:sample_start": -1})),
     "is no valid": damaged(lambda m: m["annotations"].append({"core:sample_start": "x"})),
@@ -193,7 +191,7 @@ LIES = {
     "plain data file": damaged(lambda m: m["global"].update({"core:dataset": "../../etc/passwd"})),
     "headers between": damaged(lambda m: m["captures"][0].update({"core:header_bytes": 2**62})),
     "has 2000000 samples a second, not 1000000": damaged(lambda m: m["global"].update({"core:sample_rate": 2e6})),
-    "too large for": damaged(lambda m: " " * (recording.MAX_METADATA + 1)),
+    "bytes where at most": damaged(lambda m: " " * (recording.MAX_METADATA + 1)),
 }
 
 

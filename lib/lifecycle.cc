@@ -5,6 +5,9 @@
 
 #include <gnuradio/block_registry.h>
 
+#include <mutex>
+#include <set>
+
 namespace gr {
 namespace semcom {
 
@@ -20,10 +23,23 @@ void forget(gr::basic_block& block)
     }
 }
 
+/* Whether a block is started for the first time: whoever posts "done" before that means
+   the run that is about to begin. */
+bool is_first_start(const gr::basic_block& block)
+{
+    static std::mutex guard;
+    static std::set<long> started;
+    const std::lock_guard<std::mutex> lock(guard);
+    return started.insert(block.unique_id()).second;
+}
+
 } // namespace
 
 void forget_earlier_end(gr::basic_block& block)
 {
+    if (is_first_start(block)) {
+        return;
+    }
     forget(block);
     // GNU Radio's own blocks do not do it for themselves
     const auto ports = block.message_ports_out();

@@ -22,7 +22,6 @@ class Decoder:
 
     output = "image"
     per_use_of_a_failure = 100  # bytes for each channel use that may be spent before an image is given up
-    per_message = 2**23  # bytes; with its last burst the bits of a map are decoded, and nothing is given out
 
     def __init__(self, seed: int, scheme: str = "softcast"):
         self.rng = random.Random(seed)
@@ -66,7 +65,7 @@ class Decoder:
         require(held.waiting <= reassembly.MAX_PENDING, "too many images wait")
         require(0 <= held.symbols <= reassembly.MAX_SYMBOLS, "too many symbols wait")
         require(held.waiting or not held.symbols, "symbols are held of images that nobody waits for")
-        allowed = self.per_message
+        allowed = 2**20
         for port_of, out in probe.out:
             if pmt.is_dict(out):
                 continue
@@ -102,7 +101,6 @@ class DigitalDecoder(Decoder):
 
     output = "bytes"
     per_use_of_a_failure = 400
-    per_message = 2**20
 
     def __init__(self, seed: int):
         self.rng = random.Random(seed)

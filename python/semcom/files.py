@@ -32,7 +32,7 @@ MAX_WEIGHTS = 2**36
 
 _SUFFIX_ROOM = len("_0000000")
 _NUMBERS_KEPT = 1024
-_PIECE = 2**20  # bytes read at once: as many as are asked for are reserved
+_LEAST, _PIECE = 2**12, 2**20  # bytes read at once: as many as are asked for are reserved
 
 Name = str | os.PathLike[str]
 
@@ -130,7 +130,8 @@ def read(path: Name, limit: int, kind: str = "a file") -> bytes:
     """
     pieces, done = [], 0
     with opened(path, limit, kind) as stream:
-        while done <= limit and (piece := stream.read(_PIECE)):
+        size = os.fstat(stream.fileno()).st_size
+        while done <= limit and (piece := stream.read(min(_PIECE, max(size + 1 - done, _LEAST)))):
             pieces.append(piece)
             done += len(piece)
     # some files say that they are empty and are not, and others grow

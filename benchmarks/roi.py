@@ -23,6 +23,7 @@ import numpy as np
 from gnuradio.semcom import schemes
 from gnuradio.semcom.channel.symbol import SymbolChannel
 from gnuradio.semcom.image import io, metrics
+from gnuradio.semcom.sweep.tasks import received_image
 from PIL import Image
 
 from common import Journal, arguments, write
@@ -62,12 +63,9 @@ def sent(image: np.ndarray, box: np.ndarray, name: str, options: dict, rate: str
     importance = None if outside is None else np.where(box, 1.0, outside)
     conditions = schemes.Conditions(rate=float(Fraction(rate)), snr_db=SNR_DB)
     bursts = schemes.bursts(scheme.encode(image, conditions, made, importance), scheme)
-    channel = SymbolChannel("awgn", SNR_DB, "ideal", seed=1)
-    reception, reports = schemes.Reception(scheme), []
     headers, symbols = zip(*bursts, strict=True)
-    for header, heard in zip(headers, channel.apply_all(symbols), strict=True):
-        reports += reception.feed(header.fields() | {"noise_var": heard.noise_var}, heard.symbols)
-    picture = next(report for report in reports if isinstance(report, schemes.Image)).decoded.image
+    heard = SymbolChannel("awgn", SNR_DB, "ideal", seed=1).apply_all(symbols)
+    picture = received_image(scheme, headers, heard).decoded.image
     return [metrics.roi_psnr(image, picture, box), sum(map(len, symbols)) / image.size, metrics.psnr(image, picture)]
 
 

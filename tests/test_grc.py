@@ -234,9 +234,9 @@ def test_two_process_examples_and_a_replay(tmp_path):
     done = subprocess.run(replay, timeout=100, **run)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     pictures = [tmp_path / folder / "00000_received.png" for folder in ("received", "replayed")]
-    # two processes may round the last bit of a sum otherwise, and so choose another map that is as good
+    # each run draws a number for its headers, by which the channel is estimated too; a pixel between two levels tells
     live, replayed = (np.asarray(Image.open(picture)).astype(int) for picture in pictures)
-    assert np.abs(live - replayed).mean() < 1
+    assert np.abs(live - replayed).max() <= 1 and (live != replayed).mean() < 1e-3
 
 
 @pytest.mark.gui

@@ -12,6 +12,7 @@ from gnuradio.semcom import schemes
 from gnuradio.semcom.channel.symbol import SymbolChannel
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
+from gnuradio.semcom.sweep.tasks import received_image
 
 
 def link(path, count, scheme, snr_db, params=None, knock=None, **faults):
@@ -39,10 +40,8 @@ def at_symbol_level(image, name, snr_db, seed):
     scheme = schemes.get(name)
     sent = scheme.encode(image, schemes.Conditions(), scheme.options({}))
     headers, symbols = zip(*schemes.bursts(sent, scheme), strict=True)
-    reception, reports = schemes.Reception(scheme), []
-    for header, heard in zip(headers, SymbolChannel("awgn", snr_db, seed=seed).apply_all(symbols), strict=True):
-        reports += reception.feed(header.fields() | {"noise_var": heard.noise_var}, heard.symbols)
-    return next(report for report in reports if isinstance(report, schemes.Image)).decoded.image
+    heard = SymbolChannel("awgn", snr_db, seed=seed).apply_all(symbols)
+    return received_image(scheme, headers, heard).decoded.image
 
 
 @pytest.mark.parametrize("scheme", ["softcast", "samsc"])

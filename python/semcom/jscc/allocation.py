@@ -270,7 +270,7 @@ class Allocation:
         """float32 [n]: variances of the coefficients that ``mask`` [patches, 512] takes of some patches."""
         return self._tables.variance[self._profile[patches]][mask]
 
-    @property
+    @cached_property
     def index(self) -> np.ndarray:
         """int32 [sent]: place of each coefficient in [patches, 512], flat."""
         pieces = [np.flatnonzero(mask) + patches.start * COEFFICIENTS for patches, _, mask in self.bands()]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 _Made = TypeVar("_Made")
+
+LOST = 1e9  # stands for an infinite noise variance inside a network
 
 
 def _names(scheme: str, variant: str) -> list[str]:
@@ -59,6 +62,36 @@ def without_weights(scheme: str) -> str:
     )
 
 
+def files(scheme: str, variant: str) -> list[Path]:
+    """The encoder's and the decoder's file of one variant of a scheme's weights.
+
+    Parameters
+    ----------
+    scheme : str
+        Its name.
+    variant : str
+        Of its weights.
+
+    Returns
+    -------
+    list of Path
+        Two, checked.
+
+    Raises
+    ------
+    BadInput
+        The scheme has weights, but none of that variant.
+    Missing
+        It has none here at all.
+    """
+    known = variants(scheme)
+    if not known:
+        raise Missing(without_weights(scheme))
+    if variant not in known:
+        raise BadInput(f"{scheme} has no weights called {variant!r}; choose {' or '.join(sorted(known))}")
+    return [weights.find(name) for name in _names(scheme, variant)]
+
+
 def load(scheme: str, variant: str, threads: int) -> tuple[InferenceSession, InferenceSession, dict[str, str]]:
     """Encoder and decoder of one variant of a scheme's weights, and the sha256 of each file.
 
@@ -78,18 +111,10 @@ def load(scheme: str, variant: str, threads: int) -> tuple[InferenceSession, Inf
 
     Raises
     ------
-    BadInput
-        The scheme has weights, but none of that variant.
-    Missing
-        It has none here at all.
+    BadInput, Missing
+        As :func:`files`.
     """
-    known = variants(scheme)
-    if not known:
-        raise Missing(without_weights(scheme))
-    if variant not in known:
-        raise BadInput(f"{scheme} has no weights called {variant!r}; choose {' or '.join(sorted(known))}")
-    names = _names(scheme, variant)
-    paths = [weights.find(name) for name in names]
+    names, paths = _names(scheme, variant), files(scheme, variant)
     encoder, decoder = (onnx.session(path, threads) for path in paths)
     return encoder, decoder, {path.name: weights.sha256(name) for path, name in zip(paths, names, strict=True)}
 

@@ -15,7 +15,7 @@ from ..burst import ImageHeader, snr_field
 from ..errors import BadInput, Missing
 from ..zoo import onnx, weights
 from .coder import MAX_PIXELS_OF_NETWORK, check_source, refuse_importance, to_bytes
-from .neural import shrunk
+from .neural import LOST, shrunk
 from .symbols import ImageSymbols, power_normalised, reals, scale_value
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 NAME = "onnx"
 PROBES = (64, 256)  # pixels on a side of the image that shapes are learned from, where the network takes any size
-LOST = 1e9  # stands for an infinite noise variance inside a network
 MAX_LATENT = 2**26  # values of one latent; what a header says of its size must not make a receiver run out of memory
 _SNR = ("snr", "snr_db")
 _NOISE = "noise_var"

@@ -26,7 +26,7 @@ from .coder import (
     symbol_count,
     to_bytes,
 )
-from .neural import load, planes, shared
+from .neural import LOST, load, planes, shared
 from .planning import Coefficients, MapCost, importance_levels, plan
 from .symbols import ImageSymbols, power_normalised, reals, scale_value
 
@@ -35,8 +35,7 @@ MIN_CHANNELS = 32  # of map and symbols together
 SNR_RANGE = (-2, 20)  # dB, what the networks were trained over
 MIN_IMPORTANCE = 2.0 ** (1 - SKIPPED)
 MIN_NOISE = 10 ** (-SNR_RANGE[1] / 10)
-LOST = 1e9  # stands for an infinite noise variance inside the network
-NO_BASE = 1e9  # and for the variance that a base leaves where there is none
+NO_BASE = 1e9  # stands for the variance that a base leaves where there is none
 
 
 class Semcom:

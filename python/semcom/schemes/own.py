@@ -39,15 +39,10 @@ class OwnCoder(NetworkScheme):
 
     def coder(self, variant: str) -> Coder:
         """Both networks of a variant."""
+        from ..jscc import neural
         from ..jscc.pair import pair_coder
 
-        known = self.variants()
-        if not known:
-            raise Missing(self.missing())
-        if variant not in known:
-            raise BadInput(f"{self.name} has no weights called {variant!r}; choose {' or '.join(sorted(known))}")
-        encoder, decoder = (weights.find(f"{self.name}_{variant}_{part}") for part in ("encoder", "decoder"))
-        return pair_coder(encoder, decoder, self.name)
+        return pair_coder(*neural.files(self.name, variant), self.name)
 
     def check_rate(self, rate: float | None, options: object) -> None:
         """The networks have one rate, which they name themselves."""

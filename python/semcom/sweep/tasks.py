@@ -132,7 +132,7 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
         noise += sum(burst.noise_energy for burst in received)
         pilots = sum(burst.pilots for burst in received)
         begun = time.perf_counter()
-        image = _received(encoding.scheme, headers, received)
+        image = received_image(encoding.scheme, headers, received)
         seconds += time.perf_counter() - begun
         figures["lost"].append(image.meta["lost"])
         measured: dict[str, float | None] = dict.fromkeys(("psnr_db", "ms_ssim", "st_lpips"))
@@ -162,8 +162,23 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
     }
 
 
-def _received(scheme: Scheme, headers: Sequence[BurstHeader], received: Sequence[Received]) -> Image:
-    """What a receiver makes of the bursts of one image."""
+def received_image(scheme: Scheme, headers: Sequence[BurstHeader], received: Sequence[Received]) -> Image:
+    """What a receiver makes of the bursts of one image.
+
+    Parameters
+    ----------
+    scheme : Scheme
+        The only one that it decodes.
+    headers : sequence of BurstHeader
+        Of all bursts.
+    received : sequence of Received
+        What became of the symbols of each.
+
+    Returns
+    -------
+    Image
+        The picture, or why there is none.
+    """
     reception, reports = Reception(scheme), []
     for header, burst in zip(headers, received, strict=True):
         # a burst that was lost is reported lost, as the channel block does

@@ -17,8 +17,8 @@ from .. import files, own
 from . import trainer
 from .channels import Conditions
 from .data import Photographs
-from .models import NETWORKS, network
-from .network import coder_of, function_of
+from .models import class_of, network
+from .network import Network, function_of
 
 HELD_OUT = 16  # photographs
 VALIDATION_SNRS = (1, 4, 7, 10, 13)
@@ -54,13 +54,13 @@ class Point:
         return f"{self.snr_db}_db{self.rate and '_' + self.rate.replace('/', '_')}"
 
 
-def points(network: type | None) -> list[Point]:
+def points(network: Callable[..., Network]) -> list[Point]:
     """All that a network is validated at.
 
     Parameters
     ----------
-    network : type or None
-        A coder; one of several rates has ``validation_rates``: k/n and latent channels of each.
+    network : callable
+        The class of a coder; one of several rates has ``validation_rates``: k/n and latent channels of each.
 
     Returns
     -------
@@ -160,7 +160,7 @@ class CoderTask(trainer.Task):
         self._file, name = own.split(scheme) or (None, scheme)
         self.scheme, self.options = f"{self._file.name}:{name}" if self._file else name, options
         self._text, self._own = scheme, {"loss": loss, "channel": channel}
-        made = coder_of(scheme) if self._file else NETWORKS.get(name)
+        made = class_of(scheme)
         self.mixes = getattr(made, "trains_mixed", False)  # a plain class says nothing of it
         self._points = points(made)
         first = "training_loss" if loss else "training_psnr_db"

@@ -12,9 +12,8 @@ from torch import nn
 
 from .. import own
 from ..errors import BadInput
+from ..jscc.neural import LOST
 from .channels import AWGN, Conditions, Fading, normalised, psnr_loss, transmit
-
-LOST = 1e9  # noise variance of what was not received, inside a network
 
 Loss = Callable[..., torch.Tensor]
 Channel = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]

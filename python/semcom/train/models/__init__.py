@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,38 @@ from .witt import WITT
 
 NETWORKS = {"samsc": SAMSC, "deepjscc": DeepJSCC, "witt": WITT, "semcom": Semcom}
 
-__all__ = ["NETWORKS", "SAMSC", "WITT", "DeepJSCC", "Semcom", "network"]
+__all__ = ["NETWORKS", "SAMSC", "WITT", "DeepJSCC", "Semcom", "class_of", "network"]
+
+
+def class_of(scheme: str, folder: Path | None = None) -> Callable[..., Network]:
+    """What makes a network.
+
+    Parameters
+    ----------
+    scheme : str
+        A key of ``NETWORKS``, or ``FILE.py:CLASS`` of one's own.
+    folder : Path, optional
+        Where FILE.py lies.
+
+    Returns
+    -------
+    callable
+        A class, or what wraps one.
+
+    Raises
+    ------
+    BadInput
+        There is no such network.
+    Missing
+        The file of one's own is not here.
+    """
+    if scheme in NETWORKS:
+        return NETWORKS[scheme]
+    if own.split(scheme) is not None:
+        return coder_of(str(folder / scheme) if folder else scheme)
+    raise BadInput(
+        f"{scheme} is not a trainable scheme; choose one of {', '.join(NETWORKS)}, or FILE.py:CLASS of your own"
+    )
 
 
 def network(scheme: str, arguments: dict[str, Any] | None = None, folder: Path | None = None) -> Network:
@@ -26,7 +58,7 @@ def network(scheme: str, arguments: dict[str, Any] | None = None, folder: Path |
     Parameters
     ----------
     scheme : str
-        A key of ``NETWORKS``, or ``FILE.py:CLASS`` of one's own.
+        See :func:`class_of`.
     arguments : dict of str to object, optional
         Of the class.
     folder : Path, optional
@@ -45,14 +77,7 @@ def network(scheme: str, arguments: dict[str, Any] | None = None, folder: Path |
         The file of one's own is not here.
     """
     arguments = arguments or {}
-    if scheme in NETWORKS:
-        made = NETWORKS[scheme]
-    elif own.split(scheme) is not None:
-        made = coder_of(str(folder / scheme) if folder else scheme)
-    else:
-        raise BadInput(
-            f"{scheme} is not a trainable scheme; choose one of {', '.join(NETWORKS)}, or FILE.py:CLASS of your own"
-        )
+    made = class_of(scheme, folder)
     known = inspect.signature(made).parameters
     for name in arguments:
         if name not in known and not any(each.kind is each.VAR_KEYWORD for each in known.values()):

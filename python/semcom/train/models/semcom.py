@@ -8,7 +8,8 @@ from torch import nn
 
 from ...jscc.allocation import COEFFICIENTS, tables
 from ...jscc.base import MOST as BASE
-from ...jscc.semcom import LOST, MIN_IMPORTANCE, NO_BASE, SNR_RANGE
+from ...jscc.neural import LOST
+from ...jscc.semcom import MIN_IMPORTANCE, NO_BASE, SNR_RANGE
 from ...zoo import weights
 from ..channels import AWGN, Conditions, Fading, normalised
 from ..network import Network

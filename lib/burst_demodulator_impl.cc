@@ -43,14 +43,14 @@ burst_demodulator_impl::burst_demodulator_impl(const ofdm_params& params,
 void burst_demodulator_impl::put(std::uint64_t n)
 {
     const std::lock_guard<std::mutex> lock(d_mutex);
-    d_waiting += n;
+    d_waiting += static_cast<std::int64_t>(n);
 }
 
 void burst_demodulator_impl::taken(std::uint64_t n)
 {
     {
         const std::lock_guard<std::mutex> lock(d_mutex);
-        d_waiting -= std::min(n, d_waiting);
+        d_waiting -= static_cast<std::int64_t>(n);
     }
     d_room.notify_one();
 }
@@ -58,7 +58,7 @@ void burst_demodulator_impl::taken(std::uint64_t n)
 std::uint64_t burst_demodulator_impl::waiting()
 {
     const std::lock_guard<std::mutex> lock(d_mutex);
-    return d_waiting;
+    return std::max<std::int64_t>(d_waiting, 0);
 }
 
 // Waits a little for the consumer when it has enough; without the wait the scheduler
@@ -70,7 +70,7 @@ bool burst_demodulator_impl::has_room()
     }
     std::unique_lock<std::mutex> lock(d_mutex);
     return d_room.wait_for(lock, std::chrono::milliseconds(100), [this] {
-        return d_waiting < d_most_waiting;
+        return d_waiting < static_cast<std::int64_t>(d_most_waiting);
     });
 }
 

@@ -53,7 +53,9 @@ private:
     std::uint64_t d_active = 0; // end of the last burst, or of the last silence reported
     std::mutex d_mutex;
     std::condition_variable d_room;
-    std::uint64_t d_waiting = 0; // PDUs at the consumer, guarded by the mutex
+    // PDUs at the consumer, guarded by the mutex; below 0 while a taken() has overtaken
+    // its put(), for two threads call them
+    std::int64_t d_waiting = 0;
     std::atomic<std::uint64_t> d_preambles{ 0 }, d_bursts{ 0 };
     std::uint64_t d_earlier_preambles = 0, d_earlier_bursts = 0; // of earlier streams
 };

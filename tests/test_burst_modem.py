@@ -569,6 +569,18 @@ def test_demodulator_holds_back_while_its_consumer_is_busy() -> None:
     assert demodulator.bursts() == bursts and demodulator.samples() == bursts * (length + 256)
 
 
+def test_what_is_taken_before_it_is_put_is_taken() -> None:
+    """Two threads tell the demodulator of one picture, in either order; nothing of it is left behind."""
+    demodulator = semcom.burst_demodulator(most_waiting=2)
+    for _ in range(3):
+        demodulator.taken(8)
+        assert demodulator.waiting() == 0
+        demodulator.put(8)
+        assert demodulator.waiting() == 0
+    demodulator.put(8)
+    assert demodulator.waiting() == 8
+
+
 def test_modulator_drops_what_it_cannot_send() -> None:
     modulator, sink = semcom.burst_modulator(), blocks.null_sink(gr.sizeof_gr_complex)
     tb = gr.top_block()

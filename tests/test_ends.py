@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,10 @@ import sigmf
 import zmq
 from gnuradio import blocks, gr, semcom
 from gnuradio.semcom import codec, digital, recording
+from gnuradio.semcom.blocks.recording import recording_source
 from gnuradio.semcom.cli import main
 from gnuradio.semcom.errors import BadInput, Missing
+from gnuradio.semcom.links.ends import PICTURE, Coding, FrontEnd, receiving_end
 from PIL import Image
 
 COMMAND = Path(sys.prefix) / "bin" / "semcom"
@@ -317,3 +320,27 @@ def test_pictures_of_a_transmitter_that_starts_again_are_kept(recorded, tmp_path
     for _ in range(2):
         assert command("rx", "--via", f"sigmf:{recorded}", "--out", tmp_path / "got")[0] == 0
     assert pixels(tmp_path / "got").keys() == {f"0000{i}{n}_received.png" for i in range(3) for n in ("", "_2")}
+
+
+def test_what_is_written_after_the_end_of_a_recording_still_counts(recorded, tmp_path, monkeypatch):
+    """A source that ends first takes with it nobody whom the demodulator waits for.
+
+    The sink writes no picture before the recording has ended, so every acknowledgement comes after that.
+    """
+    ended = threading.Event()
+    end = receiving_end(FrontEnd(f"sigmf:{recorded}"), Coding("auto"), tmp_path / "out")
+    stop, write = recording_source.stop, semcom.image_sink._write
+
+    def stopped(self: recording_source) -> bool:
+        end._receiver.put(PICTURE)  # with the three pictures it has no room for the silence that is left
+        ended.set()
+        return stop(self)
+
+    monkeypatch.setattr(recording_source, "stop", stopped)
+    monkeypatch.setattr(semcom.image_sink, "_write", lambda self, *args: (ended.wait(60), write(self, *args))[1])
+    received = []
+    reader = threading.Thread(target=lambda: received.extend(end.pictures()), daemon=True)
+    reader.start()
+    reader.join(60)
+    assert ended.is_set() and not reader.is_alive()
+    assert [picture["lost"] for picture in received] == [0, 0, 0]

@@ -61,7 +61,7 @@ public:
     //! The consumer has dealt with \p n PDUs; to be called from any thread.
     virtual void taken(std::uint64_t n = 1) = 0;
     //! What the consumer made of PDUs waits further on, and counts as \p n of them until
-    //! it is taken(); to be called from any thread.
+    //! it is taken(), which may come first; to be called from any thread.
     virtual void put(std::uint64_t n) = 0;
     //! PDUs that wait at the consumer; 0 where their number is not limited.
     virtual std::uint64_t waiting() = 0;

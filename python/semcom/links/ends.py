@@ -79,12 +79,17 @@ class Coding:
     params: native.ofdm_params = field(default_factory=native.ofdm_params)
 
 
+Event = tuple[str, pdu.Meta, pmt.pmt_base | None]
+
+
 class _listener(message_block):
     """Puts (port, metadata, message) into ``events``, for the thread that waits for them, which passes it on.
 
     The end of the flowgraph overtakes messages: what ends it must hear of them here, on ``out``, and not before. And
-    what would send more than the reader takes must hear of none that the reader has not taken. Of ``status`` is an
-    event what no block survives.
+    what would send more than the reader takes must hear of none that the reader has not taken.
+
+    A block with message ports only ends as soon as one of its neighbours does: no block may be a neighbour that ends
+    while others wait for what the reader says to their messages.
 
     Parameters
     ----------
@@ -96,15 +101,13 @@ class _listener(message_block):
 
     def __init__(self, events: list[str], at_once: Mapping[str, Callable[[pdu.Meta], None]]):
         message_block.__init__(self, "Listener")
-        self.events: queue.SimpleQueue[tuple[str, pdu.Meta, pmt.pmt_base | None]] = queue.SimpleQueue()
+        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.message_port_register_out(OUT)
         self.message_port_register_out(STATUS)
-        self._at_once = {"status": self._status} | dict(at_once)
-        for port in (*events, *self._at_once):
-            # the port status of every block is one that it sends on
-            name = STATUS_IN if port == "status" else pmt.intern(port)
-            self.message_port_register_in(name)
-            self.set_msg_handler(name, self._handler_for(port))
+        self._at_once = at_once
+        for port in (*events, *at_once):
+            self.message_port_register_in(pmt.intern(port))
+            self.set_msg_handler(pmt.intern(port), self._handler_for(port))
 
     def _handler_for(self, port: str) -> Callable[[pmt.pmt_base], None]:
         def handle(msg: pmt.pmt_base) -> None:
@@ -117,23 +120,42 @@ class _listener(message_block):
 
         return handle
 
-    def _status(self, meta: pdu.Meta) -> None:
+    def pass_on(self, msg: pmt.pmt_base | None) -> None:
+        """Called by the reader when it has dealt with an event."""
+        if msg is not None:
+            self.message_port_pub(OUT, msg)
+
+
+class _watcher(message_block):
+    """Makes an event of what one block does not survive: one watcher each, for it ends with that block.
+
+    Parameters
+    ----------
+    events : queue
+        Of a listener.
+    """
+
+    def __init__(self, events: queue.SimpleQueue[Event]):
+        message_block.__init__(self, "Watcher")
+        self._events = events
+        self.message_port_register_out(STATUS)
+        # the port status of every block is one that it sends on
+        self.message_port_register_in(STATUS_IN)
+        self.set_msg_handler(STATUS_IN, self._status)
+
+    def _status(self, msg: pmt.pmt_base) -> None:
+        meta = pdu.dictionary(msg)
         if meta.get("fatal"):
-            self.events.put(("fatal", meta, None))
+            self._events.put(("fatal", meta, None))
 
     def last_words(self) -> str:
-        """After the end of the flowgraph, what a block died of whose word the end has overtaken; else empty."""
+        """After the end of the flowgraph, what the block died of where the end has overtaken its word; else empty."""
         left = self.to_basic_block()
         while left.nmsgs(STATUS_IN):
             meta = pdu.dictionary(left.delete_head_nowait(STATUS_IN))
             if meta.get("fatal"):
                 return str(meta["status"])
         return ""
-
-    def pass_on(self, msg: pmt.pmt_base | None) -> None:
-        """Called by the reader when it has dealt with an event."""
-        if msg is not None:
-            self.message_port_pub(OUT, msg)
 
 
 class _end(gr.top_block):
@@ -142,11 +164,14 @@ class _end(gr.top_block):
     def __init__(self, name: str, events: list[str], at_once: Mapping[str, Callable[[pdu.Meta], None]]):
         gr.top_block.__init__(self, name, catch_exceptions=True)
         self._listener = _listener(events, at_once)
+        self._watchers: list[_watcher] = []
 
     def _watch(self, *watched: gr.basic_block) -> None:
         """End with a sentence when one of these blocks dies."""
         for block in watched:
-            self.msg_connect(block, "status", self._listener, "status_in")
+            watcher = _watcher(self._listener.events)
+            self.msg_connect(block, "status", watcher, "status_in")
+            self._watchers.append(watcher)
 
     def _events(self, patience: float | None = None) -> Iterator[tuple[str, pdu.Meta]]:
         """Run; what the listener hears, and ("", {}) when it heard nothing for ``patience`` seconds.
@@ -169,8 +194,9 @@ class _end(gr.top_block):
                 except queue.Empty:
                     port, meta, msg = "", {}, None
                 if port == "over":
-                    if words := self._listener.last_words():
-                        raise Ended(words)
+                    for watcher in self._watchers:
+                        if words := watcher.last_words():
+                            raise Ended(words)
                     return
                 if port == "fatal":
                     raise Ended(str(meta.get("status")))
@@ -284,6 +310,11 @@ class transmitting_end(_end):
             raise self.radio.error
 
 
+def _weight(meta: pdu.Meta) -> int:
+    """Bursts as which a message of the decoder counts until it is dealt with."""
+    return 1 if "silence" in meta else PICTURE
+
+
 class receiving_end(_end):
     """Radio Source -> demodulator and decoder -> Image Sink.
 
@@ -330,7 +361,7 @@ class receiving_end(_end):
 
     def _on_its_way(self, meta: pdu.Meta) -> None:
         self._pictures += 1
-        self._receiver.put(PICTURE)
+        self._receiver.put(_weight(meta))
 
     def _burst(self, meta: pdu.Meta) -> None:
         self._silence = 0.0
@@ -364,13 +395,13 @@ class receiving_end(_end):
         """
         delivered = written = 0
         samples, since = 0, time.monotonic()
-        for port, _ in self._events(None if idle is None else max(idle / 8, 0.01)):
+        for port, meta in self._events(None if idle is None else max(idle / 8, 0.01)):
             if port == "ack":
                 written += 1
                 for result in self._results():
                     delivered += "error" not in result
                     yield result
-                self._receiver.taken(PICTURE)
+                self._receiver.taken(_weight(meta))
             if idle is not None:
                 if self._receiver.samples() != samples or self._receiver.waiting():
                     samples, since = self._receiver.samples(), time.monotonic()

@@ -360,19 +360,42 @@ def test_the_clock_on_the_wall_counts_all(folder, tmp_path, monkeypatch, capsys)
     )
 
 
+def two_processes(folder, out, steps):
+    """Train in two processes, by the command."""
+    more = ("--steps", str(steps), "--processes", "2")
+    return subprocess.run(
+        [sys.executable, "-m", "gnuradio.semcom.cli", *command(folder, out, *more)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.slow
+def test_what_is_wrong_is_said_once_by_several_processes(folder, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    done = two_processes(empty, tmp_path / "run", 2)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and str(empty) in done.stderr
+    assert not (tmp_path / "run" / "last.pt").exists()
+    # what only one of them meets ends the other, too
+    assert two_processes(folder, out := tmp_path / "other", 2).returncode == 0
+    (out / "streams-1.pt").write_bytes(b"no streams")
+    done = two_processes(folder, out, 4)
+    assert done.returncode and "Traceback" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(("scheme", "processes"), [("deepjscc", "0"), ("deepjscc", "65"), ("softcast", "2")])
+def test_numbers_of_processes_that_cannot_be(folder, tmp_path, scheme, processes, capsys):
+    arguments = ["train", scheme, "--data", str(folder), "--out", str(tmp_path / "run"), "--processes", processes]
+    assert main(arguments) == 2 and capsys.readouterr().err.startswith("semcom: --processes ")
+
+
 @pytest.mark.slow
 def test_several_processes_go_on(folder, tmp_path):
     out = tmp_path / "run"
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    launch += ["-m", "gnuradio.semcom.cli"]
     for steps in (2, 4):
-        done = subprocess.run(
-            [*launch, *command(folder, out, "--steps", str(steps))],
-            env={**os.environ, "ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        done = two_processes(folder, out, steps)
         assert done.returncode == 0, done.stderr
         assert state_of(out / "last.pt")["step"] == steps
         mine, other = (state_of(out / f"streams{rank}.pt")[steps] for rank in ("", "-1"))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..errors import BadInput, SemcomError
 
 
@@ -21,12 +23,19 @@ def main(argv: list[str] | None = None, program: str | None = None) -> int:
     int
         Exit status: 0 delivered, 1 not, 2 bad argument, 3 something missing.
     """
-    from .app import app, click_exceptions
+    from .app import app
+
+    # made anew: a scheme may have been registered since
+    return guarded(lambda: app()(args=argv, prog_name=program, standalone_mode=False))
+
+
+def guarded(command: Callable[[], object]) -> int:
+    """Exit status of a command, whose errors are said in a sentence each."""
+    from .app import click_exceptions
     from .common import complain
 
     try:
-        # made anew: a scheme may have been registered since
-        status = app()(args=argv, prog_name=program, standalone_mode=False)
+        status = command()
     except SemcomError as error:
         complain(sentence(error))
         return error.exit_status

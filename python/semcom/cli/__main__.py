@@ -10,4 +10,6 @@ import sys
 
 from . import main
 
-sys.exit(main(program="semcom"))
+# processes that train together import this file again
+if __name__ == "__main__":
+    sys.exit(main(program="semcom"))

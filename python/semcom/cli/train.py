@@ -19,8 +19,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from .. import own, schemes
 from ..errors import BadInput, Missing
 from .common import console, note, shown
+from .processes import together
 
 OPTIONS = ("snr", "channels", "masks", "teacher", "export", "set", "loss", "channel", "track", "licence")  # not of all
+MAX_PROCESSES = 64
 OF_NETWORKS = frozenset({"set", "loss", "channel", "track", "licence"})
 
 
@@ -171,7 +173,10 @@ def train(
     ] = None,
     batch: Annotated[int | None, typer.Option(help="crops per step and process: 8, on a GPU 32, aseg 12")] = None,
     precision: Annotated[str, typer.Option(help="no, bf16, or auto: bf16 where the device computes with it")] = "auto",
-    threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
+    threads: Annotated[int, typer.Option(help="CPU threads of a process")] = 2,
+    processes: Annotated[
+        int, typer.Option(help="that train together on this machine, each with batches of its own")
+    ] = 1,
     seed: Annotated[int, typer.Option(help="of weights and crops")] = 0,
     validate_every: Annotated[
         float, typer.Option(help="seconds, with --steps steps, between validations on photographs held out")
@@ -184,7 +189,7 @@ def train(
 
     Ctrl-C or SIGTERM saves and stops; the same command goes on.
 
-    Several GPUs or hosts: accelerate launch -m semcom.cli train SCHEME ... with the same options.
+    Several hosts: accelerate launch -m semcom.cli train SCHEME ... with the same options.
     """
     began = time.monotonic()
     target = trainable(scheme)
@@ -197,7 +202,19 @@ def train(
         "batch": batch, "threads": threads, "seed": seed, "validate_every": validate_every, "precision": precision,
         "start": start, "force": force,
     }  # fmt: skip
-    return target.run(Request(scheme, data, out, given, {"crop": crop, "val": val}, settings))
+    request = Request(scheme, data, out, given, {"crop": crop, "val": val}, settings)
+    if processes == 1:
+        return run(request)
+    if not 1 <= processes <= MAX_PROCESSES:
+        raise BadInput(f"{processes} makes no sense; give 1 to {MAX_PROCESSES}", field="processes")
+    if target.run is _fit:
+        raise BadInput(f"means nothing to {scheme}, which is fitted in closed form; leave it out", field="processes")
+    return together(processes, run, request)
+
+
+def run(request: Request) -> int:
+    """Train what is asked for, in this process."""
+    return trainable(request.name).run(request)
 
 
 def _check(scheme: str, target: Trainable, given: dict[str, Any], of_loop: dict[str, Any], crop: int) -> None:

@@ -474,7 +474,7 @@ class _Log:
 
 
 def is_first_process() -> bool:
-    """Whether this is the process that writes, of those that ``accelerate launch`` started."""
+    """Whether this is the process that writes, of those that train together."""
     return PartialState().is_main_process
 
 
@@ -502,7 +502,7 @@ def train(
     - ``recipe.json``, the settings, and under ``segments`` also those of the steps before;
     - where TensorBoard is installed, its events under ``tensorboard``.
 
-    Under ``accelerate launch`` (``torchrun`` for several processes on CPUs) every process draws batches of its own and
+    Of several processes (``semcom train --processes``, ``accelerate launch``) each draws batches of its own and
     gradients are averaged over all of them; the first process keeps time, evaluates and writes.
 
     Parameters

@@ -142,6 +142,25 @@ def test_fading_has_unit_mean_power(fading):
     assert np.mean(np.abs(sink.data()) ** 2) == pytest.approx(1, abs=0.15)
 
 
+@pytest.mark.parametrize("ppm", [-100, 20, 1000])
+@pytest.mark.parametrize("frequency", [0.05, -0.25, 0.45])
+def test_a_clock_offset_moves_a_tone_and_does_nothing_else(ppm, frequency):
+    """A tone of f cycles a sample is one of f (1 + ppm) afterwards, up to the edge of the band."""
+    n = np.arange(100_000)
+    tb, sink = gr.top_block(), blocks.vector_sink_c()
+    source = blocks.vector_source_c(np.exp(2j * np.pi * frequency * n).astype(np.complex64).tolist())
+    tb.connect(source, semcom.waveform_channel(sfo_ppm=ppm), sink)
+    tb.run()
+    y = np.array(sink.data())[200:-200]
+    assert len(y) == pytest.approx(len(n) / (1 + ppm * 1e-6), abs=500)
+    still = y * np.exp(-2j * np.pi * frequency * (1 + ppm * 1e-6) * np.arange(len(y)))
+    turn = np.polyfit(np.arange(len(y)), np.unwrap(np.angle(still)), 1)
+    assert abs(turn[0]) / (2 * np.pi) < 2e-7  # the rate of the resampler is a float
+    steady = still * np.exp(-1j * np.polyval(turn, np.arange(len(y))))
+    assert abs(steady.mean()) == pytest.approx(1, abs=2e-3)
+    assert 20 * np.log10(np.abs(steady / steady.mean() - 1).std()) < -60
+
+
 def test_clipping_limits_the_magnitude_only():
     y = gain(1000, clip=0.5)
     assert np.abs(y).max() == pytest.approx(0.5, rel=1e-5)

@@ -101,7 +101,7 @@ class waveform_channel(gr.hier_block2):
         if fading != "none":
             chain.append(self._fader(fading, doppler, k_factor_db, seed))
         if sfo_ppm:
-            chain.append(gr_filter.mmse_resampler_cc(0.0, 1 + sfo_ppm * 1e-6))
+            chain.append(_clock(sfo_ppm))
         self._rotator = blocks.rotator_cc(2 * math.pi * cfo / samp_rate)
         chain.append(self._rotator)
         if linewidth:
@@ -146,6 +146,18 @@ class waveform_channel(gr.hier_block2):
         """Change the maximum Doppler shift, Hz, while running, where there is fading."""
         if self._fading is not None:
             self._fading.set_fDTs(max(doppler / self._samp_rate, 1e-12))
+
+
+def _clock(sfo_ppm: float) -> gr.basic_block:
+    """A resampler whose distortion, below -60 dB up to 0.45 of the rate, no receiver hears.
+
+    GNU Radio's MMSE interpolator is made for signals below a quarter of the rate, and OFDM without oversampling has
+    carriers up to 0.42 of it.
+    """
+    phases, half = 32, 32
+    instants = np.arange(-half * phases, half * phases + 1) / phases
+    taps = np.sinc(instants) * np.kaiser(len(instants), 8.0)
+    return gr_filter.pfb_arb_resampler_ccf(1 / (1 + sfo_ppm * 1e-6), taps.tolist(), phases)
 
 
 class _clipper(gr.hier_block2):

@@ -379,7 +379,8 @@ def test_what_is_wrong_is_said_once_by_several_processes(folder, tmp_path):
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and str(empty) in done.stderr
     assert not (tmp_path / "run" / "last.pt").exists()
     # what only one of them meets ends the other, too
-    assert two_processes(folder, out := tmp_path / "other", 2).returncode == 0
+    out = tmp_path / "other"
+    assert two_processes(folder, out, 2).returncode == 0
     (out / "streams-1.pt").write_bytes(b"no streams")
     done = two_processes(folder, out, 4)
     assert done.returncode and "Traceback" not in done.stderr, done.stderr

@@ -19,6 +19,7 @@ from gnuradio.semcom.blocks.base import message_block
 from gnuradio.semcom.blocks.jscc_encoder import jscc_encoder
 
 from common import arguments, write
+from common.process import resident_mb
 
 FRAGMENTS, GAP = 16, 256  # a 512x512 image is 16 bursts
 
@@ -39,11 +40,6 @@ class knock_out(gr.sync_block):
             if start < at + len(out) and stop > at:
                 out[max(0, start - at) : stop - at] = 0
         return len(out)
-
-
-def resident_mb() -> float:
-    """Resident memory of this process, MB."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
 class meter(message_block):

@@ -414,6 +414,21 @@ def test_a_worker_stops_within_the_time_of_two_images(monkeypatch):
     assert not block._has_time() and not any("Traceback" in sentence for sentence in said)
 
 
+def test_what_is_dropped_is_counted_once(monkeypatch):
+    """Of pictures for which there was no room, and of pictures for which there was no time at the stop."""
+    block = slow()
+    told(block)
+    block.start()
+    sent = 2 * MAX_PICTURES
+    for number in range(sent):
+        block.msg_handlers[pmt.intern("in")](picture_of(number))
+    monkeypatch.setattr(block, "_has_time", lambda: False)
+    for _ in range(sent):
+        block.let.release()
+    block.stop()
+    assert block.dropped + len(block.got) == sent and len(block.got) <= 1
+
+
 def test_a_burst_for_which_there_is_no_room_counts_as_lost():
     decoder = semcom.jscc_decoder()
     told(decoder)

@@ -17,6 +17,9 @@ from .waiting import Waiting
 STOP_SECONDS = 2.0
 """After a stop, work that waits is still done for so long, or for the time of two images where that is longer."""
 
+AT_ONCE = 1000
+"""Messages that a handler takes in one turn."""
+
 _hurried = threading.Event()
 
 
@@ -82,9 +85,17 @@ class worker_block(message_block):
     def _handler_for(self, port: str) -> Callable[[pmt.pmt_base], None]:
         """A handler that knows its port: GNU Radio tells a handler only the message, and finds it by name."""
 
+        name = pmt.intern(port)
+
         def handle(msg: pmt.pmt_base) -> None:
-            if not self._queue.put((port, msg)):
-                self._refuse(port, msg)
+            # GNU Radio's own queue has no bound: beside a worker that computes in Python this thread gets its turn
+            # every few milliseconds only, so it takes all that is there
+            for left in reversed(range(AT_ONCE)):
+                if not self._queue.put((port, msg)):
+                    self._refuse(port, msg)
+                msg = self.gateway.delete_head_nowait(name) if left else None
+                if msg is None:
+                    return
 
         handle.__name__ = f"_handle_{port}"
         setattr(self, handle.__name__, handle)
@@ -136,7 +147,8 @@ class worker_block(message_block):
                     self._guarded(self._take, *item)
                 else:
                     self.forgotten(item[0])
-                    late += 1
+                    # what stands for one that was dropped before has been counted
+                    late += pdu.payload_bytes(item[1]) > 0
             if late:
                 self.dropped += late
                 self.report("", f"{late} that waited at {self.name()} when the flowgraph stopped were dropped")

@@ -4,9 +4,9 @@
 
     python benchmarks/longevity.py --pictures 100000 --out results/longevity.json
 
-Four schemes take turns at symbol level, each in a flowgraph of its own that ends and is let go, so that what a picture or
-a flowgraph leaves behind adds up. Memory is compared with that after the first round, in which every scheme has loaded
-its weights.
+Four schemes take turns at symbol level, each in a flowgraph of its own that ends and is let go, so that what a picture
+or a flowgraph leaves behind adds up. Memory is compared with that after the first round, in which every scheme has
+loaded its weights.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from ..schemes import MessageReception, Reception
 from . import pdu
 from .worker import worker_block
 
-
 NOISE_VAR = pmt.intern("noise_var")
 
 

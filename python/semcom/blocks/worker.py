@@ -84,7 +84,6 @@ class worker_block(message_block):
 
     def _handler_for(self, port: str) -> Callable[[pmt.pmt_base], None]:
         """A handler that knows its port: GNU Radio tells a handler only the message, and finds it by name."""
-
         name = pmt.intern(port)
 
         def handle(msg: pmt.pmt_base) -> None:

@@ -38,6 +38,7 @@ PYTHON = {
     "codec": 2,
     "sigmf": 1,
     "scene": 3,
+    "map": 3,
 }
 
 # A small quarantine keeps the growth of memory that is reported that of the product.

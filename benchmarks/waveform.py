@@ -49,7 +49,7 @@ def main() -> None:
     journal = Journal(args.journal, str(commit()), args.kodak.name)
     rows = [
         journal((scheme, snr_db), partial(measured, files, scheme, snr_db))
-        for scheme in ("softcast", "samsc")
+        for scheme in ("softcast", "samsc", "semcom")
         for snr_db in (SNRS_DB[-1:] if args.smoke else SNRS_DB)
     ]
     report = {

@@ -122,34 +122,6 @@ def rounded(first: np.ndarray, octave: int, kept: np.ndarray) -> Base:
     return Base(octave, values * kept)
 
 
-class _Neighbours:
-    """What is known of a patch's neighbours before the patch itself."""
-
-    def __init__(self, plane: np.ndarray | list[list[int]], y: int, x: int):
-        row, above = plane[y], plane[y - 1] if y else None
-        self.west = int(row[x - 1]) if x else int(above[x]) if y else 0
-        self.north = int(above[x]) if y else self.west
-        self.northwest = int(above[x - 1]) if y and x else self.north
-        self.northeast = int(above[x + 1]) if y and x + 1 < len(row) else self.north
-
-    def predicted(self, slow: bool) -> int:
-        """Of a coefficient that varies slowly the median edge detector of JPEG-LS, of another 0."""
-        if not slow:
-            return 0
-        low, high = sorted((self.west, self.north))
-        return min(max(self.west + self.north - self.northwest, low), high)
-
-    def activity(self, slow: bool) -> int:
-        """The bin of how much the neighbours differ, or how large they are."""
-        if slow:
-            total = (
-                abs(self.west - self.northwest) + abs(self.northwest - self.north) + abs(self.north - self.northeast)
-            )
-        else:
-            total = abs(self.west) + abs(self.north) + abs(self.northeast)
-        return int(_BINS[min(total, len(_BINS) - 1)])
-
-
 @lru_cache(maxsize=1)
 def _tables() -> dict[bool, list[Table]]:
     """Of differences -24 to 24 and the escape, for each activity."""
@@ -204,19 +176,46 @@ def scan(coder: Encoder | Decoder, shape: tuple[int, int], kept: np.ndarray, kno
 def _plane(
     coder: Encoder | Decoder, kept: list[list[bool]], slow: bool, truth: list[list[int]] | None
 ) -> list[list[int]]:
-    """One coefficient of all patches, where nothing is sent what it is predicted to be, for the sake of the others."""
-    tables = _tables()[slow]
-    out = [[0] * len(row) for row in kept]
-    for y, row in enumerate(kept):
-        for x, sent in enumerate(row):
-            near = _Neighbours(out, y, x)
-            value = near.predicted(slow)
+    """One coefficient of all patches, where nothing is sent what it is predicted to be, for the sake of the others.
+
+    A coefficient that varies slowly is predicted by the median edge detector of JPEG-LS, and how much its neighbours
+    differ tells how likely a difference is; another one is predicted to be 0, and how large its neighbours are tells.
+    """
+    # several thousand times an image, in Python
+    tables, bins, last = _tables()[slow], _BINS.tolist(), len(_BINS) - 1
+    out: list[list[int]] = []
+    above: list[int] = []
+    for y, sent_of_row in enumerate(kept):
+        row: list[int] = []
+        known = None if truth is None else truth[y]
+        right, west = len(sent_of_row) - 1, 0
+        for x, sent in enumerate(sent_of_row):
+            if above:
+                north = above[x]
+                if not x:
+                    west = north
+                northwest = above[x - 1] if x else north
+                northeast = above[x + 1] if x < right else north
+            else:
+                north = northwest = northeast = west
+            value = 0
+            if slow:
+                low, high = (west, north) if west < north else (north, west)
+                value = west + north - northwest
+                value = low if value < low else min(value, high)
             if sent:
-                difference = None if truth is None else truth[y][x] - value
-                value += _difference(coder, tables[near.activity(slow)], difference)
-                if abs(value) > LIMIT:
+                if slow:
+                    total = abs(west - northwest) + abs(northwest - north) + abs(north - northeast)
+                else:
+                    total = abs(west) + abs(north) + abs(northeast)
+                difference = None if known is None else known[x] - value
+                value += _difference(coder, tables[bins[total if total < last else last]], difference)
+                if not -LIMIT <= value <= LIMIT:
                     raise BadInput("the base of an image goes beyond what an encoder makes")
-            out[y][x] = value
+            row.append(value)
+            west = value
+        out.append(row)
+        above = row
     return out
 
 

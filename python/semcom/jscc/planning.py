@@ -105,6 +105,7 @@ class Coefficients:
         self._basis = tables.basis.astype(np.float32)
         self._flat = np.tile(tables.mean, STRIDE * STRIDE)
         self._held: dict[int, np.ndarray] = {}
+        self._whole: Coefficients | None = None  # of which this is what a base leaves
         self._known: np.ndarray | None = None
 
     @property
@@ -134,7 +135,7 @@ class Coefficients:
             return self
         left = object.__new__(Coefficients)
         left.__dict__.update(self.__dict__)
-        left.tables, left._known, left._held = self.tables.based(known), known.coefficients(), {}
+        left.tables, left._whole, left._known, left._held = self.tables.based(known), self, known.coefficients(), {}
         return left
 
     def bands(self) -> Iterator[tuple[slice, np.ndarray]]:
@@ -147,14 +148,20 @@ class Coefficients:
         """
         for first in range(0, self.patches, BAND):
             piece = slice(first, min(first + BAND, self.patches))
-            known = self._held.get(first)
-            if known is None:
-                known = (self._pixels(piece) / np.float32(255) - self._flat) @ self._basis
-                if self._known is not None:
-                    known[:, : self._known.shape[1]] -= self._known[piece]
-                if self.patches <= _HELD:
-                    self._held[first] = known
-            yield piece, known
+            yield piece, self._band(piece)
+
+    def _band(self, piece: slice) -> np.ndarray:
+        """float32 [n, 512]: coefficients of the patches, not to be changed."""
+        found = self._held.get(piece.start)
+        if found is None:
+            if self._whole is None or self._known is None:
+                found = (self._pixels(piece) / np.float32(255) - self._flat) @ self._basis
+            else:
+                found = self._whole._band(piece).copy()
+                found[:, : self._known.shape[1]] -= self._known[piece]
+            if self.patches <= _HELD:
+                self._held[piece.start] = found
+        return found
 
     def _pixels(self, piece: slice) -> np.ndarray:
         """uint8 [n, 768]: pixels of the patches."""

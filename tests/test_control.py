@@ -24,6 +24,7 @@ from gnuradio.semcom.blocks import pdu as pdus
 from gnuradio.semcom.blocks.waiting import MAX_PICTURES, MAX_SMALL, Waiting
 from gnuradio.semcom.blocks.worker import worker_block
 from gnuradio.semcom.cli import main
+from gnuradio.semcom.cli.common import Interruption
 from gnuradio.semcom.links import ends
 from PIL import Image
 
@@ -513,6 +514,32 @@ def test_a_busy_window_keeps_the_newest_picture():
     assert woken == [1] and newest.take()[1] == "999"
     newest.emit(np.zeros((2, 2), np.uint8), "next")
     assert woken == [1, 1]
+
+
+def test_who_waits_for_nobody_s_picture_is_left_at_the_first_signal(monkeypatch):
+    hurried = []
+    monkeypatch.setattr(worker, "hurry", lambda: hurried.append(1))
+    for patient in (True, False):
+        handler = Interruption(patient)
+        with pytest.raises(KeyboardInterrupt):
+            handler(signal.SIGINT, None)
+        assert (handler.hurried, bool(hurried)) == (not patient, not patient)
+
+
+def test_a_loopback_is_left_while_a_worker_is_busy(photo, tmp_path):
+    """With exit status 130 at the first signal; the worker would go on for ever."""
+    command = (
+        "import os, signal, threading\n"
+        "def work_on(self, port, msg, meta):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    threading.Event().wait()\n"
+        "from gnuradio.semcom.blocks.jscc_encoder import jscc_encoder\n"
+        "jscc_encoder.work_on = work_on\n"
+        "from gnuradio.semcom.cli import main\n"
+        f"main(['loopback', {str(photo)!r}, '--metrics', 'none', '--out', {str(tmp_path)!r}])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 130 and done.stderr == "semcom: interrupted\n"
 
 
 @pytest.mark.slow

@@ -134,7 +134,7 @@ def loopback(
         sfo=sfo,
         **{name: name in measured_are for name in METRICS},
     )
-    with interruptible() as interruption:
+    with interruptible(patient=False) as interruption:
         measured = link.loopback(settings).measure()
         if interruption.first is not None:  # GNU Radio takes the exception for itself
             raise KeyboardInterrupt

@@ -94,6 +94,11 @@ class Interruption:
     the same one (``timeout`` sends it to the process and to its group); a later one makes the flowgraph wait for none
     of its workers. Signals after that change nothing.
 
+    Parameters
+    ----------
+    patient : bool
+        Whether the first signal lets workers finish their images; not where nobody would get them.
+
     Attributes
     ----------
     first : float or None
@@ -104,27 +109,33 @@ class Interruption:
 
     TWICE = 0.5
 
-    def __init__(self) -> None:
+    def __init__(self, patient: bool = True) -> None:
         self.first: float | None = None
         self.hurried = False
+        self._patient = patient
 
     def __call__(self, number: int, frame: object) -> None:
         """A signal."""
         if self.first is None:
             self.first = time.monotonic()
+            if not self._patient:
+                self._hurry()
             raise KeyboardInterrupt
         if time.monotonic() - self.first > self.TWICE:
-            self.hurried = True
-            require("..blocks.worker").hurry()
+            self._hurry()
+
+    def _hurry(self) -> None:
+        self.hurried = True
+        require("..blocks.worker").hurry()
 
 
 @contextmanager
-def interruptible() -> Iterator[Interruption]:
-    """Signals are handled by an :class:`Interruption`; where a second one came, the process ends here with status 130.
+def interruptible(patient: bool = True) -> Iterator[Interruption]:
+    """Signals are handled by an :class:`Interruption`; where workers were left, the process ends here with status 130.
 
     A handler that was used stays: the interpreter's own would raise wherever the process is on its way out.
     """
-    handler = Interruption()
+    handler = Interruption(patient)
     before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield handler

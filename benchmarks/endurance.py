@@ -5,8 +5,8 @@
     python benchmarks/endurance.py --image PHOTO --out results/endurance.json
 
 Every image must be delivered, a knocked-out burst must cost only its own image, and memory must stay flat. The samples
-of a burst that is knocked out are blanked on the air, header and all; it may be the last of its image, or carry its map,
-which is sent twice.
+of a burst that is knocked out are blanked on the air, header and all; it may be the last of its image, or carry its
+map, which is sent twice.
 """
 
 from __future__ import annotations

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gnuradio import semcom
 from gnuradio.semcom import files
+from gnuradio.semcom.blocks.recording import recording_sink
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io
+from gnuradio.semcom.sweep.journal import Journal
 from gnuradio.semcom.train.files import pictures
 from PIL import Image
 
@@ -95,6 +98,27 @@ def test_training_leaves_out_what_is_no_file(tmp_path, pipe):
     unreadable: list[str] = []
     assert [stem for stem, _, _ in pictures([tmp_path], unreadable)] == ["good"]
     assert [name.split("/")[1] for name in unreadable] == ["eps", "pipe"]
+
+
+@pytest.mark.parametrize(
+    "writer",
+    [
+        lambda path: files.growing(path, "ab"),
+        lambda path: semcom.text_sink(str(path)),
+        lambda path: Journal(path),
+        lambda path: recording_sink(str(path).removesuffix(".sigmf-data"), 1e6),
+    ],
+    ids=["file", "text sink", "journal", "recording"],
+)
+def test_nobody_waits_for_the_reader_of_a_pipe(tmp_path, writer):
+    os.mkfifo(path := tmp_path / "a.sigmf-data")
+    with pytest.raises(BadInput, match=r"a\.sigmf-data cannot be written \(it is a pipe or a device\); name a file in"):
+        writer(path)
+    # nor writes into one that is read
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(BadInput, match="it is a pipe or a device"):
+        writer(path)
+    os.close(reader)
 
 
 def test_a_replaced_file_is_whole_and_no_link_is_followed(tmp_path):

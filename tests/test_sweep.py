@@ -402,6 +402,21 @@ def test_figures(tmp_path, capsys):
     assert "7 dB" in (tmp_path / "f.svg").read_text()
 
 
+def test_names_from_outside_are_no_formulas(tmp_path):
+    """Neither a fraction without an end, nor two lines, nor a label that Matplotlib would leave out."""
+    names = ("_mine", "$\\frac{", "$x$", "a\nb")
+    records = []
+    for number, name in enumerate(names):
+        record = json.loads(Path(kodak_like(tmp_path, "softcast")).read_text()) | {"scheme": name}
+        records.append(tmp_path / f"{number}.json")
+        records[-1].write_text(json.dumps(record))
+    assert main(["plot", *map(str, records), "-o", str(tmp_path / "a.svg")]) == 0
+    text = (tmp_path / "a.svg").read_text()
+    for shown in ("_mine", "$\\frac{", "$x$"):
+        assert f"{shown}<" in text
+    assert "a\nb" not in text
+
+
 def test_curves_of_ones_own_stand_beside(tmp_path):
     """Whatever the images are, and in place of the published ones."""
     curves = [

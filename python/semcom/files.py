@@ -7,6 +7,7 @@ no end. What is written appears complete, under a name that nobody else has, or 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -261,6 +262,45 @@ def replace(path: Name, write: Callable[[IO[bytes]], Any]) -> None:
     except OSError as error:
         raise BadInput(
             f"{where} cannot be written ({error.strerror or error}); name a file in a folder that you may write to"
+        ) from error
+
+
+def growing(path: Name, mode: str) -> IO[bytes]:
+    """A file that is written for as long as something runs.
+
+    Parameters
+    ----------
+    path : str or os.PathLike[str]
+        Name of the file; ``~`` is the home folder.
+    mode : str
+        As of ``open``, of bytes: "wb", "ab" or "a+b".
+
+    Returns
+    -------
+    binary stream
+        For the caller to close.
+
+    Raises
+    ------
+    BadInput
+        It is a folder, a pipe or a device, or cannot be written.
+    """
+    where = named(path)
+
+    def opener(name: str, flags: int) -> int:
+        # a pipe that nobody reads is not waited for
+        descriptor = os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.ENXIO, "")
+        return descriptor
+
+    try:
+        return open(where, mode, opener=opener)
+    except OSError as error:
+        reason = "it is a pipe or a device" if error.errno == errno.ENXIO else error.strerror
+        raise BadInput(
+            f"{where} cannot be written ({reason}); name a file in a folder that you may write to"
         ) from error
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from .. import recording, schemes
+from .. import files, recording, schemes
 from ..errors import BadInput
 from . import pdu
 from .base import STATUS, kept_block
@@ -65,10 +65,7 @@ class recording_sink(kept_block, gr.sync_block):
         self._begins = True  # the next samples are the first since a start
         self._hash = hashlib.sha512()
         self.error: BadInput | None = None
-        try:
-            self._file = path.open("wb")
-        except OSError as error:
-            raise BadInput(f"the recording {path} cannot be written: {error.strerror}") from None
+        self._file = files.growing(path, "wb")
         recording.write_metadata(self._meta, recording.metadata(sample_rate, (), frequency))
 
     def start(self) -> bool:
@@ -76,9 +73,9 @@ class recording_sink(kept_block, gr.sync_block):
         self._begins = True
         if self.error is None and self._file.closed:
             try:
-                self._file = open(self._file.name, "ab")  # noqa: SIM115  closed by stop
-            except OSError as error:
-                self._give_up(BadInput(f"the recording {self._file.name} cannot be written: {error.strerror}"))
+                self._file = files.growing(self._file.name, "ab")
+            except BadInput as error:
+                self._give_up(error)
         return kept_block.start(self)
 
     def work(self, input_items: list, output_items: list) -> int:

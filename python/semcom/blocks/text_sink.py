@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import pmt
@@ -48,7 +49,7 @@ class text_sink(worker_block):
         if self._file:
             try:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
-                self._file.touch()
+                files.growing(self._file, "ab").close()
             except OSError as error:
                 raise BadInput(f"the file {self._file} cannot be written: {error.strerror}") from None
 
@@ -65,5 +66,5 @@ class text_sink(worker_block):
         if self._show:
             plain.write(sys.stdout, [(name, text)])
         if self._file:
-            with self._file.open("a", encoding="utf-8") as lines:
+            with io.TextIOWrapper(files.growing(self._file, "ab"), encoding="utf-8") as lines:
                 plain.write(lines, [(name, text)])

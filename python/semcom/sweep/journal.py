@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from .. import files
 from ..errors import BadInput
 
 
@@ -38,7 +39,7 @@ class Journal:
         self.results: dict[str, Any] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("a+b")
+            self._file = files.growing(path, "a+b")
         except OSError as error:
             raise BadInput(
                 f"{path} cannot be written ({error.strerror}); name a file in a folder that you may write to"

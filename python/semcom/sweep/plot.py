@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import files
+from .. import plain
 from ..errors import BadInput, Missing
+from ..files import read_json, replace
 from . import anchors
 
 if TYPE_CHECKING:
@@ -94,8 +95,8 @@ def plot(
     if not lines:
         over = f" over {channel}" if channel else ""
         raise BadInput(f"there is no {metric}{over} in {', '.join(map(str, files))}; sweep with that metric")
-    # text as text, and names of parts by their content: the same figure from the same numbers
-    settings = {"svg.hashsalt": "semcom", "svg.fonttype": "none", "font.size": 9}
+    # text as text, which is never a formula, and names of parts by their content: the same figure from the same numbers
+    settings = {"svg.hashsalt": "semcom", "svg.fonttype": "none", "font.size": 9, "text.parse_math": False}
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(8, 4.6), layout="constrained")
         axes = figure.subplots()
@@ -109,13 +110,14 @@ def plot(
         figure.legend(fontsize=7, loc="outside right upper")
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(out, metadata=SUFFIXES[out.suffix.lower()])
         except OSError as error:
             raise BadInput(f"{out} cannot be written ({error.strerror}); name a file you may write to") from None
+        kind, about = out.suffix.lower()[1:], SUFFIXES[out.suffix.lower()]
+        replace(out, lambda stream: figure.savefig(stream, format=kind, metadata=about))
 
 
 def _read(file: Path) -> dict[str, Any]:
-    record = files.read_json(file, "a record of a sweep")
+    record = read_json(file, "a record of a sweep")
     try:
         return {
             "file": file.stem,
@@ -183,13 +185,19 @@ def _title(lines: Sequence[Line]) -> str:
     """What all lines have in common."""
     names = [name for name in lines[0].traits if name not in _differing(lines)]
     common = [lines[0].traits[name] for name in names]
-    return ", ".join(text for text in common if text and text != "0% lost")
+    return _shown(", ".join(text for text in common if text and text != "0% lost"))
+
+
+def _shown(text: str) -> str:
+    """In a figure: one line, and never a label that is left out, as Matplotlib does with one that begins with ``_``."""
+    text = plain.line(text)
+    return f" {text}" if text.startswith("_") else text
 
 
 def _draw(axes: Axes, lines: Sequence[Line]) -> None:
     names = _differing(lines)
     for number, line in enumerate(lines):
-        label = ", ".join(filter(None, (line.traits[name] for name in names))) or line.traits["scheme"]
+        label = _shown(", ".join(filter(None, (line.traits[name] for name in names))) or line.traits["scheme"])
         style = {"color": f"C{number % 10}", "marker": MARKERS[number % len(MARKERS)], "markersize": 4}
         axes.plot(line.x, line.y, label=label, **style)
         known = [(x, y) for x, y in zip(line.x, line.outage, strict=True) if y is not None]
@@ -210,4 +218,4 @@ def _draw_anchors(axes: Axes, others: Sequence[anchors.Anchor]) -> None:
     for number, anchor in enumerate(others):
         marker = MARKERS[number % len(MARKERS)]
         style = {"color": "0.6", "marker": marker, "markersize": 3, "linewidth": 0.8, "zorder": 1}
-        axes.plot(list(anchor.points), list(anchor.points.values()), label=anchor.label, **style)
+        axes.plot(list(anchor.points), list(anchor.points.values()), label=_shown(anchor.label), **style)

@@ -67,7 +67,7 @@ def test_one_protocol_and_gradients_everywhere(scheme):
     x = torch.rand(2, 3, 48, 80)
     assert net.stride == 16
     assert net.link(x, torch.tensor([1.0, 13.0])).shape == x.shape
-    perturbed(net).training_loss(x, Conditions(uneven=1.0)).backward()
+    perturbed(net).training_loss(x, Conditions(uneven=1.0, skipped=0.3)).backward()
     still = [name for name, weight in net.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert not still
 

@@ -95,8 +95,11 @@ def test_conditions_are_drawn_as_told():
     channels = Conditions(channels=(32, 256)).draw_channels(x)
     assert torch.all(channels % 2 == 0) and channels.min() >= 32 and channels.max() <= 256
     assert float((channels == 128).float().mean()) == pytest.approx(0.4 + 0.6 / 113, abs=0.03)
-    importance = Conditions(uneven=1.0).draw_importance(x[:200], 4)
+    importance = Conditions(uneven=1.0, skipped=0.0).draw_importance(x[:200], 4)
     assert importance.shape == (200, 1, 8, 8) and importance.max() == 1 and 0.01 <= importance.min() < 0.05
+    holes = Conditions(uneven=1.0, skipped=0.5).draw_importance(x, 4)
+    assert torch.all(holes.amax(dim=(2, 3)) == 1)  # something is sent of every image
+    assert float((holes.amin(dim=(2, 3)) == 0).float().mean()) == pytest.approx(0.5, abs=0.05)
 
 
 def test_the_loss_is_the_mean_of_decibels():

@@ -83,7 +83,8 @@ class Semcom:
         return allocation, {
             "told": np.array([[snr / 10 - 1, math.log2(header.channels) - 7]], np.float32),
             "importance": weight[None, None],
-            "profile": profile[None].astype(np.int64),
+            # what is not sent has a profile for the sake of its neighbours in the map
+            "profile": np.where(level < SKIPPED, profile, 0)[None].astype(np.int64),
             "amplitude": allocation.amplitude_grid()[None],
             "base": known,
             "left": variance,
@@ -141,8 +142,6 @@ class Semcom:
         channels, snr_enc = self._channels(rate), snr_field(snr_db)
         coefficients = Coefficients(image, self._tables)
         levels = importance_levels(importance, coefficients.rows, coefficients.columns)
-        # the networks have not learned pictures with holes: of what counts for nothing the least is sent
-        levels = np.minimum(levels, SKIPPED - 1)
         made = plan(coefficients, (coefficients.patches * channels + 1) // 2, snr_enc, cost, levels, math.inf)
         header = ImageHeader(height, width, self.name, made.channels - 1, 0, snr_enc, self.weights_id)
         sent = self._encoded(image, header, made.cells, made.base)

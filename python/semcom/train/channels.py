@@ -161,8 +161,10 @@ class Conditions:
         Share of images of which ``usual`` channels are sent.
     mismatched : float, default 0.1
         Share of images whose encoder is conditioned on a wrong SNR.
-    uneven : float, default 0.15
+    uneven : float, default 0.3
         Share of images with a region of interest; the importance outside is log-uniform down to 0.01.
+    skipped : float, default 0.3
+        Share of these of which nothing is sent outside the region: the importance there is 0.
     enlarged : float, default 0.25
         Share of batches that are enlarged up to twice, as photographs of more pixels are smoother.
     fading : Fading, optional
@@ -175,7 +177,8 @@ class Conditions:
     usual: int = 128
     usual_share: float = 0.4
     mismatched: float = 0.1
-    uneven: float = 0.15
+    uneven: float = 0.3
+    skipped: float = 0.3
     enlarged: float = 0.25
     fading: Fading = Fading(rayleigh=0.2, erasures=0.2)
 
@@ -250,12 +253,14 @@ class Conditions:
         Returns
         -------
         torch.Tensor [B, 1, H/patch, W/patch]
-            In (0, 1].
+            In [0, 1], 1 somewhere.
         """
         rows, columns = x.shape[2] // patch, x.shape[3] // patch
-        r, shape = torch.rand(6, len(x), 1, 1, 1, device=x.device), (1, 1, rows, 1)
+        r, shape = torch.rand(7, len(x), 1, 1, 1, device=x.device), (1, 1, rows, 1)
         down = (torch.arange(rows, device=x.device).view(shape) + 0.5) / rows - r[0]
         across = (torch.arange(columns, device=x.device).view(1, 1, 1, columns) + 0.5) / columns - r[1]
         inside = (down / (0.15 + 0.45 * r[2])) ** 2 + (across / (0.15 + 0.45 * r[3])) ** 2 < 1
-        outside = torch.where(r[5] < self.uneven, 10 ** (-2 * r[4]), torch.ones_like(r[4]))
+        lower = torch.where(r[6] < self.skipped, torch.zeros_like(r[4]), 10 ** (-2 * r[4]))
+        lower = torch.where(inside.any(dim=(2, 3), keepdim=True), lower, 1.0)
+        outside = torch.where(r[5] < self.uneven, lower, torch.ones_like(r[4]))
         return torch.where(inside, torch.ones_like(outside), outside)

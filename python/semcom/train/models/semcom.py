@@ -308,7 +308,7 @@ class Semcom(Network):
         channels : torch.Tensor [B]
             Coefficients sent, of a patch on average.
         weight : torch.Tensor [B, 1, H/16, W/16]
-            Importance.
+            Importance, above 0 somewhere in each group.
         side : torch.Tensor [B], optional
             Of the cells of the map: 1 or 2 patches, 0 for no map; 1 if left out.
         groups : int, optional
@@ -333,7 +333,8 @@ class Semcom(Network):
         energy = coefficients.square()
         rows, columns = energy.shape[2:]
         first = slice(None, None, size // groups)
-        count = (channels[first] * rows * columns * (size // groups)).round().long()[:, None]
+        there = KEPT * (weight > 0).reshape(groups, -1).sum(dim=1)
+        count = (channels[first] * rows * columns * (size // groups)).round().long().minimum(there)[:, None]
         noise = 10 ** (-snr_db[first, None] / 10)
         floor = torch.full((size, 1, 1), 1e-3, device=x.device)
         # of equal ranks the first ones are sent
@@ -350,6 +351,7 @@ class Semcom(Network):
             profile = cost[:, 1:].argmin(dim=1) + 1
             if side is not None:
                 profile = torch.where(side.view(-1, 1, 1) == 0, 0, profile)
+            profile = torch.where(weight[:, 0] > 0, profile, 0)
             variance = self._variance_of(profile, based)
             rank = (variance * weight * order).reshape(groups, -1)
             ranked = rank.sort(dim=1, descending=True).values
@@ -568,7 +570,7 @@ class Semcom(Network):
         fading : Fading, default ``AWGN``
             What befalls the fragments.
         importance : torch.Tensor [B, 1, H/16, W/16], optional
-            In (0, 1]; 1 everywhere if left out.
+            In [0, 1]; nothing is sent where it is 0; 1 everywhere if left out.
         assumed_db : torch.Tensor [B], optional
             What the encoder takes the SNR to be, as a rule ``snr_db``.
         side, groups : optional
@@ -587,13 +589,17 @@ class Semcom(Network):
         assumed_db = (snr_db if assumed_db is None else assumed_db).round().clamp(*SNR_RANGE).expand(size)
         rows, columns = x.shape[2] // PATCH, x.shape[3] // PATCH
         weight = torch.ones(size, 1, rows, columns, device=x.device) if importance is None else importance
+        groups = groups or size
+        # no more than there is to send
+        there = (weight > 0).to(x.dtype).reshape(groups, -1).mean(dim=1).repeat_interleave(size // groups)
+        channels = torch.minimum(channels, (KEPT * there).ceil())
         conditions = condition(assumed_db, channels)
         count = torch.full_like(snr_db, 3) if count is None else count
-        based = self.base(x, count, torch.ones_like(snr_db) if step is None else step)
+        known, left = self.base(x, count, torch.ones_like(snr_db) if step is None else step)
+        based = known * (weight > 0), left
         profile, amplitude = self.plan(x, assumed_db, channels, weight, side, groups, based)
         y = self.encode(x, conditions, weight, profile, amplitude, *based)
         # a group of images is one large image to power normalisation and channel
-        groups = groups or size
         together = (groups, -1, rows, columns)
         z, scale = normalised(y.reshape(together), (amplitude > 0).to(y.dtype).reshape(together))
         # power is 1 on average over all that may be sent, also over what the allocation gives nothing
@@ -633,7 +639,8 @@ class Semcom(Network):
         wrong = torch.rand_like(snr_db) < conditions.mismatched
         assumed_db = torch.where(wrong, conditions.draw_snr(x)[:groups], snr_db).repeat_interleave(per)
         channels = conditions.draw_channels(x)[:groups].repeat_interleave(per)
-        importance = 2 ** conditions.draw_importance(x, PATCH).log2().round().clamp_min(-6)
+        drawn = conditions.draw_importance(x, PATCH)
+        importance = torch.where(drawn > 0, 2 ** drawn.log2().round().clamp_min(-6), 0.0)
         drawn = torch.rand(size, device=x.device)
         side = torch.where(drawn < NO_MAP, 0, torch.where(drawn < NO_MAP + LARGE_CELLS, 2, 1))
         snr_db = snr_db.repeat_interleave(per)

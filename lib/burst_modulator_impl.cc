@@ -73,13 +73,14 @@ burst_modulator_impl::burst_modulator_impl(
     set_gap(gap);
     message_port_register_in(pmt::mp("symbols"));
     message_port_register_out(pmt::mp("sent"));
+    message_port_register_out(pmt::mp("status"));
     set_msg_handler(pmt::mp("symbols"), [this](const pmt::pmt_t& pdu) { receive(pdu); });
 }
 
 void burst_modulator_impl::set_amplitude(float amplitude)
 {
-    if (!(amplitude > 0)) {
-        throw std::invalid_argument("The amplitude is above 0.");
+    if (!(amplitude > 0 && amplitude <= 1e6f)) {
+        throw std::invalid_argument("The amplitude is above 0 and at most 1e6.");
     }
     d_amplitude = amplitude;
 }

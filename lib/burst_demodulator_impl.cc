@@ -91,7 +91,8 @@ void burst_demodulator_impl::report_silence(std::uint64_t until)
 void burst_demodulator_impl::set_sample_rate(double sample_rate)
 {
     if (!(sample_rate > 0 && std::isfinite(sample_rate))) {
-        throw std::invalid_argument("The sample rate is above 0.");
+        throw std::invalid_argument("sample_rate must be above 0 and finite, got " +
+                                    std::to_string(sample_rate));
     }
     d_sample_rate = sample_rate;
 }

@@ -16,6 +16,8 @@ from ..errors import sentence_of
 from . import pdu
 
 STATUS = pmt.intern("status")
+MAX_LENGTH = 240
+"""Characters of a sentence that repeats what was typed."""
 MAX_SENTENCES = 64
 """How many different sentences are remembered; of those that were said before, the count begins anew."""
 
@@ -103,7 +105,8 @@ def live(setter: Callable) -> Callable:
         except Exception as error:
             if not self.has_run():
                 raise
-            self.report("", f"{sentence_of(error)}; the last good value stays", error)
+            sentence = plain.line(sentence_of(error), MAX_LENGTH)
+            self.report("", f"{sentence}; the last good value stays", error)
 
     guarded.is_live = True
     return guarded

@@ -19,7 +19,7 @@ from .. import plain
 from ..errors import BadInput, sentence_of
 from . import pdu
 from .base import message_block
-from .live import Repeats, printed, with_times
+from .live import MAX_LENGTH, Repeats, printed, with_times
 
 SHOWN_MS = 10_000
 """How long a sentence of ``status`` stays over the picture; that of an image stays until the next picture."""
@@ -164,7 +164,8 @@ def _slot_failed(kind: type[BaseException], error: BaseException, trace: Traceba
         if in_slot:
             QtCore.QCoreApplication.exit(1)
         return
-    sentence = f"a control of the window failed: {sentence_of(error)}; what it sets may stay as it was"
+    what = plain.line(sentence_of(error), MAX_LENGTH)
+    sentence = f"a control of the window failed: {what}; what it sets may stay as it was"
     times = _repeats.count(sentence)
     if printed(times):
         gr.logger("window").error(plain.line(with_times(sentence, times)))

@@ -150,7 +150,7 @@ class waveform_channel(live_hier_block):
     def set_cfo(self, cfo: float) -> None:
         """Change the carrier offset, Hz, while running."""
         if abs(values.number(cfo, "cfo")) > self._samp_rate / 2:
-            raise BadInput(f"must be within half the rate, got {cfo:g}", field="cfo")
+            raise BadInput(f"must be within half the rate, got {values.shown(cfo)}", field="cfo")
         self._rotator.set_phase_inc(2 * math.pi * cfo / self._samp_rate)
 
     @live

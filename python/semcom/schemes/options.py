@@ -95,7 +95,7 @@ def checked(item: Field, value: Any, kind: type) -> Any:
         if not isinstance(value, bool):
             raise BadInput(f"must be true or false, got {value!r}", field=name)
         return value
-    if kind is str:
+    if kind is str and not isinstance(value, int | float):  # the text of a number, such as an MCS, is plain
         checks.text(value, name)
     try:
         value = kind(value)

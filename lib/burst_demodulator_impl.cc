@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <stdexcept>
 
 namespace gr {
@@ -38,6 +39,7 @@ burst_demodulator_impl::burst_demodulator_impl(const ofdm_params& params,
     set_sample_rate(sample_rate);
     message_port_register_out(pmt::mp("symbols"));
     message_port_register_out(pmt::mp("idle"));
+    message_port_register_out(pmt::mp("status"));
 }
 
 void burst_demodulator_impl::put(std::uint64_t n)
@@ -88,8 +90,9 @@ void burst_demodulator_impl::report_silence(std::uint64_t until)
 
 void burst_demodulator_impl::set_sample_rate(double sample_rate)
 {
-    if (!(sample_rate > 0)) {
-        throw std::invalid_argument("The sample rate is above 0.");
+    if (!(sample_rate > 0 && std::isfinite(sample_rate))) {
+        throw std::invalid_argument("sample_rate must be above 0 and finite, got " +
+                                    std::to_string(sample_rate));
     }
     d_sample_rate = sample_rate;
 }

@@ -32,12 +32,14 @@ burst_detector_cc_impl::burst_detector_cc_impl(const ofdm_params& params,
 {
     set_sample_rate(sample_rate);
     message_port_register_out(pmt::mp("bursts"));
+    message_port_register_out(pmt::mp("status"));
 }
 
 void burst_detector_cc_impl::set_sample_rate(double sample_rate)
 {
-    if (!(sample_rate > 0)) {
-        throw std::invalid_argument("The sample rate is above 0.");
+    if (!(sample_rate > 0 && std::isfinite(sample_rate))) {
+        throw std::invalid_argument("sample_rate must be above 0 and finite, got " +
+                                    std::to_string(sample_rate));
     }
     d_sample_rate = sample_rate;
 }

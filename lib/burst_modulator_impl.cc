@@ -73,13 +73,15 @@ burst_modulator_impl::burst_modulator_impl(
     set_gap(gap);
     message_port_register_in(pmt::mp("symbols"));
     message_port_register_out(pmt::mp("sent"));
+    message_port_register_out(pmt::mp("status"));
     set_msg_handler(pmt::mp("symbols"), [this](const pmt::pmt_t& pdu) { receive(pdu); });
 }
 
 void burst_modulator_impl::set_amplitude(float amplitude)
 {
-    if (!(amplitude > 0)) {
-        throw std::invalid_argument("The amplitude is above 0.");
+    if (!(amplitude > 0 && amplitude <= 1e6f)) {
+        throw std::invalid_argument("amplitude must be above 0 and at most 1e6, got " +
+                                    std::to_string(amplitude));
     }
     d_amplitude = amplitude;
 }
@@ -87,7 +89,8 @@ void burst_modulator_impl::set_amplitude(float amplitude)
 void burst_modulator_impl::set_gap(int gap)
 {
     if (gap < 0 || gap > 100000000) {
-        throw std::invalid_argument("The gap is 0 to 100000000 samples.");
+        throw std::invalid_argument("gap must be 0 to 100000000 samples, got " +
+                                    std::to_string(gap));
     }
     d_gap = gap;
 }

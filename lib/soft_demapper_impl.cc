@@ -72,6 +72,7 @@ soft_demapper_impl::soft_demapper_impl(int bits, double snr_db)
 {
     message_port_register_in(symbols_port());
     message_port_register_out(soft_bits_port());
+    message_port_register_out(pmt::mp("status"));
     set_msg_handler(symbols_port(),
                     [this](const pmt::pmt_t& pdu) { handle_symbols(pdu); });
 }

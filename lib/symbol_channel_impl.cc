@@ -110,6 +110,7 @@ symbol_channel_impl::symbol_channel_impl(const std::string& model,
                                     std::to_string(seed));
     message_port_register_in(port());
     message_port_register_out(port());
+    message_port_register_out(pmt::mp("status"));
     set_msg_handler(port(), [this](const pmt::pmt_t& pdu) { handle_symbols(pdu); });
 }
 
@@ -249,7 +250,11 @@ void symbol_channel_impl::handle_symbols(const pmt::pmt_t& pdu)
     }
     pmt::pmt_t meta = pmt::car(pdu);
     if (pmt::length(pmt::cdr(pdu)) == 0 || pmt::dict_has_key(meta, pdu::error())) {
-        message_port_pub(port(), pdu);
+        // of the port's own type, whatever it was: a foreign block may listen
+        message_port_pub(port(),
+                         pmt::is_c32vector(pmt::cdr(pdu))
+                             ? pdu
+                             : pmt::cons(meta, pmt::make_c32vector(0, 0)));
         return;
     }
     if (!pmt::is_c32vector(pmt::cdr(pdu))) {

@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from pathlib import Path
+
+# what pybind11 says of arguments, with all signatures that there are, and with the object's address
+_OF_A_BINDING = re.compile(r"(\w+\(\)): incompatible function arguments\..*Invoked with: (.*)")
+_ADDRESS = re.compile(r"<[^<>]* object at 0x[0-9a-f]+>(, )?")
 
 
 class SemcomError(Exception):
@@ -74,6 +79,8 @@ def sentence_of(error: BaseException) -> str:
         has to mend that line: that of a scheme of one's own, say.
     """
     words = " ".join(str(error).split())
+    if found := _OF_A_BINDING.fullmatch(words):
+        words = f"{found[1]} cannot take {_ADDRESS.sub('', found[2])}"
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, SemcomError | ValueError) or not frames:
         return words

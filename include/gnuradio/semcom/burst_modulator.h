@@ -47,6 +47,9 @@ namespace semcom {
  * any waveform call the channel idle, until there is something to send. Where "sent" is
  * connected it is passed on there instead.
  *
+ * Output: message port "status", in Python: a sentence about each value that a setter of
+ * the running block refused; the last good one stays. In C++ the setters throw.
+ *
  * When its source is done the block sends what it holds and is done itself.
  */
 class SEMCOM_API burst_modulator : virtual public gr::block
@@ -56,7 +59,7 @@ public:
 
     /*!
      * \param params the waveform, the same as the receiver's
-     * \param amplitude root mean square of the samples of a burst
+     * \param amplitude root mean square of the samples of a burst, at most 1e6
      * \param gap zero samples between two bursts, at least 0
      * \param continuous fill with zeros instead of marking bursts
      * \param trailer zero samples after the last fragment of an image, at least 0

@@ -52,12 +52,14 @@ SEMCOM_API void pass_burst(const gr_complex* x,
  *
  * Message ports (a PDU is a burst and a block of its own):
  * - Input: symbols, c32vector PDUs. Empty ones and those with the key error pass through
- * untouched.
+ * untouched, or as an empty c32vector where they have another payload.
  * - Output: symbols, with the keys noise_var (f32vector, one value per symbol), snr_db
  *   (10 log10(sum |h x|^2 / sum |w|^2) of this burst), signal_energy, noise_energy (these
  * two sums), pilots (channel uses spent on pilots). A burst that was lost leaves as an
  * empty vector with its metadata and pilots. One that is no c32vector, or not finite,
  * leaves as an empty vector with the key error, which says why.
+ * - Output: status, in Python: a sentence about each value that a setter of the running
+ * block refused; the last good one stays. In C++ the setters throw.
  *
  * Stream ports, both optional:
  * - Input and output, connected together: complex symbols; a new h every block_len

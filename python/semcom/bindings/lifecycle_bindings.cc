@@ -3,9 +3,11 @@
 
 #include "lifecycle.h"
 
+#include <gnuradio/block.h>
 #include <pybind11/pybind11.h>
 
 #include <memory>
+#include <string>
 
 namespace py = pybind11;
 
@@ -19,6 +21,23 @@ void bind_lifecycle(py::module& m)
         py::arg("block"),
         "Makes a block and its message neighbours ready for another run; to be called "
         "from start().");
+    m.def(
+        "has_run",
+        [](const std::shared_ptr<gr::basic_block>& block) {
+            // a flowgraph gives its blocks their details as it starts, and leaves them
+            const auto runs = std::dynamic_pointer_cast<gr::block>(block);
+            return runs && runs->detail();
+        },
+        py::arg("block"),
+        "Whether a flowgraph with this block was ever started.");
+    m.def(
+        "register_out",
+        [](const std::shared_ptr<gr::basic_block>& block, const std::string& port) {
+            block->message_port_register_out(pmt::mp(port));
+        },
+        py::arg("block"),
+        py::arg("port"),
+        "Gives any block a message port; who is connected to it ends with the block.");
     m.def(
         "holders",
         [](const std::shared_ptr<gr::basic_block>& block) { return block.use_count(); },

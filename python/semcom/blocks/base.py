@@ -9,13 +9,12 @@ from collections.abc import Callable
 import pmt
 from gnuradio import gr
 
-from .. import plain
 from .. import semcom_python as native
 from ..errors import sentence_of
-from . import pdu
+from .live import STATUS, speaking
 
-STATUS = pmt.intern("status")
 SYSTEM = pmt.intern("system")
+OVER = pmt.intern("over")
 DONE = pmt.cons(pmt.intern("done"), pmt.from_long(1))
 
 # each block that was connected, and how many held its C++ half when no flowgraph did
@@ -36,7 +35,7 @@ def _guarded(function: Callable[[kept_block], bool]) -> Callable[[kept_block], b
     return call
 
 
-class kept_block:
+class kept_block(speaking):
     """A Python block, of whatever base, that lives as long as a flowgraph has it, and may run any number of times.
 
     GNU Radio holds a Python block by its C++ half alone: one that is connected and then forgotten by Python is
@@ -86,13 +85,6 @@ class kept_block:
             self.end_with(error)
             return -1
 
-    def report(self, name: str, sentence: str, error: BaseException | None = None, **more: bool) -> None:
-        """One sentence on the ``status`` port, which the block must have, and, when it is an error, in the log."""
-        where = f"{name}: " if name else ""
-        if error is not None:
-            self.logger.error(plain.line(where + sentence))
-        self.message_port_pub(STATUS, pdu.message({"block": self.name(), "status": where + sentence} | more))
-
     def end_with(self, error: BaseException) -> None:
         """A thread of the block cannot go on: say so on ``status``, with the key ``fatal``, and end the flowgraph.
 
@@ -109,3 +101,49 @@ class message_block(kept_block, gr.basic_block):
 
     def __init__(self, name: str):
         gr.basic_block.__init__(self, name=name, in_sig=None, out_sig=None)
+
+
+class _voice(message_block):
+    """Says the sentences of a hierarchical block, which cannot send messages by itself.
+
+    It ends with the block that is connected to its port ``over``: a flowgraph waits for every block, and none would end
+    this one.
+    """
+
+    def __init__(self, name: str):
+        message_block.__init__(self, name)
+        self.message_port_register_out(STATUS)
+        self.message_port_register_in(OVER)
+        self.set_msg_handler(OVER, lambda msg: None)
+
+
+class live_hier_block(gr.hier_block2):
+    """A hierarchical block with live setters of its own, and a port ``status``.
+
+    Parameters
+    ----------
+    name : str
+        Of the block.
+    inputs, outputs : io_signature
+        Of its streams.
+    """
+
+    def __init__(self, name: str, inputs: gr.io_signature, outputs: gr.io_signature):
+        gr.hier_block2.__init__(self, name, inputs, outputs)
+        self._voice = _voice(name)
+        self.message_port_register_hier_out("status")
+        self.msg_connect(self._voice, "status", self, "status")
+
+    def lives_as(self, block: gr.basic_block) -> None:
+        """To be called once, with a block inside: this one has run when it has, and ends with it."""
+        self._life = block
+        native.register_out(block.to_basic_block(), "over")
+        self.msg_connect(block, "over", self._voice, "over")
+
+    def has_run(self) -> bool:
+        """Whether a flowgraph with the block was ever started."""
+        return native.has_run(self._life.to_basic_block())
+
+    def report(self, name: str, sentence: str, error: BaseException | None = None) -> None:
+        """As of a block."""
+        self._voice.report(name, sentence, error)

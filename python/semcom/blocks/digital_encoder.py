@@ -12,6 +12,7 @@ from ..burst import ImageHeader
 from ..errors import BadInput
 from ..schemes import Part, Transmission
 from . import pdu
+from .live import live
 from .worker import sending_block
 
 
@@ -42,6 +43,7 @@ class digital_encoder(sending_block):
         self._transmission = secrets.randbelow(256)
         self.set_mcs(mcs)
 
+    @live
     def set_mcs(self, mcs: int) -> None:
         """Change the MCS while running."""
         self._mcs = digital.mcs_of(mcs)

@@ -8,6 +8,7 @@ import pmt
 from .. import digital, schemes
 from ..schemes import Conditions
 from . import pdu
+from .live import live
 from .worker import sending_block
 
 
@@ -75,10 +76,12 @@ class esisc_encoder(sending_block):
             }
         )
 
+    @live
     def set_prompts(self, prompts: str) -> None:
         """Change the prompts while running; they hold from the next image on."""
         self._options = self._scheme.options({**vars(self._options), "prompts": prompts})
 
+    @live
     def set_budget(self, budget: int) -> None:
         """Change the bytes of a scene while running."""
         self._options = self._scheme.options({**vars(self._options), "budget": budget})

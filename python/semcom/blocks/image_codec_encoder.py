@@ -6,10 +6,14 @@ from __future__ import annotations
 import pmt
 
 from .. import codec as codecs
+from .. import values
 from ..errors import BadInput
 from ..schemes.digital import Digital
 from . import pdu
+from .live import live
 from .worker import sending_block
+
+MAX_BUDGET = 2**31 - 1
 
 
 class image_codec_encoder(sending_block):
@@ -39,16 +43,16 @@ class image_codec_encoder(sending_block):
         self.set_codec(codec)
         self.set_budget(budget)
 
+    @live
     def set_codec(self, codec: str) -> None:
         """Change the codec while running."""
         codecs.check_codec(codec)
         self._codec = codec
 
+    @live
     def set_budget(self, budget: int) -> None:
         """Change the bytes for each image while running; 0 for the image's own ``budget``."""
-        if budget < 0:
-            raise BadInput(f"a budget of {budget} bytes makes no sense; give 1 or more, or 0 for the image's own")
-        self._budget = budget
+        self._budget = values.whole(budget, "budget", 0, MAX_BUDGET)
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One image -> its bytes."""

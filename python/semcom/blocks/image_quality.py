@@ -63,4 +63,4 @@ class image_quality(worker_block):
     def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
         """Passed on once, however many of the inputs were given up."""
         if port in self._gathering.needed and self._gathering.give_up(pdu.number_of(pdu.meta_of(msg)), port):
-            self.publish("image", msg)
+            self.publish("image", pdu.as_on("image", msg))

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pmt
 
-from .. import schemes
+from .. import schemes, values
 from ..burst import snr_field
 from ..errors import BadInput
 from ..schemes import Conditions, Scheme
 from . import pdu
 from .held import Gathering
+from .live import live
 from .worker import sending_block
 
 
@@ -89,22 +90,25 @@ class jscc_encoder(sending_block):
         self.set_snr_db(snr_db)
         self.set_background(background)
 
+    @live
     def set_background(self, background: float) -> None:
         """Change the importance outside the mask while running."""
-        if not 0 <= background <= 1:
-            raise BadInput(f"an importance of {background:g} is out of range; choose 0 to 1")
-        self._background = background
+        self._background = values.number(background, "background", 0, 1)
 
+    @live
     def set_rate(self, rate: float) -> None:
         """Change k/n while running; 0 for the scheme's own."""
+        rate = values.number(rate, "rate", 0)
         self._scheme.check_limits(rate or None)
         self._conditions = replace(self._conditions, rate=rate or None)
 
+    @live
     def set_snr_db(self, snr_db: float) -> None:
         """Change the Es/N0 that the encoder reckons with, in dB, while running."""
         snr_field(snr_db)
         self._conditions = replace(self._conditions, snr_db=snr_db)
 
+    @live
     def set_options(self, **options: Any) -> None:
         """Change options of the scheme while running; they hold from the next image on.
 

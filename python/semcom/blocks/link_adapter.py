@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pmt
 
-from .. import digital
+from .. import digital, values
 from ..burst import snr_field
 from ..errors import BadInput
 from . import pdu
+from .live import live
 from .worker import worker_block
 
 
@@ -49,26 +51,27 @@ class link_adapter(worker_block):
         loss: float = 0.01,
     ):
         worker_block.__init__(self, "Link Adapter", ["image"], ["image"])
-        self._channel, self._loss, self._rate = channel, loss, rate
+        self._link = digital.Link(rate, channel=channel, loss=loss)
         self.set_mcs(mcs)
         self.set_snr_db(snr_db)
 
+    @live
     def set_snr_db(self, snr_db: float) -> None:
         """Change the Es/N0 that is expected, dB, while running."""
         snr_field(snr_db)
         self._snr_db = snr_db
 
+    @live
     def set_rate(self, rate: float) -> None:
         """Change k/n while running."""
-        self._rate = rate
-        self.set_mcs(self._mcs)
+        self._link = replace(self._link, rate=values.number(rate, "rate", 0))
 
+    @live
     def set_mcs(self, mcs: int) -> None:
         """Change the MCS while running; -1 to have it chosen."""
-        if mcs < -1:
+        if values.whole(mcs, "mcs", -64, 63) < -1:
             raise BadInput(f"there is no MCS {mcs}; give its index, or -1 to have it chosen")
-        self._mcs = mcs
-        self._link = digital.Link(self._rate, None if mcs < 0 else mcs, self._channel, self._loss)
+        self._link = replace(self._link, mcs=None if mcs < 0 else mcs)
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One image."""

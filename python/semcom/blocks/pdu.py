@@ -78,6 +78,15 @@ def failure(meta: Meta, sentence: str) -> pmt.pmt_base:
     return pmt.cons(_packed(meta | {"error": sentence}), pmt.init_u8vector(0, []))
 
 
+def as_on(port: str, mark: pmt.pmt_base) -> pmt.pmt_base:
+    """A failure or mark of silence with the type of payload that is usual on a port, of no items.
+
+    A block of GNU Radio ends with an exception at a payload of another type: a constellation shows nothing any more.
+    """
+    empty = pmt.init_c32vector(0, []) if port == "symbols" else pmt.init_u8vector(0, [])
+    return pmt.cons(pmt.car(mark), empty)
+
+
 def silence(number: int) -> pmt.pmt_base:
     """A mark that travels the way of the images, behind those that it asks or tells about; see Image Source."""
     return pmt.cons(native.meta_to_pmt({"silence": number}), pmt.init_u8vector(0, []))

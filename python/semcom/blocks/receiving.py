@@ -11,6 +11,7 @@ from ..burst import Dropped, Idle
 from ..errors import BadInput
 from ..schemes import MessageReception, Reception
 from . import pdu
+from .live import live
 from .worker import worker_block
 
 NOISE_VAR = pmt.intern("noise_var")
@@ -63,6 +64,7 @@ class receiving_block(worker_block):
             self.reception.reassembly.miss()
             self._taken()
 
+    @live
     def set_snr_db(self, snr_db: float) -> None:
         """Change the Es/N0 assumed where none is reported, in dB, while running."""
         self.reception.snr_db = snr_db
@@ -92,7 +94,7 @@ class receiving_block(worker_block):
             self._publish_all(self.reception.flush())
         for output in self._outputs:
             if not pmt.is_null(self.message_subscribers(pmt.intern(output))):
-                self.publish(output, msg)
+                self.publish(output, pdu.as_on(output, msg))
 
     def finish(self) -> None:
         """Deliver what is here of every image."""

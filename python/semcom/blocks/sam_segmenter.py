@@ -6,10 +6,12 @@ from __future__ import annotations
 import numpy as np
 import pmt
 
+from .. import values
 from ..errors import BadInput, SemcomError
 from ..segment import (
     ClassName,
     Everything,
+    Prompt,
     Sam,
     cut_out,
     everything,
@@ -20,6 +22,7 @@ from ..segment import (
 )  # fmt: skip
 from ..segment.semantic import ClassSegmenter
 from . import pdu
+from .live import live
 from .worker import worker_block
 
 EMPTY = ("refuse", "send", "whole")
@@ -73,32 +76,37 @@ class sam_segmenter(worker_block):
         self._sam: Sam | None = None
         self._classes: ClassSegmenter | None = None
 
+    @live
     def set_prompts(self, prompts: str) -> None:
         """Change the prompts while running; they hold from the next image on."""
-        self._prompts = [parse_prompt(part) for part in split_prompts(prompts)]
+        parsed = [parse_prompt(part) for part in split_prompts(values.text(prompts, "prompts"))]
+        if not parsed:
+            raise BadInput("must be one prompt or more, such as point:220,150, got none", field="prompts")
+        self._prompts = tuple(parsed)
 
     def load(self) -> dict[str, str]:
         """Load what the prompts need now instead of with the first image; the networks' file names and sha256."""
+        return self._load_for(self._prompts)
+
+    def _load_for(self, prompts: tuple[Prompt, ...]) -> dict[str, str]:
         if self._sam is None:
             self._sam = Sam(threads=self._threads)
-        if not self._asks(ClassName):
+        if not _has(prompts, ClassName):
             return self._sam.weights
         if self._classes is None:
             self._classes = ClassSegmenter(threads=self._threads)
         return self._sam.weights | self._classes.weights
 
-    def _asks(self, kind: type) -> bool:
-        return any(isinstance(prompt, kind) for prompt in self._prompts)
-
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One image -> mask, ROI image and overlay, and segments if everything is asked for."""
-        self.load()
+        prompts = self._prompts  # others may be set while this image is worked on
+        self._load_for(prompts)
         image = pdu.to_image(msg)
         embedding = self._sam.embed(image)
-        labels = self._classes.segment(image) if self._asks(ClassName) else None
-        parts = everything(self._sam, embedding) if self._asks(Everything) else None
-        found = self._sam.segment(embedding, self._prompts, labels, parts)
-        mask = found.mask if found.mask.any() else self._nothing(found.mask, meta)
+        labels = self._classes.segment(image) if _has(prompts, ClassName) else None
+        parts = everything(self._sam, embedding) if _has(prompts, Everything) else None
+        found = self._sam.segment(embedding, prompts, labels, parts)
+        mask = found.mask if found.mask.any() else self._nothing(found.mask, meta, prompts)
         meta = meta | {"share": float(mask.mean())} | ({} if found.score is None else {"score": float(found.score)})
         self.publish("mask", pdu.from_image(mask.astype("uint8") * 255, meta))
         self.publish("roi", pdu.from_image(cut_out(image, mask), meta))
@@ -107,9 +115,9 @@ class sam_segmenter(worker_block):
             segments = partition([part.mask for part in parts], *image.shape[:2])
             self.publish("segments", pdu.from_image(segments, meta | {"segments": int(segments.max())}))
 
-    def _nothing(self, mask: np.ndarray, meta: pdu.Meta) -> np.ndarray:
+    def _nothing(self, mask: np.ndarray, meta: pdu.Meta, asked: tuple[Prompt, ...]) -> np.ndarray:
         """The region where the prompts found none; the image is given up by an error."""
-        prompts = ", ".join(map(str, self._prompts))
+        prompts = ", ".join(map(str, asked))
         self.found_nothing += 1
         if self._empty == "refuse":
             meta["share"] = 0.0  # the failure says so too
@@ -117,3 +125,7 @@ class sam_segmenter(worker_block):
         becomes = "the whole image is the region" if self._empty == "whole" else "the region is empty"
         self.report(str(meta.get("name", "")), f"nothing in the image is what the prompts mean ({prompts}); {becomes}")
         return np.full_like(mask, self._empty == "whole")
+
+
+def _has(prompts: tuple[Prompt, ...], kind: type) -> bool:
+    return any(isinstance(prompt, kind) for prompt in prompts)

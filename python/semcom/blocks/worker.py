@@ -198,17 +198,17 @@ class worker_block(message_block):
     def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
         """An image that a block upstream gave up; by default it goes on through every output."""
         for output in self._outputs:
-            self.publish(output, msg)
+            self.publish(output, pdu.as_on(output, msg))
 
     def pass_silence(self, port: str, msg: pmt.pmt_base) -> None:
         """The mark of an Image Source or of a receiver: all images before it have been dealt with here."""
         for output in self._outputs:
-            self.publish(output, msg)
+            self.publish(output, pdu.as_on(output, msg))
 
     def fail(self, meta: pdu.Meta, sentence: str) -> None:
         """Give up the image that ``meta`` belongs to."""
         for output in self._outputs:
-            self.publish(output, pdu.failure(meta, sentence))
+            self.publish(output, pdu.as_on(output, pdu.failure(meta, sentence)))
 
     def publish(self, port: str, msg: pmt.pmt_base) -> None:
         """Send ``msg`` from the worker thread."""

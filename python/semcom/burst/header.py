@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from .. import values
 from ..errors import BadInput
 
 MAX_SIDE = 32767  # the burst header counts the sides of an image in 15 bits
 MAX_PARTS = 8
+MAX_SNR_DB = 300  # the powers of ten of larger ones are no floating-point numbers any more
 ANALOGUE = 63  # the mcs of symbols that a joint coder made, which are not bits in any modulation
 
 # lowest and highest value of each field, and what a PDU that lacks it means; None: it must be there
@@ -160,7 +161,5 @@ def check_size(height: int, width: int, scheme: str, max_pixels: int) -> None:
 
 
 def snr_field(snr_db: float) -> int:
-    """Es/N0 in dB as the header's i8; BadInput when it is not finite."""
-    if not math.isfinite(snr_db):
-        raise BadInput(f"an SNR of {snr_db} dB makes no sense; give a finite number of decibels")
-    return int(np.clip(round(snr_db), -128, 127))
+    """Es/N0 in dB as the header's i8; BadInput when it is no number of decibels."""
+    return int(np.clip(round(values.number(snr_db, "snr_db", -MAX_SNR_DB, MAX_SNR_DB)), -128, 127))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from .. import values
 from ..errors import BadInput
 from . import avif, jpeg, jpeg2000
 from .search import DoesNotFit
@@ -80,7 +81,7 @@ def check_codec(codec: str) -> None:
     BadInput
         There is no such codec.
     """
-    if codec not in _CODECS:
+    if values.text(codec, "codec") not in _CODECS:
         raise BadInput(f"there is no codec {codec!r}; choose {_CHOICE}")
 
 

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
+from .. import values
 from ..errors import BadInput
 
 MODULATIONS = {1: "BPSK", 2: "QPSK", 4: "16-QAM", 6: "64-QAM", 8: "256-QAM"}
@@ -67,9 +69,10 @@ ADAPTIVE = tuple(TABLE[i] for i in range(len(_NR)))  # what the link adapter cho
 
 def mcs_of(index: int) -> Mcs:
     """The scheme of an index; BadInput when there is none."""
-    if index not in TABLE:
+    if not isinstance(index, Integral) or index not in TABLE:
         raise BadInput(
-            f"there is no MCS {index}; choose 0 to {len(_NR) - 1} (LDPC of 5G NR), {FIRST_CONVOLUTIONAL} to "
+            f"there is no MCS {values.shown(index)}; choose 0 to {len(_NR) - 1} (LDPC of 5G NR), "
+            f"{FIRST_CONVOLUTIONAL} to "
             f"{FIRST_CONVOLUTIONAL + len(_WIFI) - 1} (K = 7 convolutional) or {FIRST_UNCODED} to "
             f"{FIRST_UNCODED + len(MODULATIONS) - 1} (uncoded)"
         )

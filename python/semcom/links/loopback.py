@@ -12,6 +12,7 @@ from typing import Any
 from gnuradio import gr
 
 from .. import schemes, semcom_python
+from ..blocks.compiled import symbol_channel
 from ..blocks.image_quality import image_quality
 from ..blocks.image_sink import image_sink
 from ..blocks.image_source import image_source
@@ -232,7 +233,7 @@ class loopback(gr.top_block):
     def _symbol_link(self) -> tuple[gr.basic_block, gr.basic_block]:
         settings = self.settings
         encoder, decoder = jscc_encoder(**self._coding()), jscc_decoder(self.scheme, settings.snr_db)
-        channel = semcom_python.symbol_channel(
+        channel = symbol_channel(
             model=settings.channel,
             snr_db=settings.snr_db,
             csi=settings.csi,

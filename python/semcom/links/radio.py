@@ -16,7 +16,9 @@ import pmt
 from gnuradio import blocks, gr
 
 from .. import semcom_python as native
-from ..blocks.base import message_block
+from .. import values
+from ..blocks.base import live_hier_block, message_block
+from ..blocks.live import live
 from ..blocks.recording import recording_sink, recording_source
 from ..errors import BadInput, Missing
 from .transceiver import IDLE_BURSTS
@@ -74,12 +76,10 @@ def is_radio(via: str) -> bool:
 
 
 def _check(samp_rate: float, frequency: float, gain: float, bandwidth: float) -> None:
-    if not (math.isfinite(samp_rate) and samp_rate > 0):
-        raise BadInput(f"a sample rate of {samp_rate:g} makes no sense; give samples a second")
-    if not (math.isfinite(frequency) and frequency >= 0 and math.isfinite(bandwidth) and bandwidth >= 0):
-        raise BadInput("centre frequency and bandwidth are numbers of hertz, 0 or more")
-    if not math.isfinite(gain):
-        raise BadInput("the gain is a number of decibels")
+    values.number(samp_rate, "samp_rate", 0, above=True)
+    values.number(frequency, "frequency", 0)
+    values.number(bandwidth, "bandwidth", 0)
+    values.number(gain, "gain")
 
 
 def _module(kind: str) -> ModuleType:
@@ -148,15 +148,14 @@ class _ignore(message_block):
         pass
 
 
-class _front_end(gr.hier_block2):
+class _front_end(live_hier_block):
     """What both ends have in common: opening a device, and its live controls; over ZeroMQ and files they do nothing."""
 
     def __init__(self, name: str, sends: bool, via: str, samp_rate: float):
         none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
-        gr.hier_block2.__init__(self, name, *((one, none) if sends else (none, one)))
+        live_hier_block.__init__(self, name, *((one, none) if sends else (none, one)))
         self._sends, self._samp_rate, self._via = sends, samp_rate, via
         self._kind, self._address = parse_via(via)
-        self.message_port_register_hier_out("status")
 
     def _open(self, frequency: float, gain: float, bandwidth: float, antenna: str) -> gr.basic_block:
         """The block that talks to ZeroMQ or to the device."""
@@ -168,6 +167,7 @@ class _front_end(gr.hier_block2):
         try:
             with _held_back():
                 self._device = getattr(self, f"_open_{self._kind}")(module)
+                self.lives_as(self._device)
                 if self._kind != "zmq":
                     self.set_frequency(frequency)
                     self.set_bandwidth(bandwidth)
@@ -215,6 +215,7 @@ class _front_end(gr.hier_block2):
         """Arguments that set something of channel 0; the two drivers disagree on their order."""
         return (0, value) if self._kind == "soapy" else (value, 0)
 
+    @live
     def set_frequency(self, frequency: float) -> None:
         """Change the centre frequency, Hz, while running."""
         _check(1.0, frequency, 0.0, 0.0)
@@ -225,6 +226,7 @@ class _front_end(gr.hier_block2):
         elif self._kind == "pluto":
             self._device.set_frequency(int(frequency))
 
+    @live
     def set_gain(self, gain: float) -> None:
         """Change the gain, dB, while running."""
         _check(1.0, 0.0, gain, 0.0)
@@ -235,6 +237,7 @@ class _front_end(gr.hier_block2):
         elif self._kind == "pluto":
             self._device.set_gain(0, gain)
 
+    @live
     def set_bandwidth(self, bandwidth: float) -> None:
         """Change the analogue bandwidth, Hz, while running; 0 for the sample rate."""
         _check(1.0, 0.0, 0.0, bandwidth)
@@ -278,7 +281,8 @@ class radio_sink(_front_end):
 
     Notes
     -----
-    Ports: in complex samples; out message ``status`` (of a recording). The tags "tx_burst" of a Burst
+    Ports: in complex samples; out message ``status`` (of a recording, and of a value that a setter
+    refused). The tags "tx_burst" of a Burst
     Modulator become annotations of a recording.
     """
 
@@ -296,6 +300,7 @@ class radio_sink(_front_end):
         _check(samp_rate, frequency, gain, bandwidth)
         if self._kind == "sigmf":
             self._device = recording_sink(self._address, samp_rate, frequency)
+            self.lives_as(self._device)
             self.msg_connect(self._device, "status", self, "status")
         else:
             self._open(frequency, gain, bandwidth, antenna)
@@ -345,7 +350,7 @@ class radio_source(_front_end):
     Notes
     -----
     Ports: in message ``idle`` (as of a JSCC Receiver; it matters to a recording only); out complex samples, message
-    ``status`` (of a recording).
+    ``status`` (of a recording, and of a value that a setter refused).
     """
 
     def __init__(
@@ -363,6 +368,7 @@ class radio_source(_front_end):
         self.message_port_register_hier_in("idle")
         if self._kind == "sigmf":
             self._device = self._open_recording(hold)
+            self.lives_as(self._device)
             self.msg_connect(self, "idle", self._device, "idle")
             self.msg_connect(self._device, "status", self, "status")
         else:

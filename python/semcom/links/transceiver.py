@@ -9,9 +9,12 @@ from typing import Any
 from gnuradio import gr
 
 from .. import semcom_python as native
+from ..blocks.base import live_hier_block
+from ..blocks.compiled import burst_demodulator, burst_modulator
 from ..blocks.decoded import PORTS, VIEWS
 from ..blocks.jscc_decoder import jscc_decoder
 from ..blocks.jscc_encoder import jscc_encoder
+from ..blocks.live import live
 from ..schemes import AUTO, Scheme
 
 MAX_WAITING = 32  # bursts at the decoder; beyond that the receiver takes no more samples
@@ -30,7 +33,7 @@ def trailer_samples(params: native.ofdm_params) -> int:
     return idle_samples(params) * (IDLE_BURSTS + 4) // IDLE_BURSTS
 
 
-class transmitter(gr.hier_block2):
+class transmitter(live_hier_block):
     """JSCC Encoder and Burst Modulator: images in, samples out, by any scheme.
 
     Parameters
@@ -82,13 +85,13 @@ class transmitter(gr.hier_block2):
         transmission: int = -1,
     ):
         none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
-        gr.hier_block2.__init__(self, "Transmitter", none, one)
+        live_hier_block.__init__(self, "Transmitter", none, one)
         params = params or native.ofdm_params()
         self.encoder = jscc_encoder(scheme, rate, snr_db, variant, use_mask, background, options, channel, transmission)
-        self.modulator = native.burst_modulator(params, amplitude, GAP, continuous, trailer_samples(params))
+        self.modulator = burst_modulator(params, amplitude, GAP, continuous, trailer_samples(params))
         for port in ("image", "mask"):
             self.message_port_register_hier_in(port)
-        for port in ("symbols", "bytes", "failed", "sent", "status"):
+        for port in ("symbols", "bytes", "failed", "sent"):
             self.message_port_register_hier_out(port)
         self.msg_connect(self, "image", self.encoder, "image")
         self.msg_connect(self, "mask", self.encoder, "mask")
@@ -96,25 +99,32 @@ class transmitter(gr.hier_block2):
         self.msg_connect(self.encoder, "symbols", self, "symbols")
         for port in ("bytes", "failed", "status"):
             self.msg_connect(self.encoder, port, self, port)
-        self.msg_connect(self.modulator, "sent", self, "sent")
+        for port in ("sent", "status"):
+            self.msg_connect(self.modulator, port, self, port)
         self.connect(self.modulator, self)
+        self.lives_as(self.modulator)
 
+    @live
     def set_snr_db(self, snr_db: float) -> None:
         """Change the Es/N0 that the encoder reckons with, in dB, while running."""
         self.encoder.set_snr_db(snr_db)
 
+    @live
     def set_rate(self, rate: float) -> None:
         """Change k/n while running; 0 for the scheme's own."""
         self.encoder.set_rate(rate)
 
+    @live
     def set_background(self, background: float) -> None:
         """Change the importance outside the mask while running."""
         self.encoder.set_background(background)
 
+    @live
     def set_options(self, **options: Any) -> None:
         """Change options of the scheme while running."""
         self.encoder.set_options(**options)
 
+    @live
     def set_amplitude(self, amplitude: float) -> None:
         """Change the amplitude while running."""
         self.modulator.set_amplitude(amplitude)
@@ -151,7 +161,7 @@ class receiver(gr.hier_block2):
         none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
         gr.hier_block2.__init__(self, "Receiver", one, none)
         params = params or native.ofdm_params()
-        self.demodulator = native.burst_demodulator(params, samp_rate, idle_samples(params), MAX_WAITING)
+        self.demodulator = burst_demodulator(params, samp_rate, idle_samples(params), MAX_WAITING)
         self.decoder = jscc_decoder(scheme, 10.0, variant, taken=self.demodulator.taken)
         outputs = ("image", *PORTS, *VIEWS, "part", "idle", "status")
         for port in (*outputs, "symbols"):

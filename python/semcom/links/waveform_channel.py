@@ -9,7 +9,12 @@ import numpy as np
 from gnuradio import analog, blocks, channels, gr
 from gnuradio import filter as gr_filter
 
+from .. import values
+from ..blocks.base import live_hier_block
+from ..blocks.live import live
 from ..errors import BadInput
+
+MAX_VOLTAGE = 1e9  # of noise; its square is still a number in single precision
 
 # Excess tap delays (ns) and relative powers (dB): two equal rays, and 3GPP TS 36.101 annex B.2
 PROFILES = {
@@ -21,7 +26,7 @@ PROFILES = {
 FADING = ("none", "rayleigh", "rician", *PROFILES)
 
 
-class waveform_channel(gr.hier_block2):
+class waveform_channel(live_hier_block):
     """Fading, offsets, oscillator and front-end faults, and calibrated noise, in the order a signal meets them.
 
     ::
@@ -64,7 +69,8 @@ class waveform_channel(gr.hier_block2):
 
     Notes
     -----
-    Ports: in and out complex samples.
+    Ports: in and out complex samples; out message ``status`` (a sentence about each value that a setter refused while
+    running).
     """
 
     def __init__(
@@ -83,15 +89,15 @@ class waveform_channel(gr.hier_block2):
         seed: int = 0,
     ):
         signature = gr.io_signature(1, 1, gr.sizeof_gr_complex)
-        gr.hier_block2.__init__(self, "Waveform Channel", signature, signature)
+        live_hier_block.__init__(self, "Waveform Channel", signature, signature)
         if fading not in FADING:
             raise BadInput(f"there is no fading {fading}; choose {', '.join(FADING)}")
         if not samp_rate > 0:
             raise BadInput(f"a sample rate of {samp_rate} makes no sense; give samples a second")
         if not (noise_voltage >= 0 and doppler >= 0 and linewidth >= 0 and clip >= 0):
             raise BadInput("noise voltage, Doppler, linewidth and clipping level must be 0 or more")
-        if not (abs(sfo_ppm) <= 1000 and abs(cfo) <= samp_rate / 2):
-            raise BadInput("the sampling offset must be within 1000 ppm, the carrier offset within half the rate")
+        if not abs(sfo_ppm) <= 1000:
+            raise BadInput("the sampling offset must be within 1000 ppm")
         self._samp_rate = samp_rate
         chain = [self]
         if clip:
@@ -102,7 +108,9 @@ class waveform_channel(gr.hier_block2):
             chain.append(self._fader(fading, doppler, k_factor_db, seed))
         if sfo_ppm:
             chain.append(_clock(sfo_ppm))
-        self._rotator = blocks.rotator_cc(2 * math.pi * cfo / samp_rate)
+        self._rotator = blocks.rotator_cc()
+        self.lives_as(self._rotator)
+        self.set_cfo(cfo)
         chain.append(self._rotator)
         if linewidth:
             chain.append(_phase_noise(2 * math.pi * linewidth / samp_rate, seed + 1))
@@ -134,18 +142,24 @@ class waveform_channel(gr.hier_block2):
         )
         return self._fading
 
+    @live
     def set_noise_voltage(self, noise_voltage: float) -> None:
         """Change the noise while running."""
-        self._noise.set_amplitude(max(0.0, noise_voltage))
+        self._noise.set_amplitude(values.number(noise_voltage, "noise_voltage", 0, MAX_VOLTAGE))
 
+    @live
     def set_cfo(self, cfo: float) -> None:
         """Change the carrier offset, Hz, while running."""
+        if abs(values.number(cfo, "cfo")) > self._samp_rate / 2:
+            raise BadInput(f"must be within half the rate, got {values.shown(cfo)}", field="cfo")
         self._rotator.set_phase_inc(2 * math.pi * cfo / self._samp_rate)
 
+    @live
     def set_doppler(self, doppler: float) -> None:
         """Change the maximum Doppler shift, Hz, while running, where there is fading."""
+        shift = values.number(doppler, "doppler", 0, self._samp_rate / 2)
         if self._fading is not None:
-            self._fading.set_fDTs(max(doppler / self._samp_rate, 1e-12))
+            self._fading.set_fDTs(max(shift / self._samp_rate, 1e-12))
 
 
 def _clock(sfo_ppm: float) -> gr.basic_block:

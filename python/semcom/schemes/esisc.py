@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import codec as codecs
+from .. import values
 from ..burst import ImageHeader, snr_field
-from ..errors import Undecodable
+from ..errors import BadInput, Undecodable
 from ..jscc.coder import MAX_PIXELS, check_source, refuse_importance
 from .base import BITS, Conditions, Decoded, Labels, Part, ReceivedPart, Scheme, Transmission
 from .options import Options, option
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..scene import Protection, Scene, SemanticEncoder
 
 VIEWS = ("text_view", "labels_view", "segments_view")
+MAX_BUDGET = 900_000  # what the digital chain carries as one message
 
 
 def captioners() -> tuple[str, ...]:
@@ -61,6 +63,8 @@ class SceneOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.budget > MAX_BUDGET:
+            raise BadInput(f"must be at most {MAX_BUDGET}, got {values.shown(self.budget)}", field="budget")
         self.protection()
         _settings(self)
 

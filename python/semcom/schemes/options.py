@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
+from .. import values as checks
 from ..errors import BadInput
 
 
@@ -94,14 +95,16 @@ def checked(item: Field, value: Any, kind: type) -> Any:
         if not isinstance(value, bool):
             raise BadInput(f"must be true or false, got {value!r}", field=name)
         return value
+    if kind is str and not isinstance(value, int | float):  # the text of a number, such as an MCS, is plain
+        checks.text(value, name)
     try:
         value = kind(value)
-    except (TypeError, ValueError):
-        raise BadInput(f"must be of type {kind.__name__}, got {value!r}", field=name) from None
+    except (TypeError, ValueError, OverflowError):
+        raise BadInput(f"must be of type {kind.__name__}, got {checks.shown(value)}", field=name) from None
     low, high = item.metadata.get("low"), item.metadata.get("high")
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         span = f"from {low:g} to {high:g}" if None not in (low, high) else f"{low:g} or more" if high is None else ""
-        raise BadInput(f"must be {span or f'at most {high:g}'}, got {value:g}", field=name)
+        raise BadInput(f"must be {span or f'at most {high:g}'}, got {checks.shown(value)}", field=name)
     known = choices_of(item)
     if known and value not in known:
         raise BadInput(f"must be one of {', '.join(filter(None, known))}, got {value}", field=name)

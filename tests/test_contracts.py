@@ -85,11 +85,10 @@ READERS = {
     "the reader of pictures": {"image/io.py"},
     "what a training or sweep wrote itself": {
         *("train/export.py", "train/trainer.py", "train/segmenter.py", "train/figure.py", "train/checkpoints.py"),
-        *("train/models/aseg.py", "sweep/journal.py"),
+        "train/models/aseg.py",
     },
     "tars, which are asked for by name": {"train/files.py"},
     "samples, after their metadata": {"blocks/recording.py"},
-    "lines are added": {"blocks/text_sink.py"},
 }  # fmt: skip
 READS = re.compile(
     r"Image\.open\(|\.read_bytes\(|\.read_text\(|np\.load\(|torch\.load\(|json\.load\(|\bopen\(|expanduser|"

@@ -18,8 +18,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .. import own, schemes
 from ..errors import BadInput, Missing
+from . import guarded
 from .common import console, note, shown
-from .processes import together
 
 OPTIONS = ("snr", "channels", "masks", "teacher", "export", "set", "loss", "channel", "track", "licence")  # not of all
 MAX_PROCESSES = 64
@@ -203,18 +203,33 @@ def train(
         "start": start, "force": force,
     }  # fmt: skip
     request = Request(scheme, data, out, given, {"crop": crop, "val": val}, settings)
-    if processes == 1:
-        return run(request)
+    return run(request) if processes == 1 else spread(target, processes, request)
+
+
+def spread(target: Trainable, processes: int, request: Request) -> int:
+    """Train in several processes."""
     if not 1 <= processes <= MAX_PROCESSES:
         raise BadInput(f"{processes} makes no sense; give 1 to {MAX_PROCESSES}", field="processes")
     if target.run is _fit:
-        raise BadInput(f"means nothing to {scheme}, which is fitted in closed form; leave it out", field="processes")
-    return together(processes, run, request)
+        raise BadInput(f"means nothing to {request.name}, which is fitted in closed form", field="processes")
+    try:
+        from ..train.processes import together
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+    status, said = together(processes, run_one, request)
+    if said:
+        note(said)
+    return status
 
 
 def run(request: Request) -> int:
     """Train what is asked for, in this process."""
     return trainable(request.name).run(request)
+
+
+def run_one(request: Request) -> int:
+    """Exit status of one of several processes."""
+    return guarded(lambda: run(request))
 
 
 def _check(scheme: str, target: Trainable, given: dict[str, Any], of_loop: dict[str, Any], crop: int) -> None:

@@ -11,18 +11,21 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
+from io import TextIOWrapper
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from . import guarded
-from .common import note
+import torch
 
+from .. import files
+
+MAX_WORDS = 2**20
 PATIENCE = 20.0
 """Seconds for the others to end after one has failed."""
 
 
-def together(count: int, function: Callable[[object], int], argument: object) -> int:
+def together(count: int, function: Callable[[object], int], argument: object) -> tuple[int, str]:
     """Call a function in processes of their own that find each other as those of ``torchrun`` do.
 
     Ctrl-C and SIGTERM reach each of them. When one fails, the others, which would wait for it, are ended.
@@ -38,8 +41,9 @@ def together(count: int, function: Callable[[object], int], argument: object) ->
 
     Returns
     -------
-    int
-        Exit status of the one that failed first, else 0.
+    int, str
+        Exit status of the one that failed first, else 0; and what it said where nothing was shown of that: of all but
+        the first one the standard error is kept.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -62,12 +66,12 @@ def together(count: int, function: Callable[[object], int], argument: object) ->
             for number, handler in before.items():
                 signal.signal(number, handler)
         if first is None:
-            return 0
+            return 0, ""
+        status, words = processes[first].exitcode, ""
         # the others fail of its failure, but for the first one, which may have said the same itself
-        if said[first].exists() and not (first and processes[0].exitcode == processes[first].exitcode):
-            note(said[first].read_text(errors="replace").strip())
-        status = processes[first].exitcode
-        return status if status > 0 else 128 - status
+        if said[first].exists() and not (first and processes[0].exitcode == status):
+            words = files.read(said[first], MAX_WORDS).decode(errors="replace").strip()
+        return (status if status > 0 else 128 - status), words
 
 
 def _first_failure(processes: list[BaseProcess]) -> int | None:
@@ -106,15 +110,13 @@ def _one(rank: int, count: int, port: int, said: Path, function: Callable[[objec
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if rank:
         # all would say what the first one says
-        sys.stderr = said.open("w")
+        sys.stderr = TextIOWrapper(files.growing(said, "wb"), write_through=True)
         os.dup2(sys.stderr.fileno(), 2)
-    import torch
-
     if torch.cuda.device_count() < count:
         os.environ["ACCELERATE_USE_CPU"] = "1"
     try:
-        status = guarded(lambda: function(argument))
+        status = function(argument)
     except Exception:
-        said.write_text(traceback.format_exc())
+        files.replace(said, lambda stream: stream.write(traceback.format_exc().encode()))
         status = 1
     sys.exit(status)

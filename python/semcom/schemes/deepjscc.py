@@ -8,7 +8,7 @@ from .networks import FixedRateScheme
 
 
 class DeepJSCC(FixedRateScheme):
-    """A CNN coder trained with channel noise; k/n = 1/12. Its weights do not ship: train your own."""
+    """A CNN coder trained with channel noise; k/n = 1/12."""
 
     name = "deepjscc"
     code = 2

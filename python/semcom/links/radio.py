@@ -157,11 +157,6 @@ class _front_end(live_hier_block):
         self._sends, self._samp_rate, self._via = sends, samp_rate, via
         self._kind, self._address = parse_via(via)
 
-    @property
-    def runs(self) -> gr.basic_block:
-        """What talks to ZeroMQ, to the file or to the device."""
-        return self._device
-
     def _open(self, frequency: float, gain: float, bandwidth: float, antenna: str) -> gr.basic_block:
         """The block that talks to ZeroMQ or to the device."""
         module = _module(self._kind)
@@ -304,9 +299,9 @@ class radio_sink(_front_end):
         _check(samp_rate, frequency, gain, bandwidth)
         if self._kind == "sigmf":
             self._device = recording_sink(self._address, samp_rate, frequency)
-            self.msg_connect(self._device, "status", self, "status")
         else:
             self._open(frequency, gain, bandwidth, antenna)
+        self.speak_through(self._device)
         if self._kind == "zmq" and paced:
             self.connect(self, blocks.throttle(gr.sizeof_gr_complex, samp_rate), self._device)
         else:
@@ -372,11 +367,11 @@ class radio_source(_front_end):
         if self._kind == "sigmf":
             self._device = self._open_recording(hold)
             self.msg_connect(self, "idle", self._device, "idle")
-            self.msg_connect(self._device, "status", self, "status")
         else:
             self._open(frequency, gain, bandwidth, antenna)
             # the port of a hierarchical block must lead somewhere
             self.msg_connect(self, "idle", _ignore(), "in")
+        self.speak_through(self._device)
         self.connect(self._device, self)
 
     @property

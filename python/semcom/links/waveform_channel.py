@@ -108,7 +108,8 @@ class waveform_channel(live_hier_block):
             chain.append(self._fader(fading, doppler, k_factor_db, seed))
         if sfo_ppm:
             chain.append(gr_filter.mmse_resampler_cc(0.0, 1 + sfo_ppm * 1e-6))
-        self.runs = self._rotator = blocks.rotator_cc()
+        self._rotator = blocks.rotator_cc()
+        self.speak_through(self._rotator)
         self.set_cfo(cfo)
         chain.append(self._rotator)
         if linewidth:

@@ -170,6 +170,19 @@ def test_rubbish_is_refused_with_a_sentence_and_the_next_good_value_taken(cls, s
     assert all("\n" not in each and len(each) < 300 for each in said)
 
 
+def test_a_flowgraph_ends_whose_sentences_are_heard(tmp_path):
+    """What speaks for a hierarchical block ends with it."""
+    channel, radio, status = semcom.waveform_channel(), semcom.radio_sink(f"sigmf:{tmp_path / 'air'}"), collector()
+    tb = gr.top_block()
+    tb.connect(blocks.null_source(gr.sizeof_gr_complex), blocks.head(gr.sizeof_gr_complex, 10000), channel, radio)
+    for block in (channel, radio):
+        tb.msg_connect(block, "status", status, "in")
+    waiter = threading.Thread(target=tb.run, daemon=True)
+    waiter.start()
+    waiter.join(30)
+    assert not waiter.is_alive()
+
+
 def test_the_last_good_value_stays():
     """Every setter checks before it changes anything."""
     adapter = semcom.link_adapter(rate=1 / 12, mcs=4)
@@ -463,7 +476,6 @@ def test_a_window_survives_whatever_is_put_into_its_fields(name, astronaut, tmp_
     assert done.returncode == 0, done.stderr[-3000:]
     log = json.loads(done.stdout.split("DONE", 1)[1])
     assert not [entry for entry in log if "late" in entry], log
-    assert [entry for entry in log if "good" in entry] == [{"field": field, "good": True} for field in FIELDS[name]]
-    assert len(log) > 30 * len(FIELDS[name])
+    assert [entry["field"] for entry in log if entry["good"] and entry["tried"] >= 30] == list(FIELDS[name])
     # a block that has died, of GNU Radio or ours
     assert "thread_body_wrapper" not in done.stderr and "Traceback" not in done.stderr, done.stderr[-3000:]

@@ -12,7 +12,7 @@ import importlib
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -103,33 +103,44 @@ class Window:
             self.timer.stop()
             QtWidgets.QApplication.instance().quit()
             return
-        act, self.until = step
-        # in a slot of its own: what it raises must not end this one
-        QtCore.QTimer.singleShot(0, act)
+        acts, self.until = step
+        for act in acts:  # each in a slot of its own, which an exception ends
+            QtCore.QTimer.singleShot(0, act)
 
     def _steps(self, fields: dict) -> Iterator[tuple]:
         """What is done, and when the next may follow."""
-        yield lambda: None, lambda: self.pictures > 0
+        yield [], partial(self._seen, 1)
         for field, good in fields.items():
             edit = getattr(self.flow, f"_{field}_line_edit", None)
-            for value in [*RUBBISH, *(OF_IMAGES if edit else [])]:
-                typed = edit is not None and isinstance(value, str)
-                if typed and not value.strip() and good == "":
-                    continue
-                # where the encoder knows no SNR the channel does, and takes this for no noise at all
-                if field == "snr_db" and "budget" in fields and isinstance(value, float) and value > 300:
-                    continue
-                act = partial(self._type, edit) if typed else getattr(self.flow, f"set_{field}")
-                yield partial(act, value), partial(self._answered, len(self.said), marks(value))
-                self.log.append({"field": field, "value": repr(value)[:40]})
-            yield partial(getattr(self.flow, f"set_{field}"), good), partial(self._seen, self.pictures + 2)
-            self.log.append({"field": field, "good": getattr(self.flow, field) == good})
+            values = [value for value in RUBBISH if not self._is_good(field, value, fields)]
+            acts = [
+                partial(self._type, edit) if edit and isinstance(value, str) else self._setter(field)
+                for value in values
+            ]
+            yield (
+                [partial(act, value) for act, value in zip(acts, values, strict=True)],
+                partial(self._answered, len(self.said), values),
+            )
+            for value in OF_IMAGES if edit else []:
+                yield [partial(self._type, edit, value)], partial(self._answered, len(self.said), [value])
+            yield [partial(self._setter(field), good)], partial(self._seen, self.pictures + 2)
+            self.log.append({"field": field, "good": getattr(self.flow, field) == good, "tried": len(values)})
 
-    def _answered(self, heard: int, wanted: tuple[str, ...]) -> bool:
-        """Whether a sentence since then is about the value, or about the slot, which is said at once."""
-        # the voltage of the noise is made of what is set
-        known = ("control of the window", "noise_voltage must", *wanted)
-        return any(mark in sentence for sentence in self.said[heard:] for mark in known)
+    def _setter(self, field: str) -> Callable[[object], None]:
+        return getattr(self.flow, f"set_{field}")
+
+    @staticmethod
+    def _is_good(field: str, value: object, fields: dict) -> bool:
+        """Where the encoder takes no prompt for its own choice, and the channel a high SNR for no noise."""
+        if isinstance(value, str):
+            return fields[field] == "" and not value.strip()
+        return field == "snr_db" and "budget" in fields and isinstance(value, float) and value > 300
+
+    def _answered(self, heard: int, values: list) -> bool:
+        """Whether there is a sentence since then about each value, or about the slot or the noise made of it."""
+        said = self.said[heard:]
+        left = [value for value in values if not any(mark in each for mark in marks(value) for each in said)]
+        return len(left) <= sum("control of the window" in each or "noise_voltage must" in each for each in said)
 
     def _seen(self, pictures: int) -> bool:
         return self.pictures >= pictures

@@ -7,7 +7,6 @@
 #include <pybind11/pybind11.h>
 
 #include <memory>
-#include <string>
 
 namespace py = pybind11;
 
@@ -30,14 +29,6 @@ void bind_lifecycle(py::module& m)
         },
         py::arg("block"),
         "Whether a flowgraph with this block was ever started.");
-    m.def(
-        "register_out",
-        [](const std::shared_ptr<gr::basic_block>& block, const std::string& port) {
-            block->message_port_register_out(pmt::mp(port));
-        },
-        py::arg("block"),
-        py::arg("port"),
-        "Gives any block a message port; who is connected to it ends with the block.");
     m.def(
         "holders",
         [](const std::shared_ptr<gr::basic_block>& block) { return block.use_count(); },

@@ -14,7 +14,6 @@ from ..errors import sentence_of
 from .live import STATUS, speaking
 
 SYSTEM = pmt.intern("system")
-OVER = pmt.intern("over")
 DONE = pmt.cons(pmt.intern("done"), pmt.from_long(1))
 
 # each block that was connected, and how many held its C++ half when no flowgraph did
@@ -103,22 +102,11 @@ class message_block(kept_block, gr.basic_block):
         gr.basic_block.__init__(self, name=name, in_sig=None, out_sig=None)
 
 
-class _voice(message_block):
-    """Says the sentences of a hierarchical block, which cannot send messages by itself.
-
-    It ends with the block that is connected to its port ``over``: a flowgraph waits for every block, and none would end
-    this one.
-    """
-
-    def __init__(self, name: str):
-        message_block.__init__(self, name)
-        self.message_port_register_out(STATUS)
-        self.message_port_register_in(OVER)
-        self.set_msg_handler(OVER, lambda msg: None)
-
-
-class live_hier_block(gr.hier_block2):
+class live_hier_block(speaking, gr.hier_block2):
     """A hierarchical block with live setters of its own, and a port ``status``.
+
+    It sends no messages by itself, and a block for nothing but that would never end, and the flowgraph wait for it. So
+    it speaks through one of its blocks.
 
     Parameters
     ----------
@@ -130,20 +118,21 @@ class live_hier_block(gr.hier_block2):
 
     def __init__(self, name: str, inputs: gr.io_signature, outputs: gr.io_signature):
         gr.hier_block2.__init__(self, name, inputs, outputs)
-        self._voice = _voice(name)
+        self.logger = gr.logger(name)
+        self._inside: gr.basic_block | None = None
         self.message_port_register_hier_out("status")
-        self.msg_connect(self._voice, "status", self, "status")
 
-    def lives_as(self, block: gr.basic_block) -> None:
-        """To be called once, with a block inside: this one has run when it has, and ends with it."""
-        self._life = block
-        native.register_out(block.to_basic_block(), "over")
-        self.msg_connect(block, "over", self._voice, "over")
+    def speak_through(self, block: gr.basic_block) -> None:
+        """Say everything on the port ``status`` of a block inside, which gets one where it has none."""
+        self._inside = block
+        if "status" not in pmt.to_python(block.message_ports_out()):
+            block.message_port_register_out(STATUS)
+        self.msg_connect(block, "status", self, "status")
 
     def has_run(self) -> bool:
         """Whether a flowgraph with the block was ever started."""
-        return native.has_run(self._life.to_basic_block())
+        return self._inside is not None and native.has_run(self._inside.to_basic_block())
 
-    def report(self, name: str, sentence: str, error: BaseException | None = None) -> None:
+    def message_port_pub(self, port: pmt.pmt_base, msg: pmt.pmt_base) -> None:
         """As of a block."""
-        self._voice.report(name, sentence, error)
+        self._inside.message_port_pub(port, msg)

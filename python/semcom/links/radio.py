@@ -167,7 +167,6 @@ class _front_end(live_hier_block):
         try:
             with _held_back():
                 self._device = getattr(self, f"_open_{self._kind}")(module)
-                self.lives_as(self._device)
                 if self._kind != "zmq":
                     self.set_frequency(frequency)
                     self.set_bandwidth(bandwidth)
@@ -300,10 +299,9 @@ class radio_sink(_front_end):
         _check(samp_rate, frequency, gain, bandwidth)
         if self._kind == "sigmf":
             self._device = recording_sink(self._address, samp_rate, frequency)
-            self.lives_as(self._device)
-            self.msg_connect(self._device, "status", self, "status")
         else:
             self._open(frequency, gain, bandwidth, antenna)
+        self.speak_through(self._device)
         if self._kind == "zmq" and paced:
             self.connect(self, blocks.throttle(gr.sizeof_gr_complex, samp_rate), self._device)
         else:
@@ -368,13 +366,12 @@ class radio_source(_front_end):
         self.message_port_register_hier_in("idle")
         if self._kind == "sigmf":
             self._device = self._open_recording(hold)
-            self.lives_as(self._device)
             self.msg_connect(self, "idle", self._device, "idle")
-            self.msg_connect(self._device, "status", self, "status")
         else:
             self._open(frequency, gain, bandwidth, antenna)
             # the port of a hierarchical block must lead somewhere
             self.msg_connect(self, "idle", _ignore(), "in")
+        self.speak_through(self._device)
         self.connect(self._device, self)
 
     @property

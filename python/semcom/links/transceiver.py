@@ -99,10 +99,9 @@ class transmitter(live_hier_block):
         self.msg_connect(self.encoder, "symbols", self, "symbols")
         for port in ("bytes", "failed", "status"):
             self.msg_connect(self.encoder, port, self, port)
-        for port in ("sent", "status"):
-            self.msg_connect(self.modulator, port, self, port)
+        self.msg_connect(self.modulator, "sent", self, "sent")
+        self.speak_through(self.modulator)
         self.connect(self.modulator, self)
-        self.lives_as(self.modulator)
 
     @live
     def set_snr_db(self, snr_db: float) -> None:

@@ -109,7 +109,7 @@ class waveform_channel(live_hier_block):
         if sfo_ppm:
             chain.append(_clock(sfo_ppm))
         self._rotator = blocks.rotator_cc()
-        self.lives_as(self._rotator)
+        self.speak_through(self._rotator)
         self.set_cfo(cfo)
         chain.append(self._rotator)
         if linewidth:

@@ -52,7 +52,10 @@ class image_codec_encoder(sending_block):
     @live
     def set_budget(self, budget: int) -> None:
         """Change the bytes for each image while running; 0 for the image's own ``budget``."""
-        self._budget = values.whole(budget, "budget", 0, MAX_BUDGET)
+        known = values.whole(budget, "budget", -MAX_BUDGET, MAX_BUDGET)
+        if known < 0:
+            raise BadInput(f"a budget of {budget} bytes makes no sense; give 1 or more, or 0 for the image's own")
+        self._budget = known
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One image -> its bytes."""

@@ -321,6 +321,28 @@ def test_quality_measures_roi_and_passes_figures_on(smooth_image):
     assert pdus.dictionary(published["metrics"])["image_id"] == 7
 
 
+def test_a_mark_waits_for_the_mask_of_the_picture_before_it(smooth_image):
+    """A segmenter may take longer than the source is patient, and the picture is there all the same."""
+    block = semcom.image_quality(True, ms_ssim=False)
+    published = []
+
+    def publish(port, msg):
+        if port == "image":
+            published.append((port, pdus.meta_of(msg).get("silence")))
+
+    block.publish = publish
+    picture = pdus.from_image(smooth_image(48, 48, 1), {"image_id": 7})
+    for port, msg in (("reference", picture), ("received", picture), ("received", pdus.silence(3))):
+        block._take(port, msg)
+    assert published == []
+    block._take("mask", pdus.from_image(np.full((48, 48), 255, np.uint8), {"image_id": 7}))
+    assert published == [("image", None), ("image", 3)]
+    # of a picture that has not arrived the mark tells that it will not
+    block._take("reference", pdus.from_image(smooth_image(48, 48, 1), {"image_id": 8}))
+    block._take("received", pdus.silence(4))
+    assert published[2:] == [("image", 4)]
+
+
 def test_sink_writes_pictures_and_what_was_measured(small, tmp_path):
     sink = semcom.image_sink(str(tmp_path / "out"), ("sent", "received"))
     source, encoder, decoder = semcom.image_source(str(small)), semcom.jscc_encoder(), semcom.jscc_decoder()

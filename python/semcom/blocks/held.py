@@ -62,6 +62,10 @@ class Gathering:
         held[port] = part
         return self._held.pop(number) if held.keys() >= self.needed else None
 
+    def waits(self, port: str) -> bool:
+        """Whether an image that has arrived on this port waits for another one."""
+        return any(port in parts for parts in self._held.values())
+
     def overdue(self) -> list[tuple[int, pdu.Meta]]:
         """Take out what has waited longest when there is too much: number and metadata of each."""
         return [(number, next(iter(self._held.pop(number).values()))[1]) for number in overdue(self._held)]

@@ -343,6 +343,22 @@ def test_a_mark_waits_for_the_mask_of_the_picture_before_it(smooth_image):
     assert published[2:] == [("image", 4)]
 
 
+def test_a_mark_waits_for_the_other_panels_of_the_picture_before_it(smooth_image):
+    sink = semcom.image_sink("", ("overlay", "received"))
+    acks = []
+    sink.message_port_pub = lambda port, msg: acks.append(pdus.meta_of(msg)) if pmt.to_python(port) == "ack" else None
+    picture = pdus.from_image(smooth_image(48, 48, 1), {"image_id": 7})
+    sink._take("in1", picture)
+    sink._take("in1", pdus.silence(3))
+    assert acks == []
+    sink._take("in0", picture)
+    assert acks == [{"image_id": 7}, {"silence": 3}]
+    # of a picture that has not arrived the mark tells that it will not
+    sink._take("in0", pdus.from_image(smooth_image(48, 48, 1), {"image_id": 8}))
+    sink._take("in1", pdus.silence(4))
+    assert acks[2:] == [{"silence": 4}]
+
+
 def test_sink_writes_pictures_and_what_was_measured(small, tmp_path):
     sink = semcom.image_sink(str(tmp_path / "out"), ("sent", "received"))
     source, encoder, decoder = semcom.image_source(str(small)), semcom.jscc_encoder(), semcom.jscc_decoder()

@@ -346,7 +346,9 @@ def test_a_mark_waits_for_the_mask_of_the_picture_before_it(smooth_image):
 def test_a_mark_waits_for_the_other_panels_of_the_picture_before_it(smooth_image):
     sink = semcom.image_sink("", ("overlay", "received"))
     acks = []
-    sink.message_port_pub = lambda port, msg: acks.append(pdus.meta_of(msg)) if pmt.to_python(port) == "ack" else None
+    sink.message_port_pub = lambda port, msg: (
+        acks.append(pdus.dictionary(msg)) if pmt.to_python(port) == "ack" else None
+    )
     picture = pdus.from_image(smooth_image(48, 48, 1), {"image_id": 7})
     sink._take("in1", picture)
     sink._take("in1", pdus.silence(3))

@@ -109,6 +109,21 @@ def test_power_goes_where_it_matters(photograph):
     assert np.array_equal(received(photograph, importance=np.ones(mask.shape)), received(photograph))
 
 
+@pytest.mark.parametrize("rate", [1 / 12, 1 / 48])
+def test_of_what_counts_nothing_nothing_is_sent(photograph, rate):
+    """The rest is the better for it, but where all of its coefficients are sent anyway and none is left to add."""
+    mask = np.zeros(photograph.shape[:2], bool)
+    mask[128:320, 128:320] = True
+    little, nothing = (
+        metrics.roi_psnr(photograph, received(photograph, rate=rate, importance=np.where(mask, 1.0, outside)), mask)
+        for outside in (1 / 64, 0.0)
+    )
+    assert nothing > little - (1 if rate == 1 / 12 else 0)
+    data, symbols = (part.payload for part in encoded(photograph, rate=rate, importance=mask.astype(float)).parts)
+    patches = photograph.shape[0] // 16 * photograph.shape[1] // 16
+    assert len(data) < 1000 and len(symbols) <= 256 * 12 * 12 + patches // 2
+
+
 def test_a_header_of_another_model_is_refused(photograph):
     sent = schemes.get("semcom").coder("original").encode(photograph[:64, :64])
     header = burst.ImageHeader(64, 64, "semcom", 14, sent.header.scale, 10)

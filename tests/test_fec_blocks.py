@@ -160,8 +160,12 @@ def test_soft_demapper_takes_a_new_snr_while_running():
         block, [pdus.from_symbols(np.array([0.5 - 0.5j], np.complex64), {})], "symbols", "soft_bits"
     )
     np.testing.assert_allclose(pmt.f32vector_elements(pmt.cdr(out)), np.array([-1, 1]) * 10 * np.sqrt(8) / 2, rtol=1e-5)
+    block.set_snr_db(float("nan"))  # a running flowgraph is told on status
+    assert block.snr_db() == 10.0
+    with pytest.raises(ValueError, match=r"snr_db must be a finite number.*got nan"):
+        semcom.soft_demapper("qpsk", 0.0).set_snr_db(float("nan"))
     with pytest.raises(ValueError, match="between -100 and 100 dB, not nan"):
-        block.set_snr_db(float("nan"))
+        semcom.soft_demapper("qpsk", float("nan"))
     with pytest.raises(ValueError, match="there is no modulation 8psk; choose bpsk"):
         semcom.soft_demapper("8psk")
 

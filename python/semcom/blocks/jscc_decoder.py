@@ -72,7 +72,7 @@ class jscc_decoder(receiving_block):
             publish_decoded(self, report.decoded, report.meta)
         elif report.decoded is None:
             if report.failure is not None:
-                self.report(name, report.error, report.failure)
+                self.report(name, report.error, report.failure if self.logs_failures else None)
             failure = pdu.failure(report.meta, report.error)
             for port in ("image", *report.views):
                 self.publish(port, failure)

@@ -4,7 +4,7 @@
 
     python benchmarks/longevity.py --pictures 100000 --out results/longevity.json
 
-Four schemes take turns at symbol level, each in a flowgraph of its own that ends and is let go, so that what a picture
+Three schemes take turns at symbol level, each in a flowgraph of its own that ends and is let go, so that what a picture
 or a flowgraph leaves behind adds up. Memory is compared with that after the first round, in which every scheme has
 loaded its weights.
 """
@@ -23,7 +23,7 @@ from PIL import Image
 from common import arguments, write
 from common.process import resident_mb, threads
 
-SCHEMES = ("softcast", "samsc", "digital", "semcom")
+SCHEMES = ("softcast", "samsc", "deepjscc")
 
 
 def flowgraph(folder: Path, scheme: str, repeat: int) -> tuple[int, int, int]:

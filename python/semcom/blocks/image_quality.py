@@ -39,17 +39,10 @@ class image_quality(worker_block):
         self.message_port_register_out(pmt.intern("metrics"))
         self._gathering = Gathering({"reference", "received"} | ({"mask"} if roi else set()))
         self._assess = Assessor(ms_ssim=ms_ssim, st_lpips=st_lpips, psnr=psnr)
-        self._mark: pmt.pmt_base | None = None  # that waits for the masks of pictures before it
 
-    def _take(self, port: str, msg: pmt.pmt_base) -> None:
-        worker_block._take(self, port, msg)
-        if self._mark is not None and not self._gathering.waits("received"):
-            mark, self._mark = self._mark, None
-            worker_block.pass_silence(self, "received", mark)
-
-    def pass_silence(self, port: str, msg: pmt.pmt_base) -> None:
-        """All pictures before it have arrived; it goes on when they have gone on, for a mask may take longer."""
-        self._mark = msg
+    def is_incomplete(self) -> bool:
+        """A mask may take longer than the picture."""
+        return self._gathering.waits(self.last_port)
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One image of a pair or triple."""

@@ -83,7 +83,6 @@ class image_sink(worker_block):
         made = io.made_folder(folder)
         self._files = files.Received(made, keep) if made else None
         self._held: Held = {}
-        self._mark: int | None = None  # that waits for the other panels of pictures before it
         self.results: list[dict] = []
         self.delivered = self.given_up = 0
 
@@ -102,15 +101,13 @@ class image_sink(worker_block):
         """A panel that was given up counts as arrived."""
         self._collect(port, None, pdu.meta_of(msg))
 
-    def _take(self, port: str, msg: pmt.pmt_base) -> None:
-        worker_block._take(self, port, msg)
-        if self._mark is not None and not any(self.last_port in panels for panels in self._held.values()):
-            number, self._mark = self._mark, None
-            self.message_port_pub(pmt.intern("ack"), pdu.message({"silence": number}))
+    def is_incomplete(self) -> bool:
+        """Other panels may take longer than the last one."""
+        return any(self.last_port in panels for panels in self._held.values())
 
     def pass_silence(self, port: str, msg: pmt.pmt_base) -> None:
-        """All pictures before it have arrived; it goes on when they are acknowledged: other panels may take longer."""
-        self._mark = pdu.meta_of(msg)["silence"]
+        """All pictures before it were acknowledged."""
+        self.message_port_pub(pmt.intern("ack"), pdu.message({"silence": pdu.meta_of(msg)["silence"]}))
 
     def fail(self, meta: pdu.Meta, sentence: str) -> None:
         """A panel that could not be read or written: the image is still acknowledged."""

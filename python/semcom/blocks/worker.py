@@ -72,6 +72,7 @@ class worker_block(message_block):
         self._queue = Waiting()
         self._thread: threading.Thread | None = None
         self._outputs = outputs
+        self._mark: tuple[str, pmt.pmt_base] | None = None  # port and message
         self._stopped: float | None = None  # when
         self._longest = 0.0  # seconds that one message took
         self.seconds = 0.0
@@ -172,11 +173,16 @@ class worker_block(message_block):
         meta = {} if port in self.signal_ports else pdu.meta_of(msg)
         if "silence" in meta:
             if port == (self.last_port or port):
-                self.pass_silence(port, msg)
-            return
-        if "error" in meta:
+                self._mark = port, msg
+        elif "error" in meta:
             self.pass_failure(port, msg)
-            return
+        else:
+            self._work(port, msg, meta)
+        if self._mark is not None and not self.is_incomplete():
+            mark, self._mark = self._mark, None
+            self.pass_silence(*mark)
+
+    def _work(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         begun = time.perf_counter()
         try:
             self.work_on(port, msg, meta)
@@ -199,6 +205,10 @@ class worker_block(message_block):
         """An image that a block upstream gave up; by default it goes on through every output."""
         for output in self._outputs:
             self.publish(output, pdu.as_on(output, msg))
+
+    def is_incomplete(self) -> bool:
+        """Whether an image that came on the last port waits for others, which may take longer: a mark waits with it."""
+        return False
 
     def pass_silence(self, port: str, msg: pmt.pmt_base) -> None:
         """The mark of an Image Source or of a receiver: all images before it have been dealt with here."""

@@ -6,7 +6,7 @@
 
 Three schemes take turns at symbol level, each in a flowgraph of its own that ends and is let go, so that what a picture
 or a flowgraph leaves behind adds up. Memory is compared with that after the first round, in which every scheme has
-loaded its weights.
+loaded its weights. The allocator is set as ``semcom tx`` and ``rx`` set it, unless ``--arenas 0`` leaves it as it is.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from gnuradio import gr, semcom
+from gnuradio.semcom.memory import keep_steady
 from PIL import Image
 
 from common import arguments, write
@@ -48,7 +49,10 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=20, help="flowgraphs of each scheme")
     parser.add_argument("--side", type=int, default=16, help="pixels")
+    parser.add_argument("--arenas", type=int, default=2, help="of the C library's allocator; 0: as many as it likes")
     args = parser.parse_args()
+    if args.arenas:
+        keep_steady(args.arenas)
     repeat = -(-args.pictures // (args.rounds * len(SCHEMES) * 10))
     rng = np.random.default_rng(0)
     delivered = given_up = lost = 0
@@ -66,6 +70,7 @@ def main() -> None:
             alive.append(threads())
             print(f"{delivered} pictures, {megabytes[-1]:.0f} MB, {alive[-1]} threads", flush=True)
     report = {
+        "arenas": args.arenas or None,
         "pictures_sent": 10 * repeat * args.rounds * len(SCHEMES),
         "delivered": delivered,
         "given_up": given_up,

@@ -624,7 +624,7 @@ def test_constructors_say_what_is_wrong(make, sentence):
 
 def test_a_viewer_shows_no_picture_that_it_cannot_read():
     shown, said = [], []
-    canvas = SimpleNamespace(arrived=SimpleNamespace(emit=lambda image, note: shown.append(note)))
+    canvas = SimpleNamespace(arrived=SimpleNamespace(emit=lambda image, note, name: shown.append(note)))
     viewer = SimpleNamespace(_canvas=canvas, report=lambda name, sentence, error: said.append(sentence))
     for shape, meta in [((2, 2, 2), {}), ((2, 2, 4), {}), ((2, 2, 3), {"psnr_db": "high"}), ((2, 2), {"snr_db": 3.0})]:
         qt_image_view.qt_image_view._handle(viewer, pdus.from_image(np.zeros(shape, np.uint8), meta))

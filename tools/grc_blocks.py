@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "python"))
 
-from semcom.schemes import Scheme, schemes  # noqa: E402  from the source tree, whatever is installed
+from semcom.schemes import BITS, SYMBOLS, Scheme, schemes  # noqa: E402  from the source tree, whatever is installed
 from semcom.schemes.options import choices_of, type_of  # noqa: E402
 
 VARIANTS = ("''", "'original'", "'masked'")  # any other can be typed
@@ -162,7 +162,8 @@ def _weighing(chosen: list[Scheme]) -> list[Parameter]:
 def _conditions(chosen: list[Scheme]) -> list[Parameter]:
     choosing = [s for s in chosen if s.rates and s.rates[0] < s.rates[1]]
     known = _names(chosen)
-    adaptive = _names([s for s in chosen if "mcs" in _options([s])])
+    # of their bits they choose the MCS
+    adaptive = _names([s for s in chosen if "mcs" in _options([s]) or s.carries == {BITS, SYMBOLS}])
     return [
         Parameter(
             "rate",

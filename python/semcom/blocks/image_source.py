@@ -29,7 +29,7 @@ class image_source(message_block):
 
     Message ports have no back-pressure, so the source keeps count: at most ``window`` images are under way, and the
     next is sent when the sink acknowledges one on ``ack``. After the last acknowledgement the source finishes the
-    flowgraph. A file that cannot be read is reported and skipped.
+    flowgraph, unless it is to ``stay``. A file that cannot be read is reported and skipped.
 
     Over a real channel all of an image can be lost, and nobody acknowledges what nobody saw: in a loopback of bursts
     connect ``idle`` to the ``idle`` output of the JSCC Decoder and use a window of 1. What is under way when the
@@ -52,6 +52,9 @@ class image_source(message_block):
         How many times everything is sent; 0 for without end.
     window : int
         Images under way at most.
+    stay : bool
+        The flowgraph goes on after the last acknowledgement, until somebody stops it: a SAM Segmenter can still be
+        prompted on what was sent.
 
     Raises
     ------
@@ -63,7 +66,7 @@ class image_source(message_block):
     Ports: out ``image`` (keys ``image_id`` 0..65535, ``name`` file stem), out ``status``; in ``ack``, ``idle``.
     """
 
-    def __init__(self, path: str | Sequence[str], repeat: int = 1, window: int = 2):
+    def __init__(self, path: str | Sequence[str], repeat: int = 1, window: int = 2, stay: bool = False):
         message_block.__init__(self, "Image Source")
         if repeat < 0 or not 1 <= window <= MAX_PICTURES:
             raise BadInput(
@@ -73,7 +76,7 @@ class image_source(message_block):
         self._files = [file for each in paths for file in io.listed(each)]
         if not self._files:
             raise BadInput("an Image Source needs a photograph or a folder of them")
-        self._repeat, self._window = repeat, window
+        self._repeat, self._window, self._stay = repeat, window, stay
         self._outstanding: set[int] = set()
         self._asked = 0  # marks sent
         self._asked_last = False  # nothing was sent after the last of them
@@ -195,4 +198,5 @@ class image_source(message_block):
             self._number = (self._number + 1) % 65536
         if self._wait_for(1):
             self._to_send = self._schedule()
-            self._post(SYSTEM, DONE)
+            if not self._stay:
+                self._post(SYSTEM, DONE)

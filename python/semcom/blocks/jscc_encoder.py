@@ -15,6 +15,7 @@ from .. import schemes, values
 from ..burst import snr_field
 from ..errors import BadInput
 from ..schemes import Conditions, Scheme
+from ..schemes.update import Updates
 from . import pdu
 from .held import Gathering
 from .live import live
@@ -53,6 +54,9 @@ class jscc_encoder(sending_block):
 
     Notes
     -----
+    An image that arrives again with the key ``update``, as a SAM Segmenter sends it when it is prompted anew, is sent
+    as far as its mask is new: see :class:`~..schemes.update.Updates`. Without ``use_mask`` it is sent as any other.
+
     Ports: in ``image``, ``mask``; out ``symbols`` (PDUs with the keys of ``gnuradio/semcom/pdu.h``), ``bytes`` (what
     is sent, where all of it is bits, for a decoder of one's own transmissions), ``failed`` (``image_id`` and ``error``
     of an image that will not be sent: over a modem, connect it to the source's ``ack``), ``status``.
@@ -86,6 +90,7 @@ class jscc_encoder(sending_block):
         self._transmission = secrets.randbelow(256) if transmission < 0 else transmission
         self._gathering = Gathering({"image", "mask"} if use_mask else {"image"})
         self.last_port = "mask" if use_mask else "image"
+        self._updates = Updates()
         self.set_rate(rate)
         self.set_snr_db(snr_db)
         self.set_background(background)
@@ -139,13 +144,23 @@ class jscc_encoder(sending_block):
             self.fail(known, "its mask never arrived")
         if held is None:
             return
-        (image, meta), importance = held["image"], None
+        (image, meta), importance, conditions = held["image"], None, self._conditions
+        number = pdu.number_of(meta)
         if "mask" in held:
             mask = held["mask"][0]
             importance = np.where(mask > 0, mask / 255, self._background)
-        sent = self._scheme.encode(image, self._conditions, self._options, importance)
+            if meta.get("update"):
+                fresh = self._updates.fresh(number, mask > 0)
+                if not fresh.any():
+                    self.report(str(meta.get("name", "")), "all of the region was sent before; nothing is sent again")
+                    return
+                importance = fresh.astype(np.float32)
+                conditions = replace(conditions, rate=self._updates.rate(conditions.rate, fresh, self._scheme.rates))
+            else:
+                self._updates.sent_whole(number)
+        sent = self._scheme.encode(image, conditions, self._options, importance)
         name = str(meta.get("name", ""))
-        bursts = schemes.bursts(sent, self._scheme, name, pdu.number_of(meta), self._transmission)
+        bursts = schemes.bursts(sent, self._scheme, name, number, self._transmission)
         passed = {k: v for k, v in meta.items() if k != "channels"} | {"bursts": len(bursts)}
         if all(part.kind == schemes.BITS for part in sent.parts):
             data = b"".join(part.payload for part in sent.parts)

@@ -15,6 +15,7 @@ import typer
 
 from .. import schemes
 from ..errors import BadInput
+from ..memory import keep_steady
 from ..schemes import AUTO
 from ..segment import join_prompts
 from .common import SchemeOption, complain, finite, interruptible, parse_rate, put, put_json, require
@@ -65,6 +66,7 @@ def tx(
     finite("--snr", snr)
     if repeat < 0:
         raise BadInput(f"--repeat {repeat} makes no sense; give a number of times, or 0 for without end")
+    keep_steady()
     front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna)
     coding = ends.Coding(scheme, options, waveform(fft_len, oversampling))
     number = -1 if transmission is None else transmission
@@ -112,6 +114,7 @@ def rx(
         raise BadInput(f"--count {count} makes no sense; give 1 or more pictures")
     if idle is not None and not (math.isfinite(idle) and idle > 0):
         raise BadInput(f"--idle {idle:g} makes no sense; give seconds above 0")
+    keep_steady()
     front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna)
     coding = ends.Coding(scheme, {"variant": variant}, waveform(fft_len, oversampling))
     delivered = 0

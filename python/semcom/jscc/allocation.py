@@ -295,6 +295,31 @@ class Allocation:
         """float32 [512, rows, columns]: variances of all coefficients, whether they are sent or not."""
         return _planes(self._tables.variance[self._profile], self.rows, self.columns)
 
+    def expected_error(self, noise_var: np.ndarray, scale: float) -> np.ndarray:
+        """What a linear receiver expects to be wrong with each patch.
+
+        Parameters
+        ----------
+        noise_var : float32 [n]
+            Noise variance of each symbol, infinite where it was lost.
+        scale : float
+            Of the image's power.
+
+        Returns
+        -------
+        float32 [rows, columns]
+            Squared error, summed over the coefficients, for pixel values in [0, 1].
+        """
+        error = self._tables.variance.sum(axis=1)[self._profile].astype(np.float32)
+        noise = np.repeat(noise_var, 2)
+        for patches, where, mask in self.bands():
+            amplitude, variance = self.amplitude_of(patches, mask), self.variance_of(patches, mask)
+            power = amplitude**2 * variance
+            known = np.zeros(mask.shape, np.float32)
+            known[mask] = power * variance / np.maximum(power + noise[where], np.float32(1e-30))
+            error[patches] -= known.sum(axis=1)
+        return error.reshape(self.rows, self.columns) * np.float32(scale**2 / 2)
+
     def gather(self, planes: np.ndarray) -> np.ndarray:
         """Values of a grid in order of transmission.
 

@@ -160,6 +160,13 @@ class Semcom:
         cells, base = mapcode.decode(data, header)
         return self._decoded(symbols, noise_var, header, cells, base), cells
 
+    def expected_error(self, data: bytes, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
+        """See :meth:`.softcast.SoftCast.expected_error`; what its linear receiver would expect."""
+        size = header.height, header.width
+        cells, base = mapcode.decode(data, header) if data else (CellMap.empty(*size), Base.none(*grid(*size)))
+        allocation, _ = self._shared(header, cells, base)
+        return allocation.expected_error(noise_var, scale_value(header.scale))
+
     def _decoded(
         self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader, cells: CellMap, base: Base
     ) -> np.ndarray:

@@ -331,17 +331,52 @@ class SoftCast:
             rows[:] = quantised(blocks[: len(rows), : header.width])
         return image, cells
 
+    def expected_error(self, data: bytes, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
+        """What is expected to be wrong with each patch of an image that was received.
+
+        Parameters
+        ----------
+        data : bytes
+            The map, whole; empty where there is none.
+        noise_var : float32 [n]
+            Noise variance of each symbol, infinite where lost.
+        header : ImageHeader
+            Of the symbols.
+
+        Returns
+        -------
+        float32 [rows, columns]
+            Squared error, summed over the coefficients of a patch, for pixel values in [0, 1].
+        """
+        if data:
+            cells, base = mapcode.decode(data, header)
+            profile, importance = cells.patches(header.height, header.width, self._tables.profiles)
+            known = self._tables.based(base)
+            allocation = Allocation(known, profile, importance, 2 * len(noise_var), header.snr_enc)
+            return allocation.expected_error(noise_var, scale_value(header.scale))
+        rows, columns = grid(header.height, header.width)
+        gain, prior = self._fixed(header)
+        noise = np.repeat(noise_var / 2, 2)[: rows * columns * header.channels].reshape(-1, header.channels)
+        with np.errstate(invalid="ignore"):
+            left = prior / (1 + np.where(np.isfinite(noise), gain**2 * prior / noise, 0))
+        unsent = self._tables.variance[0, header.channels :].sum() * (prior.sum() / self._variance[: len(prior)].sum())
+        return (left.sum(axis=1) + unsent).astype(np.float32).reshape(rows, columns)
+
+    def _fixed(self, header: ImageHeader) -> tuple[np.ndarray, np.ndarray]:
+        """float32 [channels] each: gain at the receiver, and variance in this image, of the fixed allocation.
+
+        The variances are the fitted ones, scaled so that their sum gives the power that the header tells.
+        """
+        scale, channels = scale_value(header.scale), header.channels
+        variance = self._variance[:channels]
+        return self._gain[:channels] / scale, variance * (scale**2 / 2 / np.mean(self._gain[:channels] ** 2 * variance))
+
     def decode(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
         """See :class:`~.coder.Coder`."""
         check_symbols(symbols, noise_var, header)
         rows, columns = grid(header.height, header.width)
         channels = header.channels
-        scale = scale_value(header.scale)
-        gain = self._gain[:channels] / scale
-        # this image's variances: the fitted ones, scaled so that their sum gives the power that the header tells
-        prior = self._variance[:channels] * (
-            scale**2 / 2 / np.mean(self._gain[:channels] ** 2 * self._variance[:channels])
-        )
+        gain, prior = self._fixed(header)
         values = reals(symbols)
         image = np.empty((header.height, header.width, 3), np.uint8)
         # band by band, so that memory is that of the picture and not forty times as much

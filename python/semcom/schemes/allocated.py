@@ -6,7 +6,7 @@ The map is a part of its own that survives where the symbols still mean much.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +15,7 @@ from ..burst import ANALOGUE, BurstHeader, ImageHeader
 from ..digital import ADAPTIVE, Mcs, message_loss, spans
 from ..errors import BadInput, Undecodable
 from ..jscc.allocation import SKIPPED, CellMap
-from ..jscc.coder import Coder, symbol_count
+from ..jscc.coder import STRIDE, Coder, symbol_count
 from ..jscc.planning import MapCost
 from ..jscc.symbols import ImageSymbols
 from .base import BITS, SYMBOLS, Conditions, Decoded, Part, ReceivedPart, SymbolScheme, Transmission
@@ -108,6 +108,9 @@ class AllocatingCoder(Coder, Protocol):
     ) -> tuple[np.ndarray, CellMap]:
         """See :meth:`..jscc.softcast.SoftCast.decode_adaptive`."""
 
+    def expected_error(self, data: bytes, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
+        """See :meth:`..jscc.softcast.SoftCast.expected_error`."""
+
 
 class AllocatedScheme(SymbolScheme):
     """A joint coder that sends a map of profiles and importance, and the coefficients that it allocates.
@@ -177,19 +180,30 @@ class _Decoder:
         if part is None:
             raise Undecodable("nothing of the image's symbols arrived")
         if part.index == 0:
-            return Decoded(image=self._coder.decode(part.payload, part.noise_var, part.header))
+            image = self._coder.decode(part.payload, part.noise_var, part.header)
+            return Decoded(image=image, error=partial(self._error, b"", part))
         if cells is None or cells.intact < len(cells.payload):
             raise Undecodable("the map of the image did not arrive intact; without it the symbols cannot be read")
         try:
             image, known = self._coder.decode_adaptive(cells.payload, part.payload, part.noise_var, part.header)
         except BadInput as error:
             raise Undecodable(str(error)) from error
-        views = {"labels_view": _drawn(known, *image.shape[:2])} if known.importance.any() else {}
-        return Decoded(image=image, views=views)
+        views = {"labels_view": _drawn(known, part.header)} if known.importance.any() else {}
+        skipped = known.importance == SKIPPED
+        sent = _pixels(~skipped, known.cell, part.header) if skipped.any() else None
+        return Decoded(image=image, views=views, sent=sent, error=partial(self._error, cells.payload, part))
+
+    def _error(self, data: bytes, part: ReceivedPart) -> np.ndarray:
+        error = self._coder.expected_error(data, part.noise_var, part.header)
+        return _pixels(error, STRIDE, part.header)
 
 
-def _drawn(cells: CellMap, height: int, width: int) -> np.ndarray:
+def _pixels(values: np.ndarray, side: int, header: ImageHeader) -> np.ndarray:
+    """[H, W]: the value of the square of ``side`` pixels that each pixel lies in."""
+    return values.repeat(side, 0).repeat(side, 1)[: header.height, : header.width]
+
+
+def _drawn(cells: CellMap, header: ImageHeader) -> np.ndarray:
     """uint8 [H, W, 3]: what matters, from white to black, by a seventh for each halving; black is not sent."""
     grey = 255 - 255 * cells.importance.astype(np.int64) // SKIPPED
-    pixels = grey.astype(np.uint8).repeat(cells.cell, 0).repeat(cells.cell, 1)[:height, :width]
-    return np.repeat(pixels[..., None], 3, axis=2)
+    return np.repeat(_pixels(grey.astype(np.uint8), cells.cell, header)[..., None], 3, axis=2)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -151,6 +151,11 @@ class Decoded:
         Metadata for the image PDU.
     problems : tuple of str
         One sentence for each piece that was damaged.
+    sent : bool [H, W] or None
+        Pixels of which anything was sent; None where all were. A receiver that has an earlier state of the same image
+        keeps it elsewhere.
+    error : callable or None
+        Gives float32 [H, W], the squared error that is expected of each pixel to some common factor, when it is asked.
     """
 
     image: np.ndarray | None = None
@@ -160,6 +165,8 @@ class Decoded:
     views: dict[str, np.ndarray] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    sent: np.ndarray | None = None
+    error: Callable[[], np.ndarray] | None = None
 
     def is_empty(self) -> bool:
         """Whether nothing is known."""

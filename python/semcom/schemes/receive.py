@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -197,6 +197,10 @@ class _Receiving:
 class Reception(_Receiving):
     """Reassembly, and a decoder of the right scheme and weights for each image.
 
+    An image of which only a region is sent completes the last one, where that came from the same sender with the same
+    number and size: it is that one's update (``update`` in its metadata), which a sender makes of a region that is
+    wanted sharper. Where less error is expected of the image that is there, as after a fade, that stays.
+
     Parameters
     ----------
     scheme : str or Scheme
@@ -225,6 +229,7 @@ class Reception(_Receiving):
         self._variant = variant or AUTO
         self._chosen: dict[tuple[int, int], tuple[Scheme, str] | Refusal] = {}
         self._states: dict[int, _State] = {}
+        self._last: tuple[tuple[int, int], Decoded] | None = None  # sender and number of the last image, and it
         _Receiving.__init__(self, timeout, snr_db)
 
     def _scheme_of(self, header: BurstHeader) -> tuple[Scheme, str]:
@@ -350,7 +355,25 @@ class Reception(_Receiving):
         except Exception as error:  # as above
             out.append(Image(meta, None, sentence_of(error), error, views))
         else:
+            decoded, meta = self._updated(delivery.header, decoded, meta)
             out.append(Image(meta | decoded.about, decoded))
+
+    def _updated(self, header: BurstHeader, decoded: Decoded, meta: dict[str, Any]) -> tuple[Decoded, dict[str, Any]]:
+        """A region over the last image, where it is an update of it."""
+        key, last = (header.transmission, header.image_id), None
+        if self._last and self._last[0] == key and decoded.sent is not None:
+            last = self._last[1]
+        if last is not None and last.image.shape == decoded.image.shape:
+            better = decoded.sent
+            if decoded.error is not None and last.error is not None:
+                new, old = decoded.error(), last.error()
+                better = better & (new < old)
+                error = np.where(better, new, old)
+                decoded = replace(decoded, error=lambda: error)
+            image = np.where(better[..., None], decoded.image, last.image)
+            decoded, meta = replace(decoded, image=image), meta | {"update": 1}
+        self._last = key, decoded
+        return decoded, meta
 
 
 class MessageReception(_Receiving):

@@ -11,7 +11,7 @@ from typing import Any
 
 from .boundaries import boundaries, partition, snap
 from .classes import COCO_TO_VOC, PALETTE, VOC, VOID
-from .draw import cut_out, overlay
+from .draw import cut_out, outline, overlay
 from .everything import everything
 from .instances import SceneObject, class_mask, objects
 from .masks import Candidates, Embedding, Segmentation
@@ -19,6 +19,7 @@ from .prompts import (
     Box,
     ClassName,
     Everything,
+    Mask,
     MaskFile,
     Point,
     Prompt,
@@ -41,6 +42,7 @@ __all__ = [
     "ClassSegmenter",
     "Embedding",
     "Everything",
+    "Mask",
     "MaskFile",
     "Point",
     "Prompt",
@@ -54,6 +56,7 @@ __all__ = [
     "everything",
     "join_prompts",
     "objects",
+    "outline",
     "overlay",
     "parse_prompt",
     "partition",

@@ -33,8 +33,24 @@ def overlay(
     painted = image.copy()
     tint = np.asarray(colour, np.float32)
     painted[mask] = np.rint((1 - alpha) * image[mask] + alpha * tint).astype(np.uint8)
-    painted[mask & ~_eroded(mask, max(1, round(max(mask.shape) / 350)))] = np.asarray(colour, np.uint8)
+    painted[outline(mask)] = np.asarray(colour, np.uint8)
     return painted
+
+
+def outline(mask: np.ndarray) -> np.ndarray:
+    """The edge of a mask, within it.
+
+    Parameters
+    ----------
+    mask : bool [H, W]
+        True inside.
+
+    Returns
+    -------
+    bool [H, W]
+        True on the edge, whose thickness grows with the image.
+    """
+    return mask & ~_eroded(mask, max(1, round(max(mask.shape) / 350)))
 
 
 def cut_out(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

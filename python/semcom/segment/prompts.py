@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..errors import BadInput
 from ..image.io import load_mask
 from .classes import VOC
@@ -101,7 +103,23 @@ class Everything:
         return "everything"
 
 
-Prompt = Point | Box | MaskFile | ClassName | Everything
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """Pixels that lie inside; it has no text form that could be read again.
+
+    Attributes
+    ----------
+    inside : bool [H, W]
+        Of the image's size.
+    """
+
+    inside: np.ndarray
+
+    def __str__(self) -> str:
+        return f"a mask of {self.inside.shape[1]}x{self.inside.shape[0]} pixels"
+
+
+Prompt = Point | Box | MaskFile | ClassName | Everything | Mask
 
 
 def split_prompts(text: str) -> list[str]:
@@ -182,8 +200,8 @@ def parse_prompt(text: str) -> Prompt:
 def validate(prompts: Iterable[Prompt], height: int, width: int) -> None:
     """Raise ``BadInput`` unless every prompt can be applied to an image of this size.
 
-    A point must lie on the image and have label 0 or 1, a box must lie within the image and have an area, the file of
-    a mask must be readable, of the image's size, and not black all over, and a class one of PASCAL VOC's.
+    A point must lie on the image and have label 0 or 1, a box must lie within the image and have an area, a mask must
+    be of the image's size, the file of one readable and not black all over, and a class one of PASCAL VOC's.
 
     Parameters
     ----------
@@ -205,6 +223,9 @@ def validate(prompts: Iterable[Prompt], height: int, width: int) -> None:
                 _check_box(prompt, height, width)
             case MaskFile():
                 load_mask(prompt.path, height, width)
+            case Mask():
+                if prompt.inside.shape != (height, width):
+                    raise BadInput(f"{prompt} does not fit the image, which is {width} wide and {height} high")
             case ClassName():
                 if prompt.name not in VOC:
                     raise BadInput(f"there is no class {prompt.name!r}; choose from {', '.join(VOC)}")

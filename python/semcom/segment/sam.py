@@ -20,7 +20,7 @@ from .components import components
 from .everything import everything
 from .instances import class_mask
 from .masks import GRID, SIDE, Candidates, Embedding, Segmentation, sides
-from .prompts import Box, ClassName, Everything, MaskFile, Point, Prompt, validate
+from .prompts import Box, ClassName, Everything, Mask, MaskFile, Point, Prompt, validate
 
 _MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 _DEVIATION = np.array([58.395, 57.12, 57.375], np.float32)
@@ -99,10 +99,11 @@ class Sam:
         """The union of what the prompts mean.
 
         All points and a box, if there is one, are asked together. With several boxes each is asked by itself, along
-        with the negative points, and so are the positive points. Mask files are joined as they are. A class means
-        its pixels in the class map, each piece of them redrawn by SAM where it sees the same object; there may be none.
+        with the negative points, and so are the positive points. Masks and files of them are joined as they are. A
+        class means its pixels in the class map, each piece of them redrawn by SAM where it sees the same object; there
+        may be none.
         ``Everything`` means all masks of everything mode. The score is that of the least certain question whose answer
-        is part of the union, and 1 for a mask file; None if there is neither.
+        is part of the union, and 1 for a mask; None if there is neither.
 
         Parameters
         ----------
@@ -138,6 +139,9 @@ class Sam:
             match prompt:
                 case MaskFile():
                     mask |= load_mask(prompt.path, embedding.height, embedding.width)
+                    certain.append(1.0)
+                case Mask():
+                    mask |= prompt.inside
                     certain.append(1.0)
                 case ClassName():
                     redrawn, scores = self._redrawn(embedding, class_mask(labels, [prompt.name]))

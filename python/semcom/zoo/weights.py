@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import IO
 
 from .. import files
-from ..errors import BadInput, Missing
+from ..errors import BadInput, Missing, sentence_of
 
 Progress = Callable[[str, int, int], None]
 
@@ -332,7 +332,7 @@ def _read_card(card: Path, source: str) -> Entry | None:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         remedy = "export the model again, or take the file away" if source == OWN else "run `./bootstrap build`"
-        raise Missing(f"the model card {card} cannot be read ({error!r}); {remedy}") from error
+        raise Missing(f"the model card {card} cannot be read ({sentence_of(error)}); {remedy}") from error
 
 
 def _locate(wanted: Entry) -> Path | None:

@@ -6,6 +6,7 @@ Noun phrases and named entities are those of spaCy's small English model; a tabl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -53,6 +54,8 @@ _MEANT = {
 }
 # nouns that speak of several without a plural's ending
 _SEVERAL = {"people", "crowd", "couple", "family", "group", "team", "cattle"}
+_PLURALS = {"men": "man", "women": "woman", "children": "child", "oxen": "ox", "geese": "goose", "calves": "calf"}
+_ENDINGS = (("ies", "y"), ("es", ""), ("s", ""))
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _COUNTS = {"couple": 2, "pair": 2, "both": 2} | {word: count for count, word in enumerate(_NUMBERS, start=1)}
 
@@ -98,6 +101,41 @@ def synonyms(classes: Sequence[str] = VOC) -> dict[str, int]:
         table[name.lower().replace(" ", "_")] = label
         table |= dict.fromkeys(_MEANT.get(name, "").split(), label)
     return table
+
+
+def named_in(text: str, classes: Sequence[str] = VOC) -> list[str]:
+    """The classes whose names, or nouns that stand for them, occur in a text; without a language model.
+
+    Parameters
+    ----------
+    text : str
+        A word or a few, such as "the dogs and a bike".
+    classes : sequence of str, default ``VOC``
+        Names of the labels; the first is the background.
+
+    Returns
+    -------
+    list of str
+        In the order of the text, each once.
+    """
+    table = synonyms(classes)
+    words = [_singular(word, table) for word in re.findall(r"[^\W\d_]+", text.lower()[:MAX_CHARACTERS])]
+    found, at = [], 0
+    while at < len(words):
+        # "dining table" before "table"
+        length = next((n for n in (3, 2, 1) if "_".join(words[at : at + n]) in table), 0)
+        if length:
+            found.append(classes[table["_".join(words[at : at + length])]])
+        at += max(length, 1)
+    return [name for name in dict.fromkeys(found) if name != classes[0]]
+
+
+def _singular(word: str, table: dict[str, int]) -> str:
+    """A noun without a plural's ending, where the table knows it so."""
+    if word in _PLURALS:
+        return _PLURALS[word]
+    forms = [word] + [word.removesuffix(end) + new for end, new in _ENDINGS if word.endswith(end)]
+    return next((form for form in forms if form in table), word)
 
 
 def link(caption: str, objects: Sequence[SceneObject], classes: Sequence[str] = VOC) -> list[Link]:

@@ -37,12 +37,16 @@ BENCHMARKS = {
     "scenes": "--smoke --coco {data}/coco_val --voc {data}/voc_test --cache {data}/partitions",
     "segmentation": "--coco {data}/coco_val --voc {data}/voc_test",
     "sweep": "--smoke --kodak {data}/kodak --snr 10",
+    "tasks": "--voc {data}/voc_test",
     "training": "--data {data}/photographs --kodak {data}/kodak --seconds 1 --work {work} --runs samsc",
     "training_speed": "--data {data}/photographs --sides now --scheme samsc --steps 2 --rounds 1 --crop 64 --batch 2",
     "two_ends": "--image {data}/photograph.png --images 3 --kill-after 1 --idle 3",
     "waveform": "--smoke --kodak {data}/kodak",
 }
-SLOW = {"boundaries", "coders", "fec", "killed_training", "roi", "scenes", "training", "training_speed", "two_ends"}
+SLOW = {
+    "boundaries", "coders", "fec", "killed_training", "roi", "scenes", "tasks", "training", "training_speed",
+    "two_ends",
+}  # fmt: skip
 
 
 def test_no_benchmark_is_forgotten():

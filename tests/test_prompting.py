@@ -25,7 +25,6 @@ from gnuradio.semcom.schemes import Conditions
 from gnuradio.semcom.schemes.update import MAX_RATE, SHARPER, Updates
 from gnuradio.semcom.segment import Box, ClassName, Mask, Point, Segmentation
 from PIL import Image
-
 from test_live import Known
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "image_source": ".blocks.image_source",
     "sam_segmenter": ".blocks.sam_segmenter",
+    "task_quality": ".blocks.task_quality",
     "jscc_encoder": ".blocks.jscc_encoder",
     "jscc_decoder": ".blocks.jscc_decoder",
     "digital_encoder": ".blocks.digital_encoder",

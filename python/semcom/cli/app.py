@@ -14,7 +14,7 @@ from rich.table import Table
 from .. import files as reader
 from .. import schemes
 from ..errors import BadInput
-from ..image.quality import METRICS
+from ..image.quality import METRICS, TASKS
 from . import sweep as sweep_commands
 from .common import (
     SchemeOption,
@@ -98,7 +98,11 @@ def loopback(
         ),
     ] = "refuse",
     metrics: Annotated[
-        str, typer.Option(help="psnr, ms_ssim, st_lpips, separated by commas, or none; they take longer than the link")
+        str,
+        typer.Option(
+            help=f"{', '.join((*METRICS, *TASKS))}, separated by commas, or none; they take longer than the link. The "
+            "last three are what is still recognised, segmented by SAM and detected: the ROI, or else all objects"
+        ),
     ] = ",".join(METRICS),
     seed: Annotated[int, typer.Option(help="of fading and noise, 0 to 2^32 - 1")] = 0,
     out: Annotated[Path, typer.Option(help="folder for the pictures")] = Path("received"),
@@ -133,6 +137,7 @@ def loopback(
         cfo=cfo,
         sfo=sfo,
         **{name: name in measured_are for name in METRICS},
+        tasks=tuple(name for name in TASKS if name in measured_are),
     )
     with interruptible(patient=False) as interruption:
         measured = link.loopback(settings).measure()
@@ -180,7 +185,7 @@ def metrics_of(text: str) -> tuple[str, ...]:
     """The value of ``--metrics``."""
     if text.strip() == "none":
         return ()
-    return tuple(one_of("--metrics", part.strip(), METRICS) for part in text.split(","))
+    return tuple(one_of("--metrics", part.strip(), (*METRICS, *TASKS)) for part in text.split(","))
 
 
 ROWS = (
@@ -194,6 +199,9 @@ ROWS = (
     ("ROI-PSNR", "roi_psnr_db", "{:.2f} dB"),
     ("MS-SSIM", "ms_ssim", "{:.4f}"),
     ("ST-LPIPS", "st_lpips", "{:.4f}"),
+    ("recognised", "recognition", "{:.0%}"),
+    ("IoU when segmented again", "resegmentation", "{:.3f}"),
+    ("detected", "detection", "{:.0%}"),
     ("bytes", "bytes", "{}"),
     ("payload uses", "payload_uses", "{}"),
     ("air uses", "air_uses", "{}"),

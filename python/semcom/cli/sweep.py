@@ -17,9 +17,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from .. import schemes
 from ..errors import BadInput
+from ..image.quality import METRICS, TASKS
 from ..schemes import Options, Scheme
 from .common import complain, console, put, shown
 from .scheme_options import check_used, own
+
+ALL_METRICS = ", ".join((*METRICS, *TASKS))
 
 VARIANT = "variant"  # the option that may be named with a scheme
 
@@ -44,7 +47,9 @@ def sweep(
     seed: Annotated[int, typer.Option(help="first one, of fading, noise and losses")] = 0,
     seeds: Annotated[int, typer.Option(help="realisations of noise per image, on every channel")] = 1,
     lose: Annotated[float, typer.Option(help="share of the fragments that is lost, at random")] = 0.0,
-    metrics: Annotated[str, typer.Option(help="psnr, ms_ssim, st_lpips; separated by commas")] = "psnr,ms_ssim",
+    metrics: Annotated[
+        str, typer.Option(help=f"{ALL_METRICS}, separated by commas; the last three of all objects that are seen")
+    ] = "psnr,ms_ssim",
     workers: Annotated[
         int | None, typer.Option(help="worker processes of one thread; all cores if left out; 0: this process alone")
     ] = None,
@@ -101,7 +106,7 @@ def sweep(
 def plot(
     files: Annotated[list[Path], typer.Argument(help="JSON files that semcom sweep wrote")],
     out: Annotated[Path, typer.Option("--out", "-o", help="SVG, PNG or PDF, by its suffix")],
-    metric: Annotated[str, typer.Option(help="psnr, ms_ssim or st_lpips")] = "psnr",
+    metric: Annotated[str, typer.Option(help=f"one of {ALL_METRICS}")] = "psnr",
     anchors: Annotated[
         Path | None, typer.Option(help="JSON file of curves to stand beside, in place of the published ones")
     ] = None,

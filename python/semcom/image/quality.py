@@ -8,6 +8,8 @@ import numpy as np
 from . import metrics
 
 METRICS = ("psnr", "ms_ssim", "st_lpips")
+TASKS = ("recognition", "resegmentation", "detection")
+"""What a machine still makes of the picture; see :mod:`..segment.tasks`."""
 
 Figures = dict[str, float | None]
 

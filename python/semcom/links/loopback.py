@@ -19,6 +19,7 @@ from ..blocks.image_source import image_source
 from ..blocks.jscc_decoder import jscc_decoder
 from ..blocks.jscc_encoder import jscc_encoder
 from ..blocks.sam_segmenter import EMPTY, sam_segmenter
+from ..blocks.task_quality import task_quality
 from ..blocks.worker import worker_block
 from ..burst import check_size
 from ..channel import symbol
@@ -69,6 +70,8 @@ class LoopbackSettings:
         What is sent where the prompts find nothing and the region matters, of :data:`~.sam_segmenter.EMPTY`.
     seed : int
         Of fading and noise, 0 to 2^32 - 1.
+    tasks : tuple of str
+        Of :data:`~..image.quality.TASKS`, done on the region of interest, or else on all objects that are seen.
     psnr, ms_ssim, st_lpips : bool
         Whether these are measured: PSNR and ROI-PSNR, MS-SSIM, ST-LPIPS.
     level : str
@@ -96,6 +99,7 @@ class LoopbackSettings:
     psnr: bool = True
     ms_ssim: bool = True
     st_lpips: bool = True
+    tasks: tuple[str, ...] = ()
     level: str = "symbol"
     doppler: float = 0.0
     cfo: float = 0.0
@@ -180,7 +184,8 @@ class loopback(gr.top_block):
         self.quality = image_quality(bool(settings.prompts), settings.ms_ssim, settings.st_lpips, settings.psnr)
         titles = ["original", "overlay", "received"] if settings.prompts else ["original", "received"]
         self.sink = image_sink(str(settings.out), tuple(titles))
-        self.workers |= {"assess": self.quality, "write": self.sink}
+        self.tasks = task_quality(settings.tasks, bool(settings.prompts)) if settings.tasks else None
+        self.workers |= {"assess": self.quality} | ({"tasks": self.tasks} if self.tasks else {}) | {"write": self.sink}
         for worker in self.workers.values():
             # the report says what went wrong
             worker.logs_failures = False
@@ -193,7 +198,13 @@ class loopback(gr.top_block):
         self.msg_connect(*coder_input, sender, "image")
         self.msg_connect(*coder_input, self.quality, "reference")
         self.msg_connect(receiving, "image", self.quality, "received")
-        self.msg_connect(self.quality, "image", self.sink, f"in{len(titles) - 1}")
+        assessed = self.quality
+        if self.tasks is not None:
+            self.weights |= self.tasks.load()
+            self.msg_connect(*coder_input, self.tasks, "reference")
+            self.msg_connect(self.quality, "image", self.tasks, "received")
+            assessed = self.tasks
+        self.msg_connect(assessed, "image", self.sink, f"in{len(titles) - 1}")
         self.msg_connect(self.sink, "ack", source, "ack")
         if settings.st_lpips:
             self.weights |= {weights.find("stlpips_alex").name: weights.sha256("stlpips_alex")}
@@ -210,6 +221,8 @@ class loopback(gr.top_block):
         self.msg_connect(source, "image", segmenter, "image")
         self.msg_connect(segmenter, "overlay", self.sink, "in1")
         self.msg_connect(segmenter, "mask", self.quality, "mask")
+        if self.tasks is not None:
+            self.msg_connect(segmenter, "mask", self.tasks, "mask")
         if self.settings.weighed:
             self.msg_connect(segmenter, "mask", sender, "mask")
         return (segmenter, "roi") if self.settings.roi == "masked" else (source, "image")
@@ -309,6 +322,7 @@ class loopback(gr.top_block):
             "weights": self.weights,
             "images": result.get("images", {}),
         }
+        report |= {task: result.get(task) for task in settings.tasks}
         if self._segmenter is not None:
             report["roi_found"] = not self._segmenter.found_nothing
             report |= {"roi_share": result.get("share"), "roi_predicted_iou": result.get("score")}

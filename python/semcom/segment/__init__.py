@@ -29,7 +29,12 @@ from .prompts import (
     validate,
 )  # fmt: skip
 
-_SEGMENTERS = {"Sam": ".sam", "ClassSegmenter": ".semantic", "SemanticSegmenter": ".semantic"}
+_SEGMENTERS = {
+    "Sam": ".sam",
+    "ClassSegmenter": ".semantic",
+    "SemanticSegmenter": ".semantic",
+    "TaskAssessor": ".tasks",
+}
 
 __all__ = [
     "COCO_TO_VOC",
@@ -50,6 +55,7 @@ __all__ = [
     "SceneObject",
     "Segmentation",
     "SemanticSegmenter",
+    "TaskAssessor",
     "boundaries",
     "class_mask",
     "cut_out",

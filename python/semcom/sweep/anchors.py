@@ -17,6 +17,7 @@ from typing import Any
 
 from .. import files
 from ..errors import BadInput
+from ..image.quality import METRICS
 
 RATE = 1 / 12
 IMAGES = frozenset(f"kodim{number:02d}.png" for number in range(1, 25))
@@ -109,6 +110,6 @@ def _anchor(file: Path, number: int, entry: Any) -> Anchor:
 
 def _metric(entry: Mapping[str, Any]) -> dict[str, str]:
     metric = entry.get("metric", "psnr")
-    if metric not in ("psnr", "ms_ssim", "st_lpips"):
+    if metric not in METRICS:
         raise ValueError
     return {"metric": metric}

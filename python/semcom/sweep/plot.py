@@ -17,7 +17,14 @@ from . import anchors
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-METRICS = {"psnr": ("psnr_db", "PSNR, dB"), "ms_ssim": ("ms_ssim", "MS-SSIM"), "st_lpips": ("st_lpips", "ST-LPIPS")}
+METRICS = {
+    "psnr": ("psnr_db", "PSNR, dB"),
+    "ms_ssim": ("ms_ssim", "MS-SSIM"),
+    "st_lpips": ("st_lpips", "ST-LPIPS"),
+    "recognition": ("recognition", "share of objects recognised"),
+    "resegmentation": ("resegmentation", "IoU of the object with SAM's mask of it"),
+    "detection": ("detection", "share of objects detected"),
+}
 AXES = {"snr": "Es/N0 per complex symbol, dB", "rate": "payload k/n, complex uses per real source value"}
 SUFFIXES = {".svg": {"Date": None}, ".png": {}, ".pdf": {"CreationDate": None}}
 MARKERS = "osD^vP*X<>"

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import __version__
 from ..digital.kernels import kernels
+from ..image.quality import TASKS
 from .settings import REALISATION_STEP, SweepSettings
 from .tasks import Condition, Figures
 
@@ -112,6 +113,7 @@ def _point(rate: str | None, condition: Condition, figures: Mapping[str, Figures
         "psnr_outage_db": {f"{share:g}": outage(psnrs, share) for share in OUTAGES},
         "ms_ssim": _mean([value for f in every for value in f["ms_ssim"]]),
         "st_lpips": _mean([value for f in every for value in f["st_lpips"]]),
+        **{task: mean for task in TASKS if (mean := _mean(_all(every, task))) is not None},
         "snr_measured_db": round(10 * math.log10(signal / noise), 4) if signal > 0 and noise > 0 else None,
         "payload_kn": sum(f["payload_uses"] for f in every) / values,
         "air_kn": sum(f["air_uses"] for f in every) / values,
@@ -125,6 +127,11 @@ def _point(rate: str | None, condition: Condition, figures: Mapping[str, Figures
         },
         "psnr_db_by_image": {name: _mean(f["psnr_db"]) for name, f in figures.items()},
     }
+
+
+def _all(figures: Sequence[Figures], name: str) -> list[float | None]:
+    # a journal of before there were tasks has none
+    return [value for each in figures for value in each.get(name, ())]
 
 
 def outage(psnrs: Sequence[float | None], share: float) -> float | None:

@@ -16,7 +16,7 @@ from typing import Any
 from .. import schemes
 from ..channel import symbol
 from ..errors import BadInput
-from ..image.quality import METRICS
+from ..image.quality import METRICS, TASKS
 from ..schemes import Options, Scheme
 from .tasks import Condition
 
@@ -57,7 +57,8 @@ class SweepSettings:
     lose : float
         Probability that a fragment is lost.
     metrics : tuple of str
-        Of ``METRICS``; PSNR is always measured.
+        Of ``METRICS`` and ``TASKS``; PSNR is always measured. Tasks are done on the objects of the original's class
+        map.
 
     Raises
     ------
@@ -83,7 +84,7 @@ class SweepSettings:
 
     def __post_init__(self) -> None:
         self.scheme_options()
-        for name, known in (("channel", symbol.MODELS), ("csi", symbol.CSI), ("metrics", METRICS)):
+        for name, known in (("channel", symbol.MODELS), ("csi", symbol.CSI), ("metrics", (*METRICS, *TASKS))):
             for value in getattr(self, name):
                 if value not in known:
                     raise BadInput(f"{value} is not known; choose {', '.join(known)}", field=name)

@@ -15,11 +15,14 @@ from .. import schemes
 from ..burst import BurstHeader
 from ..channel.symbol import Received, SymbolChannel
 from ..errors import Undecodable
-from ..image.quality import Assessor
+from ..image.quality import METRICS, TASKS, Assessor
 from ..schemes import Conditions, Image, Options, Reception, Scheme
+from ..segment import TaskAssessor
 
 Figures = dict[str, Any]
 BLANK = 128  # mid-grey
+FIGURES = ("psnr_db", "ms_ssim", "st_lpips", *TASKS)
+"""Of a realisation."""
 
 
 @dataclass(frozen=True)
@@ -108,14 +111,14 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
     Returns
     -------
     dict
-        Lists with an entry per realisation (``psnr_db``, ``ms_ssim``, ``st_lpips``, ``lost``; the first three None
-        where no picture could be made of what arrived, the others None where they do not apply; a picture that cannot
-        be decoded counts as mid-grey), energies and times summed over them, how many could not be decoded
+        Lists with an entry per realisation (``FIGURES`` and ``lost``; the figures None where no picture could be made
+        of what arrived, and where they do not apply or were not asked for; a picture that cannot be decoded counts as
+        mid-grey), energies and times summed over them, how many could not be decoded
         (``undecodable``), and the sizes: ``payload_uses`` and ``air_uses`` (with pilots) in complex channel uses,
         ``source_values``, ``fragments``.
     """
     headers, fragments = zip(*encoded.bursts, strict=True)
-    figures: Figures = {"psnr_db": [], "ms_ssim": [], "st_lpips": [], "lost": []}
+    figures: Figures = {name: [] for name in (*FIGURES, "lost")}
     signal = noise = seconds = 0.0
     pilots = undecodable = 0
     for seed in condition.seeds:
@@ -135,7 +138,7 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
         image = received_image(encoding.scheme, headers, received)
         seconds += time.perf_counter() - begun
         figures["lost"].append(image.meta["lost"])
-        measured: dict[str, float | None] = dict.fromkeys(("psnr_db", "ms_ssim", "st_lpips"))
+        measured: dict[str, float | None] = dict.fromkeys(FIGURES)
         picture = None if image.decoded is None else image.decoded.image
         if isinstance(image.failure, Undecodable):
             # what there is to see of a picture that cannot be decoded is a blank one
@@ -144,8 +147,8 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
         elif image.failure is not None:
             raise image.failure
         if picture is not None:
-            measured = _assessed(encoded.image.tobytes(), picture.tobytes(), picture.shape, metrics)
-        for name in ("psnr_db", "ms_ssim", "st_lpips"):
+            measured |= _assessed(encoded.image.tobytes(), picture.tobytes(), picture.shape, metrics)
+        for name in FIGURES:
             figures[name].append(measured[name])
     uses = sum(map(len, fragments))
     return figures | {
@@ -192,10 +195,19 @@ def _assessed(
     image: bytes, picture: bytes, shape: tuple[int, ...], metrics: tuple[str, ...]
 ) -> dict[str, float | None]:
     """Whatever arrives without an error is the same picture again and again; MS-SSIM takes longer than to compare."""
-    assess = _assessor(metrics)
-    return assess(*(np.frombuffer(pixels, np.uint8).reshape(shape) for pixels in (image, picture)))
+    pair = [np.frombuffer(pixels, np.uint8).reshape(shape) for pixels in (image, picture)]
+    figures = _assessor(metrics)(*pair)
+    if tasks := tuple(name for name in metrics if name in TASKS):
+        assess = _task_assessor(tasks)
+        figures |= assess(pair[1], assess.targets(pair[0]))
+    return figures
 
 
 @lru_cache(maxsize=4)
 def _assessor(metrics: tuple[str, ...]) -> Assessor:
-    return Assessor("ms_ssim" in metrics, "st_lpips" in metrics)
+    return Assessor(*(name in metrics for name in METRICS[1:]))
+
+
+@lru_cache(maxsize=4)
+def _task_assessor(tasks: tuple[str, ...]) -> TaskAssessor:
+    return TaskAssessor(tasks)

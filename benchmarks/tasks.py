@@ -14,7 +14,7 @@ the packages of ``train``, and is left out without them). The row ``original`` i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 from gnuradio.semcom import schemes
 from gnuradio.semcom.channel.symbol import SymbolChannel
-from gnuradio.semcom.image import io, metrics
+from gnuradio.semcom.image import metrics
+from gnuradio.semcom.paper.voc import pictures
 from gnuradio.semcom.segment import TaskAssessor
-from gnuradio.semcom.segment.components import components
 from gnuradio.semcom.segment.tasks import Target
 from gnuradio.semcom.sweep.tasks import received_image
 from PIL import Image
@@ -49,24 +49,6 @@ WAYS = {
     "segsc 1/24": ("segsc", {}, "1/24", 0.0, False),
 }
 FIGURES = ("recognition", "detection", "resegmentation", "classification", "roi_psnr_db", "kn")
-
-
-def region(classes: np.ndarray) -> Target | None:
-    """The largest piece of a class of that share; None where there is none."""
-    pieces = components(np.where(classes == 255, 0, classes).astype(np.uint8))
-    low, high = (share * classes.size for share in SHARE)
-    fitting = [
-        i for i in np.argsort(-pieces.areas, kind="stable") if pieces.labels[i] and low <= pieces.areas[i] <= high
-    ]
-    return Target(pieces.ids == fitting[0], int(pieces.labels[fitting[0]])) if fitting else None
-
-
-def pictures(folder: Path) -> Iterator[tuple[str, np.ndarray, Target]]:
-    """Name, RGB and region of each picture that has one."""
-    for file in sorted((folder / "images").glob("*.jpg")):
-        found = region(np.asarray(Image.open(folder / "masks" / f"{file.stem}.png")))
-        if found is not None:
-            yield file.name, io.load(file), found
 
 
 def classifier() -> Callable[[np.ndarray], int] | None:
@@ -143,7 +125,7 @@ def main() -> None:
     files = {WAYS[way][0]: known[WAYS[way][0]].load(known[WAYS[way][0]].options(WAYS[way][1])) for way in ways[1:]}
     journal, judge = Journal(args.journal, str(files)), Judge()
     found: dict[tuple[str, float | None], list[list[float | None]]] = {}
-    for number, (name, image, target) in enumerate(pictures(args.voc)):
+    for number, (name, image, target) in enumerate(pictures(args.voc, SHARE)):
         if number == args.limit:
             break
         for way in ways:

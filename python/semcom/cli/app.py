@@ -15,6 +15,7 @@ from .. import files as reader
 from .. import schemes
 from ..errors import BadInput
 from ..image.quality import METRICS, TASKS
+from . import paper
 from . import sweep as sweep_commands
 from .common import (
     SchemeOption,
@@ -54,6 +55,10 @@ def app() -> typer.Typer:
     for name, command in (("list", models_list), ("fetch", models_fetch), ("verify", models_verify)):
         models.command(name)(command)
     made.add_typer(models, name="models")
+    papers = typer.Typer(help="Figures of the papers, measured anew, with a verdict.", no_args_is_help=True)
+    papers.callback()(lambda: None)  # with one command it would be this one
+    papers.command("samsc")(paper.samsc)
+    made.add_typer(papers, name="paper")
     made.add_typer(scene, name="scene")
     made.command("loopback")(with_scheme_options(loopback))
     made.command("tx")(with_scheme_options(tx))

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``semcom paper``: the figures of a paper, measured anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import BadInput
+from .common import complain, put
+
+
+def samsc(
+    voc: Annotated[Path, typer.Option(help="folder with images/*.jpg and masks/*.png, class maps as PASCAL VOC's")],
+    out: Annotated[Path, typer.Option(help="folder for figures.json, fig4.svg, fig5.svg, fig6.svg, verdict.md")] = Path(
+        "results/paper_samsc"
+    ),
+    cache: Annotated[
+        Path | None, typer.Option(help="folder for the masks that SAM finds, used again; OUT/masks")
+    ] = None,
+    snr: Annotated[str, typer.Option(help="Es/N0 in dB: LO:HI:STEP or A,B,C")] = "1,5,10,15,20",
+    limit: Annotated[int, typer.Option(help="pictures at most; 0 for all")] = 0,
+    workers: Annotated[int, typer.Option(help="processes")] = 2,
+) -> int:
+    """Fig. 4 to 6 of "Segment Anything Meets Semantic Communication", and a verdict on its claims.
+
+    Stopped, the same command goes on from what is measured so far.
+    """
+    from ..paper.samsc import Settings, reproduce
+    from ..sweep.settings import parse_snrs
+
+    if workers < 1 or limit < 0:
+        raise BadInput(f"--workers must be 1 or more and --limit 0 or more, got {workers} and {limit}")
+    settings = Settings(voc, out, cache or out / "masks", tuple(sorted(parse_snrs(snr))), limit, workers)
+    try:
+        reproduce(settings, complain)
+    except KeyboardInterrupt:
+        complain("interrupted; the same command goes on from what is measured so far")
+        return 130
+    put(str(out / "verdict.md"))
+    return 0

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import warnings
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -121,7 +122,8 @@ def _libraries() -> tuple[Any, Any]:
         torch = importlib.import_module("torch")
         return torch, _modeling()
     except ImportError as error:
-        raise Missing(f"this checkpoint needs {error.name or error}; install it with {INSTALL}") from None
+        needed = str(error.name or error).split(".")[0].replace(_PACKAGE, "segment-anything")
+        raise Missing(f"this checkpoint needs {needed}; install it with {INSTALL}") from None
 
 
 def _modeling() -> Any:
@@ -131,7 +133,7 @@ def _modeling() -> Any:
         return importlib.import_module(name)
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None:
-        raise ModuleNotFoundError(_PACKAGE, name="segment-anything")
+        raise ModuleNotFoundError(_PACKAGE, name=_PACKAGE)
     bare = ModuleType(_PACKAGE)
     bare.__path__ = spec.submodule_search_locations
     sys.modules[_PACKAGE] = bare
@@ -144,7 +146,8 @@ def _modeling() -> Any:
 def _state(torch: Any, path: Path) -> State:
     """The tensors of a file by name."""
     try:
-        with files.opened(path, files.MAX_WEIGHTS, "a checkpoint of SAM") as stream:
+        with files.opened(path, files.MAX_WEIGHTS, "a checkpoint of SAM") as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is refused below
             state = torch.load(stream, map_location="cpu", weights_only=True)
     except BadInput:
         raise

@@ -20,6 +20,7 @@ Field = tuple[int, int | bytes]
 GRAPH, OPSETS = 7, 8  # of a model
 NODES, WEIGHTS = 1, 5  # of a graph
 _IR_VERSION = 8
+_LONGEST = 63  # bits before the last byte of a whole number
 _TYPES = {np.dtype(np.float32): 1, np.dtype(np.int8): 3, np.dtype(np.int64): 7}
 _DTYPES = {number: dtype for dtype, number in _TYPES.items()}
 
@@ -293,6 +294,8 @@ def _varint(value: int) -> bytes:
 def _varint_at(view: memoryview, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
+        if shift > _LONGEST:
+            raise IndexError
         byte = view[at]
         value |= (byte & 127) << shift
         at, shift = at + 1, shift + 7

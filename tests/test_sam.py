@@ -8,11 +8,18 @@ import pytest
 from gnuradio.semcom.errors import BadInput, Missing
 from gnuradio.semcom.image.io import load, save_png
 from gnuradio.semcom.segment import Box, ClassName, Embedding, Everything, MaskFile, Point, Sam
-from gnuradio.semcom.segment.sam import _frame, _questions
+from gnuradio.semcom.segment.backends import base
+from gnuradio.semcom.segment.sam import MAX_PROMPTS, _questions
 from gnuradio.semcom.zoo import weights
 
 IMAGES = Path(__file__).parents[1] / "examples" / "images"
 NOWHERE = Embedding(np.zeros((1, 256, 64, 64), np.float32), 30, 40)
+
+
+class Unasked:
+    """A back-end that nobody may use."""
+
+    weights = {}  # noqa: RUF012
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +136,7 @@ def test_large_image_gives_the_same_outline(sam):
 def test_frame_follows_the_published_preprocessing():
     image = np.zeros((100, 200, 3), np.uint8)
     image[:] = (255, 0, 128)
-    frame = _frame(image)
+    frame = base.frame(image)
     assert frame.shape == (1, 3, 1024, 1024) and frame.dtype == np.float32
     expected = [(255 - 123.675) / 58.395, (0 - 116.28) / 57.12, (128 - 103.53) / 57.375]
     np.testing.assert_allclose(frame[0, :, 511, 1023], expected, rtol=1e-6)
@@ -152,21 +159,22 @@ def test_what_is_asked_together():
         ([ClassName("dog")], "a class prompt needs the image's class map"),
         ([Everything(), ClassName("unicorn")], "there is no class 'unicorn'; choose from background, aeroplane"),
         ([Point(40, 1)], "'point:40,1,1' lies outside the image, which is 40 wide and 30 high"),
+        ([Point(1, 1)] * (MAX_PROMPTS + 1), "1001 prompts are too many for one image; give at most 1000"),
         ([Point(1, 1, 0)], "negative points need something to take away from"),
     ],
 )
-def test_prompts_it_cannot_follow(tmp_path, prompts, sentence):
+def test_prompts_it_cannot_follow(prompts, sentence):
     with pytest.raises(BadInput) as caught:
-        Sam(tmp_path / "unused", tmp_path / "unused").segment(NOWHERE, prompts)
+        Sam(Unasked()).segment(NOWHERE, prompts)
     assert sentence in str(caught.value)
 
 
 @pytest.mark.parametrize(
     "image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]
 )
-def test_arrays_that_are_no_image(tmp_path, image):
+def test_arrays_that_are_no_image(image):
     with pytest.raises(BadInput, match=r"SAM takes an RGB image uint8 \[H, W, 3\], not"):
-        Sam(tmp_path / "unused", tmp_path / "unused").embed(image)
+        Sam(Unasked()).embed(image)
 
 
 def test_absent_weights_name_the_command(tmp_path, monkeypatch):

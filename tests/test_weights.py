@@ -74,7 +74,7 @@ def test_missing_weights_name_the_command(store):
 
 
 def test_unknown_name_lists_the_known_ones(store):
-    with pytest.raises(BadInput, match=r"no weights named 'nothing'; choose from .*other, .*toy$"):
+    with pytest.raises(BadInput, match=r"no weights named 'nothing'; choose from .*other, .*toy, vit_b"):
         weights.find("nothing")
 
 

@@ -7,6 +7,7 @@ import pmt
 
 from .. import digital, schemes
 from ..schemes import Conditions
+from ..segment.backends import DEFAULT
 from . import pdu
 from .live import live
 from .worker import sending_block
@@ -30,6 +31,8 @@ class esisc_encoder(sending_block):
         "composed", or one of :mod:`semcom.scene.caption.captioners`.
     codec : str
         Of the sub-images: "avif", "jpeg2000" or "jpeg".
+    sam : str
+        Which Segment Anything Model finds outlines and follows prompts, as of the SAM Segmenter.
     mcs_semantics, mcs_detail, mcs_sub_images : int
         MCS of text, A-seg and boxes; of colours and B-seg; of S-img.
     bursts : int
@@ -58,6 +61,7 @@ class esisc_encoder(sending_block):
         mcs_detail: int = 2,
         mcs_sub_images: int = 4,
         bursts: int = 4,
+        sam: str = DEFAULT,
     ):
         sending_block.__init__(self, "ES-ISC Encoder", ["image"], ["bytes"])
         self._scheme = schemes.get("esisc")
@@ -73,6 +77,7 @@ class esisc_encoder(sending_block):
                 "mcs_detail": mcs_detail,
                 "mcs_sub_images": mcs_sub_images,
                 "bursts": bursts,
+                "sam": sam,
             }
         )
 

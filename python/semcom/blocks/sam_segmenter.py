@@ -30,6 +30,7 @@ from ..segment import (
     split_prompts,
     validate,
 )  # fmt: skip
+from ..segment.backends import DEFAULT, checked
 from ..segment.semantic import ClassSegmenter
 from . import pdu
 from .live import live
@@ -85,6 +86,11 @@ class sam_segmenter(worker_block):
         What becomes of an image in which the prompts find nothing, of ``EMPTY``: "refuse" gives it up with a sentence,
         "send" lets it go on with an empty region (a masked image is black), and "whole" takes the whole image for the
         region. Nothing found is said on ``status`` in each case.
+    sam : str
+        Which Segment Anything Model: one of ``segment.backends.NAMES``, the file of a published checkpoint, or
+        ``ENCODER.onnx,DECODER.onnx``.
+    provider : str
+        What it runs on, "cpu" or "cuda".
 
     Attributes
     ----------
@@ -94,7 +100,7 @@ class sam_segmenter(worker_block):
     Raises
     ------
     BadInput
-        A prompt that cannot be read, or another word for ``empty``.
+        A prompt that cannot be read, another word for ``empty``, or a model that is not known.
 
     Notes
     -----
@@ -109,7 +115,14 @@ class sam_segmenter(worker_block):
 
     signal_ports = ("prompts",)
 
-    def __init__(self, prompts: str = "point:0,0", threads: int = 2, empty: str = "refuse"):
+    def __init__(
+        self,
+        prompts: str = "point:0,0",
+        threads: int = 2,
+        empty: str = "refuse",
+        sam: str = DEFAULT,
+        provider: str = "cpu",
+    ):
         worker_block.__init__(self, "SAM Segmenter", ["image"], ["image", "mask", "roi", "overlay", "segments"])
         if empty not in EMPTY:
             raise BadInput(f"{empty} is not known; choose {', '.join(EMPTY)}", field="empty")
@@ -122,7 +135,7 @@ class sam_segmenter(worker_block):
             self.set_prompts(prompts)
         self._empty = empty
         self.found_nothing = 0
-        self._threads = threads
+        self._model, self._threads, self._provider = checked(sam), threads, provider
         self._sam: Sam | None = None
         self._classes: ClassSegmenter | None = None
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
@@ -142,7 +155,7 @@ class sam_segmenter(worker_block):
 
     def _load_for(self, prompts: tuple[Prompt, ...]) -> dict[str, str]:
         if self._sam is None:
-            self._sam = Sam(threads=self._threads)
+            self._sam = Sam(self._model, self._threads, self._provider)
         if not _has(prompts, ClassName):
             return self._sam.weights
         if self._classes is None:

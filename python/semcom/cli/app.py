@@ -15,9 +15,11 @@ from .. import files as reader
 from .. import schemes
 from ..errors import BadInput
 from ..image.quality import METRICS, TASKS
+from ..segment.backends import DEFAULT
 from . import paper
 from . import sweep as sweep_commands
 from .common import (
+    SamOption,
     SchemeOption,
     complain,
     console,
@@ -102,6 +104,7 @@ def loopback(
             "(the empty ROI) or whole (the whole image is the ROI)"
         ),
     ] = "refuse",
+    sam: SamOption = DEFAULT,
     metrics: Annotated[
         str,
         typer.Option(
@@ -135,6 +138,7 @@ def loopback(
         roi=roi,
         background=background,
         empty=empty,
+        sam=sam,
         options=scheme_options,
         seed=seed,
         level=level,
@@ -260,7 +264,7 @@ def models_list() -> int:
 
     table = Table("name", "file", "MB", "licence", "source", "here", box=None)
     for entry, path in weights.inventory():
-        size, here = f"{entry.bytes / 1e6:.1f}", "yes" if path else "no"
+        size, here = f"{(path.stat().st_size if path else entry.bytes) / 1e6:.1f}", "yes" if path else "no"
         table.add_row(*map(shown, (entry.name, entry.file, size, entry.licence, entry.source, here)))
     # a script reads whole names, however narrow the terminal it does not have
     console(width=None if sys.stdout.isatty() else 160).print(table)

@@ -24,10 +24,13 @@ from rich.text import Text
 
 from .. import files, plain, schemes
 from ..errors import BadInput, Missing
+from ..schemes.esisc import SAM_HELP
 
 SchemeOption = Annotated[
     str, typer.Option(help=f"{', '.join(schemes.names())}, or onnx:ENCODER.onnx,DECODER.onnx for a coder of your own")
 ]
+
+SamOption = Annotated[str, typer.Option(help=SAM_HELP)]
 
 
 def parse_rate(text: str | None) -> float | None:

@@ -33,6 +33,8 @@ def examine() -> Iterator[Finding]:
     listed = os.path.exists(blocks)
     yield "GRC blocks", listed, os.path.dirname(blocks) if listed else "missing: run ./bootstrap build"
     for entry, path in weights.inventory():
+        if entry.optional and path is None:
+            continue
         yield f"weights {entry.name}", path is not None, str(path) if path else "missing: run semcom models fetch"
 
 

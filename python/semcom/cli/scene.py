@@ -12,7 +12,8 @@ import typer
 from .. import files
 from ..errors import BadInput
 from ..image import io
-from .common import complain, put, put_json
+from ..segment.backends import DEFAULT
+from .common import SamOption, complain, put, put_json
 
 MAX_SCENE = 2**24  # bytes of a scene file
 
@@ -32,6 +33,7 @@ def encode(
     sub_images: Annotated[int, typer.Option(help="sub-images at most; 0 for none")] = 3,
     captioner: Annotated[str, typer.Option(help="composed, blip, git or vit-gpt2")] = "composed",
     codec: Annotated[str, typer.Option(help="of the sub-images: avif, jpeg2000 or jpeg")] = "avif",
+    sam: SamOption = DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")] = False,
 ) -> int:
     """Caption, class map, boxes, boundaries and sub-images of a photograph."""
@@ -44,6 +46,7 @@ def encode(
         boundaries=boundaries,
         sub_images=sub_images,
         codec=codec,
+        sam=sam,
     )
     picture = io.load(image)
     encoder = SemanticEncoder(settings)

@@ -17,7 +17,7 @@ from ..errors import BadInput
 from ..schemes import Scheme
 from ..schemes.options import type_of
 
-_LINK = ("prompts",)  # options that a sub-command has under a name of its own
+_LINK = ("prompts",)  # options that a sub-command has under another name
 
 
 def _known() -> dict[str, dict[str, tuple[type, Field]]]:
@@ -43,7 +43,8 @@ def with_scheme_options(function: Callable[..., Any], several: bool = False) -> 
     Parameters
     ----------
     function : callable
-        Has a keyword parameter ``scheme_options``, which gets those that were given, by name.
+        Has a keyword parameter ``scheme_options``, which gets those that were given, by name; but for those that
+        are parameters of its own.
     several : bool
         Whether values are texts, which may list several; switches stay switches.
     """
@@ -53,7 +54,7 @@ def with_scheme_options(function: Callable[..., Any], several: bool = False) -> 
         for p in inspect.signature(function).parameters.values()
         if p.name != "scheme_options"
     ]
-    known = _known()
+    known = {name: having for name, having in _known().items() if name not in hints}
     for name, having in known.items():
         kinds = {kind for kind, _ in having.values()}
         kind = kinds.pop() if len(kinds) == 1 and (not several or bool in kinds) else str

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from ..errors import BadInput
 from ..image import io
 from ..schemes import Options, Scheme
 from ..segment import join_prompts, parse_prompt, validate
+from ..segment.backends import DEFAULT
 from ..zoo import weights
 from . import waveform_channel
 from .transceiver import receiver, transmitter
@@ -68,6 +69,8 @@ class LoopbackSettings:
         Importance of what is outside the region, 0 to 1, with ``roi`` "power"; with "skip" it is 0.
     empty : str
         What is sent where the prompts find nothing and the region matters, of :data:`~.sam_segmenter.EMPTY`.
+    sam : str
+        Which Segment Anything Model follows the prompts, see :class:`~.sam_segmenter.sam_segmenter`.
     seed : int
         Of fading and noise, 0 to 2^32 - 1.
     tasks : tuple of str
@@ -95,6 +98,7 @@ class LoopbackSettings:
     roi: str = "whole"
     background: float = 0.1
     empty: str = "refuse"
+    sam: str = DEFAULT
     seed: int = 0
     psnr: bool = True
     ms_ssim: bool = True
@@ -143,6 +147,10 @@ class LoopbackSettings:
             )
         if scheme.takes_prompts:
             options.setdefault("prompts", join_prompts(self.prompts))
+        if any(item.name == "sam" for item in fields(scheme.Options)):
+            options.setdefault("sam", self.sam)
+        elif self.sam != DEFAULT and not self.prompts:
+            raise BadInput(f"{self.sam} is not used without prompts; give one, such as point:220,150", field="sam")
         if self.roi == "masked" and scheme.masked_variant and not options.get("variant"):
             options["variant"] = scheme.masked_variant
         scheme.options(options)
@@ -213,7 +221,7 @@ class loopback(gr.top_block):
         """Put a segmenter in front; the block and port that the coder takes its image from."""
         # what is only measured does not hold up what is sent
         empty = "send" if self.settings.roi == "whole" else self.settings.empty
-        segmenter = sam_segmenter(join_prompts(self.settings.prompts), empty=empty)
+        segmenter = sam_segmenter(join_prompts(self.settings.prompts), empty=empty, sam=self.settings.sam)
         segmenter.logs_failures = False
         self._segmenter = segmenter
         self.weights |= segmenter.load()

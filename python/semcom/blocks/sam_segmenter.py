@@ -45,6 +45,9 @@ class sam_segmenter(worker_block):
         What becomes of an image in which the prompts find nothing, of ``EMPTY``: "refuse" gives it up with a sentence,
         "send" lets it go on with an empty region (a masked image is black), and "whole" takes the whole image for the
         region. Nothing found is said on ``status`` in each case.
+    levels : bool
+        Each prompt is a region of its own, the first the most important: 255 in the mask, in each further one half as
+        much. Points that lie outside belong to all of them.
 
     Attributes
     ----------
@@ -58,19 +61,19 @@ class sam_segmenter(worker_block):
 
     Notes
     -----
-    Ports: in ``image``; out ``mask`` (u8, 0 or 255, one channel), ``roi`` (the image, black outside the mask),
+    Ports: in ``image``; out ``mask`` (u8, one channel, 0 outside and 255 inside, less in lesser regions), ``roi`` (the image, black outside the mask),
     ``overlay`` (the image with the mask tinted and outlined), ``segments`` (u8, one channel: the number of the segment
     that each pixel lies in, from 1, with the key ``segments`` for how many there are; only with the prompt
     ``everything``, which takes seconds for each image), ``status``. All carry the input's metadata, ``share``, the
     share of the image that the region covers, and ``score``, the predicted IoU, where SAM was asked.
     """
 
-    def __init__(self, prompts: str = "point:0,0", threads: int = 2, empty: str = "refuse"):
+    def __init__(self, prompts: str = "point:0,0", threads: int = 2, empty: str = "refuse", levels: bool = False):
         worker_block.__init__(self, "SAM Segmenter", ["image"], ["mask", "roi", "overlay", "segments"])
         if empty not in EMPTY:
             raise BadInput(f"{empty} is not known; choose {', '.join(EMPTY)}", field="empty")
         self.set_prompts(prompts)
-        self._empty = empty
+        self._empty, self._levels = empty, levels
         self.found_nothing = 0
         self._threads = threads
         self._sam: Sam | None = None
@@ -105,10 +108,16 @@ class sam_segmenter(worker_block):
         embedding = self._sam.embed(image)
         labels = self._classes.segment(image) if _has(prompts, ClassName) else None
         parts = everything(self._sam, embedding) if _has(prompts, Everything) else None
-        found = self._sam.segment(embedding, prompts, labels, parts)
-        mask = found.mask if found.mask.any() else self._nothing(found.mask, meta, prompts)
-        meta = meta | {"share": float(mask.mean())} | ({} if found.score is None else {"score": float(found.score)})
-        self.publish("mask", pdu.from_image(mask.astype("uint8") * 255, meta))
+        if self._levels:
+            ranked, score = self._sam.rank(embedding, prompts, labels, parts)
+        else:
+            found = self._sam.segment(embedding, prompts, labels, parts)
+            ranked, score = found.mask.astype(np.uint8) * 255, found.score
+        if not ranked.any():
+            ranked = self._nothing(ranked, meta, prompts)
+        mask = ranked > 0
+        meta = meta | {"share": float(mask.mean())} | ({} if score is None else {"score": float(score)})
+        self.publish("mask", pdu.from_image(ranked, meta))
         self.publish("roi", pdu.from_image(cut_out(image, mask), meta))
         self.publish("overlay", pdu.from_image(overlay(image, mask), meta))
         if parts is not None:
@@ -124,7 +133,7 @@ class sam_segmenter(worker_block):
             raise SemcomError(f"nothing in the image is what the prompts mean ({prompts}); it is not sent")
         becomes = "the whole image is the region" if self._empty == "whole" else "the region is empty"
         self.report(str(meta.get("name", "")), f"nothing in the image is what the prompts mean ({prompts}); {becomes}")
-        return np.full_like(mask, self._empty == "whole")
+        return np.full_like(mask, 255 if self._empty == "whole" else 0)
 
 
 def _has(prompts: tuple[Prompt, ...], kind: type) -> bool:

@@ -86,10 +86,17 @@ def loopback(
         str,
         typer.Option(
             help="what is done with the ROI: whole (only measured), masked, power (the rest counts less; softcast, "
-            "semcom) or skip (the rest counts nothing; the same)"
+            "semcom, segsc), skip (the rest counts nothing; the same) or layers (as power, and ROI and rest are parts "
+            "of their own, the ROI first; segsc always does so)"
         ),
     ] = "whole",
-    background: Annotated[float, typer.Option(help="importance outside the ROI, 0 to 1, with --roi power")] = 0.1,
+    background: Annotated[
+        float, typer.Option(help="importance outside the ROI, 0 to 1, with --roi power or layers")
+    ] = 0.1,
+    levels: Annotated[
+        bool,
+        typer.Option(help="each --prompt is a region of its own: the first counts most, each further one half as much"),
+    ] = False,
     empty: Annotated[
         str,
         typer.Option(
@@ -125,6 +132,7 @@ def loopback(
         prompts=tuple(prompt or ()),
         roi=roi,
         background=background,
+        levels=levels,
         empty=empty,
         options=scheme_options,
         seed=seed,
@@ -145,13 +153,13 @@ def show_loopback(measured: dict, settings: Any, as_json: bool) -> int:
     """What became of the photograph, and the exit status."""
     error = measured.pop("error", None)
     if error is None and measured.get("roi_found") is False:
-        whole = settings.empty == "whole" and settings.roi != "whole"
+        whole = settings.empty == "whole" and measured["roi"] != "whole"
         region = "the whole image was taken for it" if whole else "the ROI is empty"
         complain(f"nothing in the image is what the prompts mean; {region}")
     if as_json:
         put_json(measured)
     elif error is None:
-        title = f"{measured['scheme']} over {settings.channel}, {settings.csi} CSI, ROI {settings.roi}"
+        title = f"{measured['scheme']} over {settings.channel}, {settings.csi} CSI, ROI {measured['roi']}"
         show_figures(title, measured | {"snr_set_db": settings.snr_db, "snr_db": None})
     if error is not None:
         complain(f"no picture was received: {error}")

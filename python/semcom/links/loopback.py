@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,12 @@ from ..channel import symbol
 from ..errors import BadInput
 from ..image import io
 from ..schemes import Options, Scheme
-from ..segment import join_prompts, parse_prompt, validate
+from ..segment import MAX_REGIONS, count_regions, join_prompts, parse_prompt, validate
 from ..zoo import weights
 from . import waveform_channel
 from .transceiver import receiver, transmitter
 
-ROI = ("whole", "masked", "power", "skip")
+ROI = ("whole", "masked", "power", "skip", "layers")
 SAMPLE_RATE = 1e6  # samples a second at the waveform level
 MULTIPATH_RATE = 7.68e6  # of LTE at 5 MHz, which the multipath profiles are made for
 
@@ -64,7 +64,9 @@ class LoopbackSettings:
     roi : str
         What is done with it, of ``ROI``.
     background : float
-        Importance of what is outside the region, 0 to 1, with ``roi`` "power"; with "skip" it is 0.
+        Importance of what is outside the region, 0 to 1, with ``roi`` "power" and "layers"; with "skip" it is 0.
+    levels : bool
+        Whether each prompt is a region of its own, of which the first counts most and each further one half as much.
     empty : str
         What is sent where the prompts find nothing and the region matters, of :data:`~.sam_segmenter.EMPTY`.
     seed : int
@@ -91,6 +93,7 @@ class LoopbackSettings:
     prompts: tuple[str, ...] = ()
     roi: str = "whole"
     background: float = 0.1
+    levels: bool = False
     empty: str = "refuse"
     seed: int = 0
     psnr: bool = True
@@ -104,7 +107,12 @@ class LoopbackSettings:
     @property
     def weighed(self) -> bool:
         """Whether the encoder is told what matters."""
-        return self.roi in ("power", "skip")
+        return self.roi in ("power", "skip", "layers")
+
+    def implied(self) -> LoopbackSettings:
+        """The same with ``roi`` "layers" for a scheme that sends regions apart whatever is said."""
+        apart = schemes.get(self.scheme).regions_apart and self.prompts and self.roi == "whole"
+        return replace(self, roi="layers") if apart else self
 
     def checked(self) -> tuple[Scheme, dict[str, Any]]:
         """The scheme and its options by name.
@@ -115,7 +123,7 @@ class LoopbackSettings:
             Settings that do not go together.
         """
         if self.roi not in ROI:
-            raise BadInput(f"{self.roi} is not part of this version yet; choose {', '.join(ROI)}", field="roi")
+            raise BadInput(f"{self.roi} is not known; choose {', '.join(ROI)}", field="roi")
         if self.empty not in EMPTY:
             raise BadInput(f"{self.empty} is not known; choose {', '.join(EMPTY)}", field="empty")
         if not 0 <= self.seed < 2**32:
@@ -137,12 +145,46 @@ class LoopbackSettings:
                 f"{', '.join(s.name for s in schemes.schemes().values() if s.takes_importance)}",
                 field="roi",
             )
+        if self.roi == "layers":
+            self._layer(scheme, options)
+        if self.levels:
+            self._check_levels()
         if scheme.takes_prompts:
             options.setdefault("prompts", join_prompts(self.prompts))
         if self.roi == "masked" and scheme.masked_variant and not options.get("variant"):
             options["variant"] = scheme.masked_variant
         scheme.options(options)
         return scheme, options
+
+    def _layer(self, scheme: Scheme, options: dict[str, Any]) -> None:
+        """Make the scheme send regions apart."""
+        if scheme.regions_apart:
+            return
+        if not can_layer(scheme):
+            raise BadInput(
+                f"layers cannot be used with scheme {scheme.name}, which sends no part of its own for a region; choose "
+                f"{', '.join(s.name for s in schemes.schemes().values() if s.regions_apart or can_layer(s))}",
+                field="roi",
+            )
+        options["layers"] = True
+
+    def _check_levels(self) -> None:
+        """Refuse regions that do not count by different amounts."""
+        if not self.weighed:
+            raise BadInput(f"mean nothing with {self.roi}; choose power, skip or layers for the ROI", field="levels")
+        regions, lowest = count_regions(self.prompts), 0.0 if self.roi == "skip" else self.background
+        if regions > MAX_REGIONS:
+            raise BadInput(f"are at most {MAX_REGIONS}, got {regions} prompts; leave some out", field="levels")
+        if lowest >= (limit := 0.5 ** (regions - 0.5)):
+            raise BadInput(
+                f"{lowest:g} outside is not less than the last of {regions} regions counts; choose less than {limit:.2g}",
+                field="background",
+            )
+
+
+def can_layer(scheme: Scheme) -> bool:
+    """Whether the scheme sends regions apart where it is asked to."""
+    return any(item.name == "layers" for item in fields(scheme.Options))
 
 
 class loopback(gr.top_block):
@@ -159,7 +201,7 @@ class loopback(gr.top_block):
 
     def __init__(self, settings: LoopbackSettings):
         gr.top_block.__init__(self, "Loopback", catch_exceptions=True)
-        self.settings = settings
+        self.settings = settings = settings.implied()
         self.scheme, self._options = settings.checked()
         # what is wrong with the photograph or the prompts is said before anything runs
         height, width = io.load(settings.image).shape[:2]
@@ -202,7 +244,7 @@ class loopback(gr.top_block):
         """Put a segmenter in front; the block and port that the coder takes its image from."""
         # what is only measured does not hold up what is sent
         empty = "send" if self.settings.roi == "whole" else self.settings.empty
-        segmenter = sam_segmenter(join_prompts(self.settings.prompts), empty=empty)
+        segmenter = sam_segmenter(join_prompts(self.settings.prompts), empty=empty, levels=self.settings.levels)
         segmenter.logs_failures = False
         self._segmenter = segmenter
         self.weights |= segmenter.load()

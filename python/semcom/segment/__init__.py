@@ -16,14 +16,17 @@ from .everything import everything
 from .instances import SceneObject, class_mask, objects
 from .masks import Candidates, Embedding, Segmentation
 from .prompts import (
+    MAX_REGIONS,
     Box,
     ClassName,
     Everything,
     MaskFile,
     Point,
     Prompt,
+    count_regions,
     join_prompts,
     parse_prompt,
+    regions_of,
     split_prompts,
     validate,
 )  # fmt: skip
@@ -32,6 +35,7 @@ _SEGMENTERS = {"Sam": ".sam", "ClassSegmenter": ".semantic", "SemanticSegmenter"
 
 __all__ = [
     "COCO_TO_VOC",
+    "MAX_REGIONS",
     "PALETTE",
     "VOC",
     "VOID",
@@ -50,6 +54,7 @@ __all__ = [
     "SemanticSegmenter",
     "boundaries",
     "class_mask",
+    "count_regions",
     "cut_out",
     "everything",
     "join_prompts",
@@ -57,6 +62,7 @@ __all__ = [
     "overlay",
     "parse_prompt",
     "partition",
+    "regions_of",
     "snap",
     "split_prompts",
     "validate",

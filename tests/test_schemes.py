@@ -362,7 +362,11 @@ def test_every_scheme_says_what_it_is():
         ("esisc", {"bursts": 65}, "bursts must be from 1 to 64, got 65"),
         ("esisc", {"boundaries": "yes"}, "boundaries must be true or false"),
         ("esisc", {"budget": "many"}, "budget must be of type int"),
-        ("softcast", {"codec": "avif"}, "codec is not an option of scheme softcast; its options are layers, allocation"),
+        (
+            "softcast",
+            {"codec": "avif"},
+            "codec is not an option of scheme softcast; its options are layers, allocation",
+        ),
     ],
 )
 def test_options_that_cannot_be(scheme, options, sentence):

@@ -106,7 +106,9 @@ class Maps:
         known_to_both = tables().based(known), profile, importance, size, header.snr_enc
         allocation = Allocation(*known_to_both, division)
         require(0 <= allocation.sent <= size, "more coefficients are allocated than are sent")
-        require(sum(allocation.parts) <= size // 2 + SKIPPED + fragments_needed(size // 2), "parts hold more than is sent")
+        require(
+            sum(allocation.parts) <= size // 2 + SKIPPED + fragments_needed(size // 2), "parts hold more than is sent"
+        )
         require(len(np.unique(allocation.position)) == allocation.sent, "two coefficients have one place")
         require(bool(np.isfinite(allocation.amplitude).all()), "an amplitude is no number")
         if profile.size > MAX_PATCHES_DRAWN:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pmt
 
 from .. import schemes, values
@@ -141,8 +140,7 @@ class jscc_encoder(sending_block):
             return
         (image, meta), importance = held["image"], None
         if "mask" in held:
-            mask = held["mask"][0]
-            importance = np.where(mask > 0, mask / 255, self._background)
+            importance = schemes.importance_of(held["mask"][0], self._background)
         sent = self._scheme.encode(image, self._conditions, self._options, importance)
         name = str(meta.get("name", ""))
         bursts = schemes.bursts(sent, self._scheme, name, pdu.number_of(meta), self._transmission)

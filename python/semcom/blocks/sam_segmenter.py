@@ -61,7 +61,8 @@ class sam_segmenter(worker_block):
 
     Notes
     -----
-    Ports: in ``image``; out ``mask`` (u8, one channel, 0 outside and 255 inside, less in lesser regions), ``roi`` (the image, black outside the mask),
+    Ports: in ``image``; out ``mask`` (u8, one channel, 0 outside and 255 inside, less in regions that count less),
+    ``roi`` (the image, black outside the mask),
     ``overlay`` (the image with the mask tinted and outlined), ``segments`` (u8, one channel: the number of the segment
     that each pixel lies in, from 1, with the key ``segments`` for how many there are; only with the prompt
     ``everything``, which takes seconds for each image), ``status``. All carry the input's metadata, ``share``, the

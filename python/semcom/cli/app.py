@@ -17,6 +17,10 @@ from ..errors import BadInput
 from ..image.quality import METRICS
 from . import sweep as sweep_commands
 from .common import (
+    BackgroundOption,
+    LevelsOption,
+    PromptOption,
+    RoiOption,
     SchemeOption,
     complain,
     console,
@@ -78,25 +82,10 @@ def loopback(
     cfo: Annotated[float, typer.Option(help="carrier offset, Hz (waveform)")] = 0.0,
     sfo: Annotated[float, typer.Option(help="sampling clock offset, ppm (waveform)")] = 0.0,
     k_factor: Annotated[float, typer.Option(help="Rician K factor, dB")] = 10.0,
-    prompt: Annotated[
-        list[str] | None,
-        typer.Option(help="point:X,Y[,0|1], box:X0,Y0,X1,Y1, mask:FILE, class:NAME or everything; repeatable; the ROI"),
-    ] = None,
-    roi: Annotated[
-        str,
-        typer.Option(
-            help="what is done with the ROI: whole (only measured), masked, power (the rest counts less; softcast, "
-            "semcom, segsc), skip (the rest counts nothing; the same) or layers (as power, and ROI and rest are parts "
-            "of their own, the ROI first; segsc always does so)"
-        ),
-    ] = "whole",
-    background: Annotated[
-        float, typer.Option(help="importance outside the ROI, 0 to 1, with --roi power or layers")
-    ] = 0.1,
-    levels: Annotated[
-        bool,
-        typer.Option(help="each --prompt is a region of its own: the first counts most, each further one half as much"),
-    ] = False,
+    prompt: PromptOption = None,
+    roi: RoiOption = "whole",
+    background: BackgroundOption = 0.1,
+    levels: LevelsOption = False,
     empty: Annotated[
         str,
         typer.Option(
@@ -116,8 +105,6 @@ def loopback(
     """Send one photograph through a GNU Radio flowgraph and measure what arrives."""
     check_used([schemes.get(scheme)], scheme_options)
     csi = csi_of(level, channel, csi, bool(doppler or cfo or sfo))
-    if not 0 <= background <= 1:
-        raise BadInput(f"--background {background:g} is out of range; choose 0 to 1")
     measured_are = metrics_of(metrics)
     link = require("..links.loopback")
     settings = link.LoopbackSettings(

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from .. import schemes
 from ..errors import BadInput
 from ..schemes import Options, Scheme
-from .common import complain, console, put, shown
+from .common import BackgroundOption, LevelsOption, PromptOption, RoiOption, complain, console, put, shown
 from .scheme_options import check_used, own
 
 VARIANT = "variant"  # the option that may be named with a scheme
@@ -45,6 +45,10 @@ def sweep(
     seeds: Annotated[int, typer.Option(help="realisations of noise per image, on every channel")] = 1,
     lose: Annotated[float, typer.Option(help="share of the fragments that is lost, at random")] = 0.0,
     metrics: Annotated[str, typer.Option(help="psnr, ms_ssim, st_lpips; separated by commas")] = "psnr,ms_ssim",
+    prompt: PromptOption = None,
+    roi: RoiOption = "whole",
+    background: BackgroundOption = 0.1,
+    levels: LevelsOption = False,
     workers: Annotated[
         int | None, typer.Option(help="worker processes of one thread; all cores if left out; 0: this process alone")
     ] = None,
@@ -76,6 +80,7 @@ def sweep(
             draws=draws,
             lose=lose,
             metrics=_listed(metrics),
+            region=schemes.Region(tuple(prompt or ()), roi, background, levels),
         )
         for chosen, options, made in wanted
     ]

@@ -496,9 +496,10 @@ class _Search:
         """float32 [rows, columns, profiles]: J of every patch."""
         out = np.zeros((self._image.patches, self._image.tables.profiles), np.float32)
         levels = level.ravel()
+        kinds = [(law, *each) for law in laws for each in enumerate(law.importances)]
         for piece, coefficients in self._image.bands():
             squares = np.square(coefficients)
-            for law, number, importance in [(law, *each) for law in laws for each in enumerate(law.importances)]:
+            for law, number, importance in kinds:
                 who = levels[piece] == importance
                 if who.all():
                     out[piece] = squares @ law.slope[number].T + law.constant[number]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,12 @@ from ..burst import check_size
 from ..channel import symbol
 from ..errors import BadInput
 from ..image import io
-from ..schemes import Options, Scheme
-from ..segment import MAX_REGIONS, count_regions, join_prompts, parse_prompt, validate
+from ..schemes import Options, Region, Scheme
+from ..segment import join_prompts, parse_prompt, validate
 from ..zoo import weights
 from . import waveform_channel
 from .transceiver import receiver, transmitter
 
-ROI = ("whole", "masked", "power", "skip", "layers")
 SAMPLE_RATE = 1e6  # samples a second at the waveform level
 MULTIPATH_RATE = 7.68e6  # of LTE at 5 MHz, which the multipath profiles are made for
 
@@ -62,7 +61,7 @@ class LoopbackSettings:
     prompts : tuple of str
         Text forms of the prompts that define the region of interest.
     roi : str
-        What is done with it, of ``ROI``.
+        What is done with it, of :data:`~..schemes.TREATMENTS`.
     background : float
         Importance of what is outside the region, 0 to 1, with ``roi`` "power" and "layers"; with "skip" it is 0.
     levels : bool
@@ -105,14 +104,9 @@ class LoopbackSettings:
     sfo: float = 0.0
 
     @property
-    def weighed(self) -> bool:
-        """Whether the encoder is told what matters."""
-        return self.roi in ("power", "skip", "layers")
-
-    def implied(self) -> LoopbackSettings:
-        """The same with ``roi`` "layers" for a scheme that sends regions apart whatever is said."""
-        apart = schemes.get(self.scheme).regions_apart and self.prompts and self.roi == "whole"
-        return replace(self, roi="layers") if apart else self
+    def region(self) -> Region:
+        """The region of interest, and what the scheme makes of it."""
+        return Region(self.prompts, self.roi, self.background, self.levels).implied(schemes.get(self.scheme))
 
     def checked(self) -> tuple[Scheme, dict[str, Any]]:
         """The scheme and its options by name.
@@ -122,69 +116,13 @@ class LoopbackSettings:
         BadInput
             Settings that do not go together.
         """
-        if self.roi not in ROI:
-            raise BadInput(f"{self.roi} is not known; choose {', '.join(ROI)}", field="roi")
         if self.empty not in EMPTY:
             raise BadInput(f"{self.empty} is not known; choose {', '.join(EMPTY)}", field="empty")
         if not 0 <= self.seed < 2**32:
             raise BadInput(f"must be a whole number from 0 to 2^32 - 1, got {self.seed}", field="seed")
         scheme = schemes.get(self.scheme)
         options = dict(self.options) if isinstance(self.options, Mapping) else vars(self.options)
-        if self.roi != "whole":
-            if not self.prompts:
-                raise BadInput(f"{self.roi} needs prompts that say what matters, such as point:220,150", field="roi")
-            if scheme.takes_prompts:
-                raise BadInput(
-                    f"{self.roi} cannot be used with scheme {scheme.name}, which sends what the prompts say; leave it "
-                    "out",
-                    field="roi",
-                )
-        if self.weighed and not scheme.takes_importance:
-            raise BadInput(
-                f"{self.roi} cannot be used with scheme {scheme.name}, which treats all pixels alike; choose "
-                f"{', '.join(s.name for s in schemes.schemes().values() if s.takes_importance)}",
-                field="roi",
-            )
-        if self.roi == "layers":
-            self._layer(scheme, options)
-        if self.levels:
-            self._check_levels()
-        if scheme.takes_prompts:
-            options.setdefault("prompts", join_prompts(self.prompts))
-        if self.roi == "masked" and scheme.masked_variant and not options.get("variant"):
-            options["variant"] = scheme.masked_variant
-        scheme.options(options)
-        return scheme, options
-
-    def _layer(self, scheme: Scheme, options: dict[str, Any]) -> None:
-        """Make the scheme send regions apart."""
-        if scheme.regions_apart:
-            return
-        if not can_layer(scheme):
-            raise BadInput(
-                f"layers cannot be used with scheme {scheme.name}, which sends no part of its own for a region; choose "
-                f"{', '.join(s.name for s in schemes.schemes().values() if s.regions_apart or can_layer(s))}",
-                field="roi",
-            )
-        options["layers"] = True
-
-    def _check_levels(self) -> None:
-        """Refuse regions that do not count by different amounts."""
-        if not self.weighed:
-            raise BadInput(f"mean nothing with {self.roi}; choose power, skip or layers for the ROI", field="levels")
-        regions, lowest = count_regions(self.prompts), 0.0 if self.roi == "skip" else self.background
-        if regions > MAX_REGIONS:
-            raise BadInput(f"are at most {MAX_REGIONS}, got {regions} prompts; leave some out", field="levels")
-        if lowest >= (limit := 0.5 ** (regions - 0.5)):
-            raise BadInput(
-                f"{lowest:g} outside is not less than the last of {regions} regions counts; choose less than {limit:.2g}",
-                field="background",
-            )
-
-
-def can_layer(scheme: Scheme) -> bool:
-    """Whether the scheme sends regions apart where it is asked to."""
-    return any(item.name == "layers" for item in fields(scheme.Options))
+        return scheme, self.region.options(scheme, options)
 
 
 class loopback(gr.top_block):
@@ -201,7 +139,7 @@ class loopback(gr.top_block):
 
     def __init__(self, settings: LoopbackSettings):
         gr.top_block.__init__(self, "Loopback", catch_exceptions=True)
-        self.settings = settings = settings.implied()
+        self.settings, self._region = settings, settings.region
         self.scheme, self._options = settings.checked()
         # what is wrong with the photograph or the prompts is said before anything runs
         height, width = io.load(settings.image).shape[:2]
@@ -243,7 +181,7 @@ class loopback(gr.top_block):
     def _segment(self, source: image_source, sender: gr.basic_block) -> tuple[gr.basic_block, str]:
         """Put a segmenter in front; the block and port that the coder takes its image from."""
         # what is only measured does not hold up what is sent
-        empty = "send" if self.settings.roi == "whole" else self.settings.empty
+        empty = "send" if self._region.roi == "whole" else self.settings.empty
         segmenter = sam_segmenter(join_prompts(self.settings.prompts), empty=empty, levels=self.settings.levels)
         segmenter.logs_failures = False
         self._segmenter = segmenter
@@ -252,9 +190,9 @@ class loopback(gr.top_block):
         self.msg_connect(source, "image", segmenter, "image")
         self.msg_connect(segmenter, "overlay", self.sink, "in1")
         self.msg_connect(segmenter, "mask", self.quality, "mask")
-        if self.settings.weighed:
+        if self._region.weighed:
             self.msg_connect(segmenter, "mask", sender, "mask")
-        return (segmenter, "roi") if self.settings.roi == "masked" else (source, "image")
+        return (segmenter, "roi") if self._region.roi == "masked" else (source, "image")
 
     def _coding(self) -> dict[str, Any]:
         """What encoder and transmitter are given."""
@@ -263,8 +201,8 @@ class loopback(gr.top_block):
             "scheme": self.scheme,
             "rate": settings.rate or 0.0,
             "snr_db": settings.snr_db,
-            "use_mask": settings.weighed,
-            "background": 0.0 if settings.roi == "skip" else settings.background,
+            "use_mask": self._region.weighed,
+            "background": self._region.outside,
             "options": self._options,
             # over multipath the fades of a burst are averaged by its subcarriers
             "channel": settings.channel if settings.channel in symbol.MODELS else "awgn",
@@ -333,7 +271,7 @@ class loopback(gr.top_block):
             "level": settings.level,
             "channel": settings.channel,
             "csi": settings.csi if settings.level == "symbol" else "pilot",
-            "roi": settings.roi,
+            "roi": self._region.roi,
             "snr_db": settings.snr_db,
             "snr_measured_db": result.get("snr_db"),
             "psnr_db": result.get("psnr_db"),

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..burst import ANALOGUE, MAX_PARTS, BurstHeader, ImageHeader
+from ..burst import ANALOGUE, BurstHeader, ImageHeader
 from ..digital import ADAPTIVE, Mcs, message_loss, spans
 from ..errors import BadInput, Undecodable
 from ..jscc.allocation import COEFFICIENTS, LAYERS, SKIPPED, TOGETHER, CellMap, importances_of
@@ -196,7 +196,7 @@ class AllocatedScheme(SymbolScheme):
         length, most = header.fragments * header.n_symbols, rows * columns * COEFFICIENTS // 2 + header.fragments
         if length > most:
             raise BadInput(
-                f"a part of {length} symbols arrived of a {header.width}x{header.height} image, which has at most {most}"
+                f"a part of {length} symbols arrived of a {header.width}x{header.height} image, of {most} at most"
             )
         return length
 

@@ -42,7 +42,9 @@ class SoftCastOptions(LayeredOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.layers and self.allocation == FIXED:
-            raise BadInput("need an adaptive allocation, which knows of regions; the fixed one does not", field="layers")
+            raise BadInput(
+                "need an adaptive allocation, which knows of regions; the fixed one does not", field="layers"
+            )
 
 
 class SoftCast(AllocatedScheme):

@@ -149,7 +149,7 @@ def test_the_region_is_far_better_than_of_the_whole_frame_at_equal_uses(path):
     assert quality[1] > quality[0] + 2.4
 
 
-@pytest.mark.parametrize(("scheme", "options"), [*APART, ("segsc", {"coder": "semcom"})])
+@pytest.mark.parametrize(("scheme", "options"), [*APART, ("segsc", {"region_coder": "semcom"})])
 def test_quality_grows_with_the_snr(scheme, options):
     image = io.load(PHOTOGRAPHS[0])[:256, :320]
     box, before = box_of(image), 0.0
@@ -163,7 +163,7 @@ def test_quality_grows_with_the_snr(scheme, options):
         before = now
 
 
-@pytest.mark.parametrize(("scheme", "options"), [*APART, ("segsc", {"coder": "semcom"})])
+@pytest.mark.parametrize(("scheme", "options"), [*APART, ("segsc", {"region_coder": "semcom"})])
 def test_what_is_lost_of_the_rest_does_not_touch_the_region(scheme, options):
     image = io.load(PHOTOGRAPHS[0])
     box = np.zeros(image.shape[:2], bool)
@@ -176,7 +176,7 @@ def test_what_is_lost_of_the_rest_does_not_touch_the_region(scheme, options):
     assert some.meta["lost"] == 1 and some.decoded.problems == ()
     rest, _ = heard(bursts, lost=lambda h: h.part == 2)
     # the closed form looks at a patch alone, networks at a few around it
-    networks = scheme == "semcom" or options.get("coder") == "semcom"
+    networks = scheme == "semcom" or options.get("region_coder") == "semcom"
     for each in (some, rest):
         now = metrics.roi_psnr(image, each.decoded.image, box)
         assert abs(now - quality) < 0.4 if networks else now == quality

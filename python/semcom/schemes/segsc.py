@@ -21,11 +21,11 @@ class SegSCOptions(Options):
 
     Attributes
     ----------
-    coder : str
+    region_coder : str
         "softcast" or "semcom".
     """
 
-    coder: str = option(
+    region_coder: str = option(
         CLOSED_FORM,
         "what codes each region: softcast, the closed form, or semcom, networks",
         label="Coder of the regions",
@@ -71,7 +71,7 @@ class SegSC(AllocatedScheme):
 
     def variant(self, options: Any) -> str:
         """The coder that the options ask for."""
-        return CLOSED_FORM if options is None else options.coder
+        return CLOSED_FORM if options is None else options.region_coder
 
     def variants(self) -> dict[str, int]:
         """The closed form, and the networks where they are."""
@@ -83,4 +83,4 @@ class SegSC(AllocatedScheme):
 
     def label(self, options: SegSCOptions) -> str:
         """Only the coder that is not the usual one."""
-        return "" if options.coder == CLOSED_FORM else options.coder
+        return "" if options.region_coder == CLOSED_FORM else options.region_coder

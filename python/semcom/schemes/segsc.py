@@ -40,11 +40,11 @@ class SegSC(AllocatedScheme):
 
     Of the paper are the division by a segmentation into regions of interest and of no interest, coders of their own
     with different rates for them, and the mask with which the receiver puts the picture together. Its coders are
-    convolutional networks that code the whole frame, black where the other region is. Ours are joint coders over the
-    16x16 patches of a region alone, in closed form or by networks: a fifth of the frame takes a fifth of the uses at
-    the same rate. There may be up to seven regions, one for each importance; k/n of each is in proportion to its
-    importance, and its power is its own. The mask is the map of cells, which travels as bits before the symbols,
-    protected as that of ``softcast``, and is counted. Where all pixels count alike the whole frame is one region.
+    convolutional networks. Ours are joint coders over the 16x16 patches of a region alone, in closed form or by
+    networks: a fifth of the frame takes a fifth of the uses at the same rate. There may be up to seven regions, one
+    for each importance; k/n of each is in proportion to its importance, and its power is its own. The mask is the map
+    of cells, which travels as bits before the symbols, protected as that of ``softcast``, and is counted. Where all
+    pixels count alike the whole frame is one region.
     """
 
     name = "segsc"

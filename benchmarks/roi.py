@@ -8,8 +8,8 @@
 whose box covers less than 30 % of the frame; pictures without one are left out. Each scheme sends the frame whole, and
 with an importance of 1/32 and of 0 outside the region, at several rates over AWGN of 10 dB; the first paper's way,
 ``samsc`` trained on masked pictures, sends the picture black outside. Channel uses are all that is sent, maps included.
-``layers`` is ``softcast`` with region and rest as parts of their own; ``segsc`` codes them apart, the rest at 1/8 or 1/32
-of the region's rate or not at all. ``rest_lost`` is what remains where every burst of the last part is lost.
+``layers`` is ``softcast`` with region and rest as parts of their own; ``segsc`` codes them apart, the rest at 1/8 or
+1/32 of the region's rate or not at all. ``rest_lost`` is what remains where every burst of the last part is lost.
 ``uses_for_equal_quality`` is the share of the uses of the whole frame at 1/12 at which the region is as good, read off
 the mean curve with importance on a logarithmic axis; ``more_at_equal_uses_db`` is the difference at 1/12.
 """

@@ -105,7 +105,7 @@ class Maps:
         size, division = 2 * symbol_count(header), self.rng.choice([TOGETHER, LAYERS, REGIONS])
         known_to_both = tables().based(known), profile, importance, size, header.snr_enc
         allocation = Allocation(*known_to_both, division)
-        require(0 <= allocation.sent <= size, "more coefficients are allocated than are sent")
+        require(0 <= allocation.sent <= allocation.size, "more coefficients are allocated than are sent")
         require(
             sum(allocation.parts) <= size // 2 + SKIPPED + fragments_needed(size // 2), "parts hold more than is sent"
         )

@@ -27,7 +27,6 @@ from .allocation import (
     BAND,
     CELLS,
     COEFFICIENTS,
-    LAYERS,
     REGIONS,
     SKIPPED,
     STEPS,
@@ -381,8 +380,8 @@ class _Search:
         known: base.Base,
         division: str = TOGETHER,
     ):
-        # layers are filled up to whole symbols, and to fragments that are equally long
-        room = SKIPPED + fragments_needed(uses) if division == LAYERS else 0
+        # parts are filled up to whole symbols, and to fragments that are equally long
+        room = 0 if division == TOGETHER else SKIPPED + fragments_needed(uses)
         self._image, self._uses, self._cost, self._base = image, uses - room, cost, known
         self._division = division
         meter = Meter()

@@ -16,6 +16,7 @@ from gnuradio.semcom.jscc.allocation import CELLS, SKIPPED, Allocation, CellMap,
 from gnuradio.semcom.jscc.base import COUNTS, LIMIT, OCTAVES, Base, rounded, suited
 from gnuradio.semcom.jscc.coder import grid
 from gnuradio.semcom.jscc.planning import MapCost
+from gnuradio.semcom.jscc.symbols import ReceivedSymbols
 
 SIZES = ((1, 1), (15, 17), (16, 16), (64, 80), (16, 700), (4000, 3), (130, 33))
 PHOTOGRAPHS = sorted((ROOT / "examples" / "images").glob("*.[pj]*g"))
@@ -43,6 +44,11 @@ def code_of(cells: CellMap, height: int, width: int) -> bytes:
 
 def same(a: CellMap, b: CellMap) -> bool:
     return a.cell == b.cell and np.array_equal(a.profile, b.profile) and np.array_equal(a.importance, b.importance)
+
+
+def decoded(coder, data, symbols, noise_var, header):
+    """What an image's coder makes of its one part."""
+    return coder.decode_adaptive(data, [ReceivedSymbols(symbols, noise_var, header.scale)], header)
 
 
 def noisy(symbols, snr_db, seed=0):
@@ -120,8 +126,8 @@ def test_a_base_is_worth_more_than_it_costs(photograph, monkeypatch):
         if not based:
             monkeypatch.setattr(planning.base, "suited", lambda channels, snr_db: (0, 0))
         for snr_db in (2.0, 10.0):
-            data, sent = coder.encode_adaptive(image, CHEAP, snr_db=snr_db)
-            got, _ = coder.decode_adaptive(data, *noisy(sent.symbols, snr_db), sent.header)
+            data, (sent,) = coder.encode_adaptive(image, CHEAP, snr_db=snr_db)
+            got, _ = decoded(coder, data, *noisy(sent.symbols, snr_db), sent.header)
             quality[based, snr_db] = psnr(image, got)
     assert quality[True, 2.0] > quality[False, 2.0] + 0.8
     assert quality[True, 10.0] > quality[False, 10.0] + 0.3
@@ -176,10 +182,10 @@ def test_a_map_is_worth_more_than_it_costs(photograph):
     """With noise, against the fixed allocation at as many channel uses; and the planner's forecast holds."""
     image, coder = io.load(photograph), softcast.softcast()
     for snr_db, gain in ((1.0, 0.6), (10.0, 0.9)):
-        data, sent = coder.encode_adaptive(image, CHEAP, snr_db=snr_db)
+        data, (sent,) = coder.encode_adaptive(image, CHEAP, snr_db=snr_db)
         fixed = coder.encode(image, snr_db=snr_db)
         assert data and len(sent.symbols) + CHEAP.uses(len(data)) <= len(fixed.symbols)
-        got, cells = coder.decode_adaptive(data, *noisy(sent.symbols, snr_db), sent.header)
+        got, cells = decoded(coder, data, *noisy(sent.symbols, snr_db), sent.header)
         before = psnr(image, coder.decode(*noisy(fixed.symbols, snr_db), fixed.header))
         assert psnr(image, got) > before + gain
         assert cells.profile.max() > 0
@@ -193,8 +199,8 @@ def test_the_forecast_holds(astronaut):
     lost = float(np.square(image / 255 - tables().mean).sum()) - kept
     level = np.zeros((20, 20), np.uint8)
     for snr_db in (4, 13):
-        data, sent = coder.encode_adaptive(image, CHEAP, snr_db=snr_db)
-        got, _ = coder.decode_adaptive(data, *noisy(sent.symbols, snr_db), sent.header)
+        data, (sent,) = coder.encode_adaptive(image, CHEAP, snr_db=snr_db)
+        got, _ = decoded(coder, data, *noisy(sent.symbols, snr_db), sent.header)
         made = planning.plan(coefficients, 400 * 64, snr_db, CHEAP, level, np.inf)
         assert np.sum((got / 255 - image / 255) ** 2) == pytest.approx(made.error + lost, rel=0.1)
         fixed = coder.encode(image, snr_db=snr_db)
@@ -208,11 +214,11 @@ def test_any_size_comes_back(size, smooth_image):
     image, coder = smooth_image(*size), softcast.softcast()
     free = MapCost(lambda size: 0, 1e9)
     for cost in (free, CHEAP):
-        data, sent = coder.encode_adaptive(image, cost, snr_db=20.0)
+        data, (sent,) = coder.encode_adaptive(image, cost, snr_db=20.0)
         assert len(sent.symbols) + (cost.uses(len(data)) if data else 0) <= len(coder.encode(image).symbols)
         quiet = np.zeros(len(sent.symbols), np.float32)
         if data:
-            back, _ = coder.decode_adaptive(data, sent.symbols, quiet, sent.header)
+            back, _ = decoded(coder, data, sent.symbols, quiet, sent.header)
         else:
             back = coder.decode(sent.symbols, quiet, sent.header)
         assert back.shape == image.shape and psnr(image, back) > 20
@@ -221,25 +227,25 @@ def test_any_size_comes_back(size, smooth_image):
 
 def test_bands_do_not_show(smooth_image, monkeypatch):
     image, coder = smooth_image(150, 75), softcast.softcast()
-    data, sent = coder.encode_adaptive(image, CHEAP, rate=1 / 24)
+    data, (sent,) = coder.encode_adaptive(image, CHEAP, rate=1 / 24)
     noise = np.linspace(0.01, 0.2, len(sent.symbols), dtype=np.float32)
-    whole, _ = coder.decode_adaptive(data, sent.symbols, noise, sent.header)
+    whole, _ = decoded(coder, data, sent.symbols, noise, sent.header)
     for name in ("BAND", "_HELD"):
         monkeypatch.setattr(planning, name, 7)
     monkeypatch.setattr(softcast, "BAND", 5)
     monkeypatch.setattr(allocation.Allocation.bands, "__defaults__", (7,))
-    again, resent = coder.encode_adaptive(image, CHEAP, rate=1 / 24)
+    again, (resent,) = coder.encode_adaptive(image, CHEAP, rate=1 / 24)
     assert again == data and np.abs(resent.symbols - sent.symbols).max() < 1e-3
-    banded, _ = coder.decode_adaptive(data, sent.symbols, noise, sent.header)
+    banded, _ = decoded(coder, data, sent.symbols, noise, sent.header)
     assert np.abs(whole.astype(int) - banded).max() <= 1
 
 
 def test_ends_that_round_otherwise_agree(astronaut, monkeypatch):
     """Powers of two that differ in their last digits, as other machines may have them."""
     image, coder = io.load(astronaut)[:256, :256], softcast.softcast()
-    data, sent = coder.encode_adaptive(image, CHEAP, snr_db=10.0)
+    data, (sent,) = coder.encode_adaptive(image, CHEAP, snr_db=10.0)
     received = noisy(sent.symbols, 10.0)
-    here, cells = coder.decode_adaptive(data, *received, sent.header)
+    here, cells = decoded(coder, data, *received, sent.header)
     arguments = (*cells.patches(256, 256, 33), 2 * len(sent.symbols), 10)
     index = Allocation(tables(), *arguments).index
     exp2, rng = np.exp2, np.random.default_rng(0)
@@ -249,24 +255,24 @@ def test_ends_that_round_otherwise_agree(astronaut, monkeypatch):
 
     monkeypatch.setattr(np, "exp2", otherwise)
     assert np.array_equal(Allocation(tables(), *arguments).index, index)
-    there, _ = coder.decode_adaptive(data, *received, sent.header)
+    there, _ = decoded(coder, data, *received, sent.header)
     assert np.abs(here.astype(int) - there).max() <= 1
 
 
 def test_lost_symbols_thin_the_image(astronaut):
     image, coder = io.load(astronaut), softcast.softcast()
-    data, sent = coder.encode_adaptive(image, CHEAP, snr_db=10.0)
+    data, (sent,) = coder.encode_adaptive(image, CHEAP, snr_db=10.0)
     symbols, noise_var = noisy(sent.symbols, 10.0)
-    whole = psnr(image, coder.decode_adaptive(data, symbols, noise_var, sent.header)[0])
+    whole = psnr(image, decoded(coder, data, symbols, noise_var, sent.header)[0])
     lost = noise_var.copy()
     lost[np.random.default_rng(1).permutation(len(lost))[: len(lost) // 20]] = np.inf
-    some = psnr(image, coder.decode_adaptive(data, symbols, lost, sent.header)[0])
-    nothing = coder.decode_adaptive(data, symbols, np.full_like(lost, np.inf), sent.header)[0]
+    some = psnr(image, decoded(coder, data, symbols, lost, sent.header)[0])
+    nothing = decoded(coder, data, symbols, np.full_like(lost, np.inf), sent.header)[0]
     # with nothing but the map there is still the base
     known = mapcode.decode(data, sent.header)[1]
     assert whole > some > psnr(image, nothing) > 15 and known.count
     blank = mapcode.sealed(mapcode.encode(mapcode.decode(data, sent.header)[0], Base.none(32, 32)), sent.header)
-    nothing = coder.decode_adaptive(blank, symbols, np.full_like(lost, np.inf), sent.header)[0]
+    nothing = decoded(coder, blank, symbols, np.full_like(lost, np.inf), sent.header)[0]
     assert np.ptp(nothing.reshape(-1, 3), axis=0).max() == 0
 
 
@@ -277,8 +283,8 @@ def test_importance_moves_quality_into_the_region(astronaut):
     got = []
     for outside in (1.0, 0.1, 0.0):
         importance = np.where(region, 1.0, outside)
-        data, sent = coder.encode_adaptive(image, CHEAP, rate=1 / 24, snr_db=10.0, importance=importance)
-        back, cells = coder.decode_adaptive(data, *noisy(sent.symbols, 10.0), sent.header)
+        data, (sent,) = coder.encode_adaptive(image, CHEAP, rate=1 / 24, snr_db=10.0, importance=importance)
+        back, cells = decoded(coder, data, *noisy(sent.symbols, 10.0), sent.header)
         got.append((psnr(image[region], back[region]), psnr(image[~region], back[~region])))
         assert set(np.unique(cells.importance)) == {1.0: {0}, 0.1: {0, 3}, 0.0: {0, SKIPPED}}[outside]
     assert got[1][0] > got[0][0] + 2 and got[2][0] > got[1][0]
@@ -294,7 +300,7 @@ def test_no_more_is_sent_than_there_is():
     image = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
     importance = np.zeros((64, 64))
     importance[:16, :16] = 1
-    _, sent = softcast.softcast().encode_adaptive(image, CHEAP, rate=1 / 6, importance=importance)
+    _, (sent,) = softcast.softcast().encode_adaptive(image, CHEAP, rate=1 / 6, importance=importance)
     assert len(sent.symbols) == 256
 
 
@@ -308,8 +314,8 @@ def test_what_matters_cannot_be_said_in_too_few_uses():
 
 def test_a_map_that_names_what_there_is_not_is_refused(smooth_image, monkeypatch):
     coder = softcast.softcast()
-    data, sent = coder.encode_adaptive(smooth_image(96, 96), MapCost(lambda n: 0, 1e9))
+    data, (sent,) = coder.encode_adaptive(smooth_image(96, 96), MapCost(lambda n: 0, 1e9))
     few = allocation.Tables(tables().mean, tables().basis, tables().levels[:2])
     monkeypatch.setattr(coder, "_tables", few)
     with pytest.raises(BadInput, match="a map names profile"):
-        coder.decode_adaptive(data, sent.symbols, np.ones(len(sent.symbols), np.float32), sent.header)
+        decoded(coder, data, sent.symbols, np.ones(len(sent.symbols), np.float32), sent.header)

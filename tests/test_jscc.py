@@ -135,7 +135,6 @@ def test_scale_code_is_fine_and_bounded():
     ("call", "sentence"),
     [
         (lambda: coder_of("jpeg"), "there is no scheme 'jpeg'; choose softcast, samsc"),
-        (lambda: coder_of("segsc"), "not part of this version"),
         (lambda: coder_of("samsc", "best"), "choose masked or original"),
         (lambda: coder_of("softcast").encode(np.zeros((4, 4), np.uint8)), "must be uint8 of shape"),
         (lambda: coder_of("softcast").encode(np.zeros((4, 4, 3), np.float32)), "must be uint8 of shape"),

@@ -18,7 +18,7 @@ from gnuradio.semcom.jscc import mapcode  # noqa: E402
 from gnuradio.semcom.jscc.allocation import Allocation, tables  # noqa: E402
 from gnuradio.semcom.jscc.semcom import NO_BASE  # noqa: E402
 from gnuradio.semcom.jscc.softcast import softcast  # noqa: E402
-from gnuradio.semcom.jscc.symbols import scale_value  # noqa: E402
+from gnuradio.semcom.jscc.symbols import ReceivedSymbols, scale_value  # noqa: E402
 from gnuradio.semcom.train.channels import Conditions, Fading, normalised  # noqa: E402
 from gnuradio.semcom.train.complexity import complexity  # noqa: E402
 from gnuradio.semcom.train.export import export, load_network  # noqa: E402
@@ -211,7 +211,8 @@ def test_semcom_starts_where_softcast_ends(astronaut, snr_db):
     n0 = 10 ** (-snr_db / 10)
     noise = np.random.default_rng(1).standard_normal(2 * len(symbols)).astype(np.float32) * math.sqrt(n0 / 2)
     heard = symbols + noise.view(np.complex64)
-    received, cells = softcast().decode_adaptive(data, heard, np.full(len(heard), n0, np.float32), sent.header)
+    of_part = ReceivedSymbols(heard, np.full(len(heard), n0, np.float32), sent.header.scale)
+    received, cells = softcast().decode_adaptive(data, [of_part], sent.header)
 
     known = mapcode.decode(data, sent.header)[1]
     assert known.count > 0

@@ -166,6 +166,7 @@ def installed(tmp_path) -> dict:
         ("softcast", None),
         ("samsc", {"variant": "masked"}),
         ("semcom", None),
+        ("segsc", None),
         ("digital", {"codec": "jpeg2000", "mcs": 10}),
         ("esisc", {"boundaries": False}),
     ],
@@ -332,7 +333,7 @@ def test_names_and_codes_are_taken_once(toy):
     Other.code = 5
     with pytest.raises(BadInput, match="choose one from 128 to 253"):
         schemes.register(Other)
-    for name in ("softcast", "auto", "segsc", "onnx:x", ""):
+    for name in ("softcast", "auto", "onnx:x", ""):
         Other.name, Other.code = name, 201
         with pytest.raises(BadInput, match="a name of its own"):
             schemes.register(Other)
@@ -361,7 +362,11 @@ def test_every_scheme_says_what_it_is():
         ("esisc", {"bursts": 65}, "bursts must be from 1 to 64, got 65"),
         ("esisc", {"boundaries": "yes"}, "boundaries must be true or false"),
         ("esisc", {"budget": "many"}, "budget must be of type int"),
-        ("softcast", {"codec": "avif"}, "codec is not an option of scheme softcast; its options are allocation"),
+        (
+            "softcast",
+            {"codec": "avif"},
+            "codec is not an option of scheme softcast; its options are layers, allocation",
+        ),
     ],
 )
 def test_options_that_cannot_be(scheme, options, sentence):

@@ -412,7 +412,7 @@ def _encoder(chosen: list[Scheme]) -> Block:
                 "symbols",
                 False,
                 "c32vector PDUs, the bursts of the image, at most 4096 symbols each, average "
-                "power 1 over a part; the keys are the fields of the burst header.",
+                "power 1 over the image; the keys are the fields of the burst header.",
             ),
             BYTES,
             FAILED,

@@ -10,12 +10,23 @@ from __future__ import annotations
 import random
 
 import numpy as np
-from gnuradio.semcom.burst import ImageHeader
+from gnuradio.semcom.burst import ImageHeader, fragments_needed
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.jscc import base, mapcode, symbol_count
-from gnuradio.semcom.jscc.allocation import CELLS, SKIPPED, Allocation, CellMap, cell_grid, tables
+from gnuradio.semcom.jscc.allocation import (
+    CELLS,
+    LAYERS,
+    REGIONS,
+    SKIPPED,
+    TOGETHER,
+    Allocation,
+    CellMap,
+    cell_grid,
+    tables,
+)
 from gnuradio.semcom.jscc.coder import grid
 from gnuradio.semcom.jscc.softcast import softcast
+from gnuradio.semcom.jscc.symbols import ReceivedSymbols
 
 from .common import allocating, odd_floats, require
 
@@ -33,7 +44,8 @@ class Maps:
         self.coder = softcast()
         data, header = self._honest((16, 16))
         symbols = np.zeros(symbol_count(header), np.complex64)  # what the first picture loads is not what a map takes
-        self.coder.decode_adaptive(data, symbols, np.ones(len(symbols), np.float32), header)
+        heard = ReceivedSymbols(symbols, np.ones(len(symbols), np.float32), header.scale)
+        self.coder.decode_adaptive(data, [heard], header)
 
     def _honest(self, size: tuple[int, int]) -> tuple[bytes, ImageHeader]:
         rng = np.random.default_rng(self.rng.randrange(2**32))
@@ -90,15 +102,24 @@ class Maps:
             "a map that was read is another one when it is sent again",
         )
         profile, importance = cells.patches(header.height, header.width, tables().profiles)
-        size = 2 * symbol_count(header)
-        allocation = Allocation(tables().based(known), profile, importance, size, header.snr_enc)
-        require(0 <= allocation.sent <= size, "more coefficients are allocated than are sent")
+        size, division = 2 * symbol_count(header), self.rng.choice([TOGETHER, LAYERS, REGIONS])
+        known_to_both = tables().based(known), profile, importance, size, header.snr_enc
+        allocation = Allocation(*known_to_both, division)
+        require(0 <= allocation.sent <= allocation.size, "more coefficients are allocated than are sent")
+        require(
+            sum(allocation.parts) <= size // 2 + SKIPPED + fragments_needed(size // 2), "parts hold more than is sent"
+        )
+        require(len(np.unique(allocation.position)) == allocation.sent, "two coefficients have one place")
         require(bool(np.isfinite(allocation.amplitude).all()), "an amplitude is no number")
         if profile.size > MAX_PATCHES_DRAWN:
             return
-        noise_var = np.abs(np.nan_to_num(odd_floats(self.rng, size // 2), nan=np.inf, posinf=np.inf))
-        symbols = np.resize(np.array([1 + 1j, -3, 0.5j], np.complex64), size // 2)
-        (image, _), spent = allocating(self.coder.decode_adaptive, data, symbols, noise_var, header)
+        heard = [self._heard(length) if self.rng.random() < 0.8 else None for length in allocation.parts]
+        (image, _), spent = allocating(self.coder.decode_adaptive, data, heard, header, division)
         require(image.shape == (header.height, header.width, 3), "the picture has another size")
         self.spent = max(self.spent, spent)
         require(spent < FIXED + PER_PATCH * profile.size, f"{spent} bytes were allocated for {profile.size} patches")
+
+    def _heard(self, length: int) -> ReceivedSymbols:
+        noise_var = np.abs(np.nan_to_num(odd_floats(self.rng, length), nan=np.inf, posinf=np.inf))
+        symbols = np.resize(np.array([1 + 1j, -3, 0.5j], np.complex64), length)
+        return ReceivedSymbols(symbols, noise_var, self.rng.randrange(65536))

@@ -27,6 +27,11 @@ def transmissions() -> list[list[tuple[dict, np.ndarray]]]:
         scheme = schemes.get(name)
         sent = scheme.encode(picture(*size, number), Conditions(rate=1 / 6), scheme.options())
         out.append(schemes.bursts(sent, scheme, f"image{number}", number, 1))
+    for number, (name, options) in enumerate([("segsc", {}), ("softcast", {"layers": True})], 10):
+        scheme, importance = schemes.get(name), np.full((96, 128), 0.1)
+        importance[20:60, 30:70] = 1
+        sent = scheme.encode(picture(96, 128, number), Conditions(rate=1 / 6), scheme.options(options), importance)
+        out.append(schemes.bursts(sent, scheme, f"image{number}", number, 1))
     scene = schemes.get("esisc")
     for number, data in enumerate(scenes()):
         thirds = [data[: len(data) // 3], data[len(data) // 3 : 2 * len(data) // 3], data[2 * len(data) // 3 :]]

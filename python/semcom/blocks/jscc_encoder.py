@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pmt
 
 from .. import schemes, values
@@ -148,7 +147,7 @@ class jscc_encoder(sending_block):
         number = pdu.number_of(meta)
         if "mask" in held:
             mask = held["mask"][0]
-            importance = np.where(mask > 0, mask / 255, self._background)
+            importance = schemes.importance_of(mask, self._background)
             if meta.get("update"):
                 fresh = self._updates.fresh(number, mask > 0)
                 if not fresh.any():

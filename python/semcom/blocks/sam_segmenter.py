@@ -86,6 +86,9 @@ class sam_segmenter(worker_block):
         What becomes of an image in which the prompts find nothing, of ``EMPTY``: "refuse" gives it up with a sentence,
         "send" lets it go on with an empty region (a masked image is black), and "whole" takes the whole image for the
         region. Nothing found is said on ``status`` in each case.
+    levels : bool
+        Each prompt is a region of its own, the first the most important: 255 in the mask, in each further one half as
+        much. Points that lie outside belong to all of them.
     sam : str
         Which Segment Anything Model: one of ``segment.backends.NAMES``, the file of a published checkpoint, or
         ``ENCODER.onnx,DECODER.onnx``.
@@ -105,7 +108,8 @@ class sam_segmenter(worker_block):
     Notes
     -----
     Ports: in ``image``, ``prompts`` (see :func:`~.prompting.prompts_of`); out ``image`` (as it arrived, for what needs
-    it together with its mask), ``mask`` (u8, 0 or 255, one channel), ``roi`` (the image, black outside the mask),
+    it together with its mask), ``mask`` (u8, one channel, 0 outside and 255 inside, less in regions that count less),
+    ``roi`` (the image, black outside the mask),
     ``overlay`` (the image with the mask tinted and outlined), ``segments`` (u8, one channel: the number of the segment
     that each pixel lies in, from 1, with the key ``segments`` for how many there are; only with the prompt
     ``everything``, which takes seconds for each image), ``status``. All carry the input's metadata, ``share``, the
@@ -120,6 +124,7 @@ class sam_segmenter(worker_block):
         prompts: str = "point:0,0",
         threads: int = 2,
         empty: str = "refuse",
+        levels: bool = False,
         sam: str = DEFAULT,
         provider: str = "cpu",
     ):
@@ -133,7 +138,7 @@ class sam_segmenter(worker_block):
         self._prompts: tuple[Prompt, ...] = ()
         if values.text(prompts, "prompts").strip():
             self.set_prompts(prompts)
-        self._empty = empty
+        self._empty, self._levels = empty, levels
         self.found_nothing = 0
         self._model, self._threads, self._provider = checked(sam), threads, provider
         self._sam: Sam | None = None
@@ -219,15 +224,19 @@ class sam_segmenter(worker_block):
     def _segment(self, image: np.ndarray, prompts: tuple[Prompt, ...], meta: pdu.Meta) -> None:
         self._load_for(prompts)
         known = self._known_of(image, prompts)
-        if prompts:
-            found = self._sam.segment(known.embedding, prompts, known.labels, known.found)
+        if not prompts:
+            ranked, score = np.full(image.shape[:2], 255, np.uint8), None
+        elif self._levels:
+            ranked, score = self._sam.rank(known.embedding, prompts, known.labels, known.found)
         else:
-            found = Segmentation(np.ones(image.shape[:2], bool), None)
-        mask = found.mask if found.mask.any() else self._nothing(found.mask, meta, prompts)
-        meta = meta | {"share": float(mask.mean())} | ({} if found.score is None else {"score": float(found.score)})
+            found = self._sam.segment(known.embedding, prompts, known.labels, known.found)
+            ranked, score = found.mask.astype(np.uint8) * 255, found.score
+        if not ranked.any():
+            ranked = self._nothing(ranked, meta, prompts)
+        mask = ranked > 0
+        meta = meta | {"share": float(mask.mean())} | ({} if score is None else {"score": float(score)})
         self.publish("image", pdu.from_image(image, meta))
-        asked = {KEY: join_prompts(map(str, prompts))}
-        self.publish("mask", pdu.from_image(mask.astype("uint8") * 255, meta | asked))
+        self.publish("mask", pdu.from_image(ranked, meta | {KEY: join_prompts(map(str, prompts))}))
         self.publish("roi", pdu.from_image(cut_out(image, mask), meta))
         self.publish("overlay", pdu.from_image(overlay(image, mask) if prompts else image, meta))
         if _has(prompts, Everything):
@@ -261,7 +270,7 @@ class sam_segmenter(worker_block):
             raise SemcomError(f"nothing in the image is what the prompts mean ({prompts}); it is not sent")
         becomes = "the whole image is the region" if self._empty == "whole" else "the region is empty"
         self.report(str(meta.get("name", "")), f"nothing in the image is what the prompts mean ({prompts}); {becomes}")
-        return np.full_like(mask, self._empty == "whole")
+        return np.full_like(mask, 255 if self._empty == "whole" else 0)
 
 
 def _has(prompts: tuple[Prompt, ...], kind: type) -> bool:

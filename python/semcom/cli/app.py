@@ -19,6 +19,10 @@ from ..segment.backends import DEFAULT
 from . import paper
 from . import sweep as sweep_commands
 from .common import (
+    BackgroundOption,
+    LevelsOption,
+    PromptOption,
+    RoiOption,
     SamOption,
     SchemeOption,
     complain,
@@ -85,18 +89,10 @@ def loopback(
     cfo: Annotated[float, typer.Option(help="carrier offset, Hz (waveform)")] = 0.0,
     sfo: Annotated[float, typer.Option(help="sampling clock offset, ppm (waveform)")] = 0.0,
     k_factor: Annotated[float, typer.Option(help="Rician K factor, dB")] = 10.0,
-    prompt: Annotated[
-        list[str] | None,
-        typer.Option(help="point:X,Y[,0|1], box:X0,Y0,X1,Y1, mask:FILE, class:NAME or everything; repeatable; the ROI"),
-    ] = None,
-    roi: Annotated[
-        str,
-        typer.Option(
-            help="what is done with the ROI: whole (only measured), masked, power (the rest counts less; softcast, "
-            "semcom) or skip (the rest counts nothing; the same)"
-        ),
-    ] = "whole",
-    background: Annotated[float, typer.Option(help="importance outside the ROI, 0 to 1, with --roi power")] = 0.1,
+    prompt: PromptOption = None,
+    roi: RoiOption = "whole",
+    background: BackgroundOption = 0.1,
+    levels: LevelsOption = False,
     empty: Annotated[
         str,
         typer.Option(
@@ -121,8 +117,6 @@ def loopback(
     """Send one photograph through a GNU Radio flowgraph and measure what arrives."""
     check_used([schemes.get(scheme)], scheme_options)
     csi = csi_of(level, channel, csi, bool(doppler or cfo or sfo))
-    if not 0 <= background <= 1:
-        raise BadInput(f"--background {background:g} is out of range; choose 0 to 1")
     measured_are = metrics_of(metrics)
     link = require("..links.loopback")
     settings = link.LoopbackSettings(
@@ -137,6 +131,7 @@ def loopback(
         prompts=tuple(prompt or ()),
         roi=roi,
         background=background,
+        levels=levels,
         empty=empty,
         sam=sam,
         options=scheme_options,
@@ -159,13 +154,13 @@ def show_loopback(measured: dict, settings: Any, as_json: bool) -> int:
     """What became of the photograph, and the exit status."""
     error = measured.pop("error", None)
     if error is None and measured.get("roi_found") is False:
-        whole = settings.empty == "whole" and settings.roi != "whole"
+        whole = settings.empty == "whole" and measured["roi"] != "whole"
         region = "the whole image was taken for it" if whole else "the ROI is empty"
         complain(f"nothing in the image is what the prompts mean; {region}")
     if as_json:
         put_json(measured)
     elif error is None:
-        title = f"{measured['scheme']} over {settings.channel}, {settings.csi} CSI, ROI {settings.roi}"
+        title = f"{measured['scheme']} over {settings.channel}, {settings.csi} CSI, ROI {measured['roi']}"
         show_figures(title, measured | {"snr_set_db": settings.snr_db, "snr_db": None})
     if error is not None:
         complain(f"no picture was received: {error}")

@@ -31,6 +31,25 @@ SchemeOption = Annotated[
 ]
 
 SamOption = Annotated[str, typer.Option(help=SAM_HELP)]
+PromptOption = Annotated[
+    list[str] | None,
+    typer.Option(help="point:X,Y[,0|1], box:X0,Y0,X1,Y1, mask:FILE, class:NAME or everything; repeatable; the ROI"),
+]
+RoiOption = Annotated[
+    str,
+    typer.Option(
+        help="what is done with the ROI: whole (only measured), masked, power (the rest counts less; softcast, semcom, "
+        "segsc), skip (the rest counts nothing; the same) or layers (as power, and ROI and rest are parts of their "
+        "own, the ROI first; segsc always does so)"
+    ),
+]
+BackgroundOption = Annotated[
+    float, typer.Option(help="importance outside the ROI, 0 to 1, with --roi power or layers; of segsc its rate")
+]
+LevelsOption = Annotated[
+    bool,
+    typer.Option(help="each --prompt is a region of its own: the first counts most, each further one half as much"),
+]
 
 
 def parse_rate(text: str | None) -> float | None:

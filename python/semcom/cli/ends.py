@@ -17,8 +17,20 @@ from .. import schemes
 from ..errors import BadInput
 from ..memory import keep_steady
 from ..schemes import AUTO
-from ..segment import join_prompts
-from .common import SchemeOption, complain, finite, interruptible, parse_rate, put, put_json, require
+from .common import (
+    BackgroundOption,
+    LevelsOption,
+    PromptOption,
+    RoiOption,
+    SchemeOption,
+    complain,
+    finite,
+    interruptible,
+    parse_rate,
+    put,
+    put_json,
+    require,
+)
 from .scheme_options import check_used
 
 Via = Annotated[str, typer.Option(help="zmq:ADDRESS, sigmf:FILE, soapy:ARGS, uhd:ARGS or pluto:URI")]
@@ -40,9 +52,10 @@ def tx(
     scheme: SchemeOption = "softcast",
     rate: Annotated[str | None, typer.Option(help="K/N, complex channel uses per real source value")] = None,
     snr: Annotated[float, typer.Option(help="Es/N0 that the encoder or link adapter reckons with, dB")] = 10.0,
-    prompt: Annotated[
-        list[str] | None, typer.Option(help="esisc: what the sub-images show, such as class:dog; repeatable")
-    ] = None,
+    prompt: PromptOption = None,
+    roi: RoiOption = "whole",
+    background: BackgroundOption = 0.1,
+    levels: LevelsOption = False,
     amplitude: Annotated[float | None, typer.Option(help="root mean square of a burst; 0.1 on a radio, else 1")] = None,
     repeat: Annotated[int, typer.Option(help="how many times everything is sent; 0: until Ctrl-C")] = 1,
     transmission: Annotated[
@@ -61,14 +74,14 @@ def tx(
 ) -> int:
     """Send photographs; a semcom rx elsewhere receives them."""
     ends = require("..links.ends")
-    options = scheme_options | ({"prompts": join_prompts(prompt)} if prompt else {})
-    check_used([schemes.get(scheme)], options)
+    check_used([schemes.get(scheme)], scheme_options)
+    region = schemes.Region(tuple(prompt or ()), roi, background, levels)
     finite("--snr", snr)
     if repeat < 0:
         raise BadInput(f"--repeat {repeat} makes no sense; give a number of times, or 0 for without end")
     keep_steady()
     front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna)
-    coding = ends.Coding(scheme, options, waveform(fft_len, oversampling))
+    coding = ends.Coding(scheme, scheme_options, waveform(fft_len, oversampling), region)
     number = -1 if transmission is None else transmission
     sent = 0
     with interruptible():

@@ -19,7 +19,7 @@ from .. import schemes
 from ..errors import BadInput
 from ..image.quality import METRICS, TASKS
 from ..schemes import Options, Scheme
-from .common import complain, console, put, shown
+from .common import BackgroundOption, LevelsOption, PromptOption, RoiOption, complain, console, put, shown
 from .scheme_options import check_used, own
 
 ALL_METRICS = ", ".join((*METRICS, *TASKS))
@@ -50,6 +50,10 @@ def sweep(
     metrics: Annotated[
         str, typer.Option(help=f"{ALL_METRICS}, separated by commas; the last three of all objects that are seen")
     ] = "psnr,ms_ssim",
+    prompt: PromptOption = None,
+    roi: RoiOption = "whole",
+    background: BackgroundOption = 0.1,
+    levels: LevelsOption = False,
     workers: Annotated[
         int | None, typer.Option(help="worker processes of one thread; all cores if left out; 0: this process alone")
     ] = None,
@@ -81,6 +85,7 @@ def sweep(
             draws=draws,
             lose=lose,
             metrics=_listed(metrics),
+            region=schemes.Region(tuple(prompt or ()), roi, background, levels),
         )
         for chosen, options, made in wanted
     ]

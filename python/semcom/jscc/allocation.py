@@ -9,6 +9,10 @@ Every cell of an image has a profile, one of a few rows of variances that were l
 importance w. Coefficient j of a patch has the expected energy w v_j; the N strongest of the whole image are sent. Both
 ends derive the same choice from the same map, so no comparison of floating-point numbers has a part in it: variances
 are levels of 1/16 octave, importances whole octaves.
+
+What is sent may be divided into parts, one for each importance that occurs, the highest first: in layers, where the
+choice stays as it is and only the order changes, or in regions, where each is a choice of its own, with a number of
+coefficients and a power of its own. Both ends derive how long each part is.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from ..burst import fragments_needed
 from ..errors import BadInput
 from ..zoo import weights
 from .base import Base
@@ -29,6 +34,7 @@ STEPS = 16  # levels of variance in an octave
 CELLS = (STRIDE, 2 * STRIDE)  # sides of a cell, pixels
 SKIPPED = 7  # importance of a cell of which nothing is sent
 BAND = 2048  # patches looked at together: their 512 coefficients take 4 MB
+TOGETHER, LAYERS, REGIONS = "together", "layers", "regions"  # how what is sent is divided into parts
 _IMPORTANCES = SKIPPED + 1
 
 
@@ -161,41 +167,20 @@ def spread(values: np.ndarray, cell: int) -> np.ndarray:
     return values.repeat(times, 0).repeat(times, 1)
 
 
-class Allocation:
-    """The coefficients of an image that are sent, in order of transmission, with their amplitudes.
-
-    The rank of coefficient j of a patch is ``levels[profile, j] - 16 importance``. The ``size`` strongest are sent, of
-    equal ranks the first ones in order of transmission, which is patch by patch in raster order and within a patch by
-    number. Ranks are counted, not sorted: time goes with the kinds of patches.
-
-    With noise s and weights w, the powers p = max(0, m sqrt(w v) - s), of mean 1 over all that is sent, minimise the
-    weighted error after an LMMSE receiver (Lee and Petersen, "Optimal linear coding for vector channels", 1976); the
-    amplitude is sqrt(p / v).
-
-    Parameters
-    ----------
-    tables : Tables
-        Variances of each profile.
-    profile, importance : uint8 [rows, columns]
-        Of each patch; see :meth:`CellMap.patches`.
-    size : int
-        Real values that are sent; where fewer coefficients can be, the rest are zeros.
-    snr_db : float
-        Es/N0 that the powers are made for, dB.
+class _Choice:
+    """The ``size`` strongest coefficients of some patches and their amplitudes, as tables; see :class:`Allocation`.
 
     Attributes
     ----------
-    rows, columns : int
-        Of patches.
-    size : int
-        As above.
-    sent : int
-        Coefficients that are sent, at most ``size``.
+    mask : bool [variants, 512]
+        Which coefficients a patch sends.
+    amplitude : float32 [variants, 512]
+        Of each.
+    variant : int16 [patches]
+        Row of the tables.
     """
 
     def __init__(self, tables: Tables, profile: np.ndarray, importance: np.ndarray, size: int, snr_db: float):
-        self.rows, self.columns = profile.shape
-        self.size = size
         kind_of_patch = (profile.astype(np.int64) * _IMPORTANCES + importance).ravel()
         counts = np.bincount(kind_of_patch)
         kinds = np.flatnonzero(counts)
@@ -204,10 +189,8 @@ class Allocation:
         kind = number[kind_of_patch]
         counts = counts[kinds]
         profiles, importances = np.divmod(kinds, _IMPORTANCES)
-        self._levels = tables.levels[profiles]
-        self._profile = profiles.astype(np.uint8)[kind]
-        self._tables = tables
-        ranks = self._levels.astype(np.int64) - STEPS * importances[:, None]
+        levels = tables.levels[profiles]
+        ranks = levels.astype(np.int64) - STEPS * importances[:, None]
         lowest = int(ranks.min())
         ranks -= lowest
         histogram = np.zeros(int(ranks.max()) + 1, np.int64)
@@ -221,7 +204,6 @@ class Allocation:
         kept[: limit + 1] = 0
         if limit >= 0:
             kept[limit] = left
-        self.sent = int(kept.sum())
 
         # of the coefficients that tie, patches send all until what is left is used up; one of them sends a part
         ties = tied.sum(axis=1)[kind]
@@ -231,19 +213,116 @@ class Allocation:
         variant = np.where((taken == ties) & (ties > 0), kind + len(kinds), kind)
         part = np.flatnonzero((taken > 0) & (taken < ties))
         power = power_of_ranks(kept, lowest, size, 10 ** (-snr_db / 10))[0][ranks]
-        amplitude = np.sqrt(power / np.exp2(self._levels / STEPS)).astype(np.float32)
-        self._amplitude = np.concatenate([amplitude, amplitude, amplitude[:1]])
+        amplitude = np.sqrt(power / np.exp2(levels / STEPS)).astype(np.float32)
+        self.amplitude = np.concatenate([amplitude, amplitude, amplitude[:1]])
         if part.size:
             which = kind[part[0]]
             mask[-1] = above[which]
             mask[-1, np.flatnonzero(tied[which])[: taken[part[0]]]] = True
-            self._amplitude[-1] = amplitude[which]
+            self.amplitude[-1] = amplitude[which]
             variant[part[0]] = len(mask) - 1
-        self._mask = mask
-        self._variant = variant.astype(np.int16)
-        self._counts = mask.sum(axis=1)[variant]
+        self.mask = mask
+        self.variant = variant.astype(np.int16)
 
-    def bands(self, patches: int = BAND) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    def join(self, other: _Choice, where: np.ndarray) -> None:
+        """Take over what another choice makes of some patches, bool [patches]."""
+        self.variant = np.where(where, other.variant + len(self.mask), self.variant).astype(np.int16)
+        self.mask = np.concatenate([self.mask, other.mask])
+        self.amplitude = np.concatenate([self.amplitude, other.amplitude])
+
+
+class Allocation:
+    """The coefficients of an image that are sent, in order of transmission, with their amplitudes.
+
+    The rank of coefficient j of a patch is ``levels[profile, j] - 16 importance``. The ``size`` strongest are sent, of
+    equal ranks the first ones patch by patch in raster order and within a patch by number. Ranks are counted, not
+    sorted: time goes with the kinds of patches.
+
+    With noise s and weights w, the powers p = max(0, m sqrt(w v) - s), of mean 1 over all that is sent, minimise the
+    weighted error after an LMMSE receiver (Lee and Petersen, "Optimal linear coding for vector channels", 1976); the
+    amplitude is sqrt(p / v).
+
+    The order of transmission is patch by patch in raster order. Divided into parts it is so for each importance, the
+    highest first. In layers a part begins with the first symbol that the part before it, which has all of its
+    importance, has no room for. In regions each part has as many symbols as :func:`region_sizes` gives it, and its
+    coefficients and powers are chosen among its own patches alone.
+
+    Parameters
+    ----------
+    tables : Tables
+        Variances of each profile.
+    profile, importance : uint8 [rows, columns]
+        Of each patch; see :meth:`CellMap.patches`.
+    size : int
+        Real values that are sent; where fewer coefficients can be, the rest are zeros.
+    snr_db : float
+        Es/N0 that the powers are made for, dB.
+    division : str
+        ``TOGETHER``, ``LAYERS`` or ``REGIONS``.
+
+    Attributes
+    ----------
+    rows, columns : int
+        Of patches.
+    size : int
+        As above; where it is divided, all parts with what fills them up.
+    sent : int
+        Coefficients that are sent, at most ``size``.
+    importances : tuple of int
+        Those of which something may be sent; where there is only one nothing is divided, otherwise that of each part.
+    parts : tuple of int
+        Symbols of each part.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        profile: np.ndarray,
+        importance: np.ndarray,
+        size: int,
+        snr_db: float,
+        division: str = TOGETHER,
+    ):
+        self.rows, self.columns = profile.shape
+        self._tables = tables
+        self._profile = profile.ravel()
+        level = importance.ravel()
+        patches = np.bincount(level, minlength=_IMPORTANCES)
+        self.importances = importances_of(patches)
+        if len(self.importances) < 2:
+            division = TOGETHER
+        if division == REGIONS:
+            self.parts = region_sizes(patches, size)
+            chosen: _Choice | None = None
+            for each, symbols in zip(self.importances, self.parts, strict=True):
+                own = np.where(importance == each, 0, SKIPPED).astype(np.uint8)
+                choice = _Choice(tables, profile, own, 2 * symbols, snr_db)
+                if chosen is None:
+                    chosen = choice
+                else:
+                    chosen.join(choice, level == each)
+        else:
+            chosen = _Choice(tables, profile, importance, size, snr_db)
+        self._mask, self._amplitude, self._variant = chosen.mask, chosen.amplitude, chosen.variant
+        self._counts = self._mask.sum(axis=1)[self._variant]
+        self.sent = int(self._counts.sum())
+        if division == TOGETHER:
+            self.size, self.parts = size, ((size + 1) // 2,)
+            self._begin = np.cumsum(self._counts) - self._counts
+            return
+        lengths = [int(self._counts[level == each].sum()) for each in self.importances]
+        if division == LAYERS:
+            self.parts = layer_sizes(lengths)
+            begins = np.cumsum(lengths) - lengths
+        else:
+            begins = 2 * (np.cumsum(self.parts) - self.parts)
+        self.size = 2 * sum(self.parts)
+        self._begin = np.zeros(len(level), np.int64)
+        for each, begin in zip(self.importances, begins, strict=True):
+            counts = self._counts[level == each]
+            self._begin[level == each] = begin + np.cumsum(counts) - counts
+
+    def bands(self, patches: int = BAND) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
         """The image in pieces, so that memory need not be that of all coefficients.
 
         Parameters
@@ -253,14 +332,14 @@ class Allocation:
 
         Yields
         ------
-        slice, slice, bool [patches, 512]
+        slice, int64 [n], bool [patches, 512]
             Patches of the piece, where in the order of transmission its coefficients lie, and which they are.
         """
-        end = 0
         for first in range(0, len(self._variant), patches):
             piece = slice(first, min(first + patches, len(self._variant)))
-            begin, end = end, end + int(self._counts[piece].sum())
-            yield piece, slice(begin, end), self._mask[self._variant[piece]]
+            counts = self._counts[piece]
+            within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+            yield piece, np.repeat(self._begin[piece], counts) + within, self._mask[self._variant[piece]]
 
     def amplitude_of(self, patches: slice, mask: np.ndarray) -> np.ndarray:
         """float32 [n]: amplitudes of the coefficients that ``mask`` [patches, 512] takes of some patches."""
@@ -272,18 +351,23 @@ class Allocation:
 
     @cached_property
     def index(self) -> np.ndarray:
-        """int32 [sent]: place of each coefficient in [patches, 512], flat."""
+        """int32 [sent]: place of each coefficient in [patches, 512], flat; patch by patch in raster order."""
         pieces = [np.flatnonzero(mask) + patches.start * COEFFICIENTS for patches, _, mask in self.bands()]
         return np.concatenate(pieces).astype(np.int32)
 
+    @cached_property
+    def position(self) -> np.ndarray:
+        """int32 [sent]: place of each coefficient of ``index`` in the order of transmission."""
+        return np.concatenate([where for _, where, _ in self.bands()]).astype(np.int32)
+
     @property
     def amplitude(self) -> np.ndarray:
-        """float32 [sent]: what each coefficient is multiplied by, 0 where it gets no power."""
+        """float32 [sent]: what each coefficient of ``index`` is multiplied by, 0 where it gets no power."""
         return np.concatenate([self.amplitude_of(patches, mask) for patches, _, mask in self.bands()])
 
     @property
     def variance(self) -> np.ndarray:
-        """float32 [sent]: expected of each coefficient."""
+        """float32 [sent]: expected of each coefficient of ``index``."""
         return np.concatenate([self.variance_of(patches, mask) for patches, _, mask in self.bands()])
 
     def amplitude_grid(self) -> np.ndarray:
@@ -331,10 +415,10 @@ class Allocation:
         Returns
         -------
         float32 [size]
-            Those of the coefficients that are sent, then zeros.
+            Those of the coefficients that are sent; zeros where there are none.
         """
         out = np.zeros(self.size, np.float32)
-        out[: self.sent] = planes.reshape(COEFFICIENTS, -1).T.ravel()[self.index]
+        out[self.position] = planes.reshape(COEFFICIENTS, -1).T.ravel()[self.index]
         return out
 
     def scatter(self, values: np.ndarray, missing: float = 0.0) -> np.ndarray:
@@ -353,8 +437,83 @@ class Allocation:
             The grid.
         """
         flat = np.full(self.rows * self.columns * COEFFICIENTS, missing, np.float32)
-        flat[self.index] = values[: self.sent]
+        flat[self.index] = values[self.position]
         return _planes(flat.reshape(-1, COEFFICIENTS), self.rows, self.columns)
+
+
+def importances_of(patches: np.ndarray) -> tuple[int, ...]:
+    """The importances of which something may be sent.
+
+    Parameters
+    ----------
+    patches : int64 [8]
+        How many have each importance.
+
+    Returns
+    -------
+    tuple of int
+        The highest, which has the lowest number, first.
+    """
+    return tuple(np.flatnonzero(patches[:SKIPPED]).tolist())
+
+
+def region_sizes(patches: np.ndarray, size: int) -> tuple[int, ...]:
+    """How many symbols each region gets: per patch in proportion to the importance.
+
+    No region gets more than it has coefficients; what that leaves goes to the others. All fragments of a part are
+    equally long, so that the header of each tells how long the part is.
+
+    Parameters
+    ----------
+    patches : int64 [8]
+        How many have each importance.
+    size : int
+        Real values of all regions.
+
+    Returns
+    -------
+    tuple of int
+        For each of :func:`importances_of`, at least 1 symbol.
+    """
+    room = {each: int(patches[each]) * COEFFICIENTS // 2 for each in importances_of(patches)}
+    found: dict[int, int] = {}
+    while len(found) < len(room):
+        left = size // 2 - sum(found.values())
+        shares = {each: room[each] << (SKIPPED - each) for each in room if each not in found}
+        total = sum(shares.values())
+        full = {each: room[each] for each in shares if left * shares[each] > total * room[each]}
+        found |= full or {each: left * share // total for each, share in shares.items()}
+    sizes = []
+    for each in sorted(found):
+        symbols = max(1, found[each])
+        while over := symbols % fragments_needed(symbols):
+            symbols -= over
+        sizes.append(symbols)
+    return tuple(sizes)
+
+
+def layer_sizes(lengths: list[int]) -> tuple[int, ...]:
+    """How many symbols each layer gets: all of its real values that the layers before it have no room for.
+
+    As of :func:`region_sizes`, fragments of a part are equally long.
+
+    Parameters
+    ----------
+    lengths : list of int
+        Real values of each layer.
+
+    Returns
+    -------
+    tuple of int
+        For each layer, at least 1 symbol.
+    """
+    sizes, room = [], 0
+    for length in lengths:
+        symbols = max(1, -(-(length - room) // 2))
+        symbols += -symbols % fragments_needed(symbols)
+        room += 2 * symbols - length
+        sizes.append(symbols)
+    return tuple(sizes)
 
 
 def _planes(patches: np.ndarray, rows: int, columns: int) -> np.ndarray:

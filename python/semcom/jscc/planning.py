@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..burst import fragments_needed
 from ..entropy import Meter
 from ..errors import BadInput
 from . import base, mapcode
@@ -26,12 +27,16 @@ from .allocation import (
     BAND,
     CELLS,
     COEFFICIENTS,
+    REGIONS,
     SKIPPED,
     STEPS,
+    TOGETHER,
     CellMap,
     Tables,
     cell_grid,
+    importances_of,
     power_of_ranks,
+    region_sizes,
     spread,
     threshold_of,
 )
@@ -222,7 +227,13 @@ def maps(image: Coefficients, uses: int, snr_db: float, cost: MapCost, importanc
 
 
 def plan(
-    image: Coefficients, uses: int, snr_db: float, cost: MapCost, importance: np.ndarray, fixed_error: float
+    image: Coefficients,
+    uses: int,
+    snr_db: float,
+    cost: MapCost,
+    importance: np.ndarray,
+    fixed_error: float,
+    division: str = TOGETHER,
 ) -> Plan:
     """The best way to send an image.
 
@@ -240,6 +251,8 @@ def plan(
         Of each patch.
     fixed_error : float
         What the fixed allocation would give with as many uses; infinite where it cannot be used.
+    division : str
+        How what is sent is divided into parts.
 
     Returns
     -------
@@ -257,7 +270,7 @@ def plan(
     plans = []
     for count, octave in options:
         known = base.rounded(image.first(count), octave, importance < SKIPPED)
-        search = _Search(image.beyond(known), uses, snr_db, cost, importance, known)
+        search = _Search(image.beyond(known), uses, snr_db, cost, importance, known, division)
         plans += [(made, search) for made in search.plans()]
     if np.isfinite(fixed_error):
         plans.append((Plan(None, None, b"", 0, fixed_error), None))
@@ -365,8 +378,12 @@ class _Search:
         cost: MapCost,
         importance: np.ndarray,
         known: base.Base,
+        division: str = TOGETHER,
     ):
-        self._image, self._uses, self._cost, self._base = image, uses, cost, known
+        # parts are filled up to whole symbols, and to fragments that are equally long
+        room = 0 if division == TOGETHER else SKIPPED + fragments_needed(uses)
+        self._image, self._uses, self._cost, self._base = image, uses - room, cost, known
+        self._division = division
         meter = Meter()
         base.scan(meter, (image.rows, image.columns), importance < SKIPPED, known)
         self._base_bits = meter.bits
@@ -401,10 +418,12 @@ class _Search:
                 channels = self._channels(self._cost.uses(int((spent + self._base_bits) / 8) + mapcode.CRC_BYTES))
                 if channels < 1:
                     return
-                law = _Law(image.tables, self._kinds(profile, level_of_patch), self._size(channels), self._noise)
-                costs = self._costs(law, level_of_patch)
+                laws = self._laws(self._kinds(profile, level_of_patch), channels)
+                costs = self._costs(laws, level_of_patch)
                 costs = _gathered(costs, self.shape(cell), cell, 0).sum(axis=(1, 3))
-                price = law.price / self._cost.bits_per_use
+                # a use more for the map is one less for each region in proportion to what it has
+                price = sum(law.price * law.size for law in laws) / sum(law.size for law in laws)
+                price /= self._cost.bits_per_use
                 cells = _settled(costs[..., 1:] / max(price, 1e-30), cell, None if iteration == 0 else cells)
                 profile = spread(cells, cell)[: image.rows, : image.columns]
             yield CellMap(cell, cells, level)
@@ -445,7 +464,20 @@ class _Search:
                 _add_by_kind(sums, level.astype(np.intp) * image.tables.profiles + profile, squares)
         for sums, made in zip(energies, plans, strict=True):
             kinds = self._kinds(made.profile, made.level)
-            made.error = _Law(image.tables, kinds, self._size(made.channels), self._noise).expected(sums, kinds)
+            made.error = sum(law.expected(sums, kinds) for law in self._laws(kinds, made.channels))
+
+    def _laws(self, kinds: np.ndarray, channels: int) -> list[_Law]:
+        """One for all patches, or for those of each region, with as many real values as it gets."""
+        size, patches = self._size(channels), kinds.sum(axis=1)
+        importances = importances_of(patches)
+        if self._division != REGIONS or len(importances) < 2:
+            return [_Law(self._image.tables, kinds, size, self._noise)]
+        laws = []
+        for importance, symbols in zip(importances, region_sizes(patches, size), strict=True):
+            own = np.zeros_like(kinds)
+            own[importance] = kinds[importance]
+            laws.append(_Law(self._image.tables, own, 2 * symbols, self._noise))
+        return laws
 
     def _channels(self, spent: int) -> int:
         """Real values for a patch that the uses leave."""
@@ -459,13 +491,14 @@ class _Search:
         kind = level.astype(np.intp) * profiles + profile
         return np.bincount(kind.ravel(), minlength=(SKIPPED + 1) * profiles).reshape(SKIPPED + 1, profiles)
 
-    def _costs(self, law: _Law, level: np.ndarray) -> np.ndarray:
+    def _costs(self, laws: list[_Law], level: np.ndarray) -> np.ndarray:
         """float32 [rows, columns, profiles]: J of every patch."""
         out = np.zeros((self._image.patches, self._image.tables.profiles), np.float32)
         levels = level.ravel()
+        kinds = [(law, *each) for law in laws for each in enumerate(law.importances)]
         for piece, coefficients in self._image.bands():
             squares = np.square(coefficients)
-            for number, importance in enumerate(law.importances):
+            for law, number, importance in kinds:
                 who = levels[piece] == importance
                 if who.all():
                     out[piece] = squares @ law.slope[number].T + law.constant[number]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from ..burst import ImageHeader, snr_field
 from ..errors import BadInput
 from ..zoo import weights
 from . import mapcode
-from .allocation import SKIPPED, STEPS, Allocation, CellMap, tables
+from .allocation import REGIONS, SKIPPED, STEPS, TOGETHER, Allocation, CellMap, tables
 from .base import MOST, Base
 from .coder import (
     MAX_PIXELS_OF_NETWORK,
@@ -28,7 +28,7 @@ from .coder import (
 )
 from .neural import LOST, load, planes, shared
 from .planning import Coefficients, MapCost, importance_levels, plan
-from .symbols import ImageSymbols, power_normalised, reals, scale_value
+from .symbols import ImageSymbols, ReceivedSymbols, cut, joined, reals, scale_value
 
 DEFAULT_RATE = 1 / 12
 MIN_CHANNELS = 32  # of map and symbols together
@@ -69,12 +69,14 @@ class Semcom:
         self.weights = files | {klt.file: klt.sha256}
         self.weights_id = weights.identifier(files.values())
 
-    def _shared(self, header: ImageHeader, cells: CellMap, base: Base) -> tuple[Allocation, dict[str, np.ndarray]]:
+    def _shared(
+        self, header: ImageHeader, cells: CellMap, base: Base, division: str
+    ) -> tuple[Allocation, dict[str, np.ndarray]]:
         """The allocation, and what both ends tell their networks of the transmission."""
         profile, level = cells.patches(header.height, header.width, self._tables.profiles)
         snr = min(max(header.snr_enc, SNR_RANGE[0]), SNR_RANGE[1])
         left = self._tables.based(base)
-        allocation = Allocation(left, profile, level, 2 * symbol_count(header), snr)
+        allocation = Allocation(left, profile, level, 2 * symbol_count(header), snr, division)
         known = np.zeros((1, MOST, *profile.shape), np.float32)
         known[0, : base.count] = base.coefficients().T.reshape(base.values.shape)
         variance = np.full((1, MOST, 1, 1), NO_BASE, np.float32)
@@ -100,11 +102,12 @@ class Semcom:
             )
         return channels
 
-    def _encoded(self, image: np.ndarray, header: ImageHeader, cells: CellMap, base: Base) -> ImageSymbols:
-        allocation, told = self._shared(header, cells, base)
+    def _encoded(
+        self, image: np.ndarray, header: ImageHeader, cells: CellMap, base: Base, division: str = TOGETHER
+    ) -> list[ImageSymbols]:
+        allocation, told = self._shared(header, cells, base, division)
         (latent,) = self._encoder.run(None, {"x": planes(image)} | told)
-        symbols, scale = power_normalised(allocation.gather(latent[0]))
-        return ImageSymbols(symbols, replace(header, scale=scale))
+        return cut(allocation.gather(latent[0]), allocation.parts, division == REGIONS, header)
 
     def encode(
         self,
@@ -124,7 +127,7 @@ class Semcom:
         height, width = image.shape[:2]
         channels = self._channels(rate)
         header = ImageHeader(height, width, self.name, channels - 1, 0, snr_field(snr_db), self.weights_id)
-        return self._encoded(image, header, CellMap.empty(height, width), Base.none(*grid(height, width)))
+        return self._encoded(image, header, CellMap.empty(height, width), Base.none(*grid(height, width)))[0]
 
     def encode_adaptive(
         self,
@@ -134,7 +137,8 @@ class Semcom:
         rate: float | None = None,
         snr_db: float = 10.0,
         importance: np.ndarray | None = None,
-    ) -> tuple[bytes, ImageSymbols]:
+        division: str = TOGETHER,
+    ) -> tuple[bytes, list[ImageSymbols]]:
         """An image as a map and symbols; see :meth:`.softcast.SoftCast.encode_adaptive`, of which it takes the map."""
         check_source(image, self.name, self.max_pixels)
         check_importance(importance, image)
@@ -142,23 +146,23 @@ class Semcom:
         channels, snr_enc = self._channels(rate), snr_field(snr_db)
         coefficients = Coefficients(image, self._tables)
         levels = importance_levels(importance, coefficients.rows, coefficients.columns)
-        made = plan(coefficients, (coefficients.patches * channels + 1) // 2, snr_enc, cost, levels, math.inf)
+        made = plan(coefficients, (coefficients.patches * channels + 1) // 2, snr_enc, cost, levels, math.inf, division)
         header = ImageHeader(height, width, self.name, made.channels - 1, 0, snr_enc, self.weights_id)
-        sent = self._encoded(image, header, made.cells, made.base)
-        return mapcode.sealed(made.code, sent.header), sent
+        return mapcode.sealed(made.code, header), self._encoded(image, header, made.cells, made.base, division)
 
     def decode(self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
         """See :class:`~.coder.Coder`; of what was sent without a map."""
+        check_symbols(symbols, noise_var, header)
         size = header.height, header.width
-        return self._decoded(symbols, noise_var, header, CellMap.empty(*size), Base.none(*grid(*size)))
+        heard = [ReceivedSymbols(symbols, noise_var, header.scale)]
+        return self._decoded(heard, header, CellMap.empty(*size), Base.none(*grid(*size)))
 
     def decode_adaptive(
-        self, data: bytes, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader
+        self, data: bytes, received: Sequence[ReceivedSymbols | None], header: ImageHeader, division: str = TOGETHER
     ) -> tuple[np.ndarray, CellMap]:
         """See :meth:`.softcast.SoftCast.decode_adaptive`."""
-        check_symbols(symbols, noise_var, header)
         cells, base = mapcode.decode(data, header)
-        return self._decoded(symbols, noise_var, header, cells, base), cells
+        return self._decoded(received, header, cells, base, division), cells
 
     def expected_error(self, data: bytes, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
         """See :meth:`.softcast.SoftCast.expected_error`; what its linear receiver would expect."""
@@ -168,23 +172,33 @@ class Semcom:
         return allocation.expected_error(noise_var, scale_value(header.scale))
 
     def _decoded(
-        self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader, cells: CellMap, base: Base
+        self,
+        received: Sequence[ReceivedSymbols | None],
+        header: ImageHeader,
+        cells: CellMap,
+        base: Base,
+        division: str = TOGETHER,
     ) -> np.ndarray:
-        check_symbols(symbols, noise_var, header)
-        (x,) = self._decoder.run(None, self._decoder_inputs(symbols, noise_var, header, cells, base))
+        (x,) = self._decoder.run(None, self._decoder_inputs(received, header, cells, base, division))
         return to_bytes(x[0].transpose(1, 2, 0), header)
 
     def _decoder_inputs(
-        self, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader, cells: CellMap, base: Base
+        self,
+        received: Sequence[ReceivedSymbols | None],
+        header: ImageHeader,
+        cells: CellMap,
+        base: Base,
+        division: str,
     ) -> dict[str, np.ndarray]:
-        """What the decoder network is fed: complex64 [n], float32 [n] noise variance, inf where lost."""
-        allocation, told = self._shared(header, cells, base)
-        here = np.isfinite(noise_var)
+        """What the decoder network is fed."""
+        allocation, told = self._shared(header, cells, base, division)
+        heard = joined(received, allocation.parts)
+        here = np.isfinite(heard.noise_var)
         # quieter than any noise it was trained with means nothing to the network
-        heard = np.where(here, np.maximum(noise_var, MIN_NOISE), LOST).astype(np.float32)
-        y = allocation.scatter(reals(np.where(here, symbols, 0)))
-        noise = allocation.scatter(np.repeat(heard, 2), LOST)
-        scale = np.full((1, 1, 1, 1), scale_value(header.scale), np.float32)
+        noise_var = np.where(here, np.maximum(heard.noise_var, MIN_NOISE), LOST).astype(np.float32)
+        y = allocation.scatter(reals(np.where(here, heard.symbols, 0)))
+        noise = allocation.scatter(np.repeat(noise_var, 2), LOST)
+        scale = np.full((1, 1, 1, 1), scale_value(heard.scale), np.float32)
         return {"y": y[None], "noise": noise[None], "scale": scale} | told
 
 

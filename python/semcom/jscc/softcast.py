@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -13,7 +12,7 @@ from ..burst import ImageHeader, snr_field
 from ..errors import BadInput
 from ..zoo import weights
 from . import mapcode
-from .allocation import COEFFICIENTS, STEPS, Allocation, tables
+from .allocation import COEFFICIENTS, REGIONS, STEPS, TOGETHER, Allocation, CellMap, tables
 from .coder import (
     MAX_PIXELS,
     SOURCE_VALUES,
@@ -29,7 +28,7 @@ from .coder import (
     symbol_count,
 )
 from .planning import Coefficients, MapCost, importance_levels, plan
-from .symbols import ImageSymbols, power_normalised, reals, scale_value
+from .symbols import ImageSymbols, ReceivedSymbols, cut, joined, power_normalised, reals, scale_value
 
 DEFAULT_RATE = 1 / 12
 KEPT = 256  # components that the fixed allocation has, enough for k/n = 1/6
@@ -208,7 +207,8 @@ class SoftCast:
         rate: float | None = None,
         snr_db: float = 10.0,
         importance: np.ndarray | None = None,
-    ) -> tuple[bytes, ImageSymbols]:
+        division: str = TOGETHER,
+    ) -> tuple[bytes, list[ImageSymbols]]:
         """An image as a map with a base, and symbols, together no more channel uses than :meth:`encode` takes.
 
         Parameters
@@ -223,12 +223,14 @@ class SoftCast:
             Es/N0 that map and powers are chosen for, dB.
         importance : float [H, W], optional
             In [0, 1], what the error of each pixel counts, to a power of 2; nothing is sent where it is 0.
+        division : str
+            How the symbols are divided into parts, of those of :class:`.allocation.Allocation`.
 
         Returns
         -------
-        bytes, ImageSymbols
-            The map, and the symbols. It is empty where no map is worth its uses; the symbols are those of
-            :meth:`encode` then.
+        bytes, list of ImageSymbols
+            The map, and the symbols of each part. The map is empty where none is worth its uses; the symbols are those
+            of :meth:`encode` then.
 
         Raises
         ------
@@ -244,20 +246,19 @@ class SoftCast:
         levels = importance_levels(importance, coefficients.rows, coefficients.columns)
         fixed = np.inf if levels.any() else self._fixed_error(coefficients, channels, snr_enc)
         uses = (coefficients.patches * channels + 1) // 2
-        made = plan(coefficients, uses, snr_enc, cost, levels, fixed)
+        made = plan(coefficients, uses, snr_enc, cost, levels, fixed, division)
         if made.cells is None:
-            return b"", self.encode(image, rate=rate, snr_db=snr_db)
+            return b"", [self.encode(image, rate=rate, snr_db=snr_db)]
         header = ImageHeader(height, width, self.name, made.channels - 1, 0, snr_enc, self.weights_id)
         profile, importances = made.cells.patches(height, width, self._tables.profiles)
         left = coefficients.beyond(made.base)
-        allocation = Allocation(left.tables, profile, importances, 2 * symbol_count(header), snr_enc)
+        allocation = Allocation(left.tables, profile, importances, 2 * symbol_count(header), snr_enc, division)
         latent = np.zeros(allocation.size, np.float32)
         sent = zip(allocation.bands(), left.bands(), strict=True)
         for (patches, where, mask), (_, values) in sent:
             latent[where] = values[mask] * allocation.amplitude_of(patches, mask)
-        symbols, scale = power_normalised(latent)
-        header = replace(header, scale=scale)
-        return mapcode.sealed(made.code, header), ImageSymbols(symbols, header)
+        parts = cut(latent, allocation.parts, division == REGIONS, header)
+        return mapcode.sealed(made.code, header), parts
 
     def _fixed_error(self, coefficients: Coefficients, channels: int, snr_db: float) -> float:
         """Expected squared error of :meth:`encode`, summed over all coefficients."""
@@ -273,20 +274,20 @@ class SoftCast:
         return float(error.sum() + energy[channels:].sum())
 
     def decode_adaptive(
-        self, data: bytes, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader
-    ) -> tuple[np.ndarray, mapcode.CellMap]:
+        self, data: bytes, received: Sequence[ReceivedSymbols | None], header: ImageHeader, division: str = TOGETHER
+    ) -> tuple[np.ndarray, CellMap]:
         """An image from its map and what was received of its symbols.
 
         Parameters
         ----------
         data : bytes
             The map, whole.
-        symbols : complex64 [n]
-            Equalised, anything where lost.
-        noise_var : float32 [n]
-            Noise variance of each symbol, infinite where lost.
+        received : sequence of ReceivedSymbols or None
+            Of each part, None for one that is missing: of its region there is only the base.
         header : ImageHeader
-            Of the symbols.
+            Of any part.
+        division : str
+            As of :meth:`encode_adaptive`.
 
         Returns
         -------
@@ -296,14 +297,16 @@ class SoftCast:
         Raises
         ------
         BadInput
-            A map that is damaged or of another image, or symbols that are not all that the header speaks of.
+            A map that is damaged or of another image, or parts that are not those that it speaks of.
         """
-        check_symbols(symbols, noise_var, header)
         cells, base = mapcode.decode(data, header)
         profile, importance = cells.patches(header.height, header.width, self._tables.profiles)
-        allocation = Allocation(self._tables.based(base), profile, importance, 2 * len(symbols), header.snr_enc)
+        based = self._tables.based(base)
+        size = 2 * symbol_count(header)
+        allocation = Allocation(based, profile, importance, size, header.snr_enc, division)
+        heard = joined(received, allocation.parts)
         known = base.coefficients()
-        values, scale = reals(symbols), scale_value(header.scale)
+        values, scale = reals(heard.symbols), scale_value(heard.scale)
         image = np.empty((header.height, header.width, 3), np.uint8)
         columns = allocation.columns
         # whole rows of patches at a time, so that memory is that of the picture
@@ -313,11 +316,9 @@ class SoftCast:
             # with gain g / scale and prior v scale^2 / 2 the LMMSE factor is g v scale / (g^2 v + noise), which an
             # infinite noise variance makes exactly zero
             expected = amplitude * allocation.variance_of(patches, mask)
-            pairs = np.repeat(noise_var[where.start // 2 : (where.stop + 1) // 2], 2)
-            noise = pairs[where.start % 2 : where.start % 2 + where.stop - where.start]
             weight = np.divide(
                 expected * np.float32(scale),
-                amplitude * expected + noise,
+                amplitude * expected + heard.noise_var[where >> 1],
                 where=amplitude > 0,
                 out=np.zeros_like(amplitude),
             )

@@ -20,8 +20,10 @@ from ..blocks import pdu
 from ..blocks.base import STATUS, message_block
 from ..blocks.image_sink import image_sink
 from ..blocks.image_source import image_source
+from ..blocks.sam_segmenter import sam_segmenter
 from ..errors import BadInput, Ended
-from ..schemes import AUTO
+from ..schemes import AUTO, Region, Scheme
+from ..segment import join_prompts
 from .radio import is_radio, parse_via, radio_sink, radio_source
 from .transceiver import idle_samples, receiver, transmitter
 
@@ -72,11 +74,14 @@ class Coding:
         Options of the scheme, by name.
     params : ofdm_params
         The same at both ends.
+    region : Region
+        Of a transmitter: the region of interest of each image, and what is made of it.
     """
 
     scheme: str = "softcast"
     options: Mapping[str, Any] = field(default_factory=dict)
     params: native.ofdm_params = field(default_factory=native.ofdm_params)
+    region: Region = field(default_factory=Region)
 
 
 Event = tuple[str, pdu.Meta, pmt.pmt_base | None]
@@ -215,7 +220,7 @@ class _end(gr.top_block):
 
 
 class transmitting_end(_end):
-    """Image Source -> coder and modulator -> Radio Sink.
+    """Image Source -> [SAM Segmenter] -> coder and modulator -> Radio Sink.
 
     An image counts as sent when its last sample has gone to the Radio Sink; the next but one is encoded then. ZeroMQ, a
     file or a radio takes the samples at its own speed, and the rest waits.
@@ -259,9 +264,12 @@ class transmitting_end(_end):
         _end.__init__(self, "Transmitting end", ["sent", "failed"], {})
         scheme = schemes.get(coding.scheme)
         # which weights are missing is said before anything runs
-        made = scheme.options(coding.options)
+        region = coding.region.implied(scheme)
+        options = region.options(scheme, coding.options)
+        made = scheme.options(options)
         scheme.load(made)
         scheme.check_rate(rate, made)
+        segmenter = _segmenter(region, scheme)
         radio = is_radio(front.via)
         source = image_source(images, repeat, WINDOW)
         if amplitude is None:
@@ -271,7 +279,7 @@ class transmitting_end(_end):
         # a radio wants samples all the time
         sender = transmitter(
             scheme, rate or 0.0, snr_db, params=coding.params, amplitude=amplitude, continuous=radio,
-            options=coding.options, transmission=transmission,
+            use_mask=region.weighed, background=region.outside, options=options, transmission=transmission,
         )  # fmt: skip
         # whoever runs this end shows what was not sent
         sender.encoder.logs_failures = False
@@ -279,11 +287,20 @@ class transmitting_end(_end):
             front.via, front.samp_rate or SAMPLE_RATE, front.frequency, front.gain, front.bandwidth, front.antenna
         )
         self.connect(sender, self.radio)
-        self.msg_connect(source, "image", sender, "image")
         for port in ("sent", "failed"):
             self.msg_connect(sender, port, self._listener, port)
         self.msg_connect(self._listener, "out", source, "ack")
         self._watch(source, sender, self.radio)
+        if segmenter is None:
+            self.msg_connect(source, "image", sender, "image")
+            return
+        self._watch(segmenter)
+        self.msg_connect(source, "image", segmenter, "image")
+        if region.weighed:
+            self.msg_connect(source, "image", sender, "image")
+            self.msg_connect(segmenter, "mask", sender, "mask")
+        else:
+            self.msg_connect(segmenter, "roi", sender, "image")
 
     def run_and_tell(self) -> Iterator[dict]:
         """Run to the end, and report each image as it has left.
@@ -308,6 +325,18 @@ class transmitting_end(_end):
                 raise
         if self.radio.error is not None:
             raise self.radio.error
+
+
+def _segmenter(region: Region, scheme: Scheme) -> sam_segmenter | None:
+    """What finds the region where something is made of it, with its weights loaded."""
+    if region.roi == "whole":
+        if region.prompts and not scheme.takes_prompts:
+            raise BadInput("whole makes nothing of the prompts; choose masked, power, skip or layers", field="roi")
+        return None
+    segmenter = sam_segmenter(join_prompts(region.prompts), levels=region.levels)
+    segmenter.logs_failures = False
+    segmenter.load()
+    return segmenter
 
 
 def _weight(meta: pdu.Meta) -> int:

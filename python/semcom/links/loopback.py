@@ -25,14 +25,13 @@ from ..burst import check_size
 from ..channel import symbol
 from ..errors import BadInput
 from ..image import io
-from ..schemes import Options, Scheme
+from ..schemes import Options, Region, Scheme
 from ..segment import join_prompts, parse_prompt, validate
 from ..segment.backends import DEFAULT
 from ..zoo import weights
 from . import waveform_channel
 from .transceiver import receiver, transmitter
 
-ROI = ("whole", "masked", "power", "skip")
 SAMPLE_RATE = 1e6  # samples a second at the waveform level
 MULTIPATH_RATE = 7.68e6  # of LTE at 5 MHz, which the multipath profiles are made for
 
@@ -64,9 +63,11 @@ class LoopbackSettings:
     prompts : tuple of str
         Text forms of the prompts that define the region of interest.
     roi : str
-        What is done with it, of ``ROI``.
+        What is done with it, of :data:`~..schemes.TREATMENTS`.
     background : float
-        Importance of what is outside the region, 0 to 1, with ``roi`` "power"; with "skip" it is 0.
+        Importance of what is outside the region, 0 to 1, with ``roi`` "power" and "layers"; with "skip" it is 0.
+    levels : bool
+        Whether each prompt is a region of its own, of which the first counts most and each further one half as much.
     empty : str
         What is sent where the prompts find nothing and the region matters, of :data:`~.sam_segmenter.EMPTY`.
     sam : str
@@ -97,6 +98,7 @@ class LoopbackSettings:
     prompts: tuple[str, ...] = ()
     roi: str = "whole"
     background: float = 0.1
+    levels: bool = False
     empty: str = "refuse"
     sam: str = DEFAULT
     seed: int = 0
@@ -110,9 +112,9 @@ class LoopbackSettings:
     sfo: float = 0.0
 
     @property
-    def weighed(self) -> bool:
-        """Whether the encoder is told what matters."""
-        return self.roi in ("power", "skip")
+    def region(self) -> Region:
+        """The region of interest, and what the scheme makes of it."""
+        return Region(self.prompts, self.roi, self.background, self.levels).implied(schemes.get(self.scheme))
 
     def checked(self) -> tuple[Scheme, dict[str, Any]]:
         """The scheme and its options by name.
@@ -122,38 +124,17 @@ class LoopbackSettings:
         BadInput
             Settings that do not go together.
         """
-        if self.roi not in ROI:
-            raise BadInput(f"{self.roi} is not part of this version yet; choose {', '.join(ROI)}", field="roi")
         if self.empty not in EMPTY:
             raise BadInput(f"{self.empty} is not known; choose {', '.join(EMPTY)}", field="empty")
         if not 0 <= self.seed < 2**32:
             raise BadInput(f"must be a whole number from 0 to 2^32 - 1, got {self.seed}", field="seed")
         scheme = schemes.get(self.scheme)
         options = dict(self.options) if isinstance(self.options, Mapping) else vars(self.options)
-        if self.roi != "whole":
-            if not self.prompts:
-                raise BadInput(f"{self.roi} needs prompts that say what matters, such as point:220,150", field="roi")
-            if scheme.takes_prompts:
-                raise BadInput(
-                    f"{self.roi} cannot be used with scheme {scheme.name}, which sends what the prompts say; leave it "
-                    "out",
-                    field="roi",
-                )
-        if self.weighed and not scheme.takes_importance:
-            raise BadInput(
-                f"{self.roi} cannot be used with scheme {scheme.name}, which treats all pixels alike; choose "
-                f"{', '.join(s.name for s in schemes.schemes().values() if s.takes_importance)}",
-                field="roi",
-            )
-        if scheme.takes_prompts:
-            options.setdefault("prompts", join_prompts(self.prompts))
+        options = self.region.options(scheme, options)
         if any(item.name == "sam" for item in fields(scheme.Options)):
             options.setdefault("sam", self.sam)
         elif self.sam != DEFAULT and not self.prompts:
             raise BadInput(f"{self.sam} is not used without prompts; give one, such as point:220,150", field="sam")
-        if self.roi == "masked" and scheme.masked_variant and not options.get("variant"):
-            options["variant"] = scheme.masked_variant
-        scheme.options(options)
         return scheme, options
 
 
@@ -171,7 +152,7 @@ class loopback(gr.top_block):
 
     def __init__(self, settings: LoopbackSettings):
         gr.top_block.__init__(self, "Loopback", catch_exceptions=True)
-        self.settings = settings
+        self.settings, self._region = settings, settings.region
         self.scheme, self._options = settings.checked()
         # what is wrong with the photograph or the prompts is said before anything runs
         height, width = io.load(settings.image).shape[:2]
@@ -220,8 +201,9 @@ class loopback(gr.top_block):
     def _segment(self, source: image_source, sender: gr.basic_block) -> tuple[gr.basic_block, str]:
         """Put a segmenter in front; the block and port that the coder takes its image from."""
         # what is only measured does not hold up what is sent
-        empty = "send" if self.settings.roi == "whole" else self.settings.empty
-        segmenter = sam_segmenter(join_prompts(self.settings.prompts), empty=empty, sam=self.settings.sam)
+        empty = "send" if self._region.roi == "whole" else self.settings.empty
+        prompts = join_prompts(self.settings.prompts)
+        segmenter = sam_segmenter(prompts, empty=empty, levels=self.settings.levels, sam=self.settings.sam)
         segmenter.logs_failures = False
         self._segmenter = segmenter
         self.weights |= segmenter.load()
@@ -231,9 +213,9 @@ class loopback(gr.top_block):
         self.msg_connect(segmenter, "mask", self.quality, "mask")
         if self.tasks is not None:
             self.msg_connect(segmenter, "mask", self.tasks, "mask")
-        if self.settings.weighed:
+        if self._region.weighed:
             self.msg_connect(segmenter, "mask", sender, "mask")
-        return (segmenter, "roi") if self.settings.roi == "masked" else (source, "image")
+        return (segmenter, "roi") if self._region.roi == "masked" else (source, "image")
 
     def _coding(self) -> dict[str, Any]:
         """What encoder and transmitter are given."""
@@ -242,8 +224,8 @@ class loopback(gr.top_block):
             "scheme": self.scheme,
             "rate": settings.rate or 0.0,
             "snr_db": settings.snr_db,
-            "use_mask": settings.weighed,
-            "background": 0.0 if settings.roi == "skip" else settings.background,
+            "use_mask": self._region.weighed,
+            "background": self._region.outside,
             "options": self._options,
             # over multipath the fades of a burst are averaged by its subcarriers
             "channel": settings.channel if settings.channel in symbol.MODELS else "awgn",
@@ -312,7 +294,7 @@ class loopback(gr.top_block):
             "level": settings.level,
             "channel": settings.channel,
             "csi": settings.csi if settings.level == "symbol" else "pilot",
-            "roi": settings.roi,
+            "roi": self._region.roi,
             "snr_db": settings.snr_db,
             "snr_measured_db": result.get("snr_db"),
             "psnr_db": result.get("psnr_db"),

@@ -302,7 +302,18 @@ def _available(say: Callable[[str], None]) -> tuple[list[Way], dict[str, str]]:
 
 def _key(digest: str, seed: int, weights: dict[str, str], point: tuple[Way, str, float]) -> str:
     way, channel, snr = point
-    everything = [digest, seed, weights, way.name, way.scheme, dict(way.options), way.outside, channel, snr, __version__]
+    everything = [
+        digest,
+        seed,
+        weights,
+        way.name,
+        way.scheme,
+        dict(way.options),
+        way.outside,
+        channel,
+        snr,
+        __version__,
+    ]
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
@@ -341,6 +352,3 @@ def _command(settings: Settings) -> str:
     if settings.limit:
         words += ["--limit", str(settings.limit)]
     return " ".join(words)
-
-
-

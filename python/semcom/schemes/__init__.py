@@ -24,6 +24,7 @@ from .base import (
 )
 from .options import Options, option
 from .receive import Image, Message, MessageReception, News, PartRead, Reception
+from .region import TREATMENTS, Region, importance_of
 from .registry import get, load_decoder, name_of, names, of_code, register, schemes
 from .transmit import bursts
 
@@ -31,6 +32,7 @@ __all__ = [
     "AUTO",
     "BITS",
     "SYMBOLS",
+    "TREATMENTS",
     "USUAL_RATE",
     "Conditions",
     "Decoded",
@@ -45,11 +47,13 @@ __all__ = [
     "PartRead",
     "ReceivedPart",
     "Reception",
+    "Region",
     "Scheme",
     "SymbolScheme",
     "Transmission",
     "bursts",
     "get",
+    "importance_of",
     "load_decoder",
     "name_of",
     "names",

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Schemes that send a cell map as bits and what it allocates as symbols.
 
-The map is a part of its own that survives where the symbols still mean much.
+The map is a part of its own that survives where the symbols still mean much. Where regions of different importance are
+sent apart, the symbols of each are a part of their own behind it, the most important first: what is lost of one does
+not touch the others, and of a region that is lost altogether the base is left, which is sent with the map.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Protocol
 
@@ -14,11 +18,12 @@ import numpy as np
 from ..burst import ANALOGUE, BurstHeader, ImageHeader
 from ..digital import ADAPTIVE, Mcs, message_loss, spans
 from ..errors import BadInput, Undecodable
-from ..jscc.allocation import SKIPPED, CellMap
-from ..jscc.coder import STRIDE, Coder, symbol_count
+from ..jscc.allocation import COEFFICIENTS, LAYERS, SKIPPED, TOGETHER, CellMap, importances_of
+from ..jscc.coder import STRIDE, Coder, grid, symbol_count
 from ..jscc.planning import MapCost
-from ..jscc.symbols import ImageSymbols
+from ..jscc.symbols import ImageSymbols, ReceivedSymbols
 from .base import BITS, SYMBOLS, Conditions, Decoded, Part, ReceivedPart, SymbolScheme, Transmission
+from .options import Options, option
 
 BURSTS, BURSTS_FADING = 4, 8  # over which a map is spread at least
 MAX_LOSS = 0.001  # of maps: without its map an image is lost, however well the symbols are received
@@ -100,16 +105,36 @@ class AllocatingCoder(Coder, Protocol):
         rate: float | None = None,
         snr_db: float = 10.0,
         importance: np.ndarray | None = None,
-    ) -> tuple[bytes, ImageSymbols]:
+        division: str = TOGETHER,
+    ) -> tuple[bytes, list[ImageSymbols]]:
         """See :meth:`..jscc.softcast.SoftCast.encode_adaptive`."""
 
     def decode_adaptive(
-        self, data: bytes, symbols: np.ndarray, noise_var: np.ndarray, header: ImageHeader
+        self, data: bytes, received: Sequence[ReceivedSymbols | None], header: ImageHeader, division: str = TOGETHER
     ) -> tuple[np.ndarray, CellMap]:
         """See :meth:`..jscc.softcast.SoftCast.decode_adaptive`."""
 
     def expected_error(self, data: bytes, noise_var: np.ndarray, header: ImageHeader) -> np.ndarray:
         """See :meth:`..jscc.softcast.SoftCast.expected_error`."""
+
+
+@dataclass(frozen=True)
+class LayeredOptions(Options):
+    """Options of a scheme that can send regions apart.
+
+    Attributes
+    ----------
+    layers : bool
+        Whether it does.
+    """
+
+    layers: bool = option(
+        False,
+        "whether regions of different importance are parts of their own, the most important first, so that a lost "
+        "burst of one does not touch the others",
+        label="Regions apart",
+        live=True,
+    )
 
 
 class AllocatedScheme(SymbolScheme):
@@ -120,10 +145,16 @@ class AllocatedScheme(SymbolScheme):
 
     takes_importance = True
     carries = frozenset({BITS, SYMBOLS})
+    divided = LAYERS
+    """How the symbols are divided into parts where regions are sent apart."""
 
     def coder(self, variant: str) -> AllocatingCoder:
         """See :meth:`~.base.SymbolScheme.coder`."""
         raise BadInput(f"scheme {self.name} has no coder")
+
+    def apart(self, options: Any) -> bool:
+        """Whether regions are sent apart."""
+        return self.regions_apart or options.layers
 
     def adapts_to(self, options: Any) -> frozenset[str]:
         """What the map and its MCS reckon with."""
@@ -134,68 +165,109 @@ class AllocatedScheme(SymbolScheme):
     ) -> Transmission:
         """Map and symbols, or symbols alone where no map is worth its uses; see :meth:`~.base.Scheme.encode`."""
         data, sent = self.coder(self.variant(options)).encode_adaptive(
-            image, map_cost(conditions), rate=conditions.rate, snr_db=conditions.snr_db, importance=importance
+            image,
+            map_cost(conditions),
+            rate=conditions.rate,
+            snr_db=conditions.snr_db,
+            importance=importance,
+            division=self.divided if self.apart(options) else TOGETHER,
         )
-        symbols = Part(sent.symbols, 1)
+        symbols = [Part(each.symbols, 1 + number, scale=each.header.scale) for number, each in enumerate(sent)]
         if not data:
-            return Transmission((symbols,), sent.header)
-        return Transmission((map_part(data, conditions), symbols), sent.header, {"bytes": len(data)})
+            return Transmission(tuple(symbols), sent[0].header)
+        return Transmission((map_part(data, conditions), *symbols), sent[0].header, {"bytes": len(data)})
 
     def check_header(self, header: BurstHeader) -> None:
         """See :meth:`~.base.Scheme.check_header`: symbols, with a map before them or alone."""
         super().check_header(header)
-        place = 0 if header.parts == 1 else 1 if header.mcs == ANALOGUE else 0
-        if header.parts > 2 or header.part != place or (header.parts == 1 and header.mcs != ANALOGUE):
+        analogue = header.mcs == ANALOGUE
+        if not (analogue if header.parts == 1 else analogue == (header.part > 0)):
             raise BadInput(
                 f"part {header.part} of {header.parts} arrived; an image of {self.name} is a map and symbols, or "
                 "symbols alone"
             )
 
     def symbols(self, header: ImageHeader, part: int, variant: str) -> int:
-        """See :meth:`~.base.Scheme.symbols`."""
+        """See :meth:`~.base.Scheme.symbols`; of regions that are sent apart, the upper limit."""
         return symbol_count(header)
+
+    def part_length(self, header: BurstHeader, variant: str) -> int:
+        """See :meth:`~.base.Scheme.part_length`; of regions that are sent apart, fragments are equally long."""
+        if header.parts <= 2:
+            return super().part_length(header, variant)
+        rows, columns = grid(header.height, header.width)
+        length, most = header.fragments * header.n_symbols, rows * columns * COEFFICIENTS // 2 + header.fragments
+        if length > most:
+            raise BadInput(
+                f"a part of {length} symbols arrived of a {header.width}x{header.height} image, of {most} at most"
+            )
+        return length
 
     def decoder(self, header: ImageHeader, variant: str) -> _Decoder:
         """Waits for the map, where there is one."""
-        return _Decoder(self.coder(variant))
+        return _Decoder(self.coder(variant), self.divided)
 
 
 class _Decoder:
     """Waits for the map, where there is one."""
 
-    def __init__(self, coder: AllocatingCoder):
-        self._coder = coder
+    def __init__(self, coder: AllocatingCoder, divided: str):
+        self._coder, self._divided = coder, divided
         self._map: ReceivedPart | None = None
-        self._symbols: ReceivedPart | None = None
+        self._symbols: dict[int, ReceivedPart] = {}
 
     def feed(self, part: ReceivedPart) -> Decoded:
         if part.noise_var is None:
             self._map = part
         else:
-            self._symbols = part
+            self._symbols[part.index] = part
         return Decoded()
 
     def finish(self) -> Decoded:
-        cells, part = self._map, self._symbols
-        if part is None:
+        cells = self._map
+        if not self._symbols:
             raise Undecodable("nothing of the image's symbols arrived")
-        if part.index == 0:
-            image = self._coder.decode(part.payload, part.noise_var, part.header)
-            return Decoded(image=image, error=partial(self._error, b"", part))
+        first = self._symbols[min(self._symbols)]
+        if first.index == 0:
+            image = self._coder.decode(first.payload, first.noise_var, first.header)
+            return Decoded(image=image, error=partial(self._error, b"", first))
         if cells is None or cells.intact < len(cells.payload):
             raise Undecodable("the map of the image did not arrive intact; without it the symbols cannot be read")
+        count = max(first.parts - 1, 1)
+        received = [self._received(number) for number in range(1, count + 1)]
+        division = self._divided if count > 1 else TOGETHER
         try:
-            image, known = self._coder.decode_adaptive(cells.payload, part.payload, part.noise_var, part.header)
+            image, known = self._coder.decode_adaptive(cells.payload, received, first.header, division)
         except BadInput as error:
             raise Undecodable(str(error)) from error
-        views = {"labels_view": _drawn(known, part.header)} if known.importance.any() else {}
+        views = {"labels_view": _drawn(known, first.header)} if known.importance.any() else {}
+        missing = [number for number, part in enumerate(received) if part is None]
         skipped = known.importance == SKIPPED
-        sent = _pixels(~skipped, known.cell, part.header) if skipped.any() else None
-        return Decoded(image=image, views=views, sent=sent, error=partial(self._error, cells.payload, part))
+        return Decoded(
+            image=image,
+            views=views,
+            problems=_problems(known, missing),
+            sent=_pixels(~skipped, known.cell, first.header) if skipped.any() else None,
+            error=partial(self._error, cells.payload, first) if count == 1 else None,
+        )
+
+    def _received(self, number: int) -> ReceivedSymbols | None:
+        part = self._symbols.get(number)
+        return None if part is None else ReceivedSymbols(part.payload, part.noise_var, part.header.scale)
 
     def _error(self, data: bytes, part: ReceivedPart) -> np.ndarray:
         error = self._coder.expected_error(data, part.noise_var, part.header)
         return _pixels(error, STRIDE, part.header)
+
+
+def _problems(cells: CellMap, missing: list[int]) -> tuple[str, ...]:
+    """One sentence for each region of which nothing was received."""
+    of_regions = importances_of(np.bincount(cells.importance.ravel(), minlength=SKIPPED + 1))
+    return tuple(
+        f"nothing arrived of region {number} of {len(of_regions)}, of importance 1/{1 << of_regions[number]}; only the "
+        "base of the image shows there"
+        for number in missing
+    )
 
 
 def _pixels(values: np.ndarray, side: int, header: ImageHeader) -> np.ndarray:

@@ -52,7 +52,7 @@ class Part:
     Attributes
     ----------
     payload : bytes or complex64 [n]
-        Bits, or symbols of average power 1.
+        Bits, or symbols of average power 1; of several parts of symbols with one scale, of average power 1 together.
     priority : int
         0 is sent first.
     mcs : int
@@ -61,6 +61,8 @@ class Part:
         Of bits: over how many bursts they are spread at least, so that one fade does not take them.
     room : int
         Of bits: by how many bytes they may grow for the image's name.
+    scale : int, optional
+        Of symbols: code of their power scale, where it is not the image's.
     """
 
     payload: bytes | np.ndarray
@@ -68,6 +70,7 @@ class Part:
     mcs: int = 0
     bursts: int = 1
     room: int = 0
+    scale: int | None = None
 
     @property
     def kind(self) -> str:
@@ -112,6 +115,8 @@ class ReceivedPart:
         Of bits: leading bytes without loss.
     mcs : int
         As in the header of its bursts.
+    parts : int
+        How many parts the image has.
     """
 
     index: int
@@ -120,6 +125,7 @@ class ReceivedPart:
     noise_var: np.ndarray | None = None
     intact: int = 0
     mcs: int = 0
+    parts: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,6 +216,9 @@ class Scheme:
         Dataclass of the scheme's options, derived from :class:`~.options.Options`.
     takes_importance : bool
         Whether a map of what matters is made use of.
+    regions_apart : bool
+        Whether regions of different importance are always parts of their own; where it is a choice, the scheme has an
+        option ``layers``.
     takes_prompts : bool
         Whether its option ``prompts`` says what of the image is sent, so that no mask is applied before it.
     masked_variant : str
@@ -237,6 +246,7 @@ class Scheme:
     reference: ClassVar[str] = ""
     Options: ClassVar[type[Options]] = Options
     takes_importance: ClassVar[bool] = False
+    regions_apart: ClassVar[bool] = False
     takes_prompts: ClassVar[bool] = False
     masked_variant: ClassVar[str] = ""
     carries: ClassVar[frozenset[str]] = frozenset({SYMBOLS})
@@ -339,6 +349,10 @@ class Scheme:
         """Symbols of a part that carries symbols, from its header; BadInput for a header that cannot be true."""
         raise BadInput(f"scheme {self.name} sends no symbols in part {part}")
 
+    def part_length(self, header: BurstHeader, variant: str) -> int:
+        """Symbols of the part that a burst belongs to, by default those of :meth:`symbols`."""
+        return _symbols(self, image_header(header, self.name), header.part, variant)
+
     def decoder(self, header: ImageHeader, variant: str) -> Decoder:
         """A decoder for one image, with the weights of ``variant``."""
         raise BadInput(f"scheme {self.name} cannot decode")
@@ -428,3 +442,9 @@ def image_header(header: BurstHeader, scheme: str) -> ImageHeader:
     return ImageHeader(
         header.height, header.width, scheme, header.rate, header.scale, header.snr_enc, header.weights_id
     )
+
+
+@lru_cache(maxsize=64)
+def _symbols(scheme: Scheme, header: ImageHeader, part: int, variant: str) -> int:
+    """Those of a part. Every burst of an image asks, and the scheme may look among the files of weights to know."""
+    return scheme.symbols(header, part, variant)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from ..burst import (
     Event,
     Group,
     Idle,
-    ImageHeader,
     PartArrived,
     PartBursts,
     Place,
@@ -40,12 +38,6 @@ def group_of_bits(header: BurstHeader) -> Group:
     mcs_of(header.mcs)
     depth = header.rate + 1
     return Group(header.scale, depth, depth * header.n_symbols, header.mcs)
-
-
-@lru_cache(maxsize=64)
-def _symbols(scheme: Scheme, header: ImageHeader, part: int, variant: str) -> int:
-    """Those of a part. Every burst of an image asks, and the scheme may look among the files of weights to know."""
-    return scheme.symbols(header, part, variant)
 
 
 @dataclass(frozen=True)
@@ -295,14 +287,14 @@ class Reception(_Receiving):
         scheme.check_header(header)
         if kind == BITS:
             return Place(group_of_bits(header), (header.fragments, header.mcs), scheme.min_share)
-        total = _symbols(scheme, image_header(header, scheme.name), header.part, variant)
+        total = scheme.part_length(header, variant)
         if header.fragments != fragments_needed(total):
             raise BadInput(
                 f"a fragment {header.fragment} of {header.fragments} does not fit a {header.width}x{header.height} "
                 "image"
             )
         group = Group(0, header.fragments, total, header.mcs)
-        return Place(group, (header.fragments, header.rate, header.scale), scheme.min_share)
+        return Place(group, (header.fragments, header.rate, header.scale, total), scheme.min_share)
 
     def _part(self, token: int, part: PartBursts, meta: dict[str, Any], out: list[Reported]) -> None:
         """Hand a part to the image's decoder, if enough of it is here."""
@@ -318,13 +310,16 @@ class Reception(_Receiving):
                 state.decoder = scheme.decoder(known, variant)
             if header.mcs == ANALOGUE:
                 symbols, noise_var = part.joined()
-                received = ReceivedPart(header.part, symbols, known, noise_var, mcs=header.mcs)
+                received = ReceivedPart(header.part, symbols, known, noise_var, mcs=header.mcs, parts=header.parts)
             else:
                 read = state.reader.read(part, meta | {"scheme": header.scheme})
                 if read is None:
                     return
                 out.append(read)
-                received = ReceivedPart(header.part, read.data, known, intact=read.meta["intact"], mcs=header.mcs)
+                intact = read.meta["intact"]
+                received = ReceivedPart(
+                    header.part, read.data, known, intact=intact, mcs=header.mcs, parts=header.parts
+                )
             decoded = state.decoder.feed(received)
         except Exception as error:  # whatever a decoder raises costs its own image only, and is reported with it
             state.failure = error

@@ -15,14 +15,14 @@ from .esisc import EsIsc
 from .own import OWN_CODES, OwnCoder, of_file, trained
 from .pair import PREFIX, OnnxPair
 from .samsc import SAMSC
+from .segsc import SegSC
 from .semcom import Semcom
 from .softcast import SoftCast
 from .witt import WITT
 
 ENTRY_POINTS = "semcom.schemes"
-RESERVED = {"segsc": 4}  # of a later version
 
-_OURS = (SoftCast, SAMSC, DeepJSCC, WITT, Semcom, Digital, EsIsc)
+_OURS = (SoftCast, SAMSC, DeepJSCC, WITT, SegSC, Semcom, Digital, EsIsc)
 _registered: dict[str, Scheme] = {ours.name: ours() for ours in _OURS}
 
 
@@ -50,7 +50,7 @@ def register(scheme: type[Scheme] | Scheme) -> type[Scheme] | Scheme:
     if not isinstance(made, Scheme):
         raise BadInput(f"{type(made).__name__} is not a scheme; derive it from semcom.schemes.Scheme")
     name, code = made.name, made.code
-    if not name or name == AUTO or name.startswith(PREFIX) or name in RESERVED or name in {s.name for s in _OURS}:
+    if not name or name == AUTO or name.startswith(PREFIX) or name in {s.name for s in _OURS}:
         raise BadInput(f"a scheme cannot be called {name!r}; choose a name of its own")
     if code not in OWN_CODES:
         raise BadInput(
@@ -110,8 +110,6 @@ def get(name: str | Scheme) -> Scheme:
     if name in mine:
         return mine[name]
     choice = f"choose {', '.join([*known, *mine])}, onnx:ENCODER,DECODER or FILE.py:CLASS"
-    if name in RESERVED:
-        raise BadInput(f"scheme {name} is not part of this version yet; {choice}")
     raise BadInput(f"there is no scheme {name!r}; {choice}")
 
 
@@ -148,4 +146,4 @@ def name_of(code: int) -> str:
         return scheme.name
     if code == OnnxPair.code:
         return PREFIX.rstrip(":")
-    return next((name for name, reserved in RESERVED.items() if reserved == code), f"number {code}")
+    return f"number {code}"

@@ -3,8 +3,23 @@
 
 from __future__ import annotations
 
-from .allocated import AllocatedScheme, AllocatingCoder
-from .networks import NetworkScheme
+from dataclasses import dataclass
+
+from .allocated import AllocatedScheme, AllocatingCoder, LayeredOptions
+from .networks import NetworkOptions, NetworkScheme
+
+
+@dataclass(frozen=True)
+class SemcomOptions(LayeredOptions, NetworkOptions):
+    """Options of scheme ``semcom``.
+
+    Attributes
+    ----------
+    variant : str
+        Of the weights; empty for the usual one.
+    layers : bool
+        Whether regions are sent apart.
+    """
 
 
 class Semcom(AllocatedScheme, NetworkScheme):
@@ -14,6 +29,7 @@ class Semcom(AllocatedScheme, NetworkScheme):
     code = 7
     title = "semcom (adaptive)"
     reference = "this project"
+    Options = SemcomOptions
     rates = (1 / 48, 1 / 6)
     trains_with = frozenset({"snr", "channels", "masks", "export"})
 

@@ -7,21 +7,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import BadInput
 from ..jscc.coder import MAX_PIXELS, refuse_importance
 from ..zoo import weights
-from .allocated import AllocatedScheme, AllocatingCoder
+from .allocated import AllocatedScheme, AllocatingCoder, LayeredOptions
 from .base import Conditions, SymbolScheme, Transmission
-from .options import Options, option
+from .options import option
 
 ADAPTIVE, FIXED = "adaptive", "fixed"
 
 
 @dataclass(frozen=True)
-class SoftCastOptions(Options):
+class SoftCastOptions(LayeredOptions):
     """Options of scheme ``softcast``.
 
     Attributes
     ----------
+    layers : bool
+        Whether regions are sent apart, with adaptive allocation.
     allocation : str
         "adaptive" or "fixed".
     """
@@ -35,6 +38,13 @@ class SoftCastOptions(Options):
         live=True,
         several=True,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.layers and self.allocation == FIXED:
+            raise BadInput(
+                "need an adaptive allocation, which knows of regions; the fixed one does not", field="layers"
+            )
 
 
 class SoftCast(AllocatedScheme):

@@ -90,7 +90,7 @@ def _symbols(part: Part, common: dict[str, int], sent: Transmission) -> list[tup
                 fragment=index,
                 fragments=len(fragments),
                 rate=sent.header.rate,
-                scale=sent.header.scale,
+                scale=sent.header.scale if part.scale is None else part.scale,
                 mcs=ANALOGUE,
                 n_symbols=len(symbols),
             ),

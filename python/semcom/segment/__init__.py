@@ -16,6 +16,7 @@ from .everything import everything
 from .instances import SceneObject, class_mask, objects
 from .masks import Candidates, Embedding, Segmentation
 from .prompts import (
+    MAX_REGIONS,
     Box,
     ClassName,
     Everything,
@@ -23,8 +24,10 @@ from .prompts import (
     MaskFile,
     Point,
     Prompt,
+    count_regions,
     join_prompts,
     parse_prompt,
+    regions_of,
     split_prompts,
     validate,
 )  # fmt: skip
@@ -38,6 +41,7 @@ _SEGMENTERS = {
 
 __all__ = [
     "COCO_TO_VOC",
+    "MAX_REGIONS",
     "PALETTE",
     "VOC",
     "VOID",
@@ -58,6 +62,7 @@ __all__ = [
     "TaskAssessor",
     "boundaries",
     "class_mask",
+    "count_regions",
     "cut_out",
     "everything",
     "join_prompts",
@@ -66,6 +71,7 @@ __all__ = [
     "overlay",
     "parse_prompt",
     "partition",
+    "regions_of",
     "snap",
     "split_prompts",
     "validate",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,6 +120,7 @@ class Mask:
 
 
 Prompt = Point | Box | MaskFile | ClassName | Everything | Mask
+MAX_REGIONS = 6  # that count by different amounts
 
 
 def split_prompts(text: str) -> list[str]:
@@ -195,6 +196,38 @@ def parse_prompt(text: str) -> Prompt:
             raise BadInput(f"prompt {text!r} names no class; write class:NAME")
         return ClassName(rest)
     raise BadInput(f"prompt {text!r} is not understood; write {_FORMS}")
+
+
+def regions_of(prompts: Sequence[Prompt]) -> list[tuple[Prompt, ...]]:
+    """What is asked for each region where every prompt means one of its own.
+
+    Parameters
+    ----------
+    prompts : sequence of Prompt
+        The most important first.
+
+    Returns
+    -------
+    list of tuple of Prompt
+        Each prompt with all points that lie outside; of boxes and points only those can be taken away from.
+
+    Raises
+    ------
+    BadInput
+        More regions than ``MAX_REGIONS``.
+    """
+    outside = tuple(prompt for prompt in prompts if isinstance(prompt, Point) and not prompt.label)
+    inside = [prompt for prompt in prompts if prompt not in outside]
+    if len(inside) > MAX_REGIONS:
+        raise BadInput(f"there may be {MAX_REGIONS} regions at most, got {len(inside)} prompts; leave some out")
+    if not inside:
+        return [outside]
+    return [(each, *outside) if isinstance(each, Point | Box) else (each,) for each in inside]
+
+
+def count_regions(prompts: Iterable[str]) -> int:
+    """How many regions the text forms of prompts mean, where each means one of its own."""
+    return sum(not (isinstance(prompt := parse_prompt(text), Point) and not prompt.label) for text in prompts)
 
 
 def validate(prompts: Iterable[Prompt], height: int, width: int) -> None:

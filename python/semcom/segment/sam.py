@@ -18,7 +18,7 @@ from .components import components
 from .everything import everything
 from .instances import class_mask
 from .masks import GRID, SIDE, Candidates, Embedding, Segmentation, enlarged
-from .prompts import Box, ClassName, Everything, Mask, MaskFile, Point, Prompt, validate
+from .prompts import Box, ClassName, Everything, Mask, MaskFile, Point, Prompt, regions_of, validate
 
 MAX_PROMPTS = 1000
 """Prompts for one image; each takes time, and points that are asked together take memory."""
@@ -151,6 +151,38 @@ class Sam:
                         mask |= part.mask
                         certain.append(part.score)
         return Segmentation(mask, min(certain, default=None))
+
+    def rank(
+        self,
+        embedding: Embedding,
+        prompts: Sequence[Prompt],
+        labels: np.ndarray | None = None,
+        found: Sequence[Segmentation] | None = None,
+    ) -> tuple[np.ndarray, float | None]:
+        """What each prompt means as a region of its own, by :func:`.prompts.regions_of`.
+
+        Parameters
+        ----------
+        embedding, prompts, labels, found
+            As of :meth:`segment`; the most important prompt first.
+
+        Returns
+        -------
+        uint8 [H, W], float or None
+            255 in the first region, in each further one half as much, 0 outside; and the lowest score.
+
+        Raises
+        ------
+        BadInput
+            As of :meth:`segment`, or more regions than can count by different amounts.
+        """
+        ranked = np.zeros((embedding.height, embedding.width), np.uint8)
+        certain: list[float] = []
+        for number, asked in reversed(list(enumerate(regions_of(prompts)))):
+            part = self.segment(embedding, asked, labels, found)
+            ranked[part.mask] = round(255 / 2**number)
+            certain += [] if part.score is None else [part.score]
+        return ranked, min(certain, default=None)
 
     def _redrawn(self, embedding: Embedding, mask: np.ndarray) -> tuple[np.ndarray, list[float]]:
         """A coarse mask with each of its pieces asked for by its box, and replaced if the answer is much the same.

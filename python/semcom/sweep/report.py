@@ -20,6 +20,7 @@ Place = tuple[str, str | None, Condition]
 SNR = "Es/N0 per complex symbol of unit average power, complex noise, dB"
 MEANINGS = {
     "psnr_db": "mean over pictures that arrived, whole frame, dB",
+    "roi_psnr_db": "the same within the region of interest; null where none was asked for",
     "psnr_outage_db": "what the named share of all pictures does not exceed; null with too few pictures to tell, or "
     "where that share did not arrive at all",
     "undecodable": "pictures of which bursts arrived but nothing could be decoded; mid-grey in the means",
@@ -74,6 +75,7 @@ def report(
         "variant": scheme.label(options) or None,
         "options": asdict(options),
         "weights": dict(weights),
+        "region": asdict(settings.treated) if settings.region.prompts else None,
         "level": "symbol",
         "snr": SNR,
         "meanings": MEANINGS,
@@ -111,6 +113,7 @@ def _point(rate: str | None, condition: Condition, figures: Mapping[str, Figures
         "delivered": delivered,
         "psnr_db": _mean(psnrs),
         "psnr_outage_db": {f"{share:g}": outage(psnrs, share) for share in OUTAGES},
+        "roi_psnr_db": _mean([value for f in every for value in f["roi_psnr_db"]]),
         "ms_ssim": _mean([value for f in every for value in f["ms_ssim"]]),
         "st_lpips": _mean([value for f in every for value in f["st_lpips"]]),
         **{task: mean for task in TASKS if (mean := _mean(_all(every, task))) is not None},

@@ -14,6 +14,7 @@ from .. import __version__, files
 from ..errors import BadInput, Missing
 from ..image import io
 from ..schemes import Conditions
+from . import regions
 from .executors import Executor, Group, Task
 from .journal import Journal
 from .report import report
@@ -138,7 +139,7 @@ class _Plan:
         self._files = io.listed(settings.images)
         self.names = [file.name for file in self._files]
         self._scheme, self._options = settings.scheme_options()
-        self.weights = self._scheme.load(self._options)
+        self.weights = self._scheme.load(self._options) | regions.load(settings.region)
         self._adapts = self._scheme.adapts_to(self._options)
         self.rates = tuple(rate for rate in settings.rates if self._can(rate, say))
 
@@ -170,7 +171,7 @@ class _Plan:
         known = {"snr_db": point.snr_enc_db, "channel": point.channel, "k_factor_db": point.k_factor_db}
         conditions = Conditions(rate_value(rate), self._settings.points()[0].snr_enc_db)
         conditions = replace(conditions, **{name: known[name] for name in self._adapts})
-        return Encoding(self._scheme, self._options, conditions)
+        return Encoding(self._scheme, self._options, conditions, self._settings.treated)
 
     def _can(self, rate: str | None, say: Say) -> bool:
         """Whether the scheme has this rate; the only rate that is asked for must be available."""
@@ -196,6 +197,7 @@ class _Plan:
             "weights": self.weights,
             "rate": rate_value(rate),
             "condition": asdict(condition),
+            "region": asdict(settings.treated),
             "metrics": sorted(settings.metrics),
             "version": __version__,
         }

@@ -17,7 +17,8 @@ from .. import schemes
 from ..channel import symbol
 from ..errors import BadInput
 from ..image.quality import METRICS, TASKS
-from ..schemes import Options, Scheme
+from ..schemes import Options, Region, Scheme
+from ..segment import parse_prompt
 from .tasks import Condition
 
 MAX_VALUES = 10_000
@@ -57,8 +58,10 @@ class SweepSettings:
     lose : float
         Probability that a fragment is lost.
     metrics : tuple of str
-        Of ``METRICS`` and ``TASKS``; PSNR is always measured. Tasks are done on the objects of the original's class
-        map.
+        Of ``METRICS`` and ``TASKS``; PSNR is always measured, and ROI-PSNR where the region has prompts. Tasks are done
+        on the region, or else on the objects of the original's class map.
+    region : Region
+        The region of interest of each image, and what is made of it.
 
     Raises
     ------
@@ -81,9 +84,12 @@ class SweepSettings:
     draws: int = 1
     lose: float = 0.0
     metrics: tuple[str, ...] = ("psnr", "ms_ssim")
+    region: Region = field(default_factory=Region)
 
     def __post_init__(self) -> None:
         self.scheme_options()
+        for text in self.region.prompts:
+            parse_prompt(text)
         for name, known in (("channel", symbol.MODELS), ("csi", symbol.CSI), ("metrics", (*METRICS, *TASKS))):
             for value in getattr(self, name):
                 if value not in known:
@@ -109,7 +115,12 @@ class SweepSettings:
     def scheme_options(self) -> tuple[Scheme, Options]:
         """The scheme, and its options."""
         scheme = schemes.get(self.scheme)
-        return scheme, scheme.options(self.options)
+        return scheme, scheme.options(self.treated.options(scheme, self.options))
+
+    @property
+    def treated(self) -> Region:
+        """The region, as the scheme takes it."""
+        return self.region.implied(schemes.get(self.scheme))
 
     def points(self) -> list[Condition]:
         """Every combination of channel, channel knowledge and SNR, without the channel seeds."""
@@ -139,6 +150,12 @@ class SweepSettings:
             words += [option if value else f"--no-{option[2:]}"] if isinstance(value, bool) else [option, str(value)]
         words += ["--images", _short(self.images), "--snr", ",".join(f"{snr:g}" for snr in self.snr)]
         words += ["--channel", ",".join(self.channel), "--csi", ",".join(self.csi)]
+        words += [word for text in self.region.prompts for word in ("--prompt", text)]
+        if self.region.roi != "whole":
+            words += ["--roi", self.region.roi]
+        if self.treated.weighed and self.treated.roi != "skip":
+            words += ["--background", f"{self.region.background:g}"]
+        words += ["--levels"] if self.region.levels else []
         rates = [rate for rate in self.rates if rate]
         words += ["--rate", ",".join(rates)] if rates else []
         words += ["--snr-enc", f"{self.snr_enc:g}"] if self.snr_enc is not None else []

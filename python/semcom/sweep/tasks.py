@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -16,12 +16,13 @@ from ..burst import BurstHeader
 from ..channel.symbol import Received, SymbolChannel
 from ..errors import Undecodable
 from ..image.quality import METRICS, TASKS, Assessor
-from ..schemes import Conditions, Image, Options, Reception, Scheme
-from ..segment import TaskAssessor
+from ..schemes import Conditions, Image, Options, Reception, Region, Scheme
+from ..segment import TaskAssessor, cut_out
+from . import regions
 
 Figures = dict[str, Any]
 BLANK = 128  # mid-grey
-FIGURES = ("psnr_db", "ms_ssim", "st_lpips", *TASKS)
+MEASURED = ("psnr_db", "roi_psnr_db", "ms_ssim", "st_lpips", *TASKS)
 """Of a realisation."""
 
 
@@ -66,11 +67,14 @@ class Encoding:
         Of the scheme.
     conditions : Conditions
         What the encoder reckons with.
+    region : Region
+        What matters of the image, and what is made of it.
     """
 
     scheme: Scheme
     options: Options
     conditions: Conditions
+    region: Region = field(default_factory=Region)
 
 
 @dataclass(frozen=True)
@@ -80,29 +84,40 @@ class Encoded:
     Attributes
     ----------
     image : uint8 [H, W, 3]
-        RGB.
+        RGB, as the coder was given it.
     bursts : list of (BurstHeader, complex64 [n])
         In the order in which they are sent.
     seconds : float
         The time that encoding took.
     weights : dict of str to str
         File name to sha256 of the weights that made them.
+    mask : bool [H, W] or None
+        The region of interest, where there is one.
     """
 
     image: np.ndarray
     bursts: list[tuple[BurstHeader, np.ndarray]]
     seconds: float
     weights: dict[str, str]
+    mask: np.ndarray | None = None
 
 
 def encode(encoding: Encoding, image: np.ndarray, name: str = "") -> Encoded:
     """uint8 RGB [H, W, 3] and its name -> its bursts."""
-    scheme = encoding.scheme
-    weights = scheme.load(encoding.options)
+    scheme, region = encoding.scheme, encoding.region
+    weights = scheme.load(encoding.options) | regions.load(region)
+    mask = importance = None
+    if region.prompts:
+        mask = regions.find(region, image)
+        if region.roi == "masked":
+            image = cut_out(image, mask > 0)
+        if region.weighed:
+            importance = schemes.importance_of(mask, region.outside)
     begun = time.perf_counter()
-    sent = scheme.encode(image, encoding.conditions, encoding.options)
+    sent = scheme.encode(image, encoding.conditions, encoding.options, importance)
     seconds = time.perf_counter() - begun
-    return Encoded(image, schemes.bursts(sent, scheme, name), seconds, weights)
+    inside = None if mask is None else mask > 0
+    return Encoded(image, schemes.bursts(sent, scheme, name), seconds, weights, inside)
 
 
 def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics: tuple[str, ...]) -> Figures:
@@ -111,14 +126,14 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
     Returns
     -------
     dict
-        Lists with an entry per realisation (``FIGURES`` and ``lost``; the figures None where no picture could be made
+        Lists with an entry per realisation (``MEASURED`` and ``lost``; the figures None where no picture could be made
         of what arrived, and where they do not apply or were not asked for; a picture that cannot be decoded counts as
         mid-grey), energies and times summed over them, how many could not be decoded
         (``undecodable``), and the sizes: ``payload_uses`` and ``air_uses`` (with pilots) in complex channel uses,
         ``source_values``, ``fragments``.
     """
     headers, fragments = zip(*encoded.bursts, strict=True)
-    figures: Figures = {name: [] for name in (*FIGURES, "lost")}
+    figures: Figures = {"lost": []} | {name: [] for name in MEASURED}
     signal = noise = seconds = 0.0
     pilots = undecodable = 0
     for seed in condition.seeds:
@@ -138,7 +153,7 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
         image = received_image(encoding.scheme, headers, received)
         seconds += time.perf_counter() - begun
         figures["lost"].append(image.meta["lost"])
-        measured: dict[str, float | None] = dict.fromkeys(FIGURES)
+        measured: dict[str, float | None] = {}
         picture = None if image.decoded is None else image.decoded.image
         if isinstance(image.failure, Undecodable):
             # what there is to see of a picture that cannot be decoded is a blank one
@@ -147,9 +162,10 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
         elif image.failure is not None:
             raise image.failure
         if picture is not None:
-            measured |= _assessed(encoded.image.tobytes(), picture.tobytes(), picture.shape, metrics)
-        for name in FIGURES:
-            figures[name].append(measured[name])
+            inside = None if encoded.mask is None else encoded.mask.tobytes()
+            measured = _assessed(encoded.image.tobytes(), picture.tobytes(), inside, picture.shape, metrics)
+        for name in MEASURED:
+            figures[name].append(measured.get(name))
     uses = sum(map(len, fragments))
     return figures | {
         "signal_energy": signal,
@@ -192,14 +208,15 @@ def received_image(scheme: Scheme, headers: Sequence[BurstHeader], received: Seq
 
 @lru_cache(maxsize=32)
 def _assessed(
-    image: bytes, picture: bytes, shape: tuple[int, ...], metrics: tuple[str, ...]
+    image: bytes, picture: bytes, mask: bytes | None, shape: tuple[int, ...], metrics: tuple[str, ...]
 ) -> dict[str, float | None]:
     """Whatever arrives without an error is the same picture again and again; MS-SSIM takes longer than to compare."""
+    inside = None if mask is None else np.frombuffer(mask, bool).reshape(shape[:2])
     pair = [np.frombuffer(pixels, np.uint8).reshape(shape) for pixels in (image, picture)]
-    figures = _assessor(metrics)(*pair)
+    figures = _assessor(metrics)(*pair, inside)
     if tasks := tuple(name for name in metrics if name in TASKS):
         assess = _task_assessor(tasks)
-        figures |= assess(pair[1], assess.targets(pair[0]))
+        figures |= assess(pair[1], assess.targets(pair[0], inside))
     return figures
 
 

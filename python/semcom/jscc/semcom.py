@@ -168,7 +168,7 @@ class Semcom:
         """See :meth:`.softcast.SoftCast.expected_error`; what its linear receiver would expect."""
         size = header.height, header.width
         cells, base = mapcode.decode(data, header) if data else (CellMap.empty(*size), Base.none(*grid(*size)))
-        allocation, _ = self._shared(header, cells, base)
+        allocation, _ = self._shared(header, cells, base, TOGETHER)
         return allocation.expected_error(noise_var, scale_value(header.scale))
 
     def _decoded(

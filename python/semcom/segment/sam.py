@@ -163,8 +163,14 @@ class Sam:
 
         Parameters
         ----------
-        embedding, prompts, labels, found
-            As of :meth:`segment`; the most important prompt first.
+        embedding : Embedding
+            Of the image.
+        prompts : sequence of Prompt
+            As of :meth:`segment`; the most important first.
+        labels : uint8 [H, W], optional
+            As of :meth:`segment`.
+        found : sequence of Segmentation, optional
+            As of :meth:`segment`.
 
         Returns
         -------

@@ -2,7 +2,8 @@
 """SAM's mask decoder as graphs of our own, made from the weights of an exported one.
 
 The exported graph takes one question at a time, projects the whole image for every attention and draws all masks at
-the size of the frame. Here many questions are asked at once; a product of the image's 4096 positions with two matrices
+the size of the frame. Here many questions are asked at once; what is the same for all questions about an image is a
+graph of its own; a product of the image's 4096 positions with two matrices
 is taken with the product of the two, which is small where few tokens look at the image; the upscaling runs over
 channels that lie together; and it is a graph of its own, so that only what is looked at is drawn. The numbers are the
 same but for rounding. Kirillov et al., "Segment Anything", ICCV 2023, section A (lightweight mask decoder).
@@ -24,12 +25,16 @@ CELLS = GRID // 4
 WIDTH = 256
 """Channels of a token and of a position."""
 
+PREPARED = ("image", "placed", "keys", "values")
+"""What all questions take of an image: its positions, these with where they lie, and keys and values of the first look."""
+
 HEADS = 8
 LAYERS = 2
 _PIXELS = 32  # channels of a pixel of a mask
 _INNER = WIDTH // 2  # of the attention between tokens and image
 _HEAD = _INNER // HEADS
 _OPSET = 20
+_LOOKING = "transformer.layers.{}.cross_attn_token_to_image."
 _PADDING = -1
 _TURN = np.float32(2 * np.pi)
 
@@ -72,6 +77,37 @@ class Tokens:
         return np.concatenate([np.sin(angles), np.cos(angles)], axis=-1)
 
 
+def preparing(state: State) -> bytes:
+    """The graph of what all questions about an image have in common.
+
+    Parameters
+    ----------
+    state : mapping of str to numpy.ndarray
+        Weights of the decoder.
+
+    Returns
+    -------
+    bytes
+        An ONNX model: ``image_embeddings`` [1, 256, 64, 64] -> what ``asking`` takes by the names ``PREPARED``.
+
+    Raises
+    ------
+    BadInput
+        The weights are not those of SAM's decoder.
+    """
+    g = _Graph(state)
+    features = g.build.input("image_embeddings", 1, WIDTH, CELLS, CELLS)
+    flat = g.shaped(features, 1, WIDTH, CELLS**2)
+    flat = g.add(flat, g.build.weight(_nameless(state, "Mul", (1, WIDTH, 1, 1))[0, :, :, 0]))
+    image = g.turned(flat, 0, 2, 1)
+    placed = g.add(image, g.build.weight(Tokens(state).positions()))
+    keys, values = (
+        g.turned(g.shaped(g.linear(source, _LOOKING.format(0) + part), CELLS**2, HEADS, _HEAD), *order)
+        for source, part, order in ((placed, "k_proj", (1, 2, 0)), (image, "v_proj", (1, 0, 2)))
+    )
+    return g.build.model(image, placed, keys, values)
+
+
 def asking(state: State) -> bytes:
     """The graph from tokens to what masks are drawn from.
 
@@ -83,8 +119,8 @@ def asking(state: State) -> bytes:
     Returns
     -------
     bytes
-        An ONNX model: ``image_embeddings`` [1, 256, 64, 64] and ``tokens`` [B, T, 256] -> the image as the questions
-        change it [B, 4096, 256], strokes [B, 4, 32] and scores [B, 4].
+        An ONNX model: what ``preparing`` gives and ``tokens`` [B, T, 256] -> the image as the questions change it
+        [B, 4096, 256], strokes [B, 4, 32] and scores [B, 4].
 
     Raises
     ------
@@ -92,14 +128,10 @@ def asking(state: State) -> bytes:
         The weights are not those of SAM's decoder.
     """
     g = _Graph(state)
-    features = g.build.input("image_embeddings", 1, WIDTH, CELLS, CELLS)
+    shapes = (1, CELLS**2, WIDTH), (1, CELLS**2, WIDTH), (HEADS, _HEAD, CELLS**2), (HEADS, CELLS**2, _HEAD)
+    image, placed, keys, values = (g.build.input(name, *shape) for name, shape in zip(PREPARED, shapes, strict=True))
     tokens = g.build.input("tokens", "questions", "tokens", WIDTH)
-    flat = g.add(
-        g.shaped(features, 1, WIDTH, CELLS**2), g.build.weight(_nameless(state, "Mul", (1, WIDTH, 1, 1))[0, :, :, 0])
-    )
-    image = g.turned(flat, 0, 2, 1)
     where = g.build.weight(Tokens(state).positions())
-    placed = g.add(image, where)
     found = tokens
     for layer in range(LAYERS):
         at = f"transformer.layers.{layer}."
@@ -107,7 +139,10 @@ def asking(state: State) -> bytes:
             found = g.norm(g.among(found, found, at), at + "norm1")
         else:
             found = g.norm(g.add(found, g.among(g.add(found, tokens), found, at)), at + "norm1")
-        look = g.looking(g.add(found, tokens), placed, image, at + "cross_attn_token_to_image.")
+        if layer == 0:
+            look = g.looking_first(g.add(found, tokens), keys, values)
+        else:
+            look = g.looking(g.add(found, tokens), placed, image, _LOOKING.format(layer))
         found = g.norm(g.add(found, look), at + "norm2")
         hidden = g.build("Relu", g.linear(found, at + "mlp.lin1"))
         found = g.norm(g.add(found, g.linear(hidden, at + "mlp.lin2")), at + "norm3")
@@ -229,6 +264,13 @@ class _Graph:
         seen = self.build("MatMul", shares, image)
         count = self.build.weight(np.array([0, HEADS, -1, WIDTH], np.int64))
         seen = self._affine(self.build("Reshape", seen, count), value, value_bias)
+        return self.linear(self.shaped(self.turned(seen, 0, 2, 1, 3), 0, -1, _INNER), name + "out_proj")
+
+    def looking_first(self, asking: str, keys: str, values: str) -> str:
+        """The first of these, where keys and values are the same for all questions."""
+        name = _LOOKING.format(0)
+        query = self._scaled(self._per_head(asking, name + "q_proj"), _HEAD)
+        seen = self.build("MatMul", self._softmax(self.build("MatMul", query, keys)), values)
         return self.linear(self.shaped(self.turned(seen, 0, 2, 1, 3), 0, -1, _INNER), name + "out_proj")
 
     def telling(self, placed: str, asking: str, tokens: str, name: str) -> str:

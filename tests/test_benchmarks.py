@@ -38,7 +38,7 @@ BENCHMARKS = {
     "scenes": "--smoke --coco {data}/coco_val --voc {data}/voc_test --cache {data}/partitions",
     "segmentation": "--coco {data}/coco_val --voc {data}/voc_test",
     "sweep": "--smoke --kodak {data}/kodak --snr 10",
-    "tasks": "--voc {data}/voc_test",
+    "tasks": "--voc {data}/voc_test --snr 10",
     "training": "--data {data}/photographs --kodak {data}/kodak --seconds 1 --work {work} --runs samsc",
     "training_speed": "--data {data}/photographs --sides now --scheme samsc --steps 2 --rounds 1 --crop 64 --batch 2",
     "two_ends": "--image {data}/photograph.png --images 3 --kill-after 1 --idle 3",

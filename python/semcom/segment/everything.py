@@ -52,7 +52,7 @@ def everything(
     embedding: Embedding,
     *,
     grid: int = 16,
-    most: int = 68,
+    most: int = 72,
     least_iou: float = 0.8,
     least_stability: float = 0.85,
     nms: float = 0.8,
@@ -72,7 +72,7 @@ def everything(
         What the encoder made of the image.
     grid : int, default 16
         Points along the image's longer side, at least 1.
-    most : int, default 68
+    most : int, default 72
         Points asked; each takes some 0.03 s of one core.
     least_iou : float, default 0.8
         Predicted IoU that a mask must have, 0 to 1.

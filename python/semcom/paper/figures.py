@@ -218,6 +218,8 @@ are in `figures.json` and in the plots. The weights are this project's own, trai
 
 
 def _holds(gain: float) -> str:
-    if gain > 0.5:
+    if gain > 1.5:
         return "Holds within the region too."
+    if gain > 0.5:
+        return "Holds for the frame; within the region little is left of it."
     return "Holds for the frame only: within the region there is no gain." if gain > -0.5 else "Reversed in the region."

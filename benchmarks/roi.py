@@ -25,7 +25,7 @@ import numpy as np
 from gnuradio.semcom import schemes
 from gnuradio.semcom.channel.symbol import Received, SymbolChannel
 from gnuradio.semcom.image import io, metrics
-from gnuradio.semcom.sweep.tasks import received_image
+from gnuradio.semcom.sweep.tasks import Encoding, heard, received_image
 from PIL import Image
 
 from common import Journal, arguments, write
@@ -78,17 +78,16 @@ def sent(image: np.ndarray, box: np.ndarray, name: str, options: dict, rate: str
     Where there are several parts of symbols also the first and the last with the last part lost.
     """
     scheme = schemes.get(name)
-    made = scheme.options(options)
     importance = None if outside is None else np.where(box, 1.0, outside)
     conditions = schemes.Conditions(rate=float(Fraction(rate)), snr_db=SNR_DB)
-    bursts = schemes.bursts(scheme.encode(image, conditions, made, importance), scheme)
-    headers, symbols = zip(*bursts, strict=True)
-    heard = SymbolChannel("awgn", SNR_DB, "ideal", seed=1).apply_all(symbols)
-    picture = received_image(scheme, headers, heard).decoded.image
-    found = [metrics.roi_psnr(image, picture, box), sum(map(len, symbols)) / image.size, metrics.psnr(image, picture)]
+    channel = SymbolChannel("awgn", SNR_DB, "ideal", seed=1)
+    headers, bursts = heard(Encoding(scheme, scheme.options(options), conditions), image, channel.apply_all, importance)
+    picture = received_image(scheme, headers, bursts).decoded.image
+    uses = sum(header.n_symbols for header in headers)
+    found = [metrics.roi_psnr(image, picture, box), uses / image.size, metrics.psnr(image, picture)]
     if headers[0].parts > 2:
-        lost = Received(symbols[0][:0], np.zeros(0, np.float32), 0.0, 0.0, 0)
-        kept = [lost if header.part == header.parts - 1 else each for header, each in zip(headers, heard, strict=True)]
+        lost = Received(np.zeros(0, np.complex64), np.zeros(0, np.float32), 0.0, 0.0, 0)
+        kept = [lost if header.part == header.parts - 1 else each for header, each in zip(headers, bursts, strict=True)]
         picture = received_image(scheme, headers, kept).decoded.image
         found += [metrics.roi_psnr(image, picture, box), metrics.psnr(image, picture)]
     return found

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 from gnuradio.semcom.image import io
+from gnuradio.semcom.paper.voc import region
 from gnuradio.semcom.segment import VOID, Box, Point, Sam
-from gnuradio.semcom.segment.components import components
 from PIL import Image
 
 from common import arguments, write
@@ -45,12 +45,10 @@ def innermost(mask: np.ndarray) -> tuple[int, int]:
 
 def asked(truth: np.ndarray) -> tuple[np.ndarray, dict[str, Point | Box]]:
     """The largest object of a class map, bool [H, W], and what is asked for it."""
-    pieces = components(truth)
-    number = int(np.argmax(np.where(np.isin(pieces.labels, (0, VOID)), 0, pieces.areas)))
-    mask = pieces.ids == number
-    x0, y0, x1, y1 = map(int, pieces.boxes[number])
-    row, column = innermost(mask[y0:y1, x0:x1])
-    return mask, {"point": Point(x0 + column + 0.5, y0 + row + 0.5), "box": Box(x0, y0, x1, y1)}
+    target = region(truth)
+    x0, y0, x1, y1 = target.box
+    row, column = innermost(target.mask[y0:y1, x0:x1])
+    return target.mask, {"point": Point(x0 + column + 0.5, y0 + row + 0.5), "box": Box(x0, y0, x1, y1)}
 
 
 def timed(act, *args) -> tuple:

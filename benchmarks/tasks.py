@@ -25,9 +25,9 @@ from gnuradio.semcom import schemes
 from gnuradio.semcom.channel.symbol import SymbolChannel
 from gnuradio.semcom.image import metrics
 from gnuradio.semcom.paper.voc import pictures
-from gnuradio.semcom.segment import TaskAssessor
+from gnuradio.semcom.segment import TaskAssessor, cut_out
 from gnuradio.semcom.segment.tasks import Target
-from gnuradio.semcom.sweep.tasks import received_image
+from gnuradio.semcom.sweep.tasks import Encoding, heard, received_image
 from PIL import Image
 
 from common import Journal, arguments, write
@@ -87,13 +87,12 @@ def sent(image: np.ndarray, target: Target, way: str, snr_db: float) -> tuple[np
     """The picture that arrives, and channel uses for each value of the original."""
     name, options, rate, outside, black = WAYS[way]
     scheme = schemes.get(name)
+    encoding = Encoding(scheme, scheme.options(options), schemes.Conditions(rate=float(Fraction(rate)), snr_db=snr_db))
     importance = None if outside is None else np.where(target.mask, 1.0, outside)
-    shown = np.where(target.mask[..., None], image, 0).astype(np.uint8) if black else image
-    conditions = schemes.Conditions(rate=float(Fraction(rate)), snr_db=snr_db)
-    bursts = schemes.bursts(scheme.encode(shown, conditions, scheme.options(options), importance), scheme)
-    headers, symbols = zip(*bursts, strict=True)
-    heard = SymbolChannel("awgn", snr_db, "ideal", seed=1).apply_all(symbols)
-    return received_image(scheme, headers, heard).decoded.image, sum(map(len, symbols)) / image.size
+    shown = cut_out(image, target.mask) if black else image
+    headers, bursts = heard(encoding, shown, SymbolChannel("awgn", snr_db, "ideal", seed=1).apply_all, importance)
+    uses = sum(header.n_symbols for header in headers)
+    return received_image(scheme, headers, bursts).decoded.image, uses / image.size
 
 
 class Judge:

@@ -66,6 +66,10 @@ class Clicked:
         """With the left button."""
         QtTest.QTest.mouseClick(self.sent, LEFT, modifier, self.at(x, y))
 
+    def right_click(self) -> None:
+        """Anywhere on the picture."""
+        QtTest.QTest.mouseClick(self.sent, QtCore.Qt.RightButton, QtCore.Qt.NoModifier, self.at(5, 5))
+
     def drag(self, x0: float, y0: float, x1: float, y1: float) -> None:
         """Press, move, release."""
         kinds = QtCore.QEvent.MouseButtonPress, QtCore.QEvent.MouseMove, QtCore.QEvent.MouseButtonRelease
@@ -100,7 +104,7 @@ class Clicked:
         self.answered("shift", lambda: self.click(20, 20, QtCore.Qt.ShiftModifier), picture=False)
         self.answered("undo", lambda: QtTest.QTest.keyClick(self.sent, QtCore.Qt.Key_Backspace), picture=False)
         self.answered("drag", lambda: self.drag(185, 60, 250, 170))
-        QtTest.QTest.mouseClick(self.sent, QtCore.Qt.RightButton, QtCore.Qt.NoModifier, self.at(5, 5))
+        self.answered("right", self.right_click, picture=False)
         self.answered("words", lambda: self.type("the woman"))
         for text in RUBBISH:
             heard = len(self.said)

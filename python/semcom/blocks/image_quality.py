@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-import pmt
+from typing import Any
+
+import numpy as np
 
 from ..image.quality import Assessor
 from . import pdu
-from .held import Gathering
-from .worker import worker_block
+from .comparing import comparing_block
 
 
-class image_quality(worker_block):
+class image_quality(comparing_block):
     """Compares each received image with the reference of the same ``image_id``.
 
     Parameters
@@ -32,39 +33,13 @@ class image_quality(worker_block):
     only.
     """
 
-    last_port = "received"
-
     def __init__(self, roi: bool = False, ms_ssim: bool = True, st_lpips: bool = False, psnr: bool = True):
-        worker_block.__init__(self, "Image Quality", ["reference", "received", "mask"], ["image"])
-        self.message_port_register_out(pmt.intern("metrics"))
-        self._gathering = Gathering({"reference", "received"} | ({"mask"} if roi else set()))
+        comparing_block.__init__(self, "Image Quality", roi)
         self._assess = Assessor(ms_ssim=ms_ssim, st_lpips=st_lpips, psnr=psnr)
 
-    def is_incomplete(self) -> bool:
-        """A mask may take longer than the picture."""
-        return self._gathering.waits(self.last_port)
-
-    def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
-        """One image of a pair or triple."""
-        if port not in self._gathering.needed:
-            return
-        number = pdu.number_of(meta)
-        held = self._gathering.add(number, port, (pdu.to_image(msg), meta))
-        for old, known in self._gathering.overdue():
-            self.report(str(old), "given up: its counterpart never arrived")
-            self.fail(known, "its counterpart never arrived")
-        if held is None:
-            return
-        reference, (received, meta) = held["reference"][0], held["received"]
-        mask = held["mask"][0] > 0 if "mask" in held else None
-        figures = self._assess(reference, received, mask)
-        known = {k: v for k, v in figures.items() if v is not None}
-        if mask is not None:
-            known |= {"share": float(mask.mean())} | {k: v for k, v in held["mask"][1].items() if k == "score"}
-        self.publish("metrics", pdu.message({"image_id": number} | known))
-        self.publish("image", pdu.from_image(received, meta | known))
-
-    def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
-        """Passed on once, however many of the inputs were given up."""
-        if port in self._gathering.needed and self._gathering.give_up(pdu.number_of(pdu.meta_of(msg)), port):
-            self.publish("image", pdu.as_on("image", msg))
+    def figures(
+        self, reference: np.ndarray, received: np.ndarray, mask: np.ndarray | None, of_mask: pdu.Meta
+    ) -> dict[str, Any]:
+        """The metrics, and what is known of the mask."""
+        measured = self._assess(reference, received, mask)
+        return measured if mask is None else measured | {"share": float(mask.mean()), "score": of_mask.get("score")}

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import pmt
@@ -43,16 +44,16 @@ class _Newest:
 
     def __init__(self, wake: Callable[[], None]):
         self._wake, self._lock = wake, threading.Lock()
-        self._picture: tuple[np.ndarray, str, str] | None = None
+        self._picture: tuple | None = None
 
-    def emit(self, image: np.ndarray, note: str = "", name: str = "") -> None:
-        """In any thread."""
+    def emit(self, *picture: Any) -> None:
+        """A picture and what belongs to it, in any thread."""
         with self._lock:
-            waits, self._picture = self._picture is not None, (image, note, name)
+            waits, self._picture = self._picture is not None, picture
         if not waits:
             self._wake()
 
-    def take(self) -> tuple[np.ndarray, str, str]:
+    def take(self) -> tuple:
         """Once for each wake, in the GUI's thread."""
         with self._lock:
             picture, self._picture = self._picture, None
@@ -152,7 +153,7 @@ class _Canvas(QtWidgets.QWidget):
         self.update()
 
     def _show_mask(self) -> None:
-        inside, _, asked = self.mask_arrived.take()
+        inside, asked = self.mask_arrived.take()
         if asked not in self._sent:  # somebody else's prompts; its own may have grown meanwhile
             self._prompts = _places(asked)
         if inside.all():  # the whole picture: there is nothing to tell apart
@@ -416,4 +417,4 @@ class qt_image_view(message_block):
             self.report("", str(error), error)
             return
         inside = (mask.max(axis=2) if mask.ndim == 3 else mask) > 0
-        self._canvas.mask_arrived.emit(inside, name=str(meta.get(KEY, "")))
+        self._canvas.mask_arrived.emit(inside, str(meta.get(KEY, "")))

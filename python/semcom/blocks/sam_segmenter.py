@@ -224,13 +224,10 @@ class sam_segmenter(worker_block):
     def _segment(self, image: np.ndarray, prompts: tuple[Prompt, ...], meta: pdu.Meta) -> None:
         self._load_for(prompts)
         known = self._known_of(image, prompts)
-        if not prompts:
-            ranked, score = np.full(image.shape[:2], 255, np.uint8), None
-        elif self._levels:
-            ranked, score = self._sam.rank(known.embedding, prompts, known.labels, known.found)
+        if prompts:
+            ranked, score = self._sam.rank(known.embedding, prompts, known.labels, known.found, self._levels)
         else:
-            found = self._sam.segment(known.embedding, prompts, known.labels, known.found)
-            ranked, score = found.mask.astype(np.uint8) * 255, found.score
+            ranked, score = np.full(image.shape[:2], 255, np.uint8), None
         if not ranked.any():
             ranked = self._nothing(ranked, meta, prompts)
         mask = ranked > 0

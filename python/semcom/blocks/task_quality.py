@@ -5,16 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pmt
+import numpy as np
 
 from ..image.quality import TASKS
 from ..segment import TaskAssessor
 from . import pdu
-from .held import Gathering
-from .worker import worker_block
+from .comparing import comparing_block
 
 
-class task_quality(worker_block):
+class task_quality(comparing_block):
     """Does tasks on each received image, and compares what comes out with the reference of the same ``image_id``.
 
     Parameters
@@ -40,40 +39,16 @@ class task_quality(worker_block):
     out), ``status``.
     """
 
-    last_port = "received"
-
     def __init__(self, tasks: Sequence[str] = TASKS, roi: bool = False):
-        worker_block.__init__(self, "Task Quality", ["reference", "received", "mask"], ["image"])
-        self.message_port_register_out(pmt.intern("metrics"))
-        self._gathering = Gathering({"reference", "received"} | ({"mask"} if roi else set()))
+        comparing_block.__init__(self, "Task Quality", roi)
         self._assess = TaskAssessor(tasks)
 
     def load(self) -> dict[str, str]:
         """File name to sha256 of the networks that are asked."""
         return self._assess.weights
 
-    def is_incomplete(self) -> bool:
-        """A mask may take longer than the picture."""
-        return self._gathering.waits(self.last_port)
-
-    def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
-        """One image of a pair or triple."""
-        if port not in self._gathering.needed:
-            return
-        number = pdu.number_of(meta)
-        held = self._gathering.add(number, port, (pdu.to_image(msg), meta))
-        for old, known in self._gathering.overdue():
-            self.report(str(old), "given up: its counterpart never arrived")
-            self.fail(known, "its counterpart never arrived")
-        if held is None:
-            return
-        received, meta = held["received"]
-        targets = self._assess.targets(held["reference"][0], held["mask"][0] > 0 if "mask" in held else None)
-        figures = {name: value for name, value in self._assess(received, targets).items() if value is not None}
-        self.publish("metrics", pdu.message({"image_id": number} | figures))
-        self.publish("image", pdu.from_image(received, meta | figures))
-
-    def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
-        """Passed on once, however many of the inputs were given up."""
-        if port in self._gathering.needed and self._gathering.give_up(pdu.number_of(pdu.meta_of(msg)), port):
-            self.publish("image", pdu.as_on("image", msg))
+    def figures(
+        self, reference: np.ndarray, received: np.ndarray, mask: np.ndarray | None, of_mask: pdu.Meta
+    ) -> dict[str, float | None]:
+        """How well each task is done."""
+        return self._assess(received, self._assess.targets(reference, mask))

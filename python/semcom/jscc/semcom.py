@@ -74,9 +74,8 @@ class Semcom:
     ) -> tuple[Allocation, dict[str, np.ndarray]]:
         """The allocation, and what both ends tell their networks of the transmission."""
         profile, level = cells.patches(header.height, header.width, self._tables.profiles)
-        snr = min(max(header.snr_enc, SNR_RANGE[0]), SNR_RANGE[1])
-        left = self._tables.based(base)
-        allocation = Allocation(left, profile, level, 2 * symbol_count(header), snr, division)
+        snr = _snr(header)
+        allocation = self._allocation(profile, level, base, header, division)
         known = np.zeros((1, MOST, *profile.shape), np.float32)
         known[0, : base.count] = base.coefficients().T.reshape(base.values.shape)
         variance = np.full((1, MOST, 1, 1), NO_BASE, np.float32)
@@ -91,6 +90,12 @@ class Semcom:
             "base": known,
             "left": variance,
         }
+
+    def _allocation(
+        self, profile: np.ndarray, level: np.ndarray, base: Base, header: ImageHeader, division: str
+    ) -> Allocation:
+        left = self._tables.based(base)
+        return Allocation(left, profile, level, 2 * symbol_count(header), _snr(header), division)
 
     def _channels(self, rate: float | None) -> int:
         """Real values of a patch, map included, at a rate."""
@@ -168,7 +173,8 @@ class Semcom:
         """See :meth:`.softcast.SoftCast.expected_error`; what its linear receiver would expect."""
         size = header.height, header.width
         cells, base = mapcode.decode(data, header) if data else (CellMap.empty(*size), Base.none(*grid(*size)))
-        allocation, _ = self._shared(header, cells, base, TOGETHER)
+        patches = cells.patches(*size, self._tables.profiles)
+        allocation = self._allocation(*patches, base, header, TOGETHER)
         return allocation.expected_error(noise_var, scale_value(header.scale))
 
     def _decoded(
@@ -200,6 +206,11 @@ class Semcom:
         noise = allocation.scatter(np.repeat(noise_var, 2), LOST)
         scale = np.full((1, 1, 1, 1), scale_value(heard.scale), np.float32)
         return {"y": y[None], "noise": noise[None], "scale": scale} | told
+
+
+def _snr(header: ImageHeader) -> float:
+    """What the networks were trained for that is nearest to what the encoder reckons with, dB."""
+    return min(max(header.snr_enc, SNR_RANGE[0]), SNR_RANGE[1])
 
 
 def semcom(variant: str = "original") -> Semcom:

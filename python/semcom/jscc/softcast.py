@@ -13,6 +13,7 @@ from ..errors import BadInput
 from ..zoo import weights
 from . import mapcode
 from .allocation import COEFFICIENTS, REGIONS, STEPS, TOGETHER, Allocation, CellMap, tables
+from .base import Base
 from .coder import (
     MAX_PIXELS,
     SOURCE_VALUES,
@@ -250,9 +251,8 @@ class SoftCast:
         if made.cells is None:
             return b"", [self.encode(image, rate=rate, snr_db=snr_db)]
         header = ImageHeader(height, width, self.name, made.channels - 1, 0, snr_enc, self.weights_id)
-        profile, importances = made.cells.patches(height, width, self._tables.profiles)
         left = coefficients.beyond(made.base)
-        allocation = Allocation(left.tables, profile, importances, 2 * symbol_count(header), snr_enc, division)
+        allocation = self._allocation(made.cells, made.base, header, division)
         latent = np.zeros(allocation.size, np.float32)
         sent = zip(allocation.bands(), left.bands(), strict=True)
         for (patches, where, mask), (_, values) in sent:
@@ -300,10 +300,7 @@ class SoftCast:
             A map that is damaged or of another image, or parts that are not those that it speaks of.
         """
         cells, base = mapcode.decode(data, header)
-        profile, importance = cells.patches(header.height, header.width, self._tables.profiles)
-        based = self._tables.based(base)
-        size = 2 * symbol_count(header)
-        allocation = Allocation(based, profile, importance, size, header.snr_enc, division)
+        allocation = self._allocation(cells, base, header, division)
         heard = joined(received, allocation.parts)
         known = base.coefficients()
         values, scale = reals(heard.symbols), scale_value(heard.scale)
@@ -350,10 +347,7 @@ class SoftCast:
             Squared error, summed over the coefficients of a patch, for pixel values in [0, 1].
         """
         if data:
-            cells, base = mapcode.decode(data, header)
-            profile, importance = cells.patches(header.height, header.width, self._tables.profiles)
-            known = self._tables.based(base)
-            allocation = Allocation(known, profile, importance, 2 * len(noise_var), header.snr_enc)
+            allocation = self._allocation(*mapcode.decode(data, header), header)
             return allocation.expected_error(noise_var, scale_value(header.scale))
         rows, columns = grid(header.height, header.width)
         gain, prior = self._fixed(header)
@@ -362,6 +356,12 @@ class SoftCast:
             left = prior / (1 + np.where(np.isfinite(noise), gain**2 * prior / noise, 0))
         unsent = self._tables.variance[0, header.channels :].sum() * (prior.sum() / self._variance[: len(prior)].sum())
         return (left.sum(axis=1) + unsent).astype(np.float32).reshape(rows, columns)
+
+    def _allocation(self, cells: CellMap, base: Base, header: ImageHeader, division: str = TOGETHER) -> Allocation:
+        """What both ends derive from a map."""
+        profile, importance = cells.patches(header.height, header.width, self._tables.profiles)
+        size = 2 * symbol_count(header)
+        return Allocation(self._tables.based(base), profile, importance, size, header.snr_enc, division)
 
     def _fixed(self, header: ImageHeader) -> tuple[np.ndarray, np.ndarray]:
         """float32 [channels] each: gain at the receiver, and variance in this image, of the fixed allocation.

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from ..image import io, metrics
 from ..schemes import Conditions
 from ..segment import Box, Sam, cut_out
 from ..sweep.journal import Journal
-from ..sweep.tasks import BLANK, received_image
+from ..sweep.tasks import BLANK, Encoding, heard, received_image
 from . import voc
 
 SIDE = 512
@@ -160,30 +161,26 @@ def real_gain(fragments: Sequence[np.ndarray], snr_db: float, seed: int) -> list
     return received
 
 
-def sent(way: Way, image: np.ndarray, mask: np.ndarray, channel: str, snr_db: float, seed: int) -> np.ndarray:
-    """uint8 [H, W, 3]: what arrives; see :func:`measured`."""
-    return _sent(way, image, mask, channel, snr_db, seed)[0]
-
-
-def _sent(
+def sent(
     way: Way, image: np.ndarray, mask: np.ndarray, channel: str, snr_db: float, seed: int
 ) -> tuple[np.ndarray, int]:
+    """uint8 [H, W, 3], what arrives, and the channel uses that it took; see :func:`measured`."""
     scheme = schemes.get(way.scheme)
     shown = cut_out(image, mask) if way.masked else image
     importance = None if way.outside is None else np.where(mask, 1.0, way.outside)
     conditions = Conditions(RATE, snr_db, "awgn" if channel == "awgn" else "rayleigh")
-    bursts = schemes.bursts(scheme.encode(shown, conditions, scheme.options(way.options), importance), scheme)
-    headers, symbols = zip(*bursts, strict=True)
     if channel == "real gain":
-        heard = real_gain(symbols, snr_db, seed)
+        air = partial(real_gain, snr_db=snr_db, seed=seed)
     else:
-        heard = SymbolChannel(channel, snr_db, "ideal", seed=seed).apply_all(symbols)
-    image = received_image(scheme, headers, heard)
-    if isinstance(image.failure, Undecodable):
-        return np.full_like(shown, BLANK), sum(map(len, symbols))
-    if image.failure is not None:
-        raise image.failure
-    return image.decoded.image, sum(map(len, symbols))
+        air = SymbolChannel(channel, snr_db, "ideal", seed=seed).apply_all
+    headers, bursts = heard(Encoding(scheme, scheme.options(way.options), conditions), shown, air, importance)
+    uses = sum(header.n_symbols for header in headers)
+    arrived = received_image(scheme, headers, bursts)
+    if isinstance(arrived.failure, Undecodable):
+        return np.full_like(shown, BLANK), uses
+    if arrived.failure is not None:
+        raise arrived.failure
+    return arrived.decoded.image, uses
 
 
 def measured(way: Way, image: np.ndarray, mask: np.ndarray, channel: str, snr_db: float, seed: int) -> list[float]:
@@ -210,7 +207,7 @@ def measured(way: Way, image: np.ndarray, mask: np.ndarray, channel: str, snr_db
         PSNR of the frame, against what the coder was given, and of the region, dB; channel uses for each value. What
         cannot be decoded counts as mid-grey.
     """
-    received, uses = _sent(way, image, mask, channel, snr_db, seed)
+    received, uses = sent(way, image, mask, channel, snr_db, seed)
     shown = cut_out(image, mask) if way.masked else image
     return [metrics.psnr(shown, received), metrics.roi_psnr(image, received, mask), uses / image.size]
 
@@ -341,7 +338,7 @@ def _pictures_of(ways: list[Way], name: str, image: np.ndarray, mask: np.ndarray
         "original": image,
         "mask": mask,
         "snrs": snrs,
-        "rows": {way.name: [sent(way, image, mask, "awgn", snr, 0) for snr in snrs] for way in shown},
+        "rows": {way.name: [sent(way, image, mask, "awgn", snr, 0)[0] for snr in snrs] for way in shown},
     }
 
 

@@ -8,9 +8,9 @@ not touch the others, and of a region that is lost altogether the base is left, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -230,7 +230,7 @@ class _Decoder:
         first = self._symbols[min(self._symbols)]
         if first.index == 0:
             image = self._coder.decode(first.payload, first.noise_var, first.header)
-            return Decoded(image=image, error=partial(self._error, b"", first))
+            return Decoded(image=image, error=self._error_of(b"", first))
         if cells is None or cells.intact < len(cells.payload):
             raise Undecodable("the map of the image did not arrive intact; without it the symbols cannot be read")
         count = max(first.parts - 1, 1)
@@ -248,16 +248,17 @@ class _Decoder:
             views=views,
             problems=_problems(known, missing),
             sent=_pixels(~skipped, known.cell, first.header) if skipped.any() else None,
-            error=partial(self._error, cells.payload, first) if count == 1 else None,
+            error=self._error_of(cells.payload, first) if count == 1 else None,
         )
 
     def _received(self, number: int) -> ReceivedSymbols | None:
         part = self._symbols.get(number)
         return None if part is None else ReceivedSymbols(part.payload, part.noise_var, part.header.scale)
 
-    def _error(self, data: bytes, part: ReceivedPart) -> np.ndarray:
-        error = self._coder.expected_error(data, part.noise_var, part.header)
-        return _pixels(error, STRIDE, part.header)
+    def _error_of(self, data: bytes, part: ReceivedPart) -> Callable[[], np.ndarray]:
+        """Computed when it is asked for, which is seldom; the symbols are not kept for it."""
+        coder, noise_var, header = self._coder, part.noise_var, part.header
+        return lambda: _pixels(coder.expected_error(data, noise_var, header), STRIDE, header)
 
 
 def _problems(cells: CellMap, missing: list[int]) -> tuple[str, ...]:

@@ -350,7 +350,8 @@ class Reception(_Receiving):
         except Exception as error:  # as above
             out.append(Image(meta, None, sentence_of(error), error, views))
         else:
-            decoded, meta = self._updated(delivery.header, decoded, meta)
+            if state.scheme.takes_importance:
+                decoded, meta = self._updated(delivery.header, decoded, meta)
             out.append(Image(meta | decoded.about, decoded))
 
     def _updated(self, header: BurstHeader, decoded: Decoded, meta: dict[str, Any]) -> tuple[Decoded, dict[str, Any]]:

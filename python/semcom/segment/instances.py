@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import BadInput
 from .classes import VOC, VOID
-from .components import components
+from .components import Components, components
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,29 @@ def objects(labels: np.ndarray, least: float = 0.002) -> list[SceneObject]:
     list of SceneObject
         Their boxes in pixels of the map.
     """
+    found, numbers = pieces(labels, least)
+    return [SceneObject(int(found.labels[i]), tuple(found.boxes[i].tolist()), int(found.areas[i])) for i in numbers]
+
+
+def pieces(labels: np.ndarray, least: float = 0.002) -> tuple[Components, list[int]]:
+    """All connected pieces of a class map, and which of them are objects; see :func:`objects`.
+
+    Parameters
+    ----------
+    labels : uint8 [H, W]
+        Class map.
+    least : float, default 0.002
+        Share of the image below which a piece is none, 0 to 1.
+
+    Returns
+    -------
+    Components, list of int
+        The pieces, and the numbers of the objects, the largest first.
+    """
     _check_map(labels)
     found = components(labels)
-    order = np.argsort(-found.areas, kind="stable")
-    return [
-        SceneObject(int(found.labels[i]), tuple(found.boxes[i].tolist()), int(found.areas[i]))
-        for i in order
-        if found.labels[i] not in (0, VOID) and found.areas[i] >= least * labels.size
-    ]
+    wanted = ~np.isin(found.labels, (0, VOID)) & (found.areas >= least * labels.size)
+    return found, [i for i in np.argsort(-found.areas, kind="stable").tolist() if wanted[i]]
 
 
 def class_mask(labels: np.ndarray, names: Iterable[str], classes: Sequence[str] = VOC) -> np.ndarray:

@@ -158,8 +158,9 @@ class Sam:
         prompts: Sequence[Prompt],
         labels: np.ndarray | None = None,
         found: Sequence[Segmentation] | None = None,
+        apart: bool = True,
     ) -> tuple[np.ndarray, float | None]:
-        """What each prompt means as a region of its own, by :func:`.prompts.regions_of`.
+        """What the prompts mean as shades of a mask.
 
         Parameters
         ----------
@@ -171,6 +172,8 @@ class Sam:
             As of :meth:`segment`.
         found : sequence of Segmentation, optional
             As of :meth:`segment`.
+        apart : bool, default True
+            Whether each prompt is a region of its own, by :func:`.prompts.regions_of`; all are one otherwise.
 
         Returns
         -------
@@ -184,7 +187,7 @@ class Sam:
         """
         ranked = np.zeros((embedding.height, embedding.width), np.uint8)
         certain: list[float] = []
-        for number, asked in reversed(list(enumerate(regions_of(prompts)))):
+        for number, asked in reversed(list(enumerate(regions_of(prompts) if apart else [prompts]))):
             part = self.segment(embedding, asked, labels, found)
             ranked[part.mask] = round(255 / 2**number)
             certain += [] if part.score is None else [part.score]

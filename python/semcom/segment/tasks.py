@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from ..errors import BadInput
 from ..image.quality import TASKS
 from .classes import VOID
-from .components import components
-from .instances import objects
+from .instances import objects, pieces
 from .prompts import Box
 from .sam import Sam
 from .semantic import ClassSegmenter, SemanticSegmenter
@@ -42,10 +41,11 @@ class Target:
     mask: np.ndarray
     label: int
 
-    @property
+    @cached_property
     def box(self) -> tuple[int, int, int, int]:
         """x0, y0, x1, y1 in pixels, x1 and y1 exclusive."""
-        return box_of(self.mask)
+        rows, columns = np.flatnonzero(self.mask.any(axis=1)), np.flatnonzero(self.mask.any(axis=0))
+        return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 class TaskAssessor:
@@ -104,13 +104,8 @@ class TaskAssessor:
         labels = self._labels_of(reference.tobytes(), reference.shape)
         if mask is not None:
             return [Target(mask, majority(labels, mask))] if mask.any() else []
-        pieces = components(labels)
-        wanted = {(each.label, each.box) for each in objects(labels)}
-        return [
-            Target(pieces.ids == number, int(label))
-            for number, label in enumerate(pieces.labels)
-            if (int(label), tuple(pieces.boxes[number].tolist())) in wanted
-        ]
+        found, numbers = pieces(labels)
+        return [Target(found.ids == number, int(found.labels[number])) for number in numbers]
 
     def __call__(self, received: np.ndarray, targets: Sequence[Target]) -> dict[str, float | None]:
         """How well each task is done on a received picture, on average over the regions.
@@ -160,12 +155,6 @@ def majority(labels: np.ndarray, mask: np.ndarray) -> int:
 def iou(one: np.ndarray, other: np.ndarray) -> float:
     """Intersection over union of two masks, bool [H, W]; 1 for two empty ones."""
     return np.count_nonzero(one & other) / max(np.count_nonzero(one | other), 1) if one.any() or other.any() else 1.0
-
-
-def box_of(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """x0, y0, x1, y1 of a mask that is not empty, in pixels, x1 and y1 exclusive."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def _is_found(target: Target, boxes: Sequence[tuple[int, tuple[int, int, int, int]]]) -> bool:

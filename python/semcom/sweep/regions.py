@@ -67,11 +67,7 @@ def find(region: Region, image: np.ndarray) -> np.ndarray:
     prompts = [parse_prompt(text) for text in region.prompts]
     validate(prompts, *image.shape[:2])
     labels = _classes().segment(image) if any(isinstance(prompt, ClassName) for prompt in prompts) else None
-    embedding = _sam().embed(image)
-    if region.levels:
-        mask, _ = _sam().rank(embedding, prompts, labels)
-    else:
-        mask = _sam().segment(embedding, prompts, labels).mask.astype(np.uint8) * 255
+    mask, _ = _sam().rank(_sam().embed(image), prompts, labels, apart=region.levels)
     if region.roi != "whole" and not mask.any():
         raise BadInput(f"nothing in the image is what the prompts mean ({', '.join(region.prompts)}); it is not sent")
     return mask

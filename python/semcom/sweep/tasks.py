@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -179,6 +179,35 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
         "undecodable": undecodable,
         "weights": encoded.weights,
     }
+
+
+def heard(
+    encoding: Encoding,
+    image: np.ndarray,
+    channel: Callable[[Sequence[np.ndarray]], list[Received]],
+    importance: np.ndarray | None = None,
+) -> tuple[list[BurstHeader], list[Received]]:
+    """The bursts of an image after a channel, for :func:`received_image`.
+
+    Parameters
+    ----------
+    encoding : Encoding
+        How it is encoded.
+    image : uint8 [H, W, 3]
+        RGB.
+    channel : callable
+        The symbols of all bursts to what is received of each.
+    importance : float [H, W], optional
+        In [0, 1], what the error of each pixel counts.
+
+    Returns
+    -------
+    list of BurstHeader, list of Received
+        Of each burst.
+    """
+    sent = encoding.scheme.encode(image, encoding.conditions, encoding.options, importance)
+    headers, symbols = zip(*schemes.bursts(sent, encoding.scheme), strict=True)
+    return list(headers), channel(symbols)
 
 
 def received_image(scheme: Scheme, headers: Sequence[BurstHeader], received: Sequence[Received]) -> Image:

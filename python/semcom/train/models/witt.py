@@ -364,6 +364,12 @@ class WITT(Network):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+        # each block starts as nothing at all: what a patch holds passes all stages from the first step on, where a few
+        # minutes of training do not find a way through blocks that start at random
+        for module in self.modules():
+            if isinstance(module, SwinBlock):
+                nn.init.zeros_(module.attention.project.weight)
+                nn.init.zeros_(module.perceptron[-1].weight)
         # with a standard deviation of 0.02 seven layers in a row would start at nothing: these keep torch's own start
         self.encoder_modnet = ChannelModNet(widths[-1])
         self.decoder_modnet = ChannelModNet(widths[-1])

@@ -20,7 +20,6 @@ from gnuradio.semcom.errors import BadInput, Missing
 from gnuradio.semcom.image.io import load, save_png
 from gnuradio.semcom.segment import Box, MaskFile, Point, Sam, everything
 from gnuradio.semcom.segment.backends import NAMES, checked, checkpoint
-from gnuradio.semcom.segment.backends.exported import Exported
 from gnuradio.semcom.zoo import graph, weights
 from PIL import Image
 
@@ -416,14 +415,14 @@ def test_graphs_that_do_not_fit_are_named(tmp_path):
     image = np.full((64, 64, 3), 90, np.uint8)
     encoder, decoder = encoder_of(onnx, tmp_path, "frame"), decoder_of(onnx, tmp_path, "frame")
     with pytest.raises(BadInput, match=r"decoder.onnx does not fit, its input is image_embeddings \[1, 256, 64, 64\]"):
-        Sam(f"{decoder},{encoder}").embed(image)
+        Sam(f"{decoder},{encoder}")
     other = tmp_path / "other"
     other.mkdir()
-    strange = Sam(f"{encoder},{decoder_of(onnx, other, 'frame', text_embedding=[1, 512])}")
+    strange = decoder_of(onnx, other, "frame", text_embedding=[1, 512])
     with pytest.raises(
         BadInput, match=r"frame decoder.onnx does not fit frame.onnx, nothing is known of its input text_"
     ):
-        strange.segment(strange.embed(image), [Point(3, 3)])
+        Sam(f"{encoder},{strange}")
     large = Sam(f"{encoder},{decoder_of(onnx, other, 'frame', side=128)}")
     with pytest.raises(
         BadInput, match=r"gives iou_predictions \[1, 4\], low_res_masks \[1, 4, 128, 128\]; a decoder gives"
@@ -432,9 +431,9 @@ def test_graphs_that_do_not_fit_are_named(tmp_path):
     torn = other / "torn.onnx"
     torn.write_bytes(Path(encoder).read_bytes()[:1000])
     with pytest.raises(BadInput, match=r"torn\.onnx is not a model that ONNX Runtime can load"):
-        Sam(f"{torn},{decoder}").embed(image)
-    with pytest.raises(BadInput, match=r"is not a model|does not fit"):
-        Exported(encoder, torn, 1, "cpu").ask(Sam(f"{encoder},{decoder}").embed(image), *np.zeros((2, 1, 1, 2)))
+        Sam(f"{torn},{decoder}")
+    with pytest.raises(BadInput, match=r"torn\.onnx is not a model that ONNX Runtime can load"):
+        Sam(f"{encoder},{torn}")
 
 
 @pytest.mark.parametrize(

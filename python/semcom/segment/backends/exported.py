@@ -125,32 +125,52 @@ class Exported:
     Raises
     ------
     BadInput
-        A file that cannot be read. Whether the graphs fit shows when they are used first.
+        A file that cannot be read, or a graph whose inputs are not those of its part. Whether what it gives fits shows
+        when it is used first.
     """
 
     def __init__(self, encoder: str | Path, decoder: str | Path, threads: int, provider: str) -> None:
         self._encoder, self._decoder = files.named(encoder), files.named(decoder)
         self._settings = {"threads": threads, "provider": provider}
         self.weights = {path.name: files.sha256(path) for path in (self._encoder, self._decoder)}
-
-    def embed(self, image: np.ndarray) -> Embedding:
-        """See :class:`~.base.Backend`."""
+        # said before anything runs, not with the first image
         session = onnx.session(self._encoder, **self._settings)
         inputs = session.get_inputs()
         shape = inputs[0].shape if len(inputs) == 1 else []
-        if len(session.get_outputs()) == 1 + len(_DETAILS):
-            covered = SIDE, SIDE  # SAM 2 sees the image stretched
-            seen = normalised(resized(image, SIDE, SIDE))[None]
-        elif len(shape) == 4 and _fits(shape[1:], (3, SIDE, SIDE)):
-            covered, seen = sides(*image.shape[:2]), frame(image)
-        elif len(shape) == 3 and _fits(shape[2:], (3,)):
-            covered, seen = _laid(image, shape)
-        else:
+        self._detailed = len(session.get_outputs()) == 1 + len(_DETAILS)
+        self._whole = len(shape) == 4 and _fits(shape[1:], (3, SIDE, SIDE))
+        if not (self._detailed or self._whole or (len(shape) == 3 and _fits(shape[2:], (3,)))):
             told = ", ".join(f"{each.name} {each.shape}" for each in inputs)
             raise BadInput(
                 f"{self._encoder.name} does not fit, its input is {told}; an encoder takes one image [H, W, 3] or "
                 f"[1, 3, {SIDE}, {SIDE}]"
             )
+        self._check_decoder()
+
+    def _check_decoder(self) -> None:
+        """Refuse a decoder that asks for what there is not."""
+        names = [each.name for each in onnx.session(self._decoder, **self._settings).get_inputs()]
+        offered = (*_NEEDED, *_CONSTANT, *_OF_THE_IMAGE, *(_DETAILS if self._detailed else ()))
+        lacking = [name for name in _NEEDED if name not in names]
+        strange = [name for name in names if name not in offered]
+        if lacking or strange:
+            what = f"it takes no {lacking[0]}" if lacking else f"nothing is known of its input {strange[0]}"
+            raise BadInput(
+                f"{self._decoder.name} does not fit {self._encoder.name}, {what}; export both by samexporter from one "
+                "checkpoint"
+            )
+
+    def embed(self, image: np.ndarray) -> Embedding:
+        """See :class:`~.base.Backend`."""
+        session = onnx.session(self._encoder, **self._settings)
+        inputs = session.get_inputs()
+        if self._detailed:
+            covered = SIDE, SIDE  # SAM 2 sees the image stretched
+            seen = normalised(resized(image, SIDE, SIDE))[None]
+        elif self._whole:
+            covered, seen = sides(*image.shape[:2]), frame(image)
+        else:
+            covered, seen = _laid(image, inputs[0].shape)
         outputs = _run(session, self._encoder, {inputs[0].name: seen})
         features = [each for each in outputs if each.shape == _FEATURES]
         if len(features) != 1:
@@ -167,14 +187,6 @@ class Exported:
         offered = dict.fromkeys(_OF_THE_IMAGE, embedding.features) | dict(
             zip(_DETAILS, embedding.details, strict=False)
         )
-        lacking = [name for name in _NEEDED if name not in inputs]
-        strange = [name for name in inputs if name not in (*_NEEDED, *_CONSTANT, *offered)]
-        if lacking or strange:
-            what = f"it takes no {lacking[0]}" if lacking else f"nothing is known of its input {strange[0]}"
-            raise BadInput(
-                f"{self._decoder.name} does not fit {self._encoder.name}, {what}; export both by samexporter from one "
-                "checkpoint"
-            )
         together = not isinstance(inputs["point_coords"].shape[0], int)
         step = len(points) if together else 1
         drawn, scores = [], []

@@ -119,10 +119,12 @@ def main() -> None:
     parser.add_argument("--voc", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=-1, help="pictures, for a quick look")
     parser.add_argument("--snr", type=float, nargs="+", default=SNRS, help="Es/N0, dB")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, metavar="WAY", help=f"some of {', '.join(WAYS)}")
     args = parser.parse_args()
     known = schemes.schemes()
-    ways = ["original", *(way for way in WAYS if WAYS[way][0] in known)]
-    files = {WAYS[way][0]: known[WAYS[way][0]].load(known[WAYS[way][0]].options(WAYS[way][1])) for way in ways[1:]}
+    coders = {name: options for name, options, *_ in WAYS.values() if name in known}
+    ways = ["original", *(way for way in WAYS if way in args.ways and WAYS[way][0] in known)]
+    files = {name: known[name].load(known[name].options(options)) for name, options in coders.items()}
     journal, judge = Journal(args.journal, str(files)), Judge()
     found: dict[tuple[str, float | None], list[list[float | None]]] = {}
     for number, (name, image, target) in enumerate(pictures(args.voc, SHARE)):

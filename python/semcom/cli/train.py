@@ -49,7 +49,7 @@ class Request:
 
 
 def trainables() -> dict[str, Trainable]:
-    """By name: the schemes that can be trained, and the segmenter."""
+    """By name: the schemes that can be trained, the segmenter, and the receiver's painter."""
     found = {
         each.name: Trainable(each.trains_with, _fit)
         if each.closed_form
@@ -57,7 +57,10 @@ def trainables() -> dict[str, Trainable]:
         for each in schemes.schemes().values()
         if each.trains_with is not None
     }
-    return found | {"aseg": Trainable(frozenset({"masks", "teacher"}), _train_segmenter, 256, 64)}
+    return found | {
+        "aseg": Trainable(frozenset({"masks", "teacher"}), _train_segmenter, 256, 64),
+        "esrim": Trainable(frozenset({"licence"}), _train_painter),
+    }
 
 
 def trainable(scheme: str) -> Trainable:
@@ -129,7 +132,8 @@ def train(
         str,
         typer.Argument(
             metavar="SCHEME",
-            help="softcast (closed form), samsc, deepjscc, witt, semcom, aseg (segmenter), or your own FILE.py:CLASS",
+            help="softcast (closed form), samsc, deepjscc, witt, semcom, aseg (segmenter), esrim (what paints a scene), "
+            "or your own FILE.py:CLASS",
         ),
     ],
     data: Annotated[list[Path], typer.Option(help="folder or tar of photographs; repeatable")],
@@ -185,7 +189,7 @@ def train(
     export: Annotated[str | None, typer.Option(help="also export ONNX files under this variant name")] = None,
     licence: Annotated[str | None, typer.Option(help="of the weights that are exported, such as CC-BY-4.0")] = None,
 ) -> int:
-    """Train a coder or the segmenter; started again on the same folder it goes on where it was.
+    """Train a coder, the segmenter or what paints scenes; started again on the same folder it goes on where it was.
 
     Ctrl-C or SIGTERM saves and stops; the same command goes on.
 
@@ -299,6 +303,30 @@ def _train_coder(request: Request) -> int:
     if "export" in given and is_first_process():
         for path in exported(checkpoint, request.out):
             note(path)
+    return 0
+
+
+def _train_painter(request: Request) -> int:
+    """Train ES-RIM and write its ONNX file and card."""
+    try:
+        from ..train import painting
+        from ..train.trainer import Settings
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+    settings, licence = Settings(**request.settings), request.given.get("licence")
+
+    def exported(checkpoint: Path, folder: Path) -> Path:
+        return painting.export(checkpoint, folder, {"licence": licence} if licence else {})
+
+    with on_terminal(settings.total) as (report, progress):
+        checkpoint = painting.train(
+            *(request.data, request.out, settings),
+            rehearsed=exported,
+            report=report,
+            progress=progress,
+            **request.more,
+        )
+    note(exported(checkpoint, request.out))
     return 0
 
 

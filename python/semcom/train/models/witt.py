@@ -361,7 +361,7 @@ class WITT(Network):
         self.decoder = nn.Sequential(*up)
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         # each block starts as nothing at all: what a patch holds passes all stages from the first step on, where a few
@@ -370,7 +370,9 @@ class WITT(Network):
             if isinstance(module, SwinBlock):
                 nn.init.zeros_(module.attention.project.weight)
                 nn.init.zeros_(module.perceptron[-1].weight)
-        # with a standard deviation of 0.02 seven layers in a row would start at nothing: these keep torch's own start
+        # layer norms take away how bright a patch is unless there is something constant beside it
+        nn.init.normal_(self.embed.bias)
+        nn.init.normal_(self.decoder_head.bias, std=0.5)
         self.encoder_modnet = ChannelModNet(widths[-1])
         self.decoder_modnet = ChannelModNet(widths[-1])
 

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ES-RIM: the picture that is painted without weights, refined by a network that sees text and maps as well."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from ... import values
+from ...errors import BadInput
+from ...segment.boundaries import boundaries
+from ...zoo import onnx, weights
+from ..model import Scene, at_size
+
+WORDS = 1024
+"""Words that are told apart, by a checksum of their letters."""
+
+NOISE = 32
+"""Numbers of Z_N."""
+
+CELL = 4
+"""Pixels on a side of a position of the network's finer grid."""
+
+STRIDE = 2 * CELL
+"""The network takes sides that are multiples of this."""
+
+USUAL_STRENGTH = 1.0
+"""How much of what the network adds is added; 1 is as it was trained, less is more faithful, more is more vivid."""
+
+MAX_STRENGTH = 2.0
+
+NETWORK = "esrim"
+"""Name of its weights."""
+
+_WORD = re.compile(r"[a-z]+|[0-9]+")
+
+
+def word_counts(caption: str | None) -> np.ndarray:
+    """How often each word occurs in a text.
+
+    Parameters
+    ----------
+    caption : str or None
+        The text.
+
+    Returns
+    -------
+    float32 [WORDS]
+        By the checksum of the word's letters, so that no list of words must be the same at two ends.
+    """
+    found = np.zeros(WORDS, np.float32)
+    for word in _WORD.findall((caption or "").lower()):
+        found[zlib.crc32(word.encode()) % WORDS] += 1
+    return found
+
+
+def maps_of(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """What the network sees of a scene's maps.
+
+    Parameters
+    ----------
+    scene : Scene
+        Of a known size.
+
+    Returns
+    -------
+    uint8 [H, W], float32 [2, H, W]
+        The class map, 0 where it did not arrive; and 1 at the outlines of B-seg, or of A-seg without it, and 1 within
+        sub-images.
+    """
+    size = scene.height, scene.width
+    labels = np.zeros(size, np.uint8) if scene.labels is None else at_size(scene.labels, *size)
+    outlined = labels if scene.segments is None else at_size(scene.segments, *size)
+    drawn = np.zeros((2, *size), np.float32)
+    drawn[0] = boundaries(outlined)
+    for sub in scene.sub_images:
+        x0, y0, x1, y1 = sub.box
+        drawn[1, y0:y1, x0:x1] = 1
+    return labels, drawn
+
+
+class EsRim:
+    """The refining network, through ONNX Runtime.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        ONNX file; by default the store's ``esrim``.
+    threads : int, default 2
+        Threads that one run may use.
+    provider : str, default "cpu"
+        ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    Missing
+        The weights are not here. The network itself is loaded when it is used first.
+    """
+
+    def __init__(self, path: str | Path | None = None, threads: int = 2, provider: str = "cpu") -> None:
+        self._path = Path(path) if path else weights.find(NETWORK)
+        self._settings = {"threads": threads, "provider": provider}
+
+    def refine(
+        self, picture: np.ndarray, scene: Scene, seed: int = 0, strength: float = USUAL_STRENGTH
+    ) -> np.ndarray:
+        """The picture of a scene, refined.
+
+        Parameters
+        ----------
+        picture : uint8 [H, W, 3]
+            What :func:`~.reconstruction.reconstruct` painted of the scene, RGB.
+        scene : Scene
+            What has arrived.
+        seed : int, default 0
+            Of the noise: another one gives another picture of the same scene.
+        strength : float, default ``USUAL_STRENGTH``
+            0 to ``MAX_STRENGTH``; 0 gives the picture back.
+
+        Returns
+        -------
+        uint8 [H, W, 3]
+            RGB.
+
+        Raises
+        ------
+        BadInput
+            A picture that is not of the scene's size, or a strength out of range.
+        """
+        check_strength(strength)
+        if picture.dtype != np.uint8 or picture.shape != (scene.height, scene.width, 3):
+            raise BadInput(
+                f"the picture of this scene is uint8 [{scene.height}, {scene.width}, 3], not {picture.dtype} "
+                f"{list(picture.shape)}"
+            )
+        if strength == 0:
+            return picture
+        labels, drawn = maps_of(scene)
+        height, width = picture.shape[:2]
+        margin = (0, -height % STRIDE), (0, -width % STRIDE)
+        rng = np.random.default_rng(seed)
+        noise = rng.standard_normal((1, NOISE)).astype(np.float32)
+        labels = np.pad(labels, margin, mode="edge")
+        drawn = np.pad(drawn, ((0, 0), *margin), mode="edge")
+        feeds = {
+            "picture": np.pad(picture, (*margin, (0, 0)), mode="edge").transpose(2, 0, 1)[None] / np.float32(255),
+            "labels": labels[None, CELL // 2 :: CELL, CELL // 2 :: CELL].astype(np.int64),
+            "drawn": drawn[None],
+            "words": word_counts(scene.caption)[None],
+            "noise": noise,
+            "grain": rng.standard_normal((1, 1, *labels.shape)).astype(np.float32),
+            "strength": np.array([strength], np.float32),
+        }
+        (refined,) = onnx.session(self._path, **self._settings).run(None, feeds)
+        refined = refined[0, :, :height, :width].transpose(1, 2, 0)
+        return np.rint(255 * refined.clip(0, 1)).astype(np.uint8)
+
+
+def check_strength(strength: float) -> None:
+    """Refuse a strength out of range.
+
+    Parameters
+    ----------
+    strength : float
+        0 to ``MAX_STRENGTH``.
+
+    Raises
+    ------
+    BadInput
+        It is out of range.
+    """
+    if not 0 <= strength <= MAX_STRENGTH:
+        raise BadInput(f"must be 0 to {MAX_STRENGTH:g}, got {values.shown(strength)}", field="strength")

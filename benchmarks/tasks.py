@@ -42,6 +42,7 @@ WAYS = {
     "semcom whole 1/24": ("semcom", {}, "1/24", None, False),
     "semcom power 1/12": ("semcom", {}, "1/12", 1 / 32, False),
     "semcom power 1/24": ("semcom", {}, "1/24", 1 / 32, False),
+    "semcom power 1/24, 1/8": ("semcom", {}, "1/24", 1 / 8, False),  # more of what is around the region
     "semcom skip 1/24": ("semcom", {}, "1/24", 0.0, False),
     "samsc whole 1/12": ("samsc", {"variant": "original"}, "1/12", None, False),
     "samsc masked 1/12": ("samsc", {"variant": "masked"}, "1/12", None, True),

@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import pmt
 
+from .. import values
 from ..burst import ImageHeader
 from ..errors import BadInput
+from ..scene.render.esrim import MAX_STRENGTH, USUAL_STRENGTH, checked_painter
 from ..schemes import ReceivedPart
 from ..schemes.esisc import EsIsc, SceneDecoder
 from . import pdu
 from .decoded import PORTS, VIEWS, publish_decoded
+from .live import live
 from .worker import worker_block
 
 _MAX_HELD = 64  # scenes of which parts wait for the rest
@@ -30,7 +33,11 @@ class esisc_decoder(worker_block):
     preview : bool
         Whether a picture is made of what is here at every part.
     seed : int
-        Of the synthetic texture.
+        Of the synthetic texture and of what ES-RIM draws: another one gives another picture of the same scene.
+    painter : str
+        What refines the picture: "auto" for ES-RIM if its weights are here, a name of its weights, or "plain".
+    strength : float
+        How much it changes, from faithful, 0, to vivid, 2.
 
     Notes
     -----
@@ -45,12 +52,26 @@ class esisc_decoder(worker_block):
 
     signal_ports = ("idle",)
 
-    def __init__(self, preview: bool = False, seed: int = 0):
+    def __init__(
+        self, preview: bool = False, seed: int = 0, painter: str = "auto", strength: float = USUAL_STRENGTH
+    ):
         worker_block.__init__(self, "ES-ISC Decoder", ["bytes", "idle"], ["image", *VIEWS])
         for port in (*PORTS, "preview", "idle"):
             self.message_port_register_out(pmt.intern(port))
-        self._preview, self._seed = preview, seed
+        self._preview, self._painter = preview, checked_painter(values.text(painter, "painter"))
+        self.set_seed(seed)
+        self.set_strength(strength)
         self._held: dict[int, SceneDecoder] = {}  # oldest first
+
+    @live
+    def set_strength(self, strength: float) -> None:
+        """How much ES-RIM changes, 0 to 2; it holds from the next scene on."""
+        self._strength = values.number(strength, "strength", 0, MAX_STRENGTH)
+
+    @live
+    def set_seed(self, seed: int) -> None:
+        """Of texture and of what ES-RIM draws; it holds from the next scene on."""
+        self._seed = values.whole(seed, "seed", 0, 2**63 - 1)
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """A part of a scene, or all of it; or word that no more is to be expected."""
@@ -73,7 +94,7 @@ class esisc_decoder(worker_block):
     def _decoder(self, meta: pdu.Meta) -> SceneDecoder:
         size = (meta.get(name, 1) for name in ("height", "width"))
         height, width = (value if type(value) is int and value > 0 else 1 for value in size)
-        return SceneDecoder(height, width, self._preview, self._seed)
+        return SceneDecoder(height, width, self._preview, self._seed, self._painter, self._strength)
 
     def _take_part(self, number: int, data: bytes, meta: pdu.Meta) -> None:
         index = meta["part"]

@@ -93,7 +93,9 @@ def show(
 def decode(
     file: Annotated[Path, typer.Argument(help="scene file")],
     out: Annotated[Path, typer.Option("--out", "-o", help="picture, PNG")],
-    seed: Annotated[int, typer.Option(help="of the synthetic texture")] = 0,
+    seed: Annotated[int, typer.Option(help="of the synthetic texture and of what ES-RIM draws")] = 0,
+    painter: Annotated[str, typer.Option(help="what refines the picture: auto, esrim, or plain")] = "auto",
+    strength: Annotated[float, typer.Option(help="of ES-RIM: 0, faithful, to 2, vivid")] = 1.0,
 ) -> int:
     """The picture that is rebuilt from a scene."""
     from ..scene import decode_scene, reconstruct
@@ -104,7 +106,7 @@ def decode(
     if not decoded.sections or not decoded.scene.height:
         complain(f"{file} holds nothing of a scene; was it written by semcom scene encode?")
         return 1
-    io.save_png(out, reconstruct(decoded.scene, seed))
+    io.save_png(out, reconstruct(decoded.scene, seed, painter=painter, strength=strength))
     put(out)
     return 0
 

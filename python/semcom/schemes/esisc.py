@@ -145,9 +145,22 @@ class EsIsc(Scheme):
         header = ImageHeader(scene.height, scene.width, self.name, snr_enc=snr_field(conditions.snr_db))
         return Transmission(sent, header, about)
 
+    def variants(self) -> dict[str, int]:
+        """What can paint the received picture, the usual one first; what is sent is the same for all."""
+        from ..scene.render.esrim import painters
+
+        return dict.fromkeys(painters(), 0)
+
+    def load_decoder(self, variant: str) -> dict[str, str]:
+        """The network that paints, if one does."""
+        from ..scene.render.esrim import PLAIN, EsRim, checked_painter
+
+        painter = checked_painter(variant)
+        return {} if painter == PLAIN else EsRim(painter).weights
+
     def decoder(self, header: ImageHeader, variant: str) -> SceneDecoder:
         """Reads sections as they arrive."""
-        return SceneDecoder(header.height, header.width)
+        return SceneDecoder(header.height, header.width, painter=variant)
 
 
 class SceneDecoder:
@@ -160,11 +173,24 @@ class SceneDecoder:
     preview : bool
         Whether a picture is made at every part of what there is.
     seed : int
-        Of the synthetic texture.
+        Of the synthetic texture, and of what the painter draws.
+    painter : str
+        What refines the picture in the end, see ``scene.reconstruct``; previews are not refined.
+    strength : float
+        How much.
     """
 
-    def __init__(self, height: int, width: int, preview: bool = False, seed: int = 0):
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        preview: bool = False,
+        seed: int = 0,
+        painter: str = "auto",
+        strength: float = 1.0,
+    ):
         self._size, self._preview, self._seed = (height, width), preview, seed
+        self._painting = {"painter": painter, "strength": strength}
         self._parts: dict[int, bytes] = {}
         self._told: set[str] = set()
 
@@ -207,7 +233,7 @@ class SceneDecoder:
         about = {"sections": " ".join(section.name for section in decoded.sections), "problems": len(decoded.problems)}
         if scene.caption:
             about["caption"] = scene.caption
-        image = reconstruct(scene, self._seed)
+        image = reconstruct(scene, self._seed, **self._painting)
         return Decoded(image, news.text, news.labels, news.segments, views, about, tuple(decoded.problems))
 
     def _joined(self) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 import zlib
-from pathlib import Path
 
 import numpy as np
 
@@ -33,9 +32,52 @@ USUAL_STRENGTH = 1.0
 MAX_STRENGTH = 2.0
 
 NETWORK = "esrim"
-"""Name of its weights."""
+"""Name of its weights; those of one's own are called ``esrim_NAME``."""
+
+PLAIN = "plain"
+"""No network: the picture as it is painted without weights."""
+
+AUTO = "auto"
 
 _WORD = re.compile(r"[a-z]+|[0-9]+")
+
+
+def painters() -> tuple[str, ...]:
+    """What can paint a scene here, the usual one first.
+
+    Returns
+    -------
+    tuple of str
+        Names of weights of :class:`EsRim`, and ``PLAIN``.
+    """
+    known = sorted(name for name in weights.registry() if name == NETWORK or name.startswith(f"{NETWORK}_"))
+    return (*known, PLAIN)
+
+
+def checked_painter(name: str) -> str:
+    """The painter that a text names.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`painters`, or "auto" or nothing for the usual one.
+
+    Returns
+    -------
+    str
+        One of :func:`painters`.
+
+    Raises
+    ------
+    BadInput
+        There is none of that name.
+    """
+    known = painters()
+    if name in ("", AUTO):
+        return known[0]
+    if name not in known:
+        raise BadInput(f"must be {AUTO}, {' or '.join(known)}, got {values.shown(name)}", field="painter")
+    return name
 
 
 def word_counts(caption: str | None) -> np.ndarray:
@@ -87,8 +129,8 @@ class EsRim:
 
     Parameters
     ----------
-    path : str or Path, optional
-        ONNX file; by default the store's ``esrim``.
+    name : str, default ``NETWORK``
+        Of its weights in the store.
     threads : int, default 2
         Threads that one run may use.
     provider : str, default "cpu"
@@ -100,8 +142,9 @@ class EsRim:
         The weights are not here. The network itself is loaded when it is used first.
     """
 
-    def __init__(self, path: str | Path | None = None, threads: int = 2, provider: str = "cpu") -> None:
-        self._path = Path(path) if path else weights.find(NETWORK)
+    def __init__(self, name: str = NETWORK, threads: int = 2, provider: str = "cpu") -> None:
+        self._path = weights.find(name)
+        self.weights = {self._path.name: weights.sha256(name)}
         self._settings = {"threads": threads, "provider": provider}
 
     def refine(
@@ -123,20 +166,20 @@ class EsRim:
         Returns
         -------
         uint8 [H, W, 3]
-            RGB.
+            RGB; the picture as it is where nothing but text has arrived.
 
         Raises
         ------
         BadInput
             A picture that is not of the scene's size, or a strength out of range.
         """
-        check_strength(strength)
+        strength = values.number(strength, "strength", 0, MAX_STRENGTH)
         if picture.dtype != np.uint8 or picture.shape != (scene.height, scene.width, 3):
             raise BadInput(
                 f"the picture of this scene is uint8 [{scene.height}, {scene.width}, 3], not {picture.dtype} "
                 f"{list(picture.shape)}"
             )
-        if strength == 0:
+        if strength == 0 or (scene.labels is None and scene.segments is None and not scene.sub_images):
             return picture
         labels, drawn = maps_of(scene)
         height, width = picture.shape[:2]
@@ -157,20 +200,3 @@ class EsRim:
         (refined,) = onnx.session(self._path, **self._settings).run(None, feeds)
         refined = refined[0, :, :height, :width].transpose(1, 2, 0)
         return np.rint(255 * refined.clip(0, 1)).astype(np.uint8)
-
-
-def check_strength(strength: float) -> None:
-    """Refuse a strength out of range.
-
-    Parameters
-    ----------
-    strength : float
-        0 to ``MAX_STRENGTH``.
-
-    Raises
-    ------
-    BadInput
-        It is out of range.
-    """
-    if not 0 <= strength <= MAX_STRENGTH:
-        raise BadInput(f"must be 0 to {MAX_STRENGTH:g}, got {values.shown(strength)}", field="strength")

@@ -7,10 +7,17 @@ import numpy as np
 
 from ..coding import container
 from ..model import Scene, at_size, regions_of
+from .esrim import PLAIN, USUAL_STRENGTH, EsRim, checked_painter
 from .paint import USUAL_TEXTURE, Inset, rebuild
 
 
-def reconstruct(scene: Scene, seed: int = 0, texture: float = USUAL_TEXTURE) -> np.ndarray:
+def reconstruct(
+    scene: Scene,
+    seed: int = 0,
+    texture: float = USUAL_TEXTURE,
+    painter: str = PLAIN,
+    strength: float = USUAL_STRENGTH,
+) -> np.ndarray:
     """The picture: B-seg in its colours, or A-seg where B-seg has not arrived, with the sub-images on it.
 
     Parameters
@@ -21,12 +28,22 @@ def reconstruct(scene: Scene, seed: int = 0, texture: float = USUAL_TEXTURE) -> 
         Of the synthetic texture.
     texture : float, default ``USUAL_TEXTURE``
         How much of the measured texture is drawn, 0 to 1; it looks sharper and costs PSNR.
+    painter : str, default ``PLAIN``
+        What refines the picture, one of ``esrim.painters``; "auto" for the usual one.
+    strength : float, default ``USUAL_STRENGTH``
+        How much it changes, from faithful, 0, to vivid, 2.
 
     Returns
     -------
     uint8 [H, W, 3]
         RGB, of the size of the scene.
+
+    Raises
+    ------
+    BadInput
+        There is no such painter, or the strength is out of range.
     """
+    painter = checked_painter(painter)
     segments, colours = scene.segments, scene.details
     if (segments is None or colours is None) and scene.labels is not None:
         segments, colours = regions_of(scene.labels), scene.colours
@@ -38,4 +55,5 @@ def reconstruct(scene: Scene, seed: int = 0, texture: float = USUAL_TEXTURE) -> 
     if segments is not None:
         segments = at_size(segments, height, width)
     pieces = [Inset(sub.box, container.picture(sub)) for sub in scene.sub_images]
-    return rebuild(segments, colours, pieces, height, width, seed, texture)
+    picture = rebuild(segments, colours, pieces, height, width, seed, texture)
+    return picture if painter == PLAIN else EsRim(painter).refine(picture, scene, seed, strength)

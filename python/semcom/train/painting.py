@@ -170,8 +170,8 @@ class Scenes:
             kept, found = found[:count], found[count:]
         if not kept or not found:
             raise BadInput(
-                f"{len(found)} photographs of {MIN_SIDE} pixels or more in {', '.join(map(str, data))} are too few; "
-                "give two or more"
+                f"{len(found)} photographs of {MIN_SIDE} pixels or more in {', '.join(map(str, data))}, beside those "
+                "held out, are too few; give two or more"
             )
         self.held_out_names = [name for name, _ in kept]
         self.held_out = self._made(kept, "held_out")
@@ -367,7 +367,8 @@ class PainterTask(trainer.Task):
     def load(self, seed: int, device: torch.device) -> str:
         """See :class:`~.trainer.Task`."""
         found = self._scenes = Scenes(self._data, self._cache, seed, self._val, self._report)
-        counts = f"{len(found.samples)} scenes of {found.photographs} photographs, {len(found.held_out)} held out"
+        counts = f"{len(found.samples)} scenes of {found.photographs} photographs"
+        counts += f", {len(found.held_out_names)} photographs held out"
         return "; ".join(filter(None, (counts, found.about)))
 
     def recipe(self) -> dict[str, Any]:
@@ -513,6 +514,30 @@ def load_network(checkpoint: Path) -> EsRim:
     return as_shipped(net)
 
 
+def graph_inputs() -> tuple[dict[str, torch.Tensor], dict[str, dict[int, str]]]:
+    """What the exported network takes.
+
+    Returns
+    -------
+    inputs : dict of str to torch.Tensor
+        Name -> a sample.
+    axes : dict of str to dict of int to str
+        Names of the axes of inputs and output that may have any size.
+    """
+    side = 64
+    inputs = {
+        "picture": torch.zeros(1, 3, side, side),
+        "labels": torch.zeros(1, side // CELL, side // CELL, dtype=torch.int64),
+        "drawn": torch.zeros(1, 2, side, side),
+        "words": torch.zeros(1, WORDS),
+        "noise": torch.zeros(1, NOISE),
+        "grain": torch.zeros(1, 1, side, side),
+        "strength": torch.ones(1),
+    }
+    axes = {name: {2: "rows", 3: "columns"} for name in ("picture", "drawn", "grain", "refined")}
+    return inputs, axes | {"labels": {1: "cell_rows", 2: "cell_columns"}}
+
+
 def export(checkpoint: Path, out: Path, card: dict) -> Path:
     """Write ``esrim.onnx`` with its card, into which ``card`` is merged.
 
@@ -533,24 +558,13 @@ def export(checkpoint: Path, out: Path, card: dict) -> Path:
     Path
         The ONNX file.
     """
-    side = 64
-    inputs = {
-        "picture": torch.zeros(1, 3, side, side),
-        "labels": torch.zeros(1, side // CELL, side // CELL, dtype=torch.int64),
-        "drawn": torch.zeros(1, 2, side, side),
-        "words": torch.zeros(1, WORDS),
-        "noise": torch.zeros(1, NOISE),
-        "grain": torch.zeros(1, 1, side, side),
-        "strength": torch.ones(1),
-    }
-    sides = {2: "rows", 3: "columns"}
-    axes = {name: sides for name in ("picture", "drawn", "grain", "refined")}
+    inputs, axes = graph_inputs()
     return write_onnx(
         load_network(checkpoint),
         NETWORK,
         out,
         inputs,
         "refined",
-        axes | {"labels": {1: "cell_rows", 2: "cell_columns"}},
+        axes,
         {"description": (EsRim.__doc__ or "").strip().splitlines()[0], "recipe": trained_recipe(checkpoint)} | card,
     )

@@ -120,7 +120,9 @@ def main() -> None:
     parser.add_argument("--voc", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=-1, help="pictures, for a quick look")
     parser.add_argument("--snr", type=float, nargs="+", default=SNRS, help="Es/N0, dB")
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, metavar="WAY", help=f"some of {', '.join(WAYS)}")
+    parser.add_argument(
+        "--ways", nargs="+", choices=WAYS, default=WAYS, metavar="WAY", help=f"some of {', '.join(WAYS)}"
+    )
     args = parser.parse_args()
     known = schemes.schemes()
     coders = {name: options for name, options, *_ in WAYS.values() if name in known}

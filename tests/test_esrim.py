@@ -109,7 +109,7 @@ def test_seed_and_strength(mine):
 
 def test_what_cannot_be(mine):
     sent = scene()
-    with pytest.raises(BadInput, match="strength must be a finite number from 0 to 2, got 2.5"):
+    with pytest.raises(BadInput, match=r"strength must be a finite number from 0 to 2, got 2\.5"):
         reconstruct(sent, painter=NAME, strength=2.5)
     with pytest.raises(BadInput, match=r"painter must be auto, .*esrim_mine or plain, got 'monet'"):
         reconstruct(sent, painter="monet")
@@ -194,7 +194,7 @@ def test_it_starts_as_nothing_and_trains_and_exports(tmp_path, smooth_image, mon
     few = tmp_path / "few"
     few.mkdir()
     Image.fromarray(smooth_image(96, 80, 1)).save(few / "one.png")
-    with pytest.raises(BadInput, match="0 photographs of 64 pixels or more in .*, are too few"):
+    with pytest.raises(BadInput, match=r"0 photographs of 64 pixels or more in .*, are too few"):
         painting.train([few], tmp_path / "new", trainer.Settings(steps=1))
 
 

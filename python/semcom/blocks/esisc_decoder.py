@@ -52,9 +52,7 @@ class esisc_decoder(worker_block):
 
     signal_ports = ("idle",)
 
-    def __init__(
-        self, preview: bool = False, seed: int = 0, painter: str = "auto", strength: float = USUAL_STRENGTH
-    ):
+    def __init__(self, preview: bool = False, seed: int = 0, painter: str = "auto", strength: float = USUAL_STRENGTH):
         worker_block.__init__(self, "ES-ISC Decoder", ["bytes", "idle"], ["image", *VIEWS])
         for port in (*PORTS, "preview", "idle"):
             self.message_port_register_out(pmt.intern(port))

@@ -21,9 +21,13 @@ from ..errors import BadInput, Missing
 from . import guarded
 from .common import console, note, shown
 
-OPTIONS = ("snr", "channels", "masks", "teacher", "export", "set", "loss", "channel", "track", "licence")  # not of all
+# not of all
+OPTIONS = (
+    *("snr", "channels", "masks", "teacher", "export", "set", "loss", "channel", "track", "licence"),
+    "decoder_only",
+)
 MAX_PROCESSES = 64
-OF_NETWORKS = frozenset({"set", "loss", "channel", "track", "licence"})
+OF_NETWORKS = frozenset({"set", "loss", "channel", "track", "licence", "decoder_only"})
 
 
 @dataclass(frozen=True)
@@ -132,8 +136,8 @@ def train(
         str,
         typer.Argument(
             metavar="SCHEME",
-            help="softcast (closed form), samsc, deepjscc, witt, semcom, aseg (segmenter), esrim (what paints a scene), "
-            "or your own FILE.py:CLASS",
+            help="softcast (closed form), samsc, deepjscc, witt, semcom, aseg (segmenter), esrim (what paints "
+            "scenes), or your own FILE.py:CLASS",
         ),
     ],
     data: Annotated[list[Path], typer.Option(help="folder or tar of photographs; repeatable")],
@@ -143,7 +147,12 @@ def train(
     set: Annotated[
         list[str] | None, typer.Option(help="setting of the network, NAME=VALUE, such as widths=16,32,64; repeatable")
     ] = None,
-    loss: Annotated[str | None, typer.Option(help="training loss of your own, FILE.py:NAME")] = None,
+    loss: Annotated[
+        str | None, typer.Option(help="training loss: st_lpips, beside the MSE, or your own FILE.py:NAME")
+    ] = None,
+    decoder_only: Annotated[
+        bool, typer.Option("--decoder-only", help="the encoder stays what --from has, and only the decoder learns")
+    ] = False,
     channel: Annotated[str | None, typer.Option(help="training channel of your own, FILE.py:NAME")] = None,
     track: Annotated[str | None, typer.Option(help="tracker of your own, FILE.py:NAME: gets step, figures")] = None,
     snr: Annotated[str | None, typer.Option(help="Es/N0 of the training channel, dB: LO:HI or one number")] = None,
@@ -197,7 +206,7 @@ def train(
     """
     began = time.monotonic()
     target = trainable(scheme)
-    values = (snr, channels, masks, teacher, export, set, loss, channel, track, licence)
+    values = (snr, channels, masks, teacher, export, set, loss, channel, track, licence, decoder_only)
     given = {name: value for name, value in zip(OPTIONS, values, strict=True) if value}
     crop = target.crop if crop is None else crop
     _check(scheme, target, given, {"steps": steps, "wall": wall, "val": val, "from": start, "force": force}, crop)
@@ -291,6 +300,7 @@ def _train_coder(request: Request) -> int:
             settings,
             options=network_settings(given.get("set", [])),
             loss=given.get("loss"),
+            decoder_only=given.get("decoder_only", False),
             channel=given.get("channel"),
             masks=given.get("masks"),
             conditions=Conditions(**drawn),

@@ -36,22 +36,30 @@ LOST = 1e9  # stands for an infinite noise variance inside a network
 
 
 def _names(scheme: str, variant: str) -> list[str]:
-    return [f"{scheme}_{variant}_{part}" for part in ("encoder", "decoder")]
+    """Of the encoder's weights and of the decoder's; the encoder of what is a decoder alone is the usual one."""
+    encoder, decoder = (f"{scheme}_{variant}_{part}" for part in ("encoder", "decoder"))
+    return [encoder if encoder in weights.registry() else f"{scheme}_{weights.USUAL_VARIANT}_encoder", decoder]
 
 
 def variants(scheme: str) -> dict[str, int]:
     """The variants of a scheme's weights that are known here, and the identifier of each."""
     known = weights.registry()
     found = [
-        name.removeprefix(f"{scheme}_").removesuffix("_encoder")
+        name.removeprefix(f"{scheme}_").removesuffix("_decoder")
         for name in known
-        if name.startswith(f"{scheme}_") and name.endswith("_encoder")
+        if name.startswith(f"{scheme}_") and name.endswith("_decoder")
     ]
     return {
-        variant: weights.identifier(known[name].sha256 for name in _names(scheme, variant))
-        for variant in found
-        if f"{scheme}_{variant}_decoder" in known
+        variant: weights.identifier(known[name].sha256 for name in names)
+        for variant, names in ((each, _names(scheme, each)) for each in found)
+        if all(name in known for name in names)
     }
+
+
+def same_encoder(scheme: str, one: str, other: str) -> bool:
+    """Whether what two variants of a scheme's weights send is the same."""
+    first, second = (weights.entry(_names(scheme, variant)[0]).sha256 for variant in (one, other))
+    return first == second
 
 
 def without_weights(scheme: str) -> str:

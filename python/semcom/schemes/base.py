@@ -290,6 +290,10 @@ class Scheme:
         """
         return {"": 0}
 
+    def decodes(self, sent: str, variant: str) -> bool:
+        """Whether weights of one variant can decode what was sent with those of another."""
+        return sent == variant
+
     def missing(self) -> str:
         """One sentence for a receiver that has no weights of the scheme."""
         return f"no weights of {self.name} are here"

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from ..burst import ImageHeader
 from ..jscc.coder import symbol_count
+from ..zoo.weights import USUAL_VARIANT
 from .base import SymbolScheme
 from .options import Options, option
-
-USUAL_VARIANT = "original"
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,12 @@ class NetworkScheme(SymbolScheme):
 
         known = variants(self.name)
         return dict(sorted(known.items(), key=lambda item: (item[0] != USUAL_VARIANT, item[0])))
+
+    def decodes(self, sent: str, variant: str) -> bool:
+        """Where both have one encoder."""
+        from ..jscc.neural import same_encoder
+
+        return same_encoder(self.name, sent, variant)
 
     def missing(self) -> str:
         """How to train some."""

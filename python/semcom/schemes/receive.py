@@ -270,6 +270,8 @@ class Reception(_Receiving):
         match = next((variant for variant, identifier in known.items() if identifier == weights_id), None)
         if match is not None and self._variant == AUTO:
             return scheme, match
+        if match is not None and scheme.decodes(match, wanted):
+            return scheme, wanted
         sent = f"{match!r}" if match is not None else f"with identifier {weights_id}, which are not here"
         here = ", ".join(f"{variant or 'shipped'} ({identifier})" for variant, identifier in known.items())
         raise Refusal(

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..jscc.allocation import REGIONS
 from ..zoo import weights
+from ..zoo.weights import USUAL_VARIANT
 from .allocated import AllocatedScheme, AllocatingCoder
-from .networks import USUAL_VARIANT
 from .options import Options, option
 
 CLOSED_FORM, NETWORKS = "softcast", "semcom"

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from .. import files, own
+from ..errors import BadInput
 from . import trainer
 from .channels import Conditions
 from .data import Photographs
@@ -133,7 +134,9 @@ class CoderTask(trainer.Task):
     val : list of Path, optional
         See :class:`Photographs`.
     loss, channel : str, optional
-        ``FILE.py:NAME``, see :meth:`~.network.Network.use`.
+        ``FILE.py:NAME``, see :meth:`~.network.Network.use`; a loss may be one of ``network.LOSSES``.
+    decoder_only : bool, optional
+        Whether the encoder keeps the weights that the training starts from, so that what is sent stays the same.
     """
 
     decimals = 3
@@ -156,7 +159,9 @@ class CoderTask(trainer.Task):
         val: list[Path] | None = None,
         loss: str | None = None,
         channel: str | None = None,
+        decoder_only: bool = False,
     ):
+        self._decoder_only = decoder_only
         self._file, name = own.split(scheme) or (None, scheme)
         self.scheme, self.options = f"{self._file.name}:{name}" if self._file else name, options
         self._text, self._own = scheme, {"loss": loss, "channel": channel}
@@ -195,7 +200,7 @@ class CoderTask(trainer.Task):
             "val": [p.name for p in self._val],
             "images": len(self._photographs), "held_out": self._photographs.held_out,
             "held_out_names": self._photographs.names, "crop": self._crop,
-            "loss": _short(self._own["loss"]) or "per-image log MSE",
+            "loss": _short(self._own["loss"]) or "per-image log MSE", "decoder_only": self._decoder_only,
             "conditions": dataclasses.asdict(self._conditions), "optimizer": "Adam",
         }  # fmt: skip
         if self._own["channel"]:
@@ -217,6 +222,7 @@ class CoderTask(trainer.Task):
             "channels": conditions.get("channels"),
             "conditions": conditions or None,
             "loss": recipe.get("loss"),
+            "decoder only": recipe.get("decoder_only", False),
             "channel": recipe.get("channel"),
         }
 
@@ -231,7 +237,13 @@ class CoderTask(trainer.Task):
 
     def optimizer(self, net: torch.nn.Module, rate: float) -> torch.optim.Optimizer:
         """See :class:`~.trainer.Task`."""
-        return torch.optim.Adam(net.parameters(), lr=rate, fused=True)
+        if self._decoder_only:
+            for name, value in net.named_parameters():
+                value.requires_grad_(name.startswith(net.decoding))
+        learnt = [value for value in net.parameters() if value.requires_grad]
+        if not learnt:
+            raise BadInput(f"{self.scheme} has no parameters whose names begin with {' or '.join(net.decoding)}")
+        return torch.optim.Adam(learnt, lr=rate, fused=True)
 
     def loss(self, net: torch.nn.Module) -> torch.nn.Module:
         """See :class:`~.trainer.Task`."""
@@ -267,9 +279,9 @@ class CoderTask(trainer.Task):
 
 
 def _short(text: str | None) -> str:
-    """``FILE.py:NAME`` without the folder, which says nothing to others."""
-    file, name = own.split(text or "") or (None, "")
-    return f"{file.name}:{name}" if file else ""
+    """``FILE.py:NAME`` without the folder, which says nothing to others; a name that is known as it is."""
+    file, name = own.split(text or "") or (None, text or "")
+    return f"{file.name}:{name}" if file else name
 
 
 def train(
@@ -289,6 +301,7 @@ def train(
     report: Callable[[str], None] = lambda line: None,
     progress: Callable[[float, str], None] = lambda spent, what: None,
     track: trainer.Tracker | None = None,
+    decoder_only: bool = False,
 ) -> Path:
     """Train one network, see :func:`trainer.train`; Adam.
 
@@ -317,6 +330,8 @@ def train(
         Folders or tars of photographs that are held out, see :class:`Photographs`.
     rehearsed, report, progress, track : callable, optional
         See :func:`trainer.train`.
+    decoder_only : bool, default False
+        See :class:`CoderTask`.
 
     Returns
     -------
@@ -328,5 +343,5 @@ def train(
     BadInput
         Unknown scheme, no usable image, or an ``out`` that holds a training of something else.
     """
-    task = CoderTask(scheme, options or {}, data, masks or [], crop, conditions, val, loss, channel)
+    task = CoderTask(scheme, options or {}, data, masks or [], crop, conditions, val, loss, channel, decoder_only)
     return trainer.train(task, out, settings, rehearsed=rehearsed, report=report, progress=progress, track=track)

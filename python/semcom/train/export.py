@@ -244,6 +244,7 @@ def write_onnx(
 def export(checkpoint: Path, variant: str, out: Path, card: dict) -> list[Path]:
     """Write ``SCHEME_VARIANT_encoder.onnx`` and ``..._decoder.onnx`` with a card each.
 
+    Where only the decoder learned it is written alone.
     Inputs and outputs are float32 and of any size, see :func:`parts`; with an empty ``variant`` the names have none.
     ``card`` is merged into both model cards, beside the training recipe that lies next to the checkpoint.
 
@@ -285,4 +286,5 @@ def export(checkpoint: Path, variant: str, out: Path, card: dict) -> list[Path]:
             {POWER: UNIT if net.unit_power else AS_ENCODED} | net.metadata(),
         )
         for part in parts(net)
+        if part.name == "decoder" or not recipe.get("decoder_only")
     ]

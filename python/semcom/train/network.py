@@ -18,6 +18,15 @@ from .channels import AWGN, Conditions, Fading, normalised, psnr_loss, transmit
 Loss = Callable[..., torch.Tensor]
 Channel = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
+def _perceptual() -> nn.Module:
+    from .perceptual import PerceptualLoss
+
+    return PerceptualLoss()
+
+
+LOSSES: dict[str, Callable[[], nn.Module]] = {"st_lpips": _perceptual}
+"""What makes the losses that are known by name."""
+
 
 class Network(nn.Module):
     """A joint source-channel coder.
@@ -37,11 +46,14 @@ class Network(nn.Module):
         Pixels on a side of the images that the network is tried with.
     trains_mixed : bool
         Whether it learns as well in mixed precision where a processor computes with it.
+    decoding : tuple of str
+        What the names of the decoder's own parameters begin with.
     """
 
     unit_power = False
     probe = 64
     trains_mixed = False
+    decoding: tuple[str, ...] = ("decode",)
     _own: tuple[Loss | None, Channel | None] = (None, None)
 
     def use(self, loss: Loss | None = None, channel: Channel | None = None) -> None:
@@ -318,7 +330,8 @@ def function_of(text: str, field: str) -> Callable[..., Any]:
     Parameters
     ----------
     text : str
-        ``FILE.py:NAME`` of a function, of a module, or of a class that is called without arguments.
+        ``FILE.py:NAME`` of a function, of a module, or of a class that is called without arguments; or one of
+        ``LOSSES``.
     field : str
         The option, for the message.
 
@@ -334,7 +347,7 @@ def function_of(text: str, field: str) -> Callable[..., Any]:
     Missing
         The file, or what it imports, is not here.
     """
-    found = own.load(text)
+    found = LOSSES[text]() if field == "loss" and text in LOSSES else own.load(text)
     if isinstance(found, type):
         found = found()
     if not callable(found):

@@ -39,6 +39,7 @@ _STAMPS = "verified.json"
 # JSON files that a folder of weights may hold, too: what was verified, and how a training went
 _NO_CARDS = {_STAMPS, "recipe.json"}
 _CHUNK = 1 << 20
+USUAL_VARIANT = "original"  # of the weights of a scheme that has several
 SHIPPED, OWN = "shipped", "your own"  # sources of models that have a card
 
 

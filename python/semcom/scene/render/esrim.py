@@ -147,9 +147,7 @@ class EsRim:
         self.weights = {self._path.name: weights.sha256(name)}
         self._settings = {"threads": threads, "provider": provider}
 
-    def refine(
-        self, picture: np.ndarray, scene: Scene, seed: int = 0, strength: float = USUAL_STRENGTH
-    ) -> np.ndarray:
+    def refine(self, picture: np.ndarray, scene: Scene, seed: int = 0, strength: float = USUAL_STRENGTH) -> np.ndarray:
         """The picture of a scene, refined.
 
         Parameters

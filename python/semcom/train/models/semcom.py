@@ -614,6 +614,8 @@ class Semcom(Network):
         scale = scale.repeat_interleave(size // groups, 0)
         return self.decode(received * (amplitude > 0), noise, conditions, scale, weight, profile, amplitude, *based)
 
+    decoding = ("decoder_", "latent_level", "up_", "out_level")
+
     def training_loss(self, x: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         """Loss with each group of images at an SNR, rate, fading and importance of its own.
 

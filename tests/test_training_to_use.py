@@ -197,3 +197,34 @@ def test_a_latent_of_another_width_is_read_from_the_network(latent, smooth_image
     coder = schemes.get("samsc").coder("wide")
     with pytest.raises(ValueError, match="arrived for a"):
         coder.decode(np.zeros(3, np.complex64), np.zeros(3, np.float32), header)
+
+
+def test_a_decoder_alone_goes_with_the_usual_encoder(photographs, smooth_image, tmp_path, monkeypatch, capsys):
+    """Trained for another loss over an encoder that stays what it was: a receiver chooses between the two."""
+    folder, out = tmp_path / "first", tmp_path / "second"
+    common = ["--data", str(photographs), "--crop", "64", "--batch", "2", "--threads", "1"]
+    assert main(["train", "deepjscc", *common, "--out", str(folder), "--steps", "2"]) == 0
+    more = ["--from", str(folder), "--loss", "st_lpips", "--decoder-only", "--export", "vivid"]
+    assert main(["train", "deepjscc", *common, "--out", str(out), "--steps", "4", *more]) == 0
+    assert [path.name for path in out.glob("*.onnx")] == ["deepjscc_vivid_decoder.onnx"]
+    before = torch.load(folder / "averages.pt", weights_only=True)["weights"]  # float16, as they ship
+    after = torch.load(out / "last.pt", weights_only=True)["net"]
+    kept = {name for name, value in after.items() if torch.equal(value, before[name].float())}
+    assert {name for name in after if name.startswith("g_a")} <= kept < set(after)
+    assert json.loads((out / "recipe.json").read_text())["loss"] == "st_lpips"
+
+    monkeypatch.setenv("SEMCOM_MODELS", str(out))
+    known = schemes.get("deepjscc").variants()
+    assert "vivid" in known and known["vivid"] != known["original"]
+    image = smooth_image(64, 96)
+    usual, vivid = (bursts_of("deepjscc", image, {"variant": name}) for name in ("original", "vivid"))
+    assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(usual, vivid, strict=True))
+    told = [received(bursts)[0][0].decoded.image for bursts in (usual, vivid)]  # by the header
+    chosen = [received(bursts, variant="vivid")[0][0].decoded.image for bursts in (usual, vivid)]
+    assert not np.array_equal(*told)
+    assert np.array_equal(told[1], chosen[0]) and np.array_equal(told[1], chosen[1])
+    images, said = received(usual, variant="gdn")
+    assert images == [] and "use the same weights at both ends" in said[0]
+    capsys.readouterr()
+    assert main(["train", "softcast", *common[:2], "--out", str(tmp_path / "c"), "--decoder-only"]) == 2
+    assert "--decoder-only means nothing to softcast" in capsys.readouterr().err

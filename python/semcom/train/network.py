@@ -53,7 +53,7 @@ class Network(nn.Module):
     unit_power = False
     probe = 64
     trains_mixed = False
-    decoding: tuple[str, ...] = ("decode",)
+    decoding: tuple[str, ...] = ("decode", "g_s")
     _own: tuple[Loss | None, Channel | None] = (None, None)
 
     def use(self, loss: Loss | None = None, channel: Channel | None = None) -> None:

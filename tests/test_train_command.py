@@ -88,6 +88,16 @@ def test_tensorboard_holds_what_the_table_holds(folder, tmp_path):
         assert [value for _, value in points] == pytest.approx([value for _, value in table], abs=1e-3)
 
 
+def test_weights_of_another_structure_are_no_start(folder, tmp_path, capsys):
+    common = ["--data", str(folder), "--crop", "32", "--batch", "2", "--threads", "1", "--steps", "1"]
+    assert main(["train", "samsc", *common, "--set", "widths=8,8,8", "--out", str(tmp_path / "a")]) == 0
+    capsys.readouterr()
+    more = ["--set", "widths=8,8,16", "--from", str(tmp_path / "a"), "--out", str(tmp_path / "b")]
+    assert main(["train", "samsc", *common, *more]) == 2
+    said = capsys.readouterr().err
+    assert "another" in said and "Traceback" not in said
+
+
 @pytest.mark.parametrize(
     ("scheme", "more", "sentence"),
     [

@@ -24,10 +24,24 @@ from .common import console, note, shown
 # not of all
 OPTIONS = (
     *("snr", "channels", "masks", "teacher", "export", "set", "loss", "channel", "track", "licence"),
-    "decoder_only",
+    *("decoder_only", "int8"),
 )
 MAX_PROCESSES = 64
-OF_NETWORKS = frozenset({"set", "loss", "channel", "track", "licence", "decoder_only"})
+SchemeArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SCHEME",
+        help="softcast (closed form), samsc, deepjscc, witt, semcom, aseg (segmenter), esrim (what paints "
+        "scenes), or your own FILE.py:CLASS",
+    ),
+]
+LossOption = Annotated[
+    str | None, typer.Option(help="training loss: st_lpips, beside the MSE, or your own FILE.py:NAME")
+]
+DecoderOnlyOption = Annotated[
+    bool, typer.Option("--decoder-only", help="the encoder stays what --from has, and only the decoder learns")
+]
+OF_NETWORKS = frozenset({"set", "loss", "channel", "track", "licence", "decoder_only", "int8"})
 
 
 @dataclass(frozen=True)
@@ -132,14 +146,7 @@ def on_terminal(total: float) -> Iterator[tuple[Callable[[str], None], Callable[
 
 
 def train(
-    scheme: Annotated[
-        str,
-        typer.Argument(
-            metavar="SCHEME",
-            help="softcast (closed form), samsc, deepjscc, witt, semcom, aseg (segmenter), esrim (what paints "
-            "scenes), or your own FILE.py:CLASS",
-        ),
-    ],
+    scheme: SchemeArgument,
     data: Annotated[list[Path], typer.Option(help="folder or tar of photographs; repeatable")],
     out: Annotated[Path, typer.Option(help="folder for checkpoints, log and recipe")],
     masks: Annotated[list[Path] | None, typer.Option(help="class maps, to train on masked photographs")] = None,
@@ -147,12 +154,8 @@ def train(
     set: Annotated[
         list[str] | None, typer.Option(help="setting of the network, NAME=VALUE, such as widths=16,32,64; repeatable")
     ] = None,
-    loss: Annotated[
-        str | None, typer.Option(help="training loss: st_lpips, beside the MSE, or your own FILE.py:NAME")
-    ] = None,
-    decoder_only: Annotated[
-        bool, typer.Option("--decoder-only", help="the encoder stays what --from has, and only the decoder learns")
-    ] = False,
+    loss: LossOption = None,
+    decoder_only: DecoderOnlyOption = False,
     channel: Annotated[str | None, typer.Option(help="training channel of your own, FILE.py:NAME")] = None,
     track: Annotated[str | None, typer.Option(help="tracker of your own, FILE.py:NAME: gets step, figures")] = None,
     snr: Annotated[str | None, typer.Option(help="Es/N0 of the training channel, dB: LO:HI or one number")] = None,
@@ -196,6 +199,7 @@ def train(
     ] = 300.0,
     force: Annotated[bool, typer.Option("--force", help="go on with other data or conditions than before")] = False,
     export: Annotated[str | None, typer.Option(help="also export ONNX files under this variant name")] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="export the weights in eight bits, at half the size")] = False,
     licence: Annotated[str | None, typer.Option(help="of the weights that are exported, such as CC-BY-4.0")] = None,
 ) -> int:
     """Train a coder, the segmenter or what paints scenes; started again on the same folder it goes on where it was.
@@ -206,7 +210,7 @@ def train(
     """
     began = time.monotonic()
     target = trainable(scheme)
-    values = (snr, channels, masks, teacher, export, set, loss, channel, track, licence, decoder_only)
+    values = (snr, channels, masks, teacher, export, set, loss, channel, track, licence, decoder_only, int8)
     given = {name: value for name, value in zip(OPTIONS, values, strict=True) if value}
     crop = target.crop if crop is None else crop
     _check(scheme, target, given, {"steps": steps, "wall": wall, "val": val, "from": start, "force": force}, crop)
@@ -290,7 +294,8 @@ def _train_coder(request: Request) -> int:
         drawn["channels"] = latent_channels(given["channels"])
 
     def exported(checkpoint: Path, out: Path) -> list[Path]:
-        return export(checkpoint, given["export"], out, {"licence": given["licence"]} if "licence" in given else {})
+        card = {"licence": given["licence"]} if "licence" in given else {}
+        return export(checkpoint, given["export"], out, card, given.get("int8", False))
 
     with on_terminal(settings.total) as (report, progress):
         checkpoint = coders.train(

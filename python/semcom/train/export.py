@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from .. import files
 from ..errors import SemcomError
 from ..zoo.onnx import AS_ENCODED, POWER, UNIT
+from ..zoo.quantise import int8
 from .files import write_card
 from .models import network
 from .network import Network
@@ -191,8 +192,9 @@ def write_onnx(
     dynamic_axes: dict[str, dict[int, str]],
     about: dict,
     metadata: dict[str, str] | None = None,
+    eight_bits: bool = False,
 ) -> Path:
-    """Write ``NAME.onnx``, its weights as float16, and its card.
+    """Write ``NAME.onnx``, its weights as float16 or in eight bits, and its card.
 
     Parameters
     ----------
@@ -212,6 +214,8 @@ def write_onnx(
         What the card says beside the file's own properties.
     metadata : dict of str to str, optional
         Goes into the file.
+    eight_bits : bool, default False
+        Whether matrices and filters are rounded to eight bits for each channel, see ``zoo.quantise``.
 
     Returns
     -------
@@ -231,17 +235,20 @@ def write_onnx(
         dynamo=False,
     )
     model = onnx.load(path)
+    parameters = sum(math.prod(tensor.dims) for tensor in model.graph.initializer)
+    if eight_bits:
+        model = onnx.load_from_string(int8(model.SerializeToString()))
     store_half_precision(model)
     if metadata:
         onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
     onnx.save(model, path)
-    parameters = sum(math.prod(tensor.dims) for tensor in model.graph.initializer)
-    write_card(path, name, {"parameters": parameters} | about)
+    stored = {"weights_stored": "8 bits for each channel"} if eight_bits else {}
+    write_card(path, name, {"parameters": parameters} | stored | about)
     return path
 
 
-def export(checkpoint: Path, variant: str, out: Path, card: dict) -> list[Path]:
+def export(checkpoint: Path, variant: str, out: Path, card: dict, eight_bits: bool = False) -> list[Path]:
     """Write ``SCHEME_VARIANT_encoder.onnx`` and ``..._decoder.onnx`` with a card each.
 
     Where only the decoder learned it is written alone.
@@ -258,6 +265,8 @@ def export(checkpoint: Path, variant: str, out: Path, card: dict) -> list[Path]:
         Folder, made if it is not there.
     card : dict
         Goes into both model cards.
+    eight_bits : bool, default False
+        See :func:`write_onnx`.
 
     Returns
     -------
@@ -284,6 +293,7 @@ def export(checkpoint: Path, variant: str, out: Path, card: dict) -> list[Path]:
             part.dynamic_axes(),
             {"description": doc, "recipe": recipe} | card,
             {POWER: UNIT if net.unit_power else AS_ENCODED} | net.metadata(),
+            eight_bits,
         )
         for part in parts(net)
         if part.name == "decoder" or not recipe.get("decoder_only")

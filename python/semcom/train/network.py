@@ -18,6 +18,7 @@ from .channels import AWGN, Conditions, Fading, normalised, psnr_loss, transmit
 Loss = Callable[..., torch.Tensor]
 Channel = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
+
 def _perceptual() -> nn.Module:
     from .perceptual import PerceptualLoss
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 from torch.func import functional_call
+from torch.nn import functional
 
 from .. import codec, scene
 from ..errors import BadInput
@@ -34,7 +35,8 @@ WHOLE_BYTES = (120, 1200)  # of a sub-image that shows the whole photograph
 BOUNDARY_BYTES = (150, 1400)
 MAX_SEGMENTS = (12, 96)
 COLOURS = (6, 20)
-L1, PERCEPTUAL, ADVERSARIAL = 2.0, 1.0, 0.02  # weights of the losses
+L1, PERCEPTUAL, FEATURES, ADVERSARIAL = 2.0, 0.6, 0.3, 0.05  # weights of the losses
+SHRUNK = (0.5, 1.0)  # sides at which ST-LPIPS is taken, so that no grid of pixels can be played to
 
 
 @dataclass(frozen=True)
@@ -284,7 +286,9 @@ class Painter(torch.nn.Module):
 
 
 class _Loss(torch.nn.Module):
-    """L1, ST-LPIPS and the hinge loss of both networks, matching-aware; one optimizer descends both.
+    """L1, ST-LPIPS, an image encoder's features and the hinge loss of both networks, matching-aware.
+
+    One optimizer descends both.
 
     The verdict on the refined picture is given twice: with the generator held for the discriminator's sake, and with
     the discriminator held for the generator's.
@@ -305,17 +309,33 @@ class _Loss(torch.nn.Module):
         painted = self.net.generator(picture, labels, drawn, words, *_noise(picture))
         judge = self.net.discriminator
         with torch.no_grad():
-            true, false = judge.see(photograph), judge.see(painted)
-        other = words.roll(1, 0)
-        lies = torch.stack([
-            torch.stack([torch.relu(1 - a).mean(), torch.relu(1 + b).mean() / 2, torch.relu(1 + c).mean() / 2]).sum()
-            for a, b, c in zip(judge(true, words), judge(false, words), judge(true, other), strict=True)
-        ]).sum()  # fmt: skip
+            true = judge.see(photograph)
+        seen = judge.see(painted)
+        false = [each.detach() for each in seen]
+        verdicts = (
+            judge(photograph, true, words),
+            judge(painted.detach(), false, words),
+            judge(photograph, true, words.roll(1, 0)),
+        )
+        lies = sum(
+            torch.relu(1 - a).mean() + torch.relu(1 + b).mean() / 2 + (torch.relu(1 + c).mean() / 2 if i else 0)
+            for i, (a, b, c) in enumerate(zip(*verdicts, strict=True))  # texture has nothing to do with the text
+        )
         held = {name: value.detach() for name, value in judge.named_parameters()}
-        verdicts = functional_call(judge, held, (judge.see(painted), words))
-        deceived = -torch.stack([verdict.mean() for verdict in verdicts]).sum()
-        alike = L1 * (painted - photograph).abs().mean() + PERCEPTUAL * self.perceptual(painted, photograph).mean()
-        return alike + ADVERSARIAL * deceived + lies
+        deceived = -sum(verdict.mean() for verdict in functional_call(judge, held, (painted, seen, words)))
+        apart = sum((a - b).abs().mean() / b.abs().mean() for a, b in zip(seen, true, strict=True))
+        alike = L1 * (painted - photograph).abs().mean() + FEATURES * apart
+        return alike + PERCEPTUAL * self._distance(painted, photograph) + ADVERSARIAL * deceived + lies
+
+    def _distance(self, painted: torch.Tensor, photograph: torch.Tensor) -> torch.Tensor:
+        """ST-LPIPS at sides drawn anew each time."""
+        low, high = SHRUNK
+        side = round(painted.shape[-1] * (low + (high - low) * float(torch.rand(()))))
+        small = (
+            functional.interpolate(each, (side, side), mode="bilinear", antialias=True, align_corners=False)
+            for each in (painted, photograph)
+        )
+        return self.perceptual(*small).mean()
 
 
 class PainterTask(trainer.Task):
@@ -378,8 +398,9 @@ class PainterTask(trainer.Task):
             "data": [p.name for p in self._data], "val": [p.name for p in self._val],
             "photographs": found.photographs, "scenes": len(found.samples),
             "held_out": len(found.held_out_names), "held_out_names": found.held_out_names, "crop": self._crop,
-            "loss": "L1, ST-LPIPS (AlexNet), hinge (matching-aware, on EfficientNet-Lite0's features)",
-            "loss_weights": [L1, PERCEPTUAL, ADVERSARIAL], "optimizer": "AdamW",
+            "loss": "L1, ST-LPIPS (AlexNet, at sides drawn anew), EfficientNet-Lite0's features, hinge "
+            "(matching-aware, on these features; texture, on pixels)",
+            "loss_weights": [L1, PERCEPTUAL, FEATURES, ADVERSARIAL], "shrunk": SHRUNK, "optimizer": "AdamW",
             "segments": "of plain colours, not SAM's", "sub_image_bytes": WHOLE_BYTES,
         }  # fmt: skip
 
@@ -541,8 +562,8 @@ def graph_inputs() -> tuple[dict[str, torch.Tensor], dict[str, dict[int, str]]]:
 def export(checkpoint: Path, out: Path, card: dict) -> Path:
     """Write ``esrim.onnx`` with its card, into which ``card`` is merged.
 
-    Inputs and output are those of :meth:`~.models.esrim.EsRim.forward`, one picture at a time. Weights are float16,
-    widened when the session loads.
+    Inputs and output are those of :meth:`~.models.esrim.EsRim.forward`, one picture at a time. Weights are rounded to
+    eight bits for each channel.
 
     Parameters
     ----------
@@ -567,4 +588,5 @@ def export(checkpoint: Path, out: Path, card: dict) -> Path:
         "refined",
         axes,
         {"description": (EsRim.__doc__ or "").strip().splitlines()[0], "recipe": trained_recipe(checkpoint)} | card,
+        eight_bits=True,
     )

@@ -715,7 +715,12 @@ class _Run:
         """Network, optimiser and average, from the start or where the checkpoint left them."""
         task, best = self.task, self.out / BEST
         if start:
-            net.load_state_dict(start["weights"])
+            try:
+                net.load_state_dict(start["weights"])
+            except RuntimeError:
+                raise BadInput(
+                    f"{start['file']} holds weights of a network of another structure; start from those of this one"
+                ) from None
             self.report(f"starts from the averages of {start['file']}, step {start['step']}")
         elif state is None:
             task.start(net)

@@ -207,7 +207,9 @@ class EsRim(nn.Module):
 class Discriminator(nn.Module):
     """Whether a picture is a photograph and its caption speaks of it, judged on features of an image encoder.
 
-    As GALIP judges on CLIP-ViT's; here on EfficientNet-Lite0's, which does not learn.
+    As GALIP judges on CLIP-ViT's; here on EfficientNet-Lite0's, which does not learn. Texture is judged on the pixels
+    themselves (PatchGAN, Isola et al., CVPR 2017): without that the generator draws a hatching that no photograph has,
+    and that ST-LPIPS takes for detail.
 
     Parameters
     ----------
@@ -225,6 +227,10 @@ class Discriminator(nn.Module):
         self.judges = nn.ModuleList(
             nn.Sequential(nn.Conv2d(64 + _TEXT, 64, 1), nn.LeakyReLU(0.2), nn.Conv2d(64, 1, 1)) for _ in _SEEN
         )
+        self.texture = nn.Sequential(
+            nn.Conv2d(3, 32, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(32, 64, 4, 2, 1), nn.LeakyReLU(0.2),
+            nn.Conv2d(64, 1, 3, padding=1),
+        )  # fmt: skip
 
     def see(self, picture: torch.Tensor) -> list[torch.Tensor]:
         """The image encoder's maps of a picture.
@@ -241,11 +247,13 @@ class Discriminator(nn.Module):
         """
         return self.features((255 * picture - 127) / 128)[: len(_SEEN)]
 
-    def forward(self, seen: list[torch.Tensor], words: torch.Tensor) -> list[torch.Tensor]:
+    def forward(self, picture: torch.Tensor, seen: list[torch.Tensor], words: torch.Tensor) -> list[torch.Tensor]:
         """One verdict for each position of each map: above 0 is a photograph of which the caption speaks.
 
         Parameters
         ----------
+        picture : torch.Tensor [B, 3, H, W]
+            RGB in [0, 1].
         seen : list of torch.Tensor
             What ``see`` gave.
         words : torch.Tensor [B, WORDS]
@@ -257,7 +265,7 @@ class Discriminator(nn.Module):
             [B, 1, h, w] each.
         """
         told = self.text(words)[:, :, None, None]
-        found = []
+        found = [self.texture(2 * picture - 1)]
         for maps, head, judge in zip(seen, self.heads, self.judges, strict=True):
             x = head(maps)
             found.append(judge(torch.cat([x, told.expand(-1, -1, *x.shape[2:])], dim=1)))

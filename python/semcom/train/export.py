@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from .. import files
 from ..errors import SemcomError
 from ..zoo.onnx import AS_ENCODED, POWER, UNIT
+from ..zoo.quantise import int8
 from .files import write_card
 from .models import network
 from .network import Network
@@ -191,6 +192,7 @@ def write_onnx(
     dynamic_axes: dict[str, dict[int, str]],
     about: dict,
     metadata: dict[str, str] | None = None,
+    rounded: bool = False,
 ) -> Path:
     """Write ``NAME.onnx``, its weights as float16, and its card.
 
@@ -212,6 +214,8 @@ def write_onnx(
         What the card says beside the file's own properties.
     metadata : dict of str to str, optional
         Goes into the file.
+    rounded : bool, default False
+        Whether matrices and filters have eight bits, see :func:`~..zoo.quantise.int8`.
 
     Returns
     -------
@@ -230,7 +234,8 @@ def write_onnx(
         opset_version=17,
         dynamo=False,
     )
-    model = onnx.load(path)
+    content = files.read(path, files.MAX_WEIGHTS)
+    model = onnx.load_from_string(int8(content) if rounded else content)
     store_half_precision(model)
     if metadata:
         onnx.helper.set_model_props(model, metadata)

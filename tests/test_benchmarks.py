@@ -22,8 +22,7 @@ SIDE = 512
 # arguments of each; {data} is the folder that the fixture of that name makes, {work} an empty one
 BENCHMARKS = {
     "boundaries": "--data {data} --cache {work}",
-    "captions": "--smoke --coco {data}/coco_val --flickr {data}/captioned "
-    "--captions {data}/captions.txt",
+    "captions": "--smoke --coco {data}/coco_val --flickr {data}/captioned --captions {data}/captions.txt",
     "codecs": "--kodak {data}/kodak --journal {work}/journal",
     "coders": "--smoke",
     "endurance": "--image {data}/photograph.png --images 2",

@@ -117,7 +117,9 @@ def test_a_batch_shows_a_mirrored_photograph_with_left_and_right_exchanged(data,
     texts = captioner.read_captions(captions)
     words = captioner.vocabulary([*TEXTS, "on the right"] * captioner.LEAST)
     found = captioner.Captioned([folder], texts, words, CaptionNet(FIRST_WORD, 64).eval(), 64, tmp_path, seed=3)
-    straight = {tuple(grid.flatten().tolist()) for i in found.train for grid in found._grid(np.array([i]), np.array([0]))}
+    straight = {
+        tuple(grid.flatten().tolist()) for i in found.train for grid in found._grid(np.array([i]), np.array([0]))
+    }
     left, right = words.index("left"), words.index("right")
     for _ in range(10):
         grid, rows = found.batch(2)

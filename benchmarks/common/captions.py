@@ -65,7 +65,9 @@ def cider(said: Sequence[Words], references: Sequence[Sequence[Words]]) -> float
                 near = sum(min(value, theirs[gram]) * theirs[gram] for gram, value in ours.items() if gram in theirs)
                 sizes = math.hypot(*ours.values()) * math.hypot(*theirs.values())
                 longer = len(sentence) - len(other)
-                scores[i] += (near / sizes if sizes else 0.0) * math.exp(-(longer**2) / (2 * CIDER_SIGMA**2)) / len(others)
+                scores[i] += (
+                    (near / sizes if sizes else 0.0) * math.exp(-(longer**2) / (2 * CIDER_SIGMA**2)) / len(others)
+                )
     return float(10 * scores.mean() / len(ORDERS))
 
 

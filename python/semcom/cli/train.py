@@ -178,9 +178,14 @@ def train(
         typer.Option(help="photographs to validate on, whole; those of --data named alike are left out"),
     ] = None,
     crop: Annotated[
-        int | None, typer.Option(help="side of the training crops, pixels: 128, a multiple of 16; aseg 256, of 64; captioner 224, of 32")
+        int | None,
+        typer.Option(
+            help="side of the training crops, pixels: 128, a multiple of 16; aseg 256, of 64; captioner 224, of 32"
+        ),
     ] = None,
-    batch: Annotated[int | None, typer.Option(help="crops per step and process: 8, on a GPU 32, aseg 12, captioner 32")] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="crops per step and process: 8, on a GPU 32, aseg 12, captioner 32")
+    ] = None,
     precision: Annotated[str, typer.Option(help="no, bf16, or auto: bf16 where the device computes with it")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads of a process")] = 2,
     processes: Annotated[

@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import BadInput
 
 BOUNDARY, UNKNOWN, FIRST_WORD = 0, 1, 2
-"""Numbers of words: before the first and after the last one, one that is not in the vocabulary, and the first that is."""
+"""Numbers of words: before the first and after the last one; one that is unknown; the first that is known."""
 
 Next = Callable[[np.ndarray], np.ndarray]
 """int64 [n, T], beginnings of sentences -> float32 [n, words], log-probabilities of the word that follows each."""

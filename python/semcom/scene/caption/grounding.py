@@ -57,7 +57,16 @@ _MEANT = {
 }
 # nouns that speak of several without a plural's ending
 _SEVERAL = {"people", "crowd", "couple", "family", "group", "team", "audience", "crew", "cattle"}
-_PLURALS = {"men": "man", "women": "woman", "policemen": "policeman", "fishermen": "fisherman", "children": "child", "oxen": "ox", "geese": "goose", "calves": "calf"}
+_PLURALS = {
+    "men": "man",
+    "women": "woman",
+    "policemen": "policeman",
+    "fishermen": "fisherman",
+    "children": "child",
+    "oxen": "ox",
+    "geese": "goose",
+    "calves": "calf",
+}
 _ENDINGS = (("ies", "y"), ("es", ""), ("s", ""))
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _COUNTS = {"couple": 2, "pair": 2, "both": 2} | {word: count for count, word in enumerate(_NUMBERS, start=1)}

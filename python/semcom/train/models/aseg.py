@@ -9,6 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from .efficientnet import Features, imagenet_weights
 
+
 class _Refine(nn.Sequential):
     """Depthwise 5x5 and pointwise convolution, each normalised."""
 

@@ -57,10 +57,7 @@ class _Block(nn.Module):
 
 
 class Features(nn.Module):
-    """EfficientNet-Lite0 without its classifier, its batch normalisation folded into the convolutions.
-
-    x [B,3,H,W], sides multiples of 32 -> features at 1/8 (40 channels), 1/16 (112), 1/32 (320).
-    """
+    """EfficientNet-Lite0 without its classifier, its batch normalisation folded into the convolutions."""
 
     def __init__(self):
         super().__init__()
@@ -76,6 +73,18 @@ class Features(nn.Module):
                 self.taps.append(len(self.blocks) - 1)
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """The features of a picture.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 3, H, W]
+            RGB, -1 to 1, sides multiples of 32.
+
+        Returns
+        -------
+        list of torch.Tensor
+            [B, 40, H/8, W/8], [B, 112, H/16, W/16] and [B, 320, H/32, W/32].
+        """
         x = F.relu6(self.stem(x))
         taken = []
         for index, block in enumerate(self.blocks):
@@ -103,15 +112,24 @@ class Features(nn.Module):
 
 
 class Head(nn.Conv2d):
-    """EfficientNet-Lite0's last convolution: what ImageNet's classes are told from, at each place of the 1/32 map.
-
-    x [B,320,h,w] -> [B,1280,h,w].
-    """
+    """EfficientNet-Lite0's last convolution: what ImageNet's classes are told from, at each place of the 1/32 map."""
 
     def __init__(self):
         super().__init__(FEATURES, HEAD_FEATURES, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The last features.
+
+        Parameters
+        ----------
+        x : torch.Tensor [B, 320, h, w]
+            At 1/32.
+
+        Returns
+        -------
+        torch.Tensor [B, 1280, h, w]
+            At the same places.
+        """
         return F.relu6(super().forward(x))
 
     @torch.no_grad()

@@ -95,6 +95,8 @@ def test_tensorboard_holds_what_the_table_holds(folder, tmp_path):
         ("samsc", ["--snr", "10"], "--snr means nothing to samsc, only to deepjscc, witt, semcom"),
         ("softcast", ["--export", "x"], "--export means nothing to softcast"),
         ("samsc", ["--teacher", "x.tflite"], "--teacher means nothing to samsc, only to aseg"),
+        ("aseg", ["--captions", "x.txt"], "--captions means nothing to aseg, only to captioner"),
+        ("captioner", [], "--captions is missing: the captioner learns from captions"),
         ("aseg", ["--crop", "96"], "--crop 96 must be a multiple of 64"),
         ("witt", ["--set", "activation=gdn"], "--set activation is not a setting of witt; it has widths"),
         ("deepjscc", ["--set", "activation=relu"], "deepjscc has no activation relu; choose prelu, gdn"),

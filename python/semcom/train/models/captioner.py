@@ -137,8 +137,8 @@ class CaptionNet(nn.Module):
         y = torch.cat([y, y.mean(dim=1, keepdim=True)], dim=1)
         return self.seen(self.project(y)) + self.where
 
-    def forward(self, picture: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
-        """Scores of the word after each word, before softmax.
+    def read(self, picture: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+        """What is known after each word.
 
         Parameters
         ----------
@@ -149,8 +149,8 @@ class CaptionNet(nn.Module):
 
         Returns
         -------
-        torch.Tensor [B, N, T, words]
-            Scores.
+        torch.Tensor [B, N, T, width]
+            What ``scores`` takes.
         """
         when = torch.arange(words.shape[-1], device=words.device)
         hidden = when[None, :] > when[:, None]
@@ -158,7 +158,24 @@ class CaptionNet(nn.Module):
         picture = picture[:, None]  # keys and values once for all captions of a photograph
         for layer in self.layers:
             x = layer(x, picture, hidden)
-        return self.scores(self.norm(x))
+        return self.norm(x)
+
+    def forward(self, picture: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+        """Scores of the word after each word, before softmax.
+
+        Parameters
+        ----------
+        picture : torch.Tensor [B, places + 1, width]
+            What :meth:`picture` gave.
+        words : torch.Tensor [B, N, T]
+            Int64, see :meth:`read`.
+
+        Returns
+        -------
+        torch.Tensor [B, N, T, words]
+            Scores.
+        """
+        return self.scores(self.read(picture, words))
 
     def load_imagenet(self) -> None:
         """Start from ImageNet features; ``Missing`` when the package that has them is not installed."""

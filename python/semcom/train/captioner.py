@@ -35,33 +35,15 @@ LEAST = 4  # captions that a word of the vocabulary occurs in
 CAPTIONS = 5  # of a photograph, at each step
 SMOOTHING = 0.1
 WEIGHT_DECAY = 0.02
-NOTHING = -100  # a word that is not learnt: padding, and what is not in the vocabulary
+NOTHING = -100  # what fills up the rows of short captions
 VISITED = 4  # photographs that the features are computed of at once; of more at once they take twice the time
 _MIRRORED = {"left": "right", "right": "left"}
-_LITTLE = frozenset(
-    (
-        "a",
-        "an",
-        "the",
-        "is",
-        "are",
-        "in",
-        "on",
-        "at",
-        "of",
-        "with",
-        "and",
-        "to",
-        "by",
-        "as",
-        "his",
-        "her",
-        "its",
-        "their",
-    )
-)
+_LITTLE = {
+    *("a", "an", "the", "is", "are", "in", "on", "at", "of", "with", "and", "to", "by", "as"),
+    *("his", "her", "its", "their"),
+}
 """Words that any caption may have."""
-_PRIOR = 1e-3
+_PRIOR = 1e-3  # of the confidence: a weight that keeps its slope finite
 
 
 def split(names: list[str]) -> tuple[set[str], set[str]]:

@@ -22,6 +22,7 @@ SIDE = 512
 # arguments of each; {data} is the folder that the fixture of that name makes, {work} an empty one
 BENCHMARKS = {
     "boundaries": "--data {data} --cache {work}",
+    "captions": "--smoke --coco {data}/coco_val --flickr {data}/captioned --captions {data}/captions.txt",
     "codecs": "--kodak {data}/kodak --journal {work}/journal",
     "coders": "--smoke",
     "endurance": "--image {data}/photograph.png --images 2",
@@ -81,6 +82,12 @@ def data(tmp_path_factory) -> Path:
     (folder / "photographs").mkdir()
     for left in (0, 150):  # one of them is held out
         photograph.crop((left, 50, left + 256, 306)).save(folder / "photographs" / f"{left}.png")
+    said = [{"file": "one.jpg", "captions": ["A woman in a suit.", "An astronaut smiles."]}]
+    (folder / "coco_val" / "captions.json").write_text(json.dumps(said))
+    (folder / "captioned").mkdir()
+    for number in range(8):  # an eighth is for measuring
+        photograph.resize((144, 144)).save(folder / "captioned" / f"{number}.png")
+    (folder / "captions.txt").write_text("".join(f"{n}.jpg#0\tA woman smiles .\n" for n in range(8)))
     return folder
 
 

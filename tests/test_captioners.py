@@ -103,7 +103,7 @@ def test_files_must_stay_those_of_the_first_time(folder, cache):
 
 
 def test_what_is_missing_is_named(monkeypatch, cache):
-    with pytest.raises(BadInput, match="no captioner 'clip'; choose from composed, blip, git, vit-gpt2"):
+    with pytest.raises(BadInput, match="no captioner 'clip'; choose from network, composed, blip, git, vit-gpt2"):
         captioners.captioner("clip")
     with pytest.raises(BadInput, match="RGB image"):
         captioners.captioner("blip").caption(IMAGE[..., 0], None, [])

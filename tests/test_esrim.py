@@ -25,7 +25,7 @@ pytest.importorskip("onnx")
 from gnuradio.semcom.cli import main  # noqa: E402
 from gnuradio.semcom.train import painting, perceptual, trainer  # noqa: E402
 from gnuradio.semcom.train.export import write_onnx  # noqa: E402
-from gnuradio.semcom.train.models import aseg  # noqa: E402
+from gnuradio.semcom.train.models import efficientnet  # noqa: E402
 from gnuradio.semcom.train.models import esrim as networks  # noqa: E402
 
 NAME = "esrim_mine"
@@ -162,7 +162,7 @@ def test_the_loss_is_the_metric():
 
 
 def test_it_starts_as_nothing_and_trains_and_exports(tmp_path, smooth_image, monkeypatch, capsys):
-    monkeypatch.setattr(aseg.ClassMap, "load_imagenet", lambda net: None)
+    monkeypatch.setattr(painting, "image_encoder", efficientnet.Features)
     photographs = tmp_path / "photos"
     photographs.mkdir()
     for seed in range(4):

@@ -35,6 +35,14 @@ def phrases(caption):
             {"A man": (1,), "a woman": (2,), "a dining table": (3,), "their puppy": (0,)},
         ),
         ("Boys run after a cat.", {"Boys": (1, 2, 4), "a cat": ()}),
+        (
+            "Two bicyclists and a policeman are watching a puppy in front of a crowd.",
+            {"Two bicyclists": (1, 2), "a policeman": (4,), "a puppy": (0,), "a crowd": (1, 2, 4)},
+        ),
+        (
+            "A group of children in red shirts play with a ball behind a motorcyclist.",
+            {"A group": (1, 2, 4), "children": (1, 2, 4), "red shirts": (), "a motorcyclist": (1,)},
+        ),
         ("A couple of people eat.", {"A couple": (1, 2), "people": (1, 2, 4)}),
         ("", {}),
     ],

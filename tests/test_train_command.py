@@ -105,6 +105,8 @@ def test_weights_of_another_structure_are_no_start(folder, tmp_path, capsys):
         ("samsc", ["--snr", "10"], "--snr means nothing to samsc, only to deepjscc, witt, semcom"),
         ("softcast", ["--export", "x"], "--export means nothing to softcast"),
         ("samsc", ["--teacher", "x.tflite"], "--teacher means nothing to samsc, only to aseg"),
+        ("aseg", ["--captions", "x.txt"], "--captions means nothing to aseg, only to captioner"),
+        ("captioner", [], "--captions is missing: the captioner learns from captions"),
         ("aseg", ["--crop", "96"], "--crop 96 must be a multiple of 64"),
         ("witt", ["--set", "activation=gdn"], "--set activation is not a setting of witt; it has widths"),
         ("deepjscc", ["--set", "activation=relu"], "deepjscc has no activation relu; choose prelu, gdn"),

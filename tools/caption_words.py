@@ -4,14 +4,14 @@
 
     python tools/caption_words.py --captions Flickr8k.token.txt.gz --out models
 
-Keeps words that came at least ``--least`` times, and pairs that came at least twice. Lines of the input are
-``NAME TAB TEXT`` or text alone; several files may be given, and count alike.
+Keeps words that came at least ``--least`` times, and pairs that came at least twice. Captions of photographs that the
+captioner's training holds out for measuring are left out. Lines of the input are ``NAME.jpg#NUMBER TAB TEXT``; several
+files may be given, and count alike.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import sys
 from collections import Counter
 from pathlib import Path
@@ -21,23 +21,24 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
 from semcom.scene.coding import captioncode as code
+from semcom.train.captioner import read_captions, split
 from semcom.train.files import write_card
 
 SCALE = 2**16  # the single words' weights sum to about so much
 
 
 def sentences(path: Path) -> list[str]:
-    """The texts of one file."""
-    data = path.read_bytes()
-    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
-    return [line.split("\t")[-1].strip() for line in text.splitlines() if line.strip()]
+    """The texts of one file that are not for measuring."""
+    found = read_captions(path)
+    measuring, _ = split(list(found))
+    return [text for name, texts in found.items() if name not in measuring for text in texts]
 
 
 def main() -> None:
     """Parse the arguments, count, write table and card."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--captions", required=True, type=Path, nargs="+")
-    parser.add_argument("--least", type=int, default=5)
+    parser.add_argument("--least", type=int, default=3)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     texts = [text for path in arguments.captions for text in sentences(path)]

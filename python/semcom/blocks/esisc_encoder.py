@@ -28,7 +28,7 @@ class esisc_encoder(sending_block):
     sub_images : int
         How many at most.
     captioner : str
-        "composed", or one of :mod:`semcom.scene.caption.captioners`.
+        "network", "composed", or another of :mod:`semcom.scene.caption.captioners`.
     codec : str
         Of the sub-images: "avif", "jpeg2000" or "jpeg".
     sam : str
@@ -55,7 +55,7 @@ class esisc_encoder(sending_block):
         budget: int = 5000,
         boundaries: bool = True,
         sub_images: int = 3,
-        captioner: str = "composed",
+        captioner: str = "network",
         codec: str = "avif",
         mcs_semantics: int = 0,
         mcs_detail: int = 2,

@@ -31,7 +31,7 @@ def encode(
     budget: Annotated[int, typer.Option(help="bytes of the whole scene")] = 5000,
     boundaries: Annotated[bool, typer.Option(help="send B-seg, the outlines that SAM finds")] = True,
     sub_images: Annotated[int, typer.Option(help="sub-images at most; 0 for none")] = 3,
-    captioner: Annotated[str, typer.Option(help="composed, blip, git or vit-gpt2")] = "composed",
+    captioner: Annotated[str, typer.Option(help="network, composed, blip, git or vit-gpt2")] = "network",
     codec: Annotated[str, typer.Option(help="of the sub-images: avif, jpeg2000 or jpeg")] = "avif",
     sam: SamOption = DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")] = False,

@@ -23,7 +23,7 @@ from .common import console, note, shown
 
 # not of all
 OPTIONS = (
-    *("snr", "channels", "masks", "teacher", "export", "set", "loss", "channel", "track", "licence"),
+    *("snr", "channels", "masks", "teacher", "captions", "export", "set", "loss", "channel", "track", "licence"),
     *("decoder_only", "int8"),
 )
 MAX_PROCESSES = 64
@@ -31,8 +31,8 @@ SchemeArgument = Annotated[
     str,
     typer.Argument(
         metavar="SCHEME",
-        help="softcast (closed form), samsc, deepjscc, witt, semcom, aseg (segmenter), esrim (what paints "
-        "scenes), or your own FILE.py:CLASS",
+        help="softcast (closed form), samsc, deepjscc, witt, semcom, aseg (segmenter), captioner, esrim (what "
+        "paints scenes), or your own FILE.py:CLASS",
     ),
 ]
 LossOption = Annotated[
@@ -67,7 +67,7 @@ class Request:
 
 
 def trainables() -> dict[str, Trainable]:
-    """By name: the schemes that can be trained, the segmenter, and the receiver's painter."""
+    """By name: the schemes that can be trained, the segmenter, the captioner, and the receiver's painter."""
     found = {
         each.name: Trainable(each.trains_with, _fit)
         if each.closed_form
@@ -77,12 +77,13 @@ def trainables() -> dict[str, Trainable]:
     }
     return found | {
         "aseg": Trainable(frozenset({"masks", "teacher"}), _train_segmenter, 256, 64),
+        "captioner": Trainable(frozenset({"captions"}), _train_captioner, 224, 32),
         "esrim": Trainable(frozenset({"licence"}), _train_painter),
     }
 
 
 def trainable(scheme: str) -> Trainable:
-    """What trains a scheme, the segmenter, or a class of one's own."""
+    """What trains a scheme, the segmenter, the captioner, or a class of one's own."""
     known = trainables()
     if scheme in known:
         return known[scheme]
@@ -151,6 +152,7 @@ def train(
     out: Annotated[Path, typer.Option(help="folder for checkpoints, log and recipe")],
     masks: Annotated[list[Path] | None, typer.Option(help="class maps, to train on masked photographs")] = None,
     teacher: Annotated[Path | None, typer.Option(help="aseg: TFLite network that labels what has no class map")] = None,
+    captions: Annotated[Path | None, typer.Option(help="captioner: file of lines NAME.jpg#N, tab, text")] = None,
     set: Annotated[
         list[str] | None, typer.Option(help="setting of the network, NAME=VALUE, such as widths=16,32,64; repeatable")
     ] = None,
@@ -185,9 +187,9 @@ def train(
         typer.Option(help="photographs to validate on, whole; those of --data named alike are left out"),
     ] = None,
     crop: Annotated[
-        int | None, typer.Option(help="side of the training crops, pixels: 128, a multiple of 16; aseg 256, of 64")
+        int | None, typer.Option(help="side of crops, pixels: 128, a multiple of 16; aseg 256, of 64; captioner 224")
     ] = None,
-    batch: Annotated[int | None, typer.Option(help="crops per step and process: 8, on a GPU 32, aseg 12")] = None,
+    batch: Annotated[int | None, typer.Option(help="crops per step and process: 8, on a GPU 32; aseg 12")] = None,
     precision: Annotated[str, typer.Option(help="no, bf16, or auto: bf16 where the device computes with it")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads of a process")] = 2,
     processes: Annotated[
@@ -202,7 +204,7 @@ def train(
     int8: Annotated[bool, typer.Option("--int8", help="export the weights in eight bits, at half the size")] = False,
     licence: Annotated[str | None, typer.Option(help="of the weights that are exported, such as CC-BY-4.0")] = None,
 ) -> int:
-    """Train a coder, the segmenter or what paints scenes; started again on the same folder it goes on where it was.
+    """Train a coder, the segmenter, the captioner or what paints scenes; it goes on where its folder was.
 
     Ctrl-C or SIGTERM saves and stops; the same command goes on.
 
@@ -210,7 +212,10 @@ def train(
     """
     began = time.monotonic()
     target = trainable(scheme)
-    values = (snr, channels, masks, teacher, export, set, loss, channel, track, licence, decoder_only, int8)
+    values = (
+        *(snr, channels, masks, teacher, captions, export, set, loss, channel, track, licence),
+        *(decoder_only, int8),
+    )
     given = {name: value for name, value in zip(OPTIONS, values, strict=True) if value}
     crop = target.crop if crop is None else crop
     _check(scheme, target, given, {"steps": steps, "wall": wall, "val": val, "from": start, "force": force}, crop)
@@ -369,4 +374,28 @@ def _train_segmenter(request: Request) -> int:
             **request.more,
         )
     note(exported(checkpoint, out))
+    return 0
+
+
+def _train_captioner(request: Request) -> int:
+    """Train the captioner and write its ONNX files and cards."""
+    captions = request.given.get("captions")
+    if not captions:
+        raise BadInput("is missing: the captioner learns from captions; name a file of them", field="captions")
+    if request.more["val"]:
+        raise BadInput("means nothing to captioner, which holds out by name; leave it out", field="val")
+    try:
+        from ..train import captioner, trainer
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+    out, settings = request.out, trainer.Settings(**request.settings)
+    task = captioner.CaptionTask(request.data, captions, out, request.more["crop"])
+
+    def exported(checkpoint: Path, folder: Path) -> list[Path]:
+        return captioner.export(task, checkpoint, folder, {})
+
+    with on_terminal(settings.total) as (report, progress):
+        checkpoint = trainer.train(task, out, settings, rehearsed=exported, report=report, progress=progress)
+    for path in exported(checkpoint, out):
+        note(path)
     return 0

@@ -29,6 +29,7 @@ from ..segment.sam import Sam
 from ..segment.semantic import ClassSegmenter, SemanticSegmenter
 from .appearance import Appearance, finest_colours
 from .caption.captioners import Captioner, captioner
+from .caption.network import NetworkCaptioner
 from .caption.networks import TransformersCaptioner
 from .coding import container, labelmap
 from .model import Scene, SubImage, regions_of
@@ -56,8 +57,8 @@ class EncoderSettings:
     prompts : tuple of str, optional
         Text forms of prompts that say what the sub-images show; none: the objects of A-seg, the largest first, and the
         whole image where A-seg has none.
-    captioner : str, default "composed"
-        "composed", or one of ``captioners.CAPTIONERS``.
+    captioner : str, default "network"
+        One of ``captioners.CAPTIONERS``.
     colour_budget : int, default 80
         Bytes of the colours of A-seg's regions.
     boundaries : bool, default True
@@ -77,7 +78,7 @@ class EncoderSettings:
 
     budget: int = 5000
     prompts: tuple[str, ...] = ()
-    captioner: str = "composed"
+    captioner: str = "network"
     colour_budget: int = 80
     boundaries: bool = True
     boundary_budget: int = 1400
@@ -153,7 +154,8 @@ class SemanticEncoder:
     @property
     def weights(self) -> dict[str, str]:
         """File name -> sha256 of the networks in use."""
-        return dict(self._segmenter.weights) | (self._sam.weights if self._sam else {})
+        text = self._writer.weights if isinstance(self._writer, NetworkCaptioner) else {}
+        return dict(self._segmenter.weights) | text | (self._sam.weights if self._sam else {})
 
     def load(self) -> None:
         """Load what may be missing, a captioning network, now instead of with the first image.

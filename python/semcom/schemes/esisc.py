@@ -50,7 +50,7 @@ class SceneOptions(Options):
     budget: int = option(5000, "bytes of the whole scene", label="Bytes of a scene", unit="bytes", low=64, live=True)
     boundaries: bool = option(True, "send B-seg, the outlines that SAM finds", label="Boundaries (B-seg)")
     sub_images: int = option(3, "sub-images at most, 0 for none", label="Sub-images at most", low=0)
-    captioner: str = option("composed", "what writes the text", label="Text", choices=captioners, advanced=True)
+    captioner: str = option("network", "what writes the text", label="Text", choices=captioners, advanced=True)
     codec: str = option(
         "avif", "image codec of the sub-images", label="Codec of the sub-images", choices=codecs.CODECS, advanced=True
     )

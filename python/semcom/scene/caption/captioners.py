@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who writes the caption: a sentence composed from the class map, or a captioning network."""
+"""Who writes the caption: a captioning network of our own or of others, or a sentence composed from the class map."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 from ...errors import BadInput
 from ...segment.instances import SceneObject
 from .composed import describe
+from .network import NetworkCaptioner
 from .networks import CHECKPOINTS, TransformersCaptioner
 
-CAPTIONERS = ("composed", *CHECKPOINTS)
+CAPTIONERS = ("network", "composed", *CHECKPOINTS)
 
 
 class Captioner(Protocol):
@@ -66,7 +67,11 @@ def captioner(name: str, threads: int = 2) -> Captioner:
     ------
     BadInput
         There is none of that name.
+    Missing
+        The weights of the project's own network are not here.
     """
+    if name == "network":
+        return NetworkCaptioner(threads=threads)
     if name == "composed":
         return ComposedCaptioner()
     if name not in CHECKPOINTS:

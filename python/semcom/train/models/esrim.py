@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ...scene.render.esrim import CELL, NOISE, WORDS
 from ...segment.classes import VOC
-from .aseg import ClassMap
+from .efficientnet import Features, imagenet_weights
 
 _CLASS_WIDTH = 8
 _TEXT = 64
@@ -285,6 +285,6 @@ def image_encoder() -> nn.Module:
     Missing
         Its weights are not installed.
     """
-    net = ClassMap(len(VOC))
-    net.load_imagenet()
-    return net.features
+    features = Features()
+    features.load_imagenet(imagenet_weights())
+    return features

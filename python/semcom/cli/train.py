@@ -21,7 +21,8 @@ from ..errors import BadInput, Missing
 from . import guarded
 from .common import console, note, shown
 
-OPTIONS = ("snr", "channels", "masks", "teacher", "export", "set", "loss", "channel", "track", "licence")  # not of all
+# not of all
+OPTIONS = ("snr", "channels", "masks", "teacher", "detector", "export", "set", "loss", "channel", "track", "licence")
 MAX_PROCESSES = 64
 OF_NETWORKS = frozenset({"set", "loss", "channel", "track", "licence"})
 
@@ -57,7 +58,7 @@ def trainables() -> dict[str, Trainable]:
         for each in schemes.schemes().values()
         if each.trains_with is not None
     }
-    return found | {"aseg": Trainable(frozenset({"masks", "teacher"}), _train_segmenter, 256, 64)}
+    return found | {"aseg": Trainable(frozenset({"masks", "teacher", "detector"}), _train_segmenter, 256, 64)}
 
 
 def trainable(scheme: str) -> Trainable:
@@ -136,6 +137,9 @@ def train(
     out: Annotated[Path, typer.Option(help="folder for checkpoints, log and recipe")],
     masks: Annotated[list[Path] | None, typer.Option(help="class maps, to train on masked photographs")] = None,
     teacher: Annotated[Path | None, typer.Option(help="aseg: TFLite network that labels what has no class map")] = None,
+    detector: Annotated[
+        Path | None, typer.Option(help="aseg: ONNX detector of COCO's categories, whose boxes tell objects apart")
+    ] = None,
     set: Annotated[
         list[str] | None, typer.Option(help="setting of the network, NAME=VALUE, such as widths=16,32,64; repeatable")
     ] = None,
@@ -193,7 +197,7 @@ def train(
     """
     began = time.monotonic()
     target = trainable(scheme)
-    values = (snr, channels, masks, teacher, export, set, loss, channel, track, licence)
+    values = (snr, channels, masks, teacher, detector, export, set, loss, channel, track, licence)
     given = {name: value for name, value in zip(OPTIONS, values, strict=True) if value}
     crop = target.crop if crop is None else crop
     _check(scheme, target, given, {"steps": steps, "wall": wall, "val": val, "from": start, "force": force}, crop)
@@ -320,6 +324,7 @@ def _train_segmenter(request: Request) -> int:
     with on_terminal(settings.total) as (report, progress):
         checkpoint = segmenter.train(
             *(request.data, masks, teacher, out, settings),
+            detector=request.given.get("detector"),
             rehearsed=exported,
             report=report,
             progress=progress,

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A-seg: which class each pixel belongs to."""
+"""A-seg: which class each pixel belongs to, and which objects there are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -14,6 +15,7 @@ from ..errors import BadInput
 from ..zoo import onnx, weights
 from .classes import VOC
 from .components import without_islands
+from .detections import Detections, detections
 
 SIDE = 320
 """Longest side of what the network sees, in pixels."""
@@ -62,8 +64,62 @@ class SemanticSegmenter(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a segmenter sees in an image.
+
+    Attributes
+    ----------
+    labels : uint8 [H, W]
+        The class of each pixel.
+    detections : Detections or None
+        Its objects; None for a segmenter that does not tell them.
+    """
+
+    labels: np.ndarray
+    detections: Detections | None = None
+
+
+@runtime_checkable
+class ObjectSegmenter(SemanticSegmenter, Protocol):
+    """A segmenter that tells objects as well, as :class:`ClassSegmenter` does."""
+
+    def look(self, image: np.ndarray) -> Seen:
+        """The class of each pixel, and the objects.
+
+        Parameters
+        ----------
+        image : uint8 [H, W, 3]
+            RGB.
+
+        Returns
+        -------
+        Seen
+            At the image's size.
+        """
+        ...
+
+
+def look(segmenter: SemanticSegmenter, image: np.ndarray) -> Seen:
+    """What any segmenter sees in an image: of one that does not tell objects, the class map alone.
+
+    Parameters
+    ----------
+    segmenter : SemanticSegmenter
+        Perhaps an :class:`ObjectSegmenter`.
+    image : uint8 [H, W, 3]
+        RGB.
+
+    Returns
+    -------
+    Seen
+        At the image's size.
+    """
+    return segmenter.look(image) if isinstance(segmenter, ObjectSegmenter) else Seen(segmenter.segment(image))
+
+
 class ClassSegmenter:
-    """PASCAL VOC's 21 classes by a network of our own, through ONNX Runtime.
+    """PASCAL VOC's 21 classes, and their objects, by a network of our own, through ONNX Runtime.
 
     Parameters
     ----------
@@ -95,9 +151,7 @@ class ClassSegmenter:
         return {weights.find("aseg").name: weights.sha256("aseg")}
 
     def segment(self, image: np.ndarray) -> np.ndarray:
-        """The class of each pixel of an image of any size.
-
-        Pieces too small to be anything take the label around them.
+        """The class of each pixel of an image of any size; see :meth:`look`.
 
         Parameters
         ----------
@@ -109,16 +163,38 @@ class ClassSegmenter:
         uint8 [H, W]
             Labels, never void.
         """
+        return self.look(image).labels
+
+    def look(self, image: np.ndarray) -> Seen:
+        """The class of each pixel of an image of any size, and its objects.
+
+        Pieces too small to be anything take the label around them.
+
+        Parameters
+        ----------
+        image : uint8 [H, W, 3]
+            RGB.
+
+        Returns
+        -------
+        Seen
+            Labels are never void.
+        """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise BadInput(
                 f"the class segmenter takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}"
             )
         session, frame = onnx.session(self._path, **self._settings), _frame(image)
-        (scores,) = session.run(None, {"image": frame})
+        scores, centres, sides = (each[0] for each in session.run(None, {"image": frame}))
         # the picture's mirror image is seen with other errors
-        (mirrored,) = session.run(None, {"image": np.ascontiguousarray(frame[..., ::-1])})
-        labels = _enlarged(scores[0] + mirrored[0, ..., ::-1], *image.shape[:2])
-        return without_islands(labels, round(ISLAND * labels.size))
+        mirrored = session.run(None, {"image": np.ascontiguousarray(frame[..., ::-1])})
+        other_scores, other_centres, other_sides = (each[0, ..., ::-1] for each in mirrored)
+        labels = _enlarged(scores + other_scores, *image.shape[:2])
+        likely = 1 / (1 + np.exp(-(centres + other_centres) / 2))
+        sides = (sides + other_sides[[2, 1, 0, 3]]) / 2 / np.tile(frame.shape[:1:-1], 2)[:, None, None]
+        return Seen(
+            without_islands(labels, round(ISLAND * labels.size)), detections(likely, sides, *image.shape[:2])
+        )
 
 
 def _frame(image: np.ndarray) -> np.ndarray:

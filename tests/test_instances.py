@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from gnuradio.semcom.scene.caption.composed import describe
 from gnuradio.semcom.segment import VOC, SceneObject, instances, objects
 from gnuradio.semcom.segment.detections import Detections, detections, distinct, overlaps
 from gnuradio.semcom.segment.semantic import ObjectSegmenter, Seen, look
@@ -35,6 +36,18 @@ def test_objects_that_touch_are_told_apart():
     for number, each in enumerate(found.objects):
         assert np.count_nonzero(found.ids == number) == each.area
     assert ((found.ids < 0) == (labels == 0)).all()
+
+
+def test_a_crowd_is_counted_in_the_caption():
+    labels = np.zeros((64, 160), np.uint8)
+    labels[8:56] = PERSON
+    boxes = [(left, 8, left + 20, 56) for left in range(0, 160, 20)]
+    image = np.zeros((64, 160, 3), np.uint8)
+    for count, words in ((4, "Four people"), (8, "Several people")):
+        labels[:, 20 * count :] = 0
+        found = objects(labels, seen(boxes[:count], [PERSON] * count, labels.shape, cell=4))
+        assert len(found) == count and describe(image, labels, found).startswith(words)
+        labels[8:56] = PERSON
 
 
 def test_parts_of_one_object_are_one():

@@ -147,6 +147,8 @@ def test_a_detector_gives_boxes_of_vocs_classes(tmp_path):
     )
     model.ir_version = 8
     onnx.save(model, tmp_path / "detector.onnx")
+    with pytest.raises(BadInput, match=r"detector.onnx gives boxes, not scores, centres, sides; train it anew"):
+        ClassSegmenter(tmp_path / "detector.onnx").segment(np.zeros((5, 9, 3), np.uint8))
     found = teachers.DetectorTeacher(tmp_path / "detector.onnx")(np.zeros((30, 40, 3), np.uint8))
     middle = np.array([20.5, 10.5]) * 8
     expected = [*(middle - (32, 16)) / 416, *(middle + (32, 16)) / 416, 0.9, VOC.index("dog")]

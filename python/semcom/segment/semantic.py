@@ -23,6 +23,8 @@ SIDE = 320
 STRIDE = 32
 """The network takes sides that are multiples of this."""
 
+_OUTPUTS = ("scores", "centres", "sides")
+
 ISLAND = 0.0004
 """Pieces of a class map below this share of the image are taken for noise."""
 
@@ -185,6 +187,9 @@ class ClassSegmenter:
                 f"the class segmenter takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}"
             )
         session, frame = onnx.session(self._path, **self._settings), _frame(image)
+        given = [each.name for each in session.get_outputs()]
+        if given != list(_OUTPUTS):
+            raise BadInput(f"{self._path.name} gives {', '.join(given)}, not {', '.join(_OUTPUTS)}; train it anew")
         scores, centres, sides = (each[0] for each in session.run(None, {"image": frame}))
         # the picture's mirror image is seen with other errors
         mirrored = session.run(None, {"image": np.ascontiguousarray(frame[..., ::-1])})

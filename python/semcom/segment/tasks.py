@@ -17,7 +17,8 @@ import numpy as np
 from ..errors import BadInput
 from ..image.quality import TASKS
 from .classes import VOID
-from .instances import instances, objects
+from .detections import overlaps
+from .instances import SceneObject, instances, objects
 from .prompts import Box
 from .sam import Sam
 from .semantic import ClassSegmenter, Seen, SemanticSegmenter, look
@@ -132,8 +133,8 @@ class TaskAssessor:
             if "recognition" in figures:
                 figures["recognition"] = _mean(majority(seen.labels, each.mask) == each.label for each in named)
             if "detection" in figures:
-                boxes = [(each.label, each.box) for each in objects(seen.labels, seen.detections)]
-                figures["detection"] = _mean(_is_found(each, boxes) for each in named)
+                found = objects(seen.labels, seen.detections)
+                figures["detection"] = _mean(_is_found(each, found) for each in named)
         if targets and self._sam is not None:
             embedding = self._sam.embed(received)
             figures["resegmentation"] = _mean(
@@ -157,16 +158,9 @@ def iou(one: np.ndarray, other: np.ndarray) -> float:
     return np.count_nonzero(one & other) / max(np.count_nonzero(one | other), 1) if one.any() or other.any() else 1.0
 
 
-def _is_found(target: Target, boxes: Sequence[tuple[int, tuple[int, int, int, int]]]) -> bool:
-    return any(label == target.label and _box_iou(box, target.box) >= FOUND for label, box in boxes)
-
-
-def _box_iou(one: tuple[int, ...], other: tuple[int, ...]) -> float:
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    both = max(width, 0) * max(height, 0)
-    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return both / (areas - both)
+def _is_found(target: Target, found: Sequence[SceneObject]) -> bool:
+    boxes = np.array([each.box for each in found if each.label == target.label], np.float64).reshape(-1, 4)
+    return bool((overlaps(np.array(target.box, np.float64), boxes) >= FOUND).any())
 
 
 def _mean(values) -> float:

@@ -31,7 +31,11 @@ def test_objects_that_touch_are_told_apart():
     labels[8:56, 8:88] = PERSON
     boxes = [(8, 8, 32, 56), (32, 8, 64, 56), (64, 8, 88, 56)]
     found = instances(labels, seen(boxes, [PERSON] * 3, labels.shape))
-    assert [(each.label, each.area) for each in found.objects] == [(PERSON, 32 * 48), (PERSON, 24 * 48), (PERSON, 24 * 48)]
+    assert [(each.label, each.area) for each in found.objects] == [
+        (PERSON, 32 * 48),
+        (PERSON, 24 * 48),
+        (PERSON, 24 * 48),
+    ]
     assert {each.box for each in found.objects} == set(boxes)
     for number, each in enumerate(found.objects):
         assert np.count_nonzero(found.ids == number) == each.area
@@ -60,17 +64,20 @@ def test_parts_of_one_object_are_one():
     assert found == [SceneObject(PERSON, (8, 8, 56, 56), 48 * 40)]
 
 
-def test_what_no_box_covers_is_an_object_of_its_own():
+def test_what_no_box_covers_is_an_object_only_where_it_fills_the_picture():
     labels = np.zeros((64, 96), np.uint8)
     labels[8:40, 8:40] = PERSON
     labels[16:48, 56:88] = PERSON  # not detected
     labels[48:64, 0:16] = DOG  # detected as something else
-    found = objects(labels, seen([(8, 8, 40, 40), (0, 48, 16, 64)], [PERSON, PERSON], labels.shape))
-    assert [(each.label, each.box) for each in found] == [
-        (PERSON, (8, 8, 40, 40)),
-        (PERSON, (56, 16, 88, 48)),
-        (DOG, (0, 48, 16, 64)),
-    ]
+    boxes = seen([(8, 8, 40, 40), (0, 48, 16, 64)], [PERSON, PERSON], labels.shape)
+    found = instances(labels, boxes)
+    assert found.objects == (SceneObject(PERSON, (8, 8, 40, 40), 32 * 32),)
+    assert (found.ids[16:48, 56:88] == -1).all()
+    assert len(objects(labels)) == 3
+    labels[labels == DOG] = 0
+    labels[:, 44:] = DOG
+    assert [each.label for each in objects(labels, boxes)] == [DOG, PERSON]
+    assert objects(np.zeros((8, 8), np.uint8), seen([], [], (8, 8))) == []
 
 
 def test_a_segment_belongs_to_one_object():

@@ -102,7 +102,7 @@ def test_a_crop_shows_photograph_map_and_boxes_alike(folders, tmp_path):
         crop = data.crop(64)
         known = crop.labels != 255
         agreed.append(((crop.image[..., 0] > 127) == (crop.labels == VOC.index("dog")))[known].mean())
-        for x0, y0, x1, y1, _, label in crop.boxes.tolist():
+        for x0, _, x1, y1, _, label in crop.boxes.tolist():
             rows, columns = np.nonzero((crop.image[..., 0] > 127) & (crop.image[..., 0] != 127))
             assert label == VOC.index("dog")
             assert abs(x0 - columns.min()) < 3 and abs(x1 - 1 - columns.max()) < 3
@@ -150,9 +150,9 @@ def test_a_detector_gives_boxes_of_vocs_classes(tmp_path):
     with pytest.raises(BadInput, match=r"detector.onnx gives boxes, not scores, centres, sides; train it anew"):
         ClassSegmenter(tmp_path / "detector.onnx").segment(np.zeros((5, 9, 3), np.uint8))
     found = teachers.DetectorTeacher(tmp_path / "detector.onnx")(np.zeros((30, 40, 3), np.uint8))
-    middle = np.array([20.5, 10.5]) * 8
-    expected = [*(middle - (32, 16)) / 416, *(middle + (32, 16)) / 416, 0.9, VOC.index("dog")]
-    np.testing.assert_allclose(found, [expected], atol=1e-5)
+    middle, half = np.array([20.5, 10.5]) * 8, np.array([32, 16])
+    expected = np.concatenate([(middle - half) / 416, (middle + half) / 416, [0.9, VOC.index("dog")]])
+    np.testing.assert_allclose(found, expected[None], atol=1e-5)
 
 
 def test_targets_say_where_objects_are():

@@ -13,11 +13,11 @@ from .classes import VOC, VOID
 from .components import Components, components
 from .detections import Detections, overlaps
 
-
 _MIN_OWN = 0.1  # of a detected box, by pixels of its class, for it to be an object
 _INSIDE = 0.3  # added to the IoU of two boxes for a cell that lies in the detected one
 _MIN_LIKENESS = 0.4
 _CLEAR = 0.7  # of a segment's pixels of a class: what an object must have to take all of them
+_ALONE = 0.4  # of an image: a piece that is an object though nothing was detected in it
 _SPECK = 0.05  # of an object's largest part: smaller ones do not count for its box
 
 
@@ -80,8 +80,8 @@ def instances(
     """Each class of a map apart into objects; background and void are none.
 
     A pixel belongs to the detected object of its class whose box is most like the box that is seen at the pixel, and a
-    segment of B-seg as a whole to the object that has most of it. Where nothing of its class was detected, a connected
-    piece is one object.
+    segment of B-seg as a whole to the object that has most of it. A connected piece in which nothing was detected is an
+    object only if it is most of the picture; without ``seen`` each is one.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def instances(
     owners = _owners(labels, seen) if seen is not None and len(seen.boxes) else np.full(labels.shape, -1)
     if segments is not None:
         owners = _joined(owners, labels, segments)
-    owners = _completed(owners, labels)
+    owners = _completed(owners, labels, 0.0 if seen is None else _ALONE)
     parts = components(owners)
     found = [_whole(parts, owner) for owner in np.unique(parts.labels[parts.labels >= 0]).tolist()]
     found = sorted((each for each in found if each.area >= least * labels.size), key=lambda each: -each.area)
@@ -178,14 +178,14 @@ def _whole(parts: Components, owner: int) -> _Whole:
 def _owners(labels: np.ndarray, seen: Detections) -> np.ndarray:
     """int64 [H, W]: the number of the detection that each pixel belongs to, -1 for none."""
     rows, columns = seen.cells.shape[:2]
-    down, across = ((np.arange(side) * cells) // side for side, cells in zip(labels.shape, (rows, columns), strict=True))
+    down, across = (
+        (np.arange(side) * cells) // side for side, cells in zip(labels.shape, (rows, columns), strict=True)
+    )
     y, x = (np.arange(rows) + 0.5) * labels.shape[0] / rows, (np.arange(columns) + 0.5) * labels.shape[1] / columns
     owners = np.full(labels.shape, -1)
     for label in np.unique(seen.labels).tolist():
         ours = labels == label
-        numbers = [
-            i for i in np.flatnonzero(seen.labels == label).tolist() if _share(ours, seen.boxes[i]) >= _MIN_OWN
-        ]
+        numbers = [i for i in np.flatnonzero(seen.labels == label).tolist() if _share(ours, seen.boxes[i]) >= _MIN_OWN]
         if not numbers:
             continue
         likeness = []
@@ -219,8 +219,11 @@ def _joined(owners: np.ndarray, labels: np.ndarray, segments: np.ndarray) -> np.
     return np.where(clear[units], taker[units], owners)
 
 
-def _completed(owners: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Owners of all pixels that have a class: what has none goes with its connected piece, or is an object of its own."""
+def _completed(owners: np.ndarray, labels: np.ndarray, alone: float) -> np.ndarray:
+    """Owners of the pixels that have a class: those that have none go with their connected piece.
+
+    A piece of which no pixel has an owner is an object of its own if it has ``alone`` of the map, or else none.
+    """
     pieces = components(labels)
     count = int(owners.max()) + 2
     votes = np.bincount((pieces.ids * count + owners + 1).ravel(), minlength=len(pieces.areas) * count)
@@ -229,5 +232,5 @@ def _completed(owners: np.ndarray, labels: np.ndarray) -> np.ndarray:
     if count > 1:
         owned = votes.any(axis=1)
         taker[owned] = votes[owned].argmax(axis=1)
-    taker[np.isin(pieces.labels, (0, VOID))] = -1
+    taker[np.isin(pieces.labels, (0, VOID)) | ((taker >= count) & (pieces.areas < alone * labels.size))] = -1
     return np.where(owners < 0, taker[pieces.ids], owners)

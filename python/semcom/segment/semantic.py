@@ -197,9 +197,7 @@ class ClassSegmenter:
         labels = _enlarged(scores + other_scores, *image.shape[:2])
         likely = 1 / (1 + np.exp(-(centres + other_centres) / 2))
         sides = (sides + other_sides[[2, 1, 0, 3]]) / 2 / np.tile(frame.shape[:1:-1], 2)[:, None, None]
-        return Seen(
-            without_islands(labels, round(ISLAND * labels.size)), detections(likely, sides, *image.shape[:2])
-        )
+        return Seen(without_islands(labels, round(ISLAND * labels.size)), detections(likely, sides, *image.shape[:2]))
 
 
 def _frame(image: np.ndarray) -> np.ndarray:

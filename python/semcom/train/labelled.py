@@ -342,7 +342,9 @@ def _within(boxes: np.ndarray, start: np.ndarray, shown: np.ndarray, side: int) 
 def _mosaic(four: list[Crop]) -> Crop:
     """Four crops as the quarters of one."""
     side = four[0].labels.shape[0]
-    moved = [each.boxes + np.float32([dx, dy, dx, dy, 0, 0]) for each, (dy, dx) in zip(four, _quarters(side), strict=True)]
+    moved = [
+        each.boxes + np.float32([dx, dy, dx, dy, 0, 0]) for each, (dy, dx) in zip(four, _quarters(side), strict=True)
+    ]
 
     def joined(parts: list[np.ndarray], axis: int) -> np.ndarray:
         return np.concatenate([np.concatenate(parts[i : i + 2], axis=axis + 1) for i in (0, 2)], axis=axis)

@@ -101,6 +101,6 @@ def _by_size(boxes: np.ndarray, sizes: np.ndarray) -> list[tuple[np.ndarray, int
 
 
 def _inside(corners: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """bool [h, w]: the cells whose middle lies in a box."""
+    """Bool [h, w]: the cells whose middle lies in a box."""
     x0, y0, x1, y1 = corners / CELL
     return ((places > y0) & (places < y1))[:, None] & ((places > x0) & (places < x1))[None]

@@ -6,8 +6,8 @@
 
 Images and maps are stretched to 512x512. ``--coco`` holds ``images``, ``panoptic`` and ``panoptic_val2017.json``: its
 segments of the categories in ``COCO_TO_VOC`` are the true objects. Those that cover less of the image than our own
-objects do are left out, and so is an image with a crowd of such a category, whose objects nobody counted. A box is found
-where one of the same class has an IoU of 0.5 with it, each once.
+objects do are left out, and so is an image with a crowd of such a category, whose objects nobody counted. A box is
+found where one of the same class has an IoU of 0.5 with it, each once.
 
 ``pieces``: connected pieces of the class map; ``apart``: told apart by the network; ``scene``: as in a scene, where
 SAM's segments (kept in ``--cache``) take part; ``detector``: the boxes of the network that was the teacher.

@@ -63,11 +63,13 @@ def test_the_command_trains_goes_on_and_exports(folders, tmp_path, capsys, monke
     assert card["recipe"]["steps"] == after["step"] and card["bytes"] < 8_000_000
     net = segmenter.load_network(tmp_path / "run" / "last.pt")
     x = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 3, 64, 32)).astype(np.float32))
-    session = onnxruntime.InferenceSession(str(tmp_path / "run" / "aseg.onnx"))
-    for found, wanted, channels in zip(session.run(None, {"image": x.numpy()}), net(x), (21, 20, 4), strict=True):
-        assert found.shape == (1, channels, 8, 4)
-        assert np.abs(found - wanted.numpy()).max() < 1e-3 * max(1, np.abs(found).max())
-    assert ClassSegmenter(tmp_path / "run" / "aseg.onnx").segment(np.zeros((5, 9, 3), np.uint8)).shape == (5, 9)
+    files = [tmp_path / "run" / name for name in ("aseg.onnx", "aseg_objects.onnx")]
+    found = [each for path in files for each in onnxruntime.InferenceSession(str(path)).run(None, {"image": x.numpy()})]
+    for each, wanted, channels in zip(found, net(x), (21, 20, 4), strict=True):
+        assert each.shape == (1, channels, 8, 4)
+        assert np.abs(each - wanted.numpy()).max() < 1e-3 * max(1, np.abs(each).max())
+    seen = ClassSegmenter(*files).look(np.zeros((5, 9, 3), np.uint8))
+    assert seen.labels.shape == (5, 9) and seen.detections.cells.shape == (24, 40, 4)
     capsys.readouterr()
 
     with pytest.raises(BadInput, match="holds a training of aseg, not of samsc"):
@@ -147,7 +149,7 @@ def test_a_detector_gives_boxes_of_vocs_classes(tmp_path):
     )
     model.ir_version = 8
     onnx.save(model, tmp_path / "detector.onnx")
-    with pytest.raises(BadInput, match=r"detector.onnx gives boxes, not scores, centres, sides; train it anew"):
+    with pytest.raises(BadInput, match=r"detector.onnx gives boxes, not scores; give a network of A-seg's"):
         ClassSegmenter(tmp_path / "detector.onnx").segment(np.zeros((5, 9, 3), np.uint8))
     found = teachers.DetectorTeacher(tmp_path / "detector.onnx")(np.zeros((30, 40, 3), np.uint8))
     middle, half = np.array([20.5, 10.5]) * 8, np.array([32, 16])

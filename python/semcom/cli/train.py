@@ -307,7 +307,7 @@ def _train_coder(request: Request) -> int:
 
 
 def _train_segmenter(request: Request) -> int:
-    """Train A-seg and write its ONNX file and card."""
+    """Train A-seg and write its ONNX files and cards."""
     masks = request.given.get("masks")
     if not masks:
         raise BadInput("is missing: the segmenter learns from class maps; name a folder or tar of them", field="masks")
@@ -318,7 +318,7 @@ def _train_segmenter(request: Request) -> int:
         raise _missing(error) from None
     out, teacher, settings = request.out, request.given.get("teacher"), Settings(**request.settings)
 
-    def exported(checkpoint: Path, folder: Path) -> Path:
+    def exported(checkpoint: Path, folder: Path) -> list[Path]:
         return segmenter.export(checkpoint, folder, {})
 
     with on_terminal(settings.total) as (report, progress):
@@ -330,5 +330,6 @@ def _train_segmenter(request: Request) -> int:
             progress=progress,
             **request.more,
         )
-    note(exported(checkpoint, out))
+    for path in exported(checkpoint, out):
+        note(path)
     return 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 MAX_DETECTIONS = 64
-MIN_SCORE = 0.3
+MIN_SCORE = 0.27
 """Of a peak that counts as an object."""
 NMS = 0.5
 """IoU of two boxes of one class above which the less certain is none."""

@@ -345,12 +345,23 @@ def load_network(checkpoint: Path) -> ClassMap:
     return as_shipped(net)
 
 
-def export(checkpoint: Path, out: Path, card: dict) -> Path:
-    """Write ``aseg.onnx`` with its card, into which ``card`` is merged.
+class _Part(torch.nn.Module):
+    """Some of the outputs of a network."""
 
-    The graph takes ``image`` float32 [1,3,h,w], RGB 0 to 255, sides multiples of 32, and gives what
-    :meth:`ClassMap.forward` does at 1/8 of the sides: ``scores`` [1,21,h/8,w/8], ``centres`` [1,20,h/8,w/8], ``sides``
-    [1,4,h/8,w/8]. Weights are float16, widened when the session loads.
+    def __init__(self, net: ClassMap, outputs: slice):
+        super().__init__()
+        self.net, self.outputs = net, outputs
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.net(x)[self.outputs]
+
+
+def export(checkpoint: Path, out: Path, card: dict) -> list[Path]:
+    """Write ``aseg.onnx`` (classes) and ``aseg_objects.onnx`` with a card each, into which ``card`` is merged.
+
+    They are two files so that either can be replaced alone. Both take ``image`` float32 [1,3,h,w], RGB 0 to 255, sides
+    multiples of 32. The first gives ``scores`` [1,21,h/8,w/8], the second ``centres`` [1,20,h/8,w/8] and ``sides``
+    [1,4,h/8,w/8], see :meth:`ClassMap.forward`. Weights are float16, widened when the session loads.
 
     Parameters
     ----------
@@ -359,21 +370,27 @@ def export(checkpoint: Path, out: Path, card: dict) -> Path:
     out : Path
         Folder, made if it is not there.
     card : dict
-        Goes into the model card.
+        Goes into both model cards.
 
     Returns
     -------
-    Path
-        The ONNX file.
+    list of Path
+        The ONNX files.
     """
-    net = load_network(checkpoint)
-    outputs = ("scores", "centres", "sides")
-    return write_onnx(
-        net,
-        "aseg",
-        out,
-        {"image": torch.zeros(1, 3, 320, 320)},
-        outputs,
-        {"image": {2: "rows", 3: "columns"}} | {name: {2: "cell_rows", 3: "cell_columns"} for name in outputs},
-        {"description": (ClassMap.__doc__ or "").strip().splitlines()[0], "recipe": trained_recipe(checkpoint)} | card,
-    )
+    net, recipe = load_network(checkpoint), trained_recipe(checkpoint)
+    description = (ClassMap.__doc__ or "").strip().splitlines()[0]
+    return [
+        write_onnx(
+            _Part(net, part),
+            name,
+            out,
+            {"image": torch.zeros(1, 3, 320, 320)},
+            outputs,
+            {"image": {2: "rows", 3: "columns"}} | {each: {2: "cell_rows", 3: "cell_columns"} for each in outputs},
+            {"description": description, "recipe": recipe} | card,
+        )
+        for name, part, outputs in (
+            ("aseg", slice(0, 1), ("scores",)),
+            ("aseg_objects", slice(1, 3), ("centres", "sides")),
+        )
+    ]

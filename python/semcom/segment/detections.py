@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 MAX_DETECTIONS = 64
-MIN_SCORE = 0.27
+MIN_SCORE = 0.22
 """Of a peak that counts as an object."""
-NMS = 0.5
+NMS = 0.4
 """IoU of two boxes of one class above which the less certain is none."""
 
 

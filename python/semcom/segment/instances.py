@@ -63,8 +63,14 @@ def objects(
 
     Parameters
     ----------
-    labels, seen, segments, least
+    labels : uint8 [H, W]
+        Class map.
+    seen : Detections, optional
         As of :func:`instances`.
+    segments : uint8 [H, W], optional
+        As of :func:`instances`.
+    least : float, default 0.002
+        Share of the image below which an object is left out, 0 to 1.
 
     Returns
     -------

@@ -4,8 +4,8 @@
 
     python benchmarks/painting.py --coco DIR --voc DIR [--cache DIR] [--journal FILE] --out results/painting.json
 
-``--coco`` and ``--voc`` hold ``images``, stretched to 512x512; ``--cache`` is that of ``boundaries.py``: partitions that
-SAM made, made where they are missing. ``outlines`` is a scene of text, A-seg, colours and B-seg, with sub-images of its
+``--coco`` and ``--voc`` hold ``images``, stretched to 512x512; ``--cache`` is that of ``boundaries.py``: partitions by
+SAM, made where they are missing. ``outlines`` is a scene of text, A-seg, colours and B-seg, with sub-images of its
 objects above 2 kB; ``thumbnail`` is text, A-seg and a small picture of the whole image in place of B-seg; ``avif`` is
 the codec with all the bytes. Each is looked at as it is painted without weights, ``plain``, and refined by ES-RIM,
 ``esrim``; of ``avif`` the network is told nothing but the picture. Distances are ST-LPIPS, which ES-RIM was trained on.

@@ -27,6 +27,7 @@ BENCHMARKS = {
     "coders": "--smoke",
     "endurance": "--image {data}/photograph.png --images 2",
     "fec": "--smoke",
+    "instances": "--coco {data}/coco_val --cache {data}/partitions",
     "killed_training": "--data {data}/photographs --kills 2 --steps 8 --crop 64 --batch 2",
     "longevity": "--pictures 40 --rounds 1",
     "modem": "--smoke",
@@ -76,7 +77,9 @@ def data(tmp_path_factory) -> Path:
         seconds.add_text("seconds", json.dumps({key: [1.0, 1.0] for key in ("embed", "everything", "partition")}))
         Image.fromarray(regions).save(folder / "partitions" / name / "one.png", pnginfo=seconds)
     categories = [{"id": 1, "name": "wall"}, {"id": 2, "name": "person"}]
-    (folder / "coco_val" / "panoptic_val2017.json").write_text(json.dumps({"categories": categories}))
+    objects = [{"file_name": "one.png", "segments_info": [{"id": 2, "category_id": 2, "iscrowd": 0}]}]
+    truth = {"categories": categories, "annotations": objects}
+    (folder / "coco_val" / "panoptic_val2017.json").write_text(json.dumps(truth))
     (folder / "kodak").mkdir()
     photograph.crop((150, 50, 406, 306)).save(folder / "kodak" / "one.png")
     (folder / "photographs").mkdir()

@@ -85,7 +85,7 @@ READERS = {
     "the reader of pictures": {"image/io.py"},
     "what a training or sweep wrote itself": {
         *("train/export.py", "train/trainer.py", "train/segmenter.py", "train/figure.py", "train/checkpoints.py"),
-        *("train/captioner.py", "train/models/efficientnet.py", "train/painting.py"),
+        *("train/captioner.py", "train/models/efficientnet.py", "train/painting.py", "train/teachers.py"),
     },
     "a checkpoint of weights alone, from an open file": {"segment/backends/checkpoint.py"},
     "tars, which are asked for by name": {"train/files.py"},

@@ -62,9 +62,17 @@ def test_what_is_no_image_is_said(segmenter, image):
 
 
 def test_the_weights_are_compact_and_named(segmenter):
-    path = weights.find("aseg")
-    assert path.stat().st_size < 8_000_000
-    assert segmenter.weights == {"aseg.onnx": weights.sha256("aseg")} and segmenter.classes == VOC
+    for name in ("aseg", "aseg_objects"):
+        assert weights.find(name).stat().st_size < 8_000_000
+        assert segmenter.weights[f"{name}.onnx"] == weights.sha256(name)
+    assert len(segmenter.weights) == 2 and segmenter.classes == VOC
+
+
+def test_people_and_their_boxes_are_seen(segmenter):
+    seen = segmenter.look(load(PHOTOGRAPHS / "skimage_astronaut.png"))
+    (person,) = [each for each in objects(seen.labels, seen.detections) if each.label == VOC.index("person")]
+    x0, y0, x1, y1 = person.box
+    assert x0 < 100 and x1 > 300 and y0 < 80 and y1 > 480
 
 
 def test_objects_of_a_map_made_by_hand():

@@ -181,7 +181,7 @@ def test_a_latent_of_another_width_is_read_from_the_network(latent, smooth_image
     net = SAMSC(widths=(8, 8, 8), latent=latent)
     for part in export.parts(net):
         export.write_onnx(
-            export._Half(net, part.function), f"samsc_wide_{part.name}", tmp_path, part.inputs, part.output,
+            export._Half(net, part.function), f"samsc_wide_{part.name}", tmp_path, part.inputs, [part.output],
             part.dynamic_axes(), {"description": "of a test"},
         )  # fmt: skip
     monkeypatch.setenv("SEMCOM_MODELS", str(tmp_path))

@@ -23,8 +23,8 @@ from .common import console, note, shown
 
 # not of all
 OPTIONS = (
-    *("snr", "channels", "masks", "teacher", "captions", "export", "set", "loss", "channel", "track", "licence"),
-    *("decoder_only", "int8"),
+    *("snr", "channels", "masks", "teacher", "detector", "captions", "export", "set", "loss", "channel", "track"),
+    *("licence", "decoder_only", "int8"),
 )
 MAX_PROCESSES = 64
 SchemeArgument = Annotated[
@@ -37,6 +37,9 @@ SchemeArgument = Annotated[
 ]
 LossOption = Annotated[
     str | None, typer.Option(help="training loss: st_lpips, beside the MSE, or your own FILE.py:NAME")
+]
+DetectorOption = Annotated[
+    Path | None, typer.Option(help="aseg: ONNX detector of COCO's categories, whose boxes tell objects apart")
 ]
 DecoderOnlyOption = Annotated[
     bool, typer.Option("--decoder-only", help="the encoder stays what --from has, and only the decoder learns")
@@ -76,7 +79,7 @@ def trainables() -> dict[str, Trainable]:
         if each.trains_with is not None
     }
     return found | {
-        "aseg": Trainable(frozenset({"masks", "teacher"}), _train_segmenter, 256, 64),
+        "aseg": Trainable(frozenset({"masks", "teacher", "detector"}), _train_segmenter, 256, 64),
         "captioner": Trainable(frozenset({"captions"}), _train_captioner, 224, 32),
         "esrim": Trainable(frozenset({"licence"}), _train_painter),
     }
@@ -153,6 +156,7 @@ def train(
     masks: Annotated[list[Path] | None, typer.Option(help="class maps, to train on masked photographs")] = None,
     teacher: Annotated[Path | None, typer.Option(help="aseg: TFLite network that labels what has no class map")] = None,
     captions: Annotated[Path | None, typer.Option(help="captioner: file of lines NAME.jpg#N, tab, text")] = None,
+    detector: DetectorOption = None,
     set: Annotated[
         list[str] | None, typer.Option(help="setting of the network, NAME=VALUE, such as widths=16,32,64; repeatable")
     ] = None,
@@ -210,13 +214,10 @@ def train(
 
     Several hosts: accelerate launch -m semcom.cli train SCHEME ... with the same options.
     """
+    chosen = locals()
     began = time.monotonic()
     target = trainable(scheme)
-    values = (
-        *(snr, channels, masks, teacher, captions, export, set, loss, channel, track, licence),
-        *(decoder_only, int8),
-    )
-    given = {name: value for name, value in zip(OPTIONS, values, strict=True) if value}
+    given = {name: chosen[name] for name in OPTIONS if chosen[name]}
     crop = target.crop if crop is None else crop
     _check(scheme, target, given, {"steps": steps, "wall": wall, "val": val, "from": start, "force": force}, crop)
     settings = {
@@ -351,7 +352,7 @@ def _train_painter(request: Request) -> int:
 
 
 def _train_segmenter(request: Request) -> int:
-    """Train A-seg and write its ONNX file and card."""
+    """Train A-seg and write its ONNX files and cards."""
     masks = request.given.get("masks")
     if not masks:
         raise BadInput("is missing: the segmenter learns from class maps; name a folder or tar of them", field="masks")
@@ -362,18 +363,20 @@ def _train_segmenter(request: Request) -> int:
         raise _missing(error) from None
     out, teacher, settings = request.out, request.given.get("teacher"), Settings(**request.settings)
 
-    def exported(checkpoint: Path, folder: Path) -> Path:
+    def exported(checkpoint: Path, folder: Path) -> list[Path]:
         return segmenter.export(checkpoint, folder, {})
 
     with on_terminal(settings.total) as (report, progress):
         checkpoint = segmenter.train(
             *(request.data, masks, teacher, out, settings),
+            detector=request.given.get("detector"),
             rehearsed=exported,
             report=report,
             progress=progress,
             **request.more,
         )
-    note(exported(checkpoint, out))
+    for path in exported(checkpoint, out):
+        note(path)
     return 0
 
 

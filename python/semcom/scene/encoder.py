@@ -26,7 +26,7 @@ from ..segment.masks import Embedding
 from ..segment.prompts import ClassName, Prompt, parse_prompt, validate
 from ..segment.regions import merged
 from ..segment.sam import Sam
-from ..segment.semantic import ClassSegmenter, SemanticSegmenter
+from ..segment.semantic import ClassSegmenter, SemanticSegmenter, look
 from .appearance import Appearance, finest_colours
 from .caption.captioners import Captioner, captioner
 from .caption.network import NetworkCaptioner
@@ -193,7 +193,8 @@ class SemanticEncoder:
         validate(self._prompts, height, width)
         self.seconds = {}
         clock = _Clock(self.seconds)
-        labels = self._segmenter.segment(image)
+        seen = look(self._segmenter, image)
+        labels = seen.labels
         clock("A-seg")
         embedding = segments = None
         if self._sam:
@@ -204,7 +205,7 @@ class SemanticEncoder:
             clock("B-seg")
             labels = snap(labels, segments)
         labels = _plain(labels)
-        instances = objects(labels)
+        instances = objects(labels, seen.detections, segments)
         caption = self._writer.caption(image, labels, instances)
         clock("text")
         small_labels = _fitted(labels, _MAX_SIDE)

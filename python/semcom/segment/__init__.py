@@ -13,7 +13,7 @@ from .boundaries import boundaries, partition, snap
 from .classes import COCO_TO_VOC, PALETTE, VOC, VOID
 from .draw import cut_out, outline, overlay
 from .everything import everything
-from .instances import SceneObject, class_mask, objects
+from .instances import Instances, SceneObject, class_mask, instances, objects
 from .masks import Candidates, Embedding, Segmentation
 from .prompts import (
     MAX_REGIONS,
@@ -51,6 +51,7 @@ __all__ = [
     "ClassSegmenter",
     "Embedding",
     "Everything",
+    "Instances",
     "Mask",
     "MaskFile",
     "Point",
@@ -65,6 +66,7 @@ __all__ = [
     "count_regions",
     "cut_out",
     "everything",
+    "instances",
     "join_prompts",
     "objects",
     "outline",

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A-seg: which class each pixel belongs to."""
+"""A-seg: which class each pixel belongs to, and which objects there are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -14,6 +15,7 @@ from ..errors import BadInput
 from ..zoo import onnx, weights
 from .classes import VOC
 from .components import without_islands
+from .detections import Detections, detections
 
 SIDE = 320
 """Longest side of what the network sees, in pixels."""
@@ -62,13 +64,69 @@ class SemanticSegmenter(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a segmenter sees in an image.
+
+    Attributes
+    ----------
+    labels : uint8 [H, W]
+        The class of each pixel.
+    detections : Detections or None
+        Its objects; None for a segmenter that does not tell them.
+    """
+
+    labels: np.ndarray
+    detections: Detections | None = None
+
+
+@runtime_checkable
+class ObjectSegmenter(SemanticSegmenter, Protocol):
+    """A segmenter that tells objects as well, as :class:`ClassSegmenter` does."""
+
+    def look(self, image: np.ndarray) -> Seen:
+        """The class of each pixel, and the objects.
+
+        Parameters
+        ----------
+        image : uint8 [H, W, 3]
+            RGB.
+
+        Returns
+        -------
+        Seen
+            At the image's size.
+        """
+        ...
+
+
+def look(segmenter: SemanticSegmenter, image: np.ndarray) -> Seen:
+    """What any segmenter sees in an image: of one that does not tell objects, the class map alone.
+
+    Parameters
+    ----------
+    segmenter : SemanticSegmenter
+        Perhaps an :class:`ObjectSegmenter`.
+    image : uint8 [H, W, 3]
+        RGB.
+
+    Returns
+    -------
+    Seen
+        At the image's size.
+    """
+    return segmenter.look(image) if isinstance(segmenter, ObjectSegmenter) else Seen(segmenter.segment(image))
+
+
 class ClassSegmenter:
-    """PASCAL VOC's 21 classes by a network of our own, through ONNX Runtime.
+    """PASCAL VOC's 21 classes, and their objects, by two networks of our own, through ONNX Runtime.
 
     Parameters
     ----------
     path : str or Path, optional
-        ONNX file; by default the store's ``aseg``.
+        ONNX file of the classes; by default the store's ``aseg``.
+    objects : str or Path, optional
+        ONNX file of the objects; by default the store's ``aseg_objects``.
     threads : int, default 2
         Threads that one run may use.
     provider : str, default "cpu"
@@ -77,11 +135,18 @@ class ClassSegmenter:
     Raises
     ------
     Missing
-        The weights are not here. The network itself is loaded when it is used first.
+        The weights are not here. Each network is loaded when it is used first.
     """
 
-    def __init__(self, path: str | Path | None = None, threads: int = 2, provider: str = "cpu") -> None:
+    def __init__(
+        self,
+        path: str | Path | None = None,
+        objects: str | Path | None = None,
+        threads: int = 2,
+        provider: str = "cpu",
+    ) -> None:
         self._path = Path(path) if path else weights.find("aseg")
+        self._objects = Path(objects) if objects else weights.find("aseg_objects")
         self._settings = {"threads": threads, "provider": provider}
 
     @property
@@ -91,8 +156,8 @@ class ClassSegmenter:
 
     @property
     def weights(self) -> dict[str, str]:
-        """File name -> sha256 of the default network."""
-        return {weights.find("aseg").name: weights.sha256("aseg")}
+        """File name -> sha256 of the default networks."""
+        return {weights.find(name).name: weights.sha256(name) for name in ("aseg", "aseg_objects")}
 
     def segment(self, image: np.ndarray) -> np.ndarray:
         """The class of each pixel of an image of any size.
@@ -109,23 +174,61 @@ class ClassSegmenter:
         uint8 [H, W]
             Labels, never void.
         """
+        (scores,), (mirrored,) = self._run(self._path, image, ("scores",))
+        labels = _enlarged(scores + mirrored[..., ::-1], *image.shape[:2])
+        return without_islands(labels, round(ISLAND * labels.size))
+
+    def look(self, image: np.ndarray) -> Seen:
+        """The class of each pixel of an image of any size, and its objects.
+
+        Parameters
+        ----------
+        image : uint8 [H, W, 3]
+            RGB.
+
+        Returns
+        -------
+        Seen
+            Labels are never void.
+        """
+        labels = self.segment(image)
+        (centres, sides), (other_centres, other_sides) = self._run(self._objects, image, ("centres", "sides"))
+        likely = 1 / (1 + np.exp(-(centres + other_centres[..., ::-1]) / 2))
+        # left is right in the mirror
+        sides = (sides + other_sides[[2, 1, 0, 3], :, ::-1]) / 2
+        height, width = _size(image)
+        shares = sides / np.array([width, height, width, height], np.float32)[:, None, None]
+        return Seen(labels, detections(likely, shares, *image.shape[:2]))
+
+    def _run(
+        self, path: Path, image: np.ndarray, outputs: tuple[str, ...]
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """What a network gives for an image, and for its mirror image, which is seen with other errors."""
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise BadInput(
                 f"the class segmenter takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}"
             )
-        session, frame = onnx.session(self._path, **self._settings), _frame(image)
-        (scores,) = session.run(None, {"image": frame})
-        # the picture's mirror image is seen with other errors
-        (mirrored,) = session.run(None, {"image": np.ascontiguousarray(frame[..., ::-1])})
-        labels = _enlarged(scores[0] + mirrored[0, ..., ::-1], *image.shape[:2])
-        return without_islands(labels, round(ISLAND * labels.size))
+        session, frame = onnx.session(path, **self._settings), _frame(image)
+        given = tuple(each.name for each in session.get_outputs())
+        if given != outputs:
+            raise BadInput(f"{path.name} gives {', '.join(given)}, not {', '.join(outputs)}; give a network of A-seg's")
+        seen, mirrored = (
+            [each[0] for each in session.run(None, {"image": np.ascontiguousarray(each)})]
+            for each in (frame, frame[..., ::-1])
+        )
+        return seen, mirrored
+
+
+def _size(image: np.ndarray) -> tuple[int, int]:
+    """Height and width of what the network sees: the longest side is ``SIDE``, the other about in proportion."""
+    longest = max(image.shape[:2])
+    height, width = (max(1, round(SIDE * side / longest / STRIDE)) * STRIDE for side in image.shape[:2])
+    return height, width
 
 
 def _frame(image: np.ndarray) -> np.ndarray:
-    """The network's input, float32 [1, 3, h, w]: the longest side is ``SIDE``, the other about in proportion."""
-    longest = max(image.shape[:2])
-    height, width = (max(1, round(SIDE * side / longest / STRIDE)) * STRIDE for side in image.shape[:2])
-    small = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    """The network's input, float32 [1, 3, h, w]."""
+    small = Image.fromarray(image).resize(_size(image)[::-1], Image.Resampling.BILINEAR)
     return np.asarray(small, np.float32).transpose(2, 0, 1)[None]
 
 

@@ -17,10 +17,11 @@ import numpy as np
 from ..errors import BadInput
 from ..image.quality import TASKS
 from .classes import VOID
-from .instances import objects, pieces
+from .detections import overlaps
+from .instances import SceneObject, instances, objects
 from .prompts import Box
 from .sam import Sam
-from .semantic import ClassSegmenter, SemanticSegmenter
+from .semantic import ClassSegmenter, Seen, SemanticSegmenter, look
 
 FOUND = 0.5
 """IoU that the box of a detected object must have with that of the region, as PASCAL VOC counts."""
@@ -79,7 +80,7 @@ class TaskAssessor:
         self.tasks = tuple(task for task in TASKS if task in tasks)
         self._classes = classes or ClassSegmenter()
         self._sam = (sam or Sam()) if "resegmentation" in tasks else None
-        self._labels_of = lru_cache(maxsize=8)(self._labels)
+        self._seen_in = lru_cache(maxsize=8)(self._look)
 
     @property
     def weights(self) -> dict[str, str]:
@@ -101,11 +102,11 @@ class TaskAssessor:
         list of Target
             Empty where the mask is, or no object is seen.
         """
-        labels = self._labels_of(reference.tobytes(), reference.shape)
+        seen = self._seen_in(reference.tobytes(), reference.shape)
         if mask is not None:
-            return [Target(mask, majority(labels, mask))] if mask.any() else []
-        found, numbers = pieces(labels)
-        return [Target(found.ids == number, int(found.labels[number])) for number in numbers]
+            return [Target(mask, majority(seen.labels, mask))] if mask.any() else []
+        found = instances(seen.labels, seen.detections)
+        return [Target(found.ids == number, each.label) for number, each in enumerate(found.objects)]
 
     def __call__(self, received: np.ndarray, targets: Sequence[Target]) -> dict[str, float | None]:
         """How well each task is done on a received picture, on average over the regions.
@@ -128,12 +129,12 @@ class TaskAssessor:
         figures: dict[str, float | None] = dict.fromkeys(self.tasks)
         named = [target for target in targets if target.label]
         if named and {"recognition", "detection"} & set(self.tasks):
-            labels = self._classes.segment(received)
+            seen = look(self._classes, received)
             if "recognition" in figures:
-                figures["recognition"] = _mean(majority(labels, each.mask) == each.label for each in named)
+                figures["recognition"] = _mean(majority(seen.labels, each.mask) == each.label for each in named)
             if "detection" in figures:
-                boxes = [(each.label, each.box) for each in objects(labels)]
-                figures["detection"] = _mean(_is_found(each, boxes) for each in named)
+                found = objects(seen.labels, seen.detections)
+                figures["detection"] = _mean(_is_found(each, found) for each in named)
         if targets and self._sam is not None:
             embedding = self._sam.embed(received)
             figures["resegmentation"] = _mean(
@@ -141,8 +142,8 @@ class TaskAssessor:
             )
         return figures
 
-    def _labels(self, pixels: bytes, shape: tuple[int, ...]) -> np.ndarray:
-        return self._classes.segment(np.frombuffer(pixels, np.uint8).reshape(shape))
+    def _look(self, pixels: bytes, shape: tuple[int, ...]) -> Seen:
+        return look(self._classes, np.frombuffer(pixels, np.uint8).reshape(shape))
 
 
 def majority(labels: np.ndarray, mask: np.ndarray) -> int:
@@ -157,16 +158,9 @@ def iou(one: np.ndarray, other: np.ndarray) -> float:
     return np.count_nonzero(one & other) / max(np.count_nonzero(one | other), 1) if one.any() or other.any() else 1.0
 
 
-def _is_found(target: Target, boxes: Sequence[tuple[int, tuple[int, int, int, int]]]) -> bool:
-    return any(label == target.label and _box_iou(box, target.box) >= FOUND for label, box in boxes)
-
-
-def _box_iou(one: tuple[int, ...], other: tuple[int, ...]) -> float:
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    both = max(width, 0) * max(height, 0)
-    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return both / (areas - both)
+def _is_found(target: Target, found: Sequence[SceneObject]) -> bool:
+    boxes = np.array([each.box for each in found if each.label == target.label], np.float64).reshape(-1, 4)
+    return bool((overlaps(np.array(target.box, np.float64), boxes) >= FOUND).any())
 
 
 def _mean(values) -> float:

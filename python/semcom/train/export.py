@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -188,7 +189,7 @@ def write_onnx(
     name: str,
     out: Path,
     inputs: dict[str, torch.Tensor],
-    output: str,
+    outputs: Sequence[str],
     dynamic_axes: dict[str, dict[int, str]],
     about: dict,
     metadata: dict[str, str] | None = None,
@@ -206,10 +207,10 @@ def write_onnx(
         Folder, made if it is not there.
     inputs : dict of str to torch.Tensor
         Name -> a sample.
-    output : str
-        Its name.
+    outputs : sequence of str
+        Their names.
     dynamic_axes : dict of str to dict of int to str
-        Names of the axes of inputs and output that may have any size.
+        Names of the axes of inputs and outputs that may have any size.
     about : dict
         What the card says beside the file's own properties.
     metadata : dict of str to str, optional
@@ -229,7 +230,7 @@ def write_onnx(
         tuple(inputs.values()),
         str(path),
         input_names=list(inputs),
-        output_names=[output],
+        output_names=list(outputs),
         dynamic_axes=dynamic_axes,
         opset_version=17,
         dynamo=False,
@@ -289,7 +290,7 @@ def export(checkpoint: Path, variant: str, out: Path, card: dict, eight_bits: bo
             "_".join(filter(None, (scheme, variant, part.name))),
             out,
             part.inputs,
-            part.output,
+            [part.output],
             part.dynamic_axes(),
             {"description": doc, "recipe": recipe} | card,
             {POWER: UNIT if net.unit_power else AS_ENCODED} | net.metadata(),

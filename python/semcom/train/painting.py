@@ -585,7 +585,7 @@ def export(checkpoint: Path, out: Path, card: dict) -> Path:
         NETWORK,
         out,
         inputs,
-        "refined",
+        ("refined",),
         axes,
         {"description": (EsRim.__doc__ or "").strip().splitlines()[0], "recipe": trained_recipe(checkpoint)} | card,
         eight_bits=True,

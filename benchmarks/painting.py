@@ -15,7 +15,6 @@ the codec with all the bytes. Each is looked at as it is painted without weights
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from gnuradio.semcom import codec, scene
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
 from gnuradio.semcom.image.stlpips import StLpips
-from gnuradio.semcom.scene.coding import container
 from gnuradio.semcom.segment import ClassSegmenter, Sam
 from gnuradio.semcom.segment.classes import VOC
 from gnuradio.semcom.segment.metrics import confusion
@@ -39,23 +37,18 @@ WAYS = ("outlines", "thumbnail", "avif")
 WITH_OBJECTS = 2000  # bytes from which sub-images of objects are sent
 
 
-def outlines(image: np.ndarray, segments: np.ndarray, segmenter: ClassSegmenter, budget: int) -> scene.Scene:
-    """Text, A-seg, boxes, colours, B-seg, and sub-images where there is room."""
+def made_of(
+    image: np.ndarray, segments: np.ndarray, segmenter: ClassSegmenter, budget: int, thumbnail: bool
+) -> scene.Scene | None:
+    """A scene of so many bytes; None where no thumbnail had room."""
     settings = scene.EncoderSettings(
-        budget=budget, boundary_budget=min(budget, 1400), sub_images=3 if budget >= WITH_OBJECTS else 0
+        budget=budget,
+        boundary_budget=min(budget, 1400),
+        sub_images=3 if budget >= WITH_OBJECTS else 0,
+        thumbnail=thumbnail,
     )
-    return scene.SemanticEncoder(settings, segmenter, cut=lambda _: segments).encode(image)
-
-
-def with_thumbnail(image: np.ndarray, made: scene.Scene, budget: int) -> scene.Scene | None:
-    """Text, A-seg and boxes of a scene, and all of the image in what is left; None where that is too little."""
-    bare = replace(made, colours=None, segments=None, details=None, sub_images=())
-    try:
-        room = budget - len(scene.encode_scene(bare)) - container.SUB_IMAGE_BYTES
-        data = codec.encode(image, "avif", room).data
-    except BadInput:
-        return None
-    return replace(bare, sub_images=(scene.SubImage((0, 0, SIDE, SIDE), data),))
+    made = scene.SemanticEncoder(settings, segmenter, cut=lambda _: segments).encode(image)
+    return None if thumbnail and not made.sub_images else made
 
 
 def alone(image: np.ndarray, budget: int) -> scene.Scene | None:
@@ -84,8 +77,7 @@ class Look:
         if way == "avif":
             return alone(image, budget)
         segments, _ = cut(None if self._kept.exists() else tools.sam(), self._path, self._kept)
-        made = outlines(image, segments, tools.segmenter, budget)
-        return made if way == "outlines" else with_thumbnail(image, made, budget)
+        return made_of(image, segments, tools.segmenter, budget, way == "thumbnail")
 
     def measured(self, tools: Tools, budget: int, way: str) -> list[dict]:
         """A row for each painter; none where so few bytes are no picture."""

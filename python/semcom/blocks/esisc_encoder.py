@@ -27,6 +27,8 @@ class esisc_encoder(sending_block):
         Whether B-seg is sent, which needs the weights of SAM.
     sub_images : int
         How many at most.
+    thumbnail : bool
+        Whether a small picture of the whole image is sent in place of colours, B-seg and sub-images of objects.
     captioner : str
         "network", "composed", or another of :mod:`semcom.scene.caption.captioners`.
     codec : str
@@ -55,6 +57,7 @@ class esisc_encoder(sending_block):
         budget: int = 5000,
         boundaries: bool = True,
         sub_images: int = 3,
+        thumbnail: bool = False,
         captioner: str = "network",
         codec: str = "avif",
         mcs_semantics: int = 0,
@@ -71,6 +74,7 @@ class esisc_encoder(sending_block):
                 "budget": budget,
                 "boundaries": boundaries,
                 "sub_images": sub_images,
+                "thumbnail": thumbnail,
                 "captioner": captioner,
                 "codec": codec,
                 "mcs_semantics": mcs_semantics,

@@ -31,6 +31,9 @@ def encode(
     budget: Annotated[int, typer.Option(help="bytes of the whole scene")] = 5000,
     boundaries: Annotated[bool, typer.Option(help="send B-seg, the outlines that SAM finds")] = True,
     sub_images: Annotated[int, typer.Option(help="sub-images at most; 0 for none")] = 3,
+    thumbnail: Annotated[
+        bool, typer.Option("--thumbnail", help="a small picture of the whole image in place of B-seg and its like")
+    ] = False,
     captioner: Annotated[str, typer.Option(help="network, composed, blip, git or vit-gpt2")] = "network",
     codec: Annotated[str, typer.Option(help="of the sub-images: avif, jpeg2000 or jpeg")] = "avif",
     sam: SamOption = DEFAULT,
@@ -45,6 +48,7 @@ def encode(
         captioner=captioner,
         boundaries=boundaries,
         sub_images=sub_images,
+        thumbnail=thumbnail,
         codec=codec,
         sam=sam,
     )

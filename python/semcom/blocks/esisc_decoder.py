@@ -69,7 +69,7 @@ class esisc_decoder(worker_block):
     @live
     def set_seed(self, seed: int) -> None:
         """Of texture and of what ES-RIM draws; it holds from the next scene on."""
-        self._seed = values.whole(seed, "seed", 0, 2**63 - 1)
+        self._seed = values.whole(seed, "seed", 0, 2**32 - 1)
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """A part of a scene, or all of it; or word that no more is to be expected."""

@@ -8,7 +8,7 @@ from .networks import FixedRateScheme
 
 
 class WITT(FixedRateScheme):
-    """A Swin transformer trained with channel noise; k/n = 1/12. What ships is narrow and was trained for minutes only."""
+    """A Swin transformer trained with channel noise; k/n = 1/12. What ships is narrow, trained for minutes only."""
 
     name = "witt"
     code = 3

@@ -13,7 +13,7 @@ from ..errors import BadInput
 from . import graph
 
 _LEAST = 1024  # values; smaller weights stay as they are
-_AXES = {"Conv": 0, "MatMul": 1}
+_AXES = {"Conv": 0, "MatMul": 1, "Gemm": 0}
 """Operations whose second input is rounded, and the axis of that along which their channels lie."""
 _FLOAT = 1  # in ``onnx.TensorProto``
 

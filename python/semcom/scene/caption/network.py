@@ -44,7 +44,8 @@ SURE = 1 / 3
 LARGE = 0.05
 """Share of the image from which on a class of A-seg is taken to be there.
 
-On photographs of VOC's training set captions then name a class that is not there as seldom as composed sentences do.
+On photographs of VOC's training set, which A-seg has seen, captions then name a class that is not there as seldom as
+composed sentences do.
 """
 
 

@@ -150,9 +150,7 @@ class SemanticEncoder:
         self._prompts: list[Prompt] = [parse_prompt(text) for text in self.settings.prompts]
         self._cut = cut
         self._outlined = self.settings.boundaries and not self.settings.thumbnail
-        needed = (self._outlined and cut is None) or any(
-            not isinstance(prompt, ClassName) for prompt in self._prompts
-        )
+        needed = (self._outlined and cut is None) or any(not isinstance(prompt, ClassName) for prompt in self._prompts)
         self._sam = sam or (Sam(self.settings.sam) if needed else None)
         self.seconds: dict[str, float] = {}
 

@@ -24,12 +24,11 @@ from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
 from gnuradio.semcom.image.stlpips import StLpips
 from gnuradio.semcom.segment import ClassSegmenter, Sam
-from gnuradio.semcom.segment.classes import VOC
-from gnuradio.semcom.segment.metrics import confusion
 from gnuradio.semcom.zoo import weights
 
 from common import Journal, arguments, write
 from common.images import SIDE, cut, stretched
+from common.maps import mean_iou, tallied
 
 BUDGETS = (600, 1500, 5000)
 PAINTERS = ("plain", "esrim")
@@ -91,14 +90,13 @@ class Look:
             got = scene.reconstruct(sent, painter=painter)
             if self._pictures:
                 io.save_png(self._pictures / f"{self._path.stem}_{budget}_{way}_{painter}.png", got)
-            counts = confusion(tools.segmenter.segment(got), shown, len(VOC))
             rows.append(
                 {
                     "painter": painter,
                     "bytes": size,
                     "st_lpips": round(tools.distance(image, got), 4),
                     "psnr_db": round(metrics.psnr(image, got), 3),
-                    "counts": [each.tolist() for each in (np.diag(counts), counts.sum(axis=0), counts.sum(axis=1))],
+                    "counts": tallied(tools.segmenter.segment(got), shown),
                 }
             )
         return rows
@@ -139,15 +137,9 @@ def summary(rows: list[dict]) -> list[dict]:
     return [
         {"budget": budget, "way": way, "painter": painter, "pictures": len(same)}
         | {key: round(float(np.mean([row[key] for row in same])), 4) for key in ("bytes", "st_lpips", "psnr_db")}
-        | {"map": _mean_iou([row["counts"] for row in same])}
+        | {"map": mean_iou([row["counts"] for row in same])}
         for (budget, way, painter), same in found.items()
     ]
-
-
-def _mean_iou(counts: list[list[list[int]]]) -> float:
-    both, found, true = np.sum(counts, axis=0)
-    shown = true > 0
-    return round(float((both / np.maximum(1, true + found - both))[shown].mean()), 4)
 
 
 if __name__ == "__main__":

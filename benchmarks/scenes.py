@@ -30,13 +30,14 @@ from gnuradio.semcom.image import io, metrics
 from gnuradio.semcom.image.stlpips import StLpips
 from gnuradio.semcom.scene.coding import container, labelmap
 from gnuradio.semcom.segment import ClassSegmenter, Sam, boundaries, snap
-from gnuradio.semcom.segment.classes import COCO_TO_VOC, VOC
-from gnuradio.semcom.segment.metrics import boundary_f, boundary_match, confusion
+from gnuradio.semcom.segment.classes import COCO_TO_VOC
+from gnuradio.semcom.segment.metrics import boundary_f, boundary_match
 from gnuradio.semcom.segment.regions import merged
 from gnuradio.semcom.zoo import weights
 
 from common import Journal, arguments, write
 from common.images import SIDE, coco_labels, cut, label_map, stretched
+from common.maps import mean_iou, tallied
 
 RAW = 3 * SIDE * SIDE
 BUDGETS = (600, 1500, 4000, 8000)
@@ -221,19 +222,6 @@ def map_bytes(labels: np.ndarray) -> dict:
 def quality(a: np.ndarray, b: np.ndarray) -> dict:
     """PSNR and MS-SSIM."""
     return {"psnr_db": round(metrics.psnr(a, b), 4), "ms_ssim": round(metrics.ms_ssim(a, b), 5)}
-
-
-def tallied(found: np.ndarray, truth: np.ndarray) -> list[list[int]]:
-    """Pixels of each class in both, in the truth, and found; of several images they add up."""
-    counts = confusion(found, truth.astype(np.uint8), len(VOC))
-    return [np.diag(counts).tolist(), counts.sum(axis=1).tolist(), counts.sum(axis=0).tolist()]
-
-
-def mean_iou(rows: list[list[list[int]]]) -> float:
-    """Over the classes that the truth of the images shows, over all their pixels together."""
-    both, true, found = np.sum(rows, axis=0)
-    shown = true > 0
-    return round(float((both / np.maximum(1, true + found - both))[shown].mean()), 4)
 
 
 def mean(rows: list[dict], key: str, digits: int = 4) -> float:

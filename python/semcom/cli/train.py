@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -327,61 +328,50 @@ def _train_coder(request: Request) -> int:
     return 0
 
 
-def _train_painter(request: Request) -> int:
-    """Train ES-RIM and write its ONNX file and card."""
-    try:
-        from ..train import painting
-        from ..train.trainer import Settings
-    except ModuleNotFoundError as error:
-        raise _missing(error) from None
+def _train_alone(
+    request: Request, train: Callable[..., Path], export: Callable[[Path, Path, dict[str, str]], list[Path]]
+) -> int:
+    """Train what is no coder, and write its ONNX files and cards."""
+    from ..train.trainer import Settings, is_first_process
+
     settings, licence = Settings(**request.settings), request.given.get("licence")
 
-    def exported(checkpoint: Path, folder: Path) -> Path:
-        return painting.export(checkpoint, folder, {"licence": licence} if licence else {})
+    def exported(checkpoint: Path, folder: Path) -> list[Path]:
+        return export(checkpoint, folder, {"licence": licence} if licence else {})
 
     with on_terminal(settings.total) as (report, progress):
-        checkpoint = painting.train(
-            *(request.data, request.out, settings),
-            rehearsed=exported,
-            report=report,
-            progress=progress,
-            **request.more,
-        )
-    note(exported(checkpoint, request.out))
+        checkpoint = train(request.out, settings, rehearsed=exported, report=report, progress=progress)
+    if is_first_process():
+        for path in exported(checkpoint, request.out):
+            note(path)
     return 0
 
 
+def _train_painter(request: Request) -> int:
+    """Train ES-RIM."""
+    try:
+        from ..train import painting
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+    return _train_alone(request, partial(painting.train, request.data, **request.more), painting.export)
+
+
 def _train_segmenter(request: Request) -> int:
-    """Train A-seg and write its ONNX files and cards."""
+    """Train A-seg."""
     masks = request.given.get("masks")
     if not masks:
         raise BadInput("is missing: the segmenter learns from class maps; name a folder or tar of them", field="masks")
     try:
         from ..train import segmenter
-        from ..train.trainer import Settings
     except ModuleNotFoundError as error:
         raise _missing(error) from None
-    out, teacher, settings = request.out, request.given.get("teacher"), Settings(**request.settings)
-
-    def exported(checkpoint: Path, folder: Path) -> list[Path]:
-        return segmenter.export(checkpoint, folder, {})
-
-    with on_terminal(settings.total) as (report, progress):
-        checkpoint = segmenter.train(
-            *(request.data, masks, teacher, out, settings),
-            detector=request.given.get("detector"),
-            rehearsed=exported,
-            report=report,
-            progress=progress,
-            **request.more,
-        )
-    for path in exported(checkpoint, out):
-        note(path)
-    return 0
+    teacher, detector = request.given.get("teacher"), request.given.get("detector")
+    train = partial(segmenter.train, request.data, masks, teacher, detector=detector, **request.more)
+    return _train_alone(request, train, segmenter.export)
 
 
 def _train_captioner(request: Request) -> int:
-    """Train the captioner and write its ONNX files and cards."""
+    """Train the captioner."""
     captions = request.given.get("captions")
     if not captions:
         raise BadInput("is missing: the captioner learns from captions; name a file of them", field="captions")
@@ -391,14 +381,5 @@ def _train_captioner(request: Request) -> int:
         from ..train import captioner, trainer
     except ModuleNotFoundError as error:
         raise _missing(error) from None
-    out, settings = request.out, trainer.Settings(**request.settings)
-    task = captioner.CaptionTask(request.data, captions, out, request.more["crop"])
-
-    def exported(checkpoint: Path, folder: Path) -> list[Path]:
-        return captioner.export(task, checkpoint, folder, {})
-
-    with on_terminal(settings.total) as (report, progress):
-        checkpoint = trainer.train(task, out, settings, rehearsed=exported, report=report, progress=progress)
-    for path in exported(checkpoint, out):
-        note(path)
-    return 0
+    task = captioner.CaptionTask(request.data, captions, request.out, request.more["crop"])
+    return _train_alone(request, partial(trainer.train, task), partial(captioner.export, task))

@@ -34,6 +34,25 @@ _LOWEST_PANEL = 96
 _WIDEST_PANEL = 4096
 
 
+def check_rgb(image: np.ndarray, taker: str) -> None:
+    """Refuse what is no RGB image.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        To be uint8 [H, W, 3], of one pixel or more.
+    taker : str
+        What the sentence begins with, such as "SAM takes".
+
+    Raises
+    ------
+    BadInput
+        It is something else.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise BadInput(f"{taker} an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
+
+
 def made_folder(path: str) -> Path | None:
     """The folder, made if it is not there; None for an empty name.
 

@@ -18,6 +18,7 @@ from PIL import Image
 from .. import codec
 from ..codec.search import DoesNotFit, finest_within
 from ..errors import BadInput
+from ..image.io import check_rgb
 from ..segment.backends import DEFAULT, checked
 from ..segment.boundaries import partition, snap
 from ..segment.everything import everything
@@ -189,8 +190,7 @@ class SemanticEncoder:
         BadInput
             No such image, or prompts that do not fit it.
         """
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise BadInput(f"a scene is made of an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
+        check_rgb(image, "a scene is made of")
         height, width = image.shape[:2]
         container.header(height, width)
         validate(self._prompts, height, width)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..errors import BadInput
-from ..image.io import load_mask
+from ..image.io import check_rgb, load_mask
 from .backends import DEFAULT, PADDING, Answers, Backend, backend
 from .components import components
 from .everything import everything
@@ -79,8 +79,7 @@ class Sam:
         Embedding
             Of this image.
         """
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise BadInput(f"SAM takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
+        check_rgb(image, "SAM takes")
         return self._backend.embed(image)
 
     def segment(

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import BadInput
+from ..image.io import check_rgb
 from ..zoo import onnx, weights
 from .classes import VOC
 from .components import without_islands
@@ -204,10 +205,7 @@ class ClassSegmenter:
         self, path: Path, image: np.ndarray, outputs: tuple[str, ...]
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """What a network gives for an image, and for its mirror image, which is seen with other errors."""
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise BadInput(
-                f"the class segmenter takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}"
-            )
+        check_rgb(image, "the class segmenter takes")
         session, frame = onnx.session(path, **self._settings), _frame(image)
         given = tuple(each.name for each in session.get_outputs())
         if given != outputs:

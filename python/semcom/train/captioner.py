@@ -414,14 +414,6 @@ class CaptionTask(trainer.Task):
         """See :class:`~.trainer.Task`."""
         return self._photographs.batch(size)
 
-    def training_figure(self, loss: float) -> float:
-        """The loss itself."""
-        return loss
-
-    def training_line(self, figure: float) -> str:
-        """See :class:`~.trainer.Task`."""
-        return f"loss {figure:.3f}"
-
     @torch.no_grad()
     def evaluate(self, net: CaptionNet, device: torch.device) -> list[float]:
         """See :class:`~.trainer.Task`."""
@@ -438,10 +430,6 @@ class CaptionTask(trainer.Task):
     def evaluation_line(self, figures: list[float]) -> str:
         """See :class:`~.trainer.Task`."""
         return f"{figures[0]:.4f} nats a word"
-
-    def curve(self, column: str) -> str:
-        """See :class:`~.trainer.Task`."""
-        return column
 
     def said(self, net: CaptionNet) -> tuple[np.ndarray, np.ndarray]:
         """What a network says of the photographs for choosing.
@@ -490,7 +478,8 @@ def right_words(words: list[str], captions: list[str]) -> float | None:
 
 
 def _following(net: CaptionNet, picture: torch.Tensor) -> beam.Next:
-    return lambda begun: _NextWord(net)(picture, torch.from_numpy(begun)).numpy()
+    decoder = _NextWord(net)
+    return lambda begun: decoder(picture, torch.from_numpy(begun)).numpy()
 
 
 class _Eyes(torch.nn.Module):

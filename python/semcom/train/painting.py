@@ -21,7 +21,7 @@ from ..image.stlpips import StLpips as Metric
 from ..scene.render.esrim import CELL, NETWORK, NOISE, STRIDE, WORDS, maps_of, word_counts
 from ..segment import ClassSegmenter
 from ..segment.regions import merged
-from . import trainer
+from . import checkpoints, trainer
 from .export import as_shipped, averaged, trained_recipe, write_onnx
 from .files import left_out, pictures
 from .models.esrim import Discriminator, EsRim, image_encoder
@@ -161,10 +161,12 @@ class Scenes:
         self.rng = np.random.default_rng(seed)
         unreadable: list[str] = []
         self._cache, self._report = cache, report
-        held = {stem for stem, _, _ in pictures(val or [], unreadable)}
+        apart = [
+            (stem, name, np.asarray(picture.convert("RGB"))) for stem, name, picture in pictures(val or [], unreadable)
+        ]
+        held, kept = {stem for stem, _, _ in apart}, [(name, image) for _, name, image in apart]
         found = [(name, np.asarray(picture.convert("RGB"))) for stem, name, picture in pictures(data, unreadable)
                  if stem not in held and min(picture.size) >= MIN_SIDE]  # fmt: skip
-        kept = [(name, np.asarray(picture.convert("RGB"))) for _, name, picture in pictures(val or [], unreadable)]
         if not val:
             # by name, so that what is added to the data moves none
             found.sort(key=lambda each: zlib.crc32(each[0].encode()))
@@ -233,10 +235,7 @@ def _write(path: Path, made: list[Sample]) -> None:
     arrays = {f"{field}_{i}": getattr(sample, field) for i, sample in enumerate(made)
               for field in ("photograph", "picture", "labels", "drawn")}  # fmt: skip
     captions = np.array([sample.caption for sample in made])
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        np.savez_compressed(file, captions=captions, **arrays)
-    unfinished.replace(path)
+    checkpoints.replace(path, lambda file: np.savez_compressed(file, captions=captions, **arrays))
 
 
 def _read(path: Path) -> list[Sample]:
@@ -433,14 +432,6 @@ class PainterTask(trainer.Task):
         """See :class:`~.trainer.Task`."""
         return self._scenes.batch(size, self._crop)
 
-    def training_figure(self, loss: float) -> float:
-        """The loss itself."""
-        return loss
-
-    def training_line(self, figure: float) -> str:
-        """See :class:`~.trainer.Task`."""
-        return f"loss {figure:.3f}"
-
     def score(self, figures: list[float]) -> float:
         """Less distance is better."""
         return -figures[0]
@@ -465,10 +456,6 @@ class PainterTask(trainer.Task):
     def evaluation_line(self, figures: list[float]) -> str:
         """See :class:`~.trainer.Task`."""
         return f"ST-LPIPS {figures[0]:.4f}"
-
-    def curve(self, column: str) -> str:
-        """See :class:`~.trainer.Task`."""
-        return column
 
 
 def train(
@@ -559,7 +546,7 @@ def graph_inputs() -> tuple[dict[str, torch.Tensor], dict[str, dict[int, str]]]:
     return inputs, axes | {"labels": {1: "cell_rows", 2: "cell_columns"}}
 
 
-def export(checkpoint: Path, out: Path, card: dict) -> Path:
+def export(checkpoint: Path, out: Path, card: dict) -> list[Path]:
     """Write ``esrim.onnx`` with its card, into which ``card`` is merged.
 
     Inputs and output are those of :meth:`~.models.esrim.EsRim.forward`, one picture at a time. Weights are rounded to
@@ -576,17 +563,10 @@ def export(checkpoint: Path, out: Path, card: dict) -> Path:
 
     Returns
     -------
-    Path
+    list of Path
         The ONNX file.
     """
     inputs, axes = graph_inputs()
-    return write_onnx(
-        load_network(checkpoint),
-        NETWORK,
-        out,
-        inputs,
-        ("refined",),
-        axes,
-        {"description": (EsRim.__doc__ or "").strip().splitlines()[0], "recipe": trained_recipe(checkpoint)} | card,
-        eight_bits=True,
-    )
+    about = {"description": (EsRim.__doc__ or "").strip().splitlines()[0], "recipe": trained_recipe(checkpoint)}
+    net = load_network(checkpoint)
+    return [write_onnx(net, NETWORK, out, inputs, ("refined",), axes, about | card, eight_bits=True)]

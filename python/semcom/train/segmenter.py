@@ -254,14 +254,6 @@ class SegmenterTask(trainer.Task):
             torch.from_numpy(np.stack([each.weights for each in wanted])),
         )
 
-    def training_figure(self, loss: float) -> float:
-        """The loss itself."""
-        return loss
-
-    def training_line(self, figure: float) -> str:
-        """See :class:`~.trainer.Task`."""
-        return f"loss {figure:.3f}"
-
     def evaluate(self, net: ClassMap, device: torch.device) -> list[float]:
         """See :class:`~.trainer.Task`."""
         return [validate(net, self._photographs.held_out)]
@@ -269,10 +261,6 @@ class SegmenterTask(trainer.Task):
     def evaluation_line(self, figures: list[float]) -> str:
         """See :class:`~.trainer.Task`."""
         return f"mean IoU {figures[0]:.4f}"
-
-    def curve(self, column: str) -> str:
-        """See :class:`~.trainer.Task`."""
-        return column
 
 
 def train(

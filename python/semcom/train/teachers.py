@@ -13,6 +13,7 @@ from ..errors import BadInput, Missing
 from ..segment.classes import VOC
 from ..segment.detections import distinct
 from ..zoo import onnx
+from .checkpoints import replace
 
 CLASS_SCORES = "class_scores.npz"
 BOXES = "boxes.npz"
@@ -166,8 +167,5 @@ def asked(
         for name in unknown:
             known[name] = ask(photographs[name])
         cache.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = cache.with_suffix(".part")
-        with unfinished.open("wb") as file:
-            np.savez_compressed(file, **known)
-        unfinished.replace(cache)
+        replace(cache, lambda file: np.savez_compressed(file, **known))
     return {name: known[name] for name in photographs}

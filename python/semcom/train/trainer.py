@@ -340,7 +340,6 @@ class Task(ABC):
             On any device.
         """
 
-    @abstractmethod
     def training_figure(self, loss: float) -> float:
         """The mean loss as it is logged.
 
@@ -352,10 +351,10 @@ class Task(ABC):
         Returns
         -------
         float
-            In the unit of the first column.
+            In the unit of the first column; by default the loss itself.
         """
+        return loss
 
-    @abstractmethod
     def training_line(self, figure: float) -> str:
         """The training figure in words.
 
@@ -369,6 +368,7 @@ class Task(ABC):
         str
             A few words.
         """
+        return f"loss {figure:.3f}"
 
     @abstractmethod
     def evaluate(self, net: torch.nn.Module, device: torch.device) -> list[float]:
@@ -402,7 +402,6 @@ class Task(ABC):
             A few words.
         """
 
-    @abstractmethod
     def curve(self, column: str) -> str:
         """Name of a column's curve in TensorBoard.
 
@@ -414,8 +413,9 @@ class Task(ABC):
         Returns
         -------
         str
-            The name.
+            The name; by default that of the column.
         """
+        return column
 
 
 class _Log:

@@ -14,6 +14,7 @@ from itertools import product
 import numpy as np
 
 from ...errors import BadInput
+from ...image.io import check_rgb
 from ...segment.classes import VOC, VOID
 from ...segment.instances import SceneObject
 
@@ -87,8 +88,7 @@ def describe(
     BadInput
         The map is not of the image's size, or an object's label has no name.
     """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise BadInput(f"a description takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
+    check_rgb(image, "a description takes")
     if labels.shape != image.shape[:2]:
         raise BadInput(f"the class map's size {labels.shape} is not the image's {image.shape[:2]}; segment this image")
     unknown = [found.label for found in objects if not 0 < found.label < len(classes)]

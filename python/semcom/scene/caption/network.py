@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from ...errors import BadInput
+from ...image.io import check_rgb
 from ...segment.classes import VOC
 from ...segment.instances import SceneObject
 from ...zoo import onnx, weights
@@ -118,8 +119,7 @@ class NetworkCaptioner:
         BadInput
             No such image, or files that are no captioner's.
         """
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise BadInput(f"a captioner takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
+        check_rgb(image, "a captioner takes")
         eyes = onnx.session(self._paths[0], self._threads)
         side = eyes.get_inputs()[0].shape[2]
         (picture,) = eyes.run(None, {"image": view(image, side).astype(np.float32).transpose(2, 0, 1)[None]})

@@ -17,6 +17,7 @@ from PIL import Image
 
 from ... import files
 from ...errors import BadInput, Missing
+from ...image.io import check_rgb
 from ...segment.instances import SceneObject
 from ...zoo.weights import cache_folder
 
@@ -105,8 +106,7 @@ class TransformersCaptioner:
 
     def caption(self, image: np.ndarray, labels: np.ndarray, objects: Sequence[SceneObject]) -> str:
         """See :class:`~.captioners.Captioner`."""
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise BadInput(f"a captioner takes an RGB image uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
+        check_rgb(image, "a captioner takes")
         torch, _ = _libraries()
         network, processor, tokenizer = self._load()
         torch.set_num_threads(self._threads)

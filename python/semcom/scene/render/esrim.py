@@ -72,6 +72,8 @@ def checked_painter(name: str) -> str:
     BadInput
         There is none of that name.
     """
+    if name == PLAIN:  # of every preview; what else there is need not be looked for
+        return PLAIN
     known = painters()
     if name in ("", AUTO):
         return known[0]
@@ -143,9 +145,13 @@ class EsRim:
     """
 
     def __init__(self, name: str = NETWORK, threads: int = 2, provider: str = "cpu") -> None:
-        self._path = weights.find(name)
-        self.weights = {self._path.name: weights.sha256(name)}
+        self._name, self._path = name, weights.find(name)
         self._settings = {"threads": threads, "provider": provider}
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """File name -> sha256."""
+        return {self._path.name: weights.sha256(self._name)}
 
     def refine(self, picture: np.ndarray, scene: Scene, seed: int = 0, strength: float = USUAL_STRENGTH) -> np.ndarray:
         """The picture of a scene, refined.

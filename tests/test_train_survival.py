@@ -21,7 +21,7 @@ pytest.importorskip("onnx")
 
 from gnuradio.semcom.cli import main  # noqa: E402
 from gnuradio.semcom.errors import BadInput, SemcomError  # noqa: E402
-from gnuradio.semcom.train import coders, klt, segmenter, trainer  # noqa: E402
+from gnuradio.semcom.train import coders, klt, processes, segmenter, trainer  # noqa: E402
 from gnuradio.semcom.train.data import Photographs  # noqa: E402
 from gnuradio.semcom.train.export import export  # noqa: E402
 from gnuradio.semcom.train.models import aseg  # noqa: E402
@@ -386,9 +386,35 @@ def test_what_is_wrong_is_said_once_by_several_processes(folder, tmp_path):
     assert done.returncode and "Traceback" not in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize(("scheme", "processes"), [("deepjscc", "0"), ("deepjscc", "65"), ("softcast", "2")])
-def test_numbers_of_processes_that_cannot_be(folder, tmp_path, scheme, processes, capsys):
-    arguments = ["train", scheme, "--data", str(folder), "--out", str(tmp_path / "run"), "--processes", processes]
+class Ending:
+    """A process that ends with status 2 right after it was looked at for the second time."""
+
+    def __init__(self, sentinel):
+        self.sentinel, self.looks = sentinel, 0
+
+    @property
+    def exitcode(self):
+        self.looks += 1
+        return 2 if self.looks > 2 else None
+
+
+def test_a_process_that_ends_while_the_others_are_looked_at_is_not_missed():
+    """However the looks fall: each is followed by an end that the next must see."""
+    reading, writing = os.pipe()
+    os.write(writing, b" ")  # a sentinel that is always ready
+    try:
+        for looks in range(3):
+            process = Ending(reading)
+            process.looks = looks
+            assert processes._first_failure([process]) == 0
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+@pytest.mark.parametrize(("scheme", "count"), [("deepjscc", "0"), ("deepjscc", "65"), ("softcast", "2")])
+def test_numbers_of_processes_that_cannot_be(folder, tmp_path, scheme, count, capsys):
+    arguments = ["train", scheme, "--data", str(folder), "--out", str(tmp_path / "run"), "--processes", count]
     assert main(arguments) == 2 and capsys.readouterr().err.startswith("semcom: --processes ")
 
 

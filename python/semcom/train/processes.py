@@ -81,8 +81,10 @@ def _first_failure(processes: list[BaseProcess]) -> int | None:
         # who waits for one that failed mostly hears of it, and who saves is left to it
         if not wait([process.sentinel for process in running], None if first is None else PATIENCE):
             _terminate(running)
-        failed = [process for process in running if process.exitcode]
-        running = [process for process in running if process.exitcode is None]
+        # one look at each: a process that ends between two looks would be neither running nor failed
+        ended = {process: process.exitcode for process in running}
+        failed = [process for process, status in ended.items() if status]
+        running = [process for process, status in ended.items() if status is None]
         if failed and first is None:
             first = min(map(processes.index, failed))
     return first

@@ -141,6 +141,7 @@ def scene():
         segments,
         measure(image, segments),
         (SubImage((8, 16, 40, 48), codec.encode(image[16:48, 8:40].copy(), "jpeg", 900).data),),
+        painting=0.5,
     )
 
 
@@ -150,7 +151,7 @@ def same(a, b, but=()):
     assert all(np.array_equal(getattr(a, name), getattr(b, name)) for name in arrays)
     for name in {"colours", "details"} - set(but):
         assert np.array_equal(getattr(a, name).values, getattr(b, name).values)
-    for name in {"height", "width", "caption", "sub_images", "classes"} - set(but):
+    for name in {"height", "width", "caption", "sub_images", "classes", "painting"} - set(but):
         assert getattr(a, name) == getattr(b, name)
     if "objects" not in but:
         assert [(o.label, o.box) for o in a.objects] == [(o.label, o.box) for o in b.objects]
@@ -233,6 +234,8 @@ def with_section(kind, payload, sent=None):
 
 
 LIES = {
+    "painting beyond all measure": (container.PAINTING, b"\xc9"),
+    "painting of no number": (container.PAINTING, b""),
     "map of a huge size": (container.A_SEG, b"\0" + b"\x7f\xff\x7f\xff" + b"\0\0" + b"abc"),
     "map of no size": (container.A_SEG, b"\0" + b"\0\0\0\0" + b"\0\0"),
     "map of an unknown class": (container.A_SEG, b"\0" + labelmap.encode(np.full((4, 4), 99, np.uint8))),

@@ -79,12 +79,14 @@ def test_sections_are_protected_by_their_importance():
     assert kinds == [["text", "A-seg", "boxes"], ["colours", "B-seg"], ["S-img"]]
     assert b"".join(part.data for part in plan) == container.encode(scene())
     bursts = sent(plan)
-    assert [meta["mcs"] for meta, _ in bursts] == [0] * 4 + [2] * 4 + [10]
+    # those that are spread take turns from beginning to end; the last burst of the last part ends the image
+    assert [meta["mcs"] for meta, _ in bursts] == [0, 2] * 4 + [10]
+    assert [meta["fragment"] for meta, _ in bursts] == [0, 0, 1, 1, 2, 2, 3, 3, 0]
     with pytest.raises(BadInput):
         Protection(bursts=0)
 
 
-@pytest.mark.parametrize("lost", [(), (1,), (8,), (0, 1, 2, 3), (0, 1, 2, 3, 8)])
+@pytest.mark.parametrize("lost", [(), (2,), (8,), (0, 2, 4, 6), (0, 2, 4, 6, 8)])
 def test_what_is_lost_costs_only_its_part(lost):
     """One burst of a robust part is not missed; a part that is gone takes its sections and no others."""
     decoder, reader = semcom.digital_decoder("esisc", 12.0), semcom.esisc_decoder(True)
@@ -167,7 +169,7 @@ def test_a_loopback_of_which_nothing_arrives_ends(tmp_path, astronaut):
 
 
 def test_encoder_sends_what_the_prompts_say(tmp_path, astronaut):
-    encoder = semcom.esisc_encoder("box:10,20,110,140", 2500, False)
+    encoder = semcom.esisc_encoder("box:10,20,110,140", budget=2500, boundaries=False)
     probe = Probe(encoder)
     image = np.asarray(Image.open(astronaut).convert("RGB").resize((256, 256)))
     for prompts in ("box:10,20,110,140", "mask:" + str(tmp_path / "mask.png")):

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pmt
 
-from .. import digital, schemes
+from .. import digital, schemes, values
+from ..burst import snr_field
+from ..errors import BadInput
 from ..schemes import Conditions
 from ..segment.backends import DEFAULT
 from . import pdu
@@ -21,24 +25,31 @@ class esisc_encoder(sending_block):
     prompts : str
         What the sub-images show, prompts separated by semicolons: ``class:NAME``, ``box:X0,Y0,X1,Y1``, ``point:X,Y``,
         ``mask:FILE``; none: the objects that the segmenter finds.
+    purpose : str
+        What the scene is for: "explain", "caption", "map", "fidelity" or "perception".
     budget : int
-        Bytes of the whole scene.
+        Bytes of the whole scene, where there is no rate.
+    rate : float
+        Complex channel uses per real source value that the scene may take, k/n; 0 for so many bytes.
+    snr_db : float
+        Es/N0 in dB that the choice of MCS reckons with.
+    channel : str
+        "awgn", "rayleigh" or "rician", likewise.
     boundaries : bool
         Whether B-seg is sent, which needs the weights of SAM.
     sub_images : int
         How many at most.
-    thumbnail : bool
-        Whether a small picture of the whole image is sent in place of colours, B-seg and sub-images of objects.
     captioner : str
         "network", "composed", or another of :mod:`semcom.scene.caption.captioners`.
     codec : str
         Of the sub-images: "avif", "jpeg2000" or "jpeg".
     sam : str
         Which Segment Anything Model finds outlines and follows prompts, as of the SAM Segmenter.
-    mcs_semantics, mcs_detail, mcs_sub_images : int
-        MCS of text, A-seg and boxes; of colours and B-seg; of S-img.
+    protection : str
+        MCS of text, A-seg and boxes; of colours and B-seg; of S-img, such as "0,2,4"; or "auto", as little protection
+        as the SNR allows.
     bursts : int
-        Over how many bursts the first two parts are spread at least.
+        Over how many bursts the first two parts are spread at least; 0: 4, and 8 where the channel fades.
 
     Raises
     ------
@@ -54,16 +65,17 @@ class esisc_encoder(sending_block):
     def __init__(
         self,
         prompts: str = "",
+        purpose: str = "explain",
         budget: int = 5000,
+        rate: float = 0.0,
+        snr_db: float = 10.0,
+        channel: str = "awgn",
         boundaries: bool = True,
         sub_images: int = 3,
-        thumbnail: bool = False,
         captioner: str = "network",
         codec: str = "avif",
-        mcs_semantics: int = 0,
-        mcs_detail: int = 2,
-        mcs_sub_images: int = 4,
-        bursts: int = 4,
+        protection: str = "auto",
+        bursts: int = 0,
         sam: str = DEFAULT,
     ):
         sending_block.__init__(self, "ES-ISC Encoder", ["image"], ["bytes"])
@@ -71,19 +83,23 @@ class esisc_encoder(sending_block):
         self._options = self._scheme.options(
             {
                 "prompts": prompts,
+                "purpose": purpose,
                 "budget": budget,
                 "boundaries": boundaries,
                 "sub_images": sub_images,
-                "thumbnail": thumbnail,
                 "captioner": captioner,
                 "codec": codec,
-                "mcs_semantics": mcs_semantics,
-                "mcs_detail": mcs_detail,
-                "mcs_sub_images": mcs_sub_images,
+                "protection": protection,
                 "bursts": bursts,
                 "sam": sam,
             }
         )
+        if channel not in digital.CHANNELS:
+            known = ", ".join(digital.CHANNELS)
+            raise BadInput(f"must be one of {known}, got {values.shown(channel)}", field="channel")
+        self._conditions = Conditions(channel=channel)
+        self.set_rate(rate)
+        self.set_snr_db(snr_db)
 
     @live
     def set_prompts(self, prompts: str) -> None:
@@ -95,15 +111,36 @@ class esisc_encoder(sending_block):
         """Change the bytes of a scene while running."""
         self._options = self._scheme.options({**vars(self._options), "budget": budget})
 
+    @live
+    def set_purpose(self, purpose: str) -> None:
+        """Change the purpose while running."""
+        self._options = self._scheme.options({**vars(self._options), "purpose": purpose})
+
+    @live
+    def set_rate(self, rate: float) -> None:
+        """Change k/n while running; 0 for a budget in bytes."""
+        rate = values.number(rate, "rate", 0)
+        self._scheme.check_limits(rate or None)
+        self._conditions = replace(self._conditions, rate=rate or None)
+
+    @live
+    def set_snr_db(self, snr_db: float) -> None:
+        """Change the Es/N0 that is reckoned with, dB, while running."""
+        snr_field(snr_db)
+        self._conditions = replace(self._conditions, snr_db=snr_db)
+
     def load(self) -> dict[str, str]:
         """Find the weights now instead of with the first image; their file names and sha256."""
         return self._scheme.load(self._options)
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One image -> its scene."""
-        sent = self._scheme.encode(pdu.to_image(msg), Conditions(), self._options)
+        sent = self._scheme.encode(pdu.to_image(msg), self._conditions, self._options)
         plan = [digital.ProtectedBytes(part.payload, digital.mcs_of(part.mcs), part.bursts) for part in sent.parts]
-        keys = {"scheme": self._scheme.code, "height": sent.header.height, "width": sent.header.width}
+        header = sent.header
+        keys = {
+            "scheme": self._scheme.code, "height": header.height, "width": header.width, "snr_enc": header.snr_enc,
+        }  # fmt: skip
         keys |= {"plan": digital.plan_text(plan)} | sent.about
         meta.pop("channels", None)
         self.publish("bytes", pdu.from_bytes(b"".join(part.data for part in plan), meta | keys))

@@ -28,12 +28,12 @@ def encode(
         list[str] | None,
         typer.Option(help="what the sub-images show: class:NAME, box:X0,Y0,X1,Y1, point:X,Y or mask:FILE; repeatable"),
     ] = None,
+    purpose: Annotated[
+        str, typer.Option(help="what the scene is for: explain, caption, map, fidelity or perception")
+    ] = "explain",
     budget: Annotated[int, typer.Option(help="bytes of the whole scene")] = 5000,
     boundaries: Annotated[bool, typer.Option(help="send B-seg, the outlines that SAM finds")] = True,
     sub_images: Annotated[int, typer.Option(help="sub-images at most; 0 for none")] = 3,
-    thumbnail: Annotated[
-        bool, typer.Option("--thumbnail", help="a small picture of the whole image in place of B-seg and its like")
-    ] = False,
     captioner: Annotated[str, typer.Option(help="network, composed, blip, git or vit-gpt2")] = "network",
     codec: Annotated[str, typer.Option(help="of the sub-images: avif, jpeg2000 or jpeg")] = "avif",
     sam: SamOption = DEFAULT,
@@ -43,12 +43,12 @@ def encode(
     from ..scene import EncoderSettings, SemanticEncoder, decode_scene, describe_scene, encode_scene
 
     settings = EncoderSettings(
+        purpose=purpose,
         budget=budget,
         prompts=tuple(prompt or ()),
         captioner=captioner,
         boundaries=boundaries,
         sub_images=sub_images,
-        thumbnail=thumbnail,
         codec=codec,
         sam=sam,
     )

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from .adapter import CHANNELS, block_error_rate, choose, effective_snr_db, message_loss
+from .adapter import CHANNELS, block_error_rate, choose, effective_snr_db, fastest, message_loss
 from .link import MAX_RATE, Link
-from .mcs import ADAPTIVE, TABLE, Mcs, mcs_of
+from .mcs import ADAPTIVE, LOW_RATE, TABLE, Mcs, mcs_of
 from .message import (
     Message,
     ProtectedBytes,
@@ -25,6 +25,7 @@ from .message import (
 __all__ = [
     "ADAPTIVE",
     "CHANNELS",
+    "LOW_RATE",
     "MAX_RATE",
     "TABLE",
     "Link",
@@ -37,6 +38,7 @@ __all__ = [
     "bursts",
     "choose",
     "effective_snr_db",
+    "fastest",
     "mcs_of",
     "message_loss",
     "part_bursts",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -100,7 +101,14 @@ def _gains_db(channel: str, depth: int, k_factor_db: float) -> np.ndarray:
 
 
 def message_loss(
-    snr_db: float, mcs: Mcs, *, blocks: int = 1, channel: str = "awgn", depth: int = 1, k_factor_db: float = 10.0
+    snr_db: float,
+    mcs: Mcs,
+    *,
+    blocks: int = 1,
+    channel: str = "awgn",
+    depth: int = 1,
+    k_factor_db: float = 10.0,
+    unheard_db: float = -math.inf,
 ) -> float:
     """Probability that a message is not received whole.
 
@@ -118,6 +126,8 @@ def message_loss(
         Bursts that the message is interleaved over, each with a fade of its own.
     k_factor_db : float
         Rician K, dB.
+    unheard_db : float
+        Es/N0, dB, below which nothing of a burst arrives, as its header cannot be read.
 
     Returns
     -------
@@ -126,8 +136,28 @@ def message_loss(
     """
     if channel not in CHANNELS:
         raise BadInput(f"the link adapter knows no channel {channel}; choose {', '.join(CHANNELS)}")
-    each = effective_snr_db(snr_db + _gains_db(channel, depth, k_factor_db), mcs.bits)
+    each_db = snr_db + _gains_db(channel, depth, k_factor_db)
+    each = effective_snr_db(np.where(each_db < unheard_db, -math.inf, each_db), mcs.bits)
     return float(np.mean(1 - (1 - np.minimum(1, block_error_rate(each, mcs))) ** blocks))
+
+
+def fastest(schemes: Iterable[Mcs], survives: Callable[[Mcs], bool]) -> Mcs:
+    """The scheme that carries most of those that survive; the most robust one where none does.
+
+    Parameters
+    ----------
+    schemes : iterable of Mcs
+        What there is to choose from.
+    survives : callable
+        Whether a scheme loses little enough.
+
+    Returns
+    -------
+    Mcs
+        One of them.
+    """
+    rising = sorted(schemes, key=lambda mcs: mcs.efficiency)
+    return next((mcs for mcs in reversed(rising) if survives(mcs)), rising[0])
 
 
 def choose(
@@ -172,11 +202,11 @@ def choose(
         raise BadInput(f"an SNR of {snr_db} dB makes no sense; give a finite number of decibels")
     if not 0 < loss < 1:
         raise BadInput(f"a loss of {loss:g} is no share; choose one between 0 and 1, such as 0.01")
-    best = ADAPTIVE[0]
-    for mcs in ADAPTIVE:
+
+    def survives(mcs: Mcs) -> bool:
         span = span_within(symbols, mcs)
         blocks = layout(span.symbols, mcs).blocks
         lost = message_loss(snr_db, mcs, blocks=blocks, channel=channel, depth=span.depth, k_factor_db=k_factor_db)
-        if lost <= loss and mcs.efficiency > best.efficiency:
-            best = mcs
-    return best
+        return lost <= loss
+
+    return fastest(ADAPTIVE, survives)

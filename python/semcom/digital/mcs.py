@@ -51,13 +51,15 @@ _NR = (
     (6, 466), (6, 517), (6, 567), (6, 616), (6, 666), (6, 719), (6, 772), (6, 822), (6, 873), (8, 682.5), (8, 711),
     (8, 754), (8, 797), (8, 841), (8, 885), (8, 916.5), (8, 948),
 )  # fmt: skip
+# 3GPP TS 38.214, Table 5.1.3.1-3 (low spectral efficiency): its rows below those above, but for two that lie close
+_NR_LOW = ((2, 30), (2, 50), (2, 78), (2, 99))
 # IEEE Std 802.11-2020, Table 17-4, in its order, with 64-QAM 1/2 of Table 19-27 left out
 _WIFI = ((1, 1, 2), (1, 3, 4), (2, 1, 2), (2, 3, 4), (4, 1, 2), (4, 3, 4), (6, 2, 3), (6, 3, 4))
 FIRST_CONVOLUTIONAL = 32
 FIRST_UNCODED = 48
 
 TABLE: dict[int, Mcs] = {
-    **{i: Mcs(i, bits, "ldpc", round(2 * rate)) for i, (bits, rate) in enumerate(_NR)},
+    **{i: Mcs(i, bits, "ldpc", round(2 * rate)) for i, (bits, rate) in enumerate(_NR + _NR_LOW)},
     **{
         FIRST_CONVOLUTIONAL + i: Mcs(FIRST_CONVOLUTIONAL + i, bits, "cc", 2048 * k // n)
         for i, (bits, k, n) in enumerate(_WIFI)
@@ -65,13 +67,14 @@ TABLE: dict[int, Mcs] = {
     **{FIRST_UNCODED + i: Mcs(FIRST_UNCODED + i, bits, "none", 2048) for i, bits in enumerate(MODULATIONS)},
 }
 ADAPTIVE = tuple(TABLE[i] for i in range(len(_NR)))  # what the link adapter chooses from
+LOW_RATE = tuple(TABLE[len(_NR) + i] for i in range(len(_NR_LOW)))  # for what may not be lost
 
 
 def mcs_of(index: int) -> Mcs:
     """The scheme of an index; BadInput when there is none."""
     if not isinstance(index, Integral) or index not in TABLE:
         raise BadInput(
-            f"there is no MCS {values.shown(index)}; choose 0 to {len(_NR) - 1} (LDPC of 5G NR), "
+            f"there is no MCS {values.shown(index)}; choose 0 to {len(_NR + _NR_LOW) - 1} (LDPC of 5G NR), "
             f"{FIRST_CONVOLUTIONAL} to "
             f"{FIRST_CONVOLUTIONAL + len(_WIFI) - 1} (K = 7 convolutional) or {FIRST_UNCODED} to "
             f"{FIRST_UNCODED + len(MODULATIONS) - 1} (uncoded)"

@@ -143,18 +143,18 @@ def span_for(size: int, mcs: Mcs, first: int = 0, least: int = 1) -> Span:
     return Span(first, depth, length, mcs)
 
 
-def span_within(symbols: int, mcs: Mcs) -> Span:
-    """The largest group that takes no more than ``symbols`` channel uses."""
-    depth = max(1, -(-symbols // MAX_FRAGMENT))
+def span_within(symbols: int, mcs: Mcs, least: int = 1) -> Span:
+    """The largest group of at least ``least`` bursts that takes no more than ``symbols`` channel uses."""
+    depth = max(least, -(-symbols // MAX_FRAGMENT))
     return Span(0, depth, max(1, symbols // depth), mcs)
 
 
-def budget(symbols: int, mcs: Mcs) -> int:
-    """Bytes that a message of no more than ``symbols`` channel uses carries."""
+def budget(symbols: int, mcs: Mcs, least: int = 1) -> int:
+    """Bytes that a message of no more than ``symbols`` channel uses, in at least ``least`` bursts, carries."""
     most = MAX_BURSTS * MAX_FRAGMENT
     whole, rest = divmod(symbols, most)
     full = group.capacity(most, mcs)
-    return whole * full + (group.capacity(span_within(rest, mcs).symbols, mcs) if rest else 0)
+    return whole * full + (group.capacity(span_within(rest, mcs, least).symbols, mcs) if rest >= least else 0)
 
 
 def spans(size: int, mcs: Mcs, least: int = 1) -> list[Span]:

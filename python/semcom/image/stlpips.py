@@ -11,6 +11,9 @@ import numpy as np
 from ..errors import BadInput
 from ..zoo import onnx, weights
 
+METRIC = "stlpips_alex"
+"""Name of its weights."""
+
 MIN_SIDE = 21
 """Shortest side that the network's layers leave anything of, in pixels."""
 
@@ -37,7 +40,7 @@ class StLpips:
     """
 
     def __init__(self, path: str | Path | None = None, threads: int = 2) -> None:
-        self._path = Path(path) if path else weights.find("stlpips_alex")
+        self._path = Path(path) if path else weights.find(METRIC)
         self._threads = threads
 
     def __call__(self, a: np.ndarray, b: np.ndarray) -> float | None:

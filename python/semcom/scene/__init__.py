@@ -10,10 +10,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from .budget import Budget, ByteBudget, UseBudget
 from .coding.container import NAMES, Decoded, Section, sections, sizes
 from .coding.container import decode as decode_scene
 from .coding.container import encode as encode_scene
-from .coding.protection import Protection, parts
+from .coding.protection import Protection, adapted, parts
 from .model import Scene, SubImage, at_size
 from .render import draw
 from .render.reconstruction import reconstruct
@@ -23,6 +24,8 @@ _ENCODER = ("EncoderSettings", "SemanticEncoder")
 
 __all__ = [
     "NAMES",
+    "Budget",
+    "ByteBudget",
     "Decoded",
     "EncoderSettings",
     "Protection",
@@ -30,6 +33,8 @@ __all__ = [
     "Section",
     "SemanticEncoder",
     "SubImage",
+    "UseBudget",
+    "adapted",
     "at_size",
     "decode_scene",
     "describe_scene",

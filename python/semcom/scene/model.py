@@ -92,6 +92,10 @@ class SubImage:
     data: bytes
 
 
+MAX_STRENGTH = 2.0
+"""How strongly a network paints at most; 1 is as it was trained."""
+
+
 @dataclass(frozen=True)
 class Scene:
     """Explainable semantics of one image; a part that was not sent, or has not arrived, is None or empty.
@@ -117,6 +121,9 @@ class Scene:
         S-img.
     classes : tuple of str, default ``VOC``
         The names that labels stand for.
+    painting : float, optional
+        How much of what a network adds to the picture makes it better, 0 to 2, as the transmitter found; 1 where it
+        says nothing.
     """
 
     height: int = 0
@@ -129,6 +136,7 @@ class Scene:
     details: Colours | None = None
     sub_images: tuple[SubImage, ...] = ()
     classes: tuple[str, ...] = VOC
+    painting: float | None = None
 
 
 def regions_of(labels: np.ndarray) -> np.ndarray:

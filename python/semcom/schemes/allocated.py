@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..burst import ANALOGUE, BurstHeader, ImageHeader
-from ..digital import ADAPTIVE, Mcs, message_loss, spans
+from ..digital import ADAPTIVE, Mcs, fastest, message_loss, spans
 from ..errors import BadInput, Undecodable
 from ..jscc.allocation import COEFFICIENTS, LAYERS, SKIPPED, TOGETHER, CellMap, importances_of
 from ..jscc.coder import STRIDE, Coder, grid, symbol_count
@@ -38,14 +38,14 @@ def _mcs(snr_db: float, channel: str, k_factor_db: float) -> Mcs:
     """The fastest MCS that survives with that margin, and the fading if the link fades; at least the most robust."""
     margin = float(np.interp(snr_db, *zip(*_MARGINS, strict=True)))
     depth = bursts(channel)
-    best = ADAPTIVE[0]
-    for mcs in ADAPTIVE:
+
+    def survives(mcs: Mcs) -> bool:
         lost = message_loss(snr_db - margin, mcs)
         if channel != "awgn":
             lost = max(lost, message_loss(snr_db, mcs, channel=channel, depth=depth, k_factor_db=k_factor_db))
-        if lost <= MAX_LOSS and mcs.efficiency > best.efficiency:
-            best = mcs
-    return best
+        return lost <= MAX_LOSS
+
+    return fastest(ADAPTIVE, survives)
 
 
 def bursts(channel: str) -> int:

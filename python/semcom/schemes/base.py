@@ -54,7 +54,7 @@ class Part:
     payload : bytes or complex64 [n]
         Bits, or symbols of average power 1; of several parts of symbols with one scale, of average power 1 together.
     priority : int
-        0 is sent first.
+        0 is sent first; parts of bits that are spread over several bursts take all the time there is.
     mcs : int
         Of bits: index of the modulation and coding scheme.
     bursts : int

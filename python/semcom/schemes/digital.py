@@ -46,7 +46,7 @@ class DigitalOptions(Options):
     codec: str = option("avif", "image codec", label="Codec", choices=codecs.CODECS, live=True, several=True)
     mcs: str = option(
         AUTO,
-        "modulation and coding scheme: 0 to 27 LDPC of 5G NR, 32 to 39 convolutional K=7 of 802.11, 48 to 52 uncoded, "
+        "modulation and coding scheme: 0 to 31 LDPC of 5G NR, 32 to 39 convolutional K=7 of 802.11, 48 to 52 uncoded, "
         "or auto, which takes the one that carries most at the SNR",
         label="MCS",
         live=True,

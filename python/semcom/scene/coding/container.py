@@ -32,15 +32,18 @@ from ...entropy import Decoder, Encoder
 from ...errors import BadInput
 from ...segment.classes import VOC
 from ...segment.instances import SceneObject
-from ..model import Scene, SubImage
+from ..model import MAX_STRENGTH, Scene, SubImage
 from . import captioncode, colours, labelmap
 
 MAGIC = b"SCN"
 VERSION = 1
 HEADER_BYTES = 10
 SYNC = 0xA7
-TEXT, A_SEG, BOXES, COLOURS, B_SEG, S_IMG = range(1, 7)
-NAMES = {TEXT: "text", A_SEG: "A-seg", BOXES: "boxes", COLOURS: "colours", B_SEG: "B-seg", S_IMG: "S-img"}
+TEXT, A_SEG, BOXES, COLOURS, B_SEG, S_IMG, PAINTING = range(1, 8)
+NAMES = {
+    TEXT: "text", A_SEG: "A-seg", BOXES: "boxes", COLOURS: "colours", B_SEG: "B-seg", S_IMG: "S-img",
+    PAINTING: "painting",
+}  # fmt: skip
 VOCABULARIES = (VOC,)
 MAX_OBJECTS = 255
 MAX_SUB_IMAGES = 64
@@ -48,6 +51,7 @@ MAX_BYTES = 2**24
 MAX_SIDE = labelmap.MAX_SIDE
 SUB_IMAGE_BYTES = 15
 """What a sub-image takes beside its picture: frame of the section and box."""
+PAINTING_STEPS = 100  # of a strength of 1
 _SEARCH = 16  # times its length that a damaged container may be read in search of sound sections
 
 
@@ -58,7 +62,7 @@ class Section:
     Attributes
     ----------
     type : int
-        ``TEXT`` to ``S_IMG``, or one that is not known here.
+        ``TEXT`` to ``PAINTING``, or one that is not known here.
     data : bytes
         The section as it is sent.
     payload : bytes
@@ -176,6 +180,8 @@ def sections(scene: Scene) -> list[Section]:
         raise BadInput(f"a scene of {len(scene.sub_images)} sub-images is too many; at most {MAX_SUB_IMAGES} are sent")
     for sub in scene.sub_images:
         out.append(_section(S_IMG, b"".join(side.to_bytes(2, "big") for side in sub.box) + sub.data))
+    if scene.painting is not None:
+        out.append(_section(PAINTING, bytes([round(scene.painting * PAINTING_STEPS)])))
     return out
 
 
@@ -472,6 +478,14 @@ def picture(sub: SubImage) -> np.ndarray:
     return codec.decode(sub.data, y1 - y0, x1 - x0).image
 
 
+def _read_painting(scene: Scene, payload: bytes) -> Scene:
+    if scene.painting is not None:
+        raise BadInput("it is said already how the picture is to be painted")
+    if len(payload) != 1 or payload[0] > MAX_STRENGTH * PAINTING_STEPS:
+        raise BadInput("no network paints so strongly")
+    return replace(scene, painting=payload[0] / PAINTING_STEPS)
+
+
 _READERS: dict[int, Callable[[Scene, bytes], Scene]] = {
     TEXT: _read_text,
     A_SEG: _read_a_seg,
@@ -479,4 +493,5 @@ _READERS: dict[int, Callable[[Scene, bytes], Scene]] = {
     COLOURS: _read_colours,
     B_SEG: _read_b_seg,
     S_IMG: _read_s_img,
+    PAINTING: _read_painting,
 }

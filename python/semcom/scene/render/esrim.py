@@ -12,7 +12,7 @@ from ... import values
 from ...errors import BadInput
 from ...segment.boundaries import boundaries
 from ...zoo import onnx, weights
-from ..model import Scene, at_size
+from ..model import MAX_STRENGTH, Scene, at_size
 
 WORDS = 1024
 """Words that are told apart, by a checksum of their letters."""
@@ -28,8 +28,6 @@ STRIDE = 2 * CELL
 
 USUAL_STRENGTH = 1.0
 """How much of what the network adds is added; 1 is as it was trained, less is more faithful, more is more vivid."""
-
-MAX_STRENGTH = 2.0
 
 NETWORK = "esrim"
 """Name of its weights; those of one's own are called ``esrim_NAME``."""
@@ -80,6 +78,29 @@ def checked_painter(name: str) -> str:
     if name not in known:
         raise BadInput(f"must be {AUTO}, {' or '.join(known)}, got {values.shown(name)}", field="painter")
     return name
+
+
+def checked_strength(strength: float, told: float = 1.0) -> float:
+    """How much of what a network adds is added.
+
+    Parameters
+    ----------
+    strength : float
+        0 to ``MAX_STRENGTH``, as the receiver wants it.
+    told : float, default 1
+        What the scene says of that.
+
+    Returns
+    -------
+    float
+        Their product, at most ``MAX_STRENGTH``.
+
+    Raises
+    ------
+    BadInput
+        A strength out of range.
+    """
+    return min(MAX_STRENGTH, told * values.number(strength, "strength", 0, MAX_STRENGTH))
 
 
 def word_counts(caption: str | None) -> np.ndarray:
@@ -177,7 +198,7 @@ class EsRim:
         BadInput
             A picture that is not of the scene's size, or a strength out of range.
         """
-        strength = values.number(strength, "strength", 0, MAX_STRENGTH)
+        strength = checked_strength(strength)
         if picture.dtype != np.uint8 or picture.shape != (scene.height, scene.width, 3):
             raise BadInput(
                 f"the picture of this scene is uint8 [{scene.height}, {scene.width}, 3], not {picture.dtype} "

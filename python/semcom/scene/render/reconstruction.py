@@ -7,7 +7,7 @@ import numpy as np
 
 from ..coding import container
 from ..model import Scene, at_size, regions_of
-from .esrim import PLAIN, USUAL_STRENGTH, EsRim, checked_painter
+from .esrim import PLAIN, USUAL_STRENGTH, EsRim, checked_painter, checked_strength
 from .paint import USUAL_TEXTURE, Inset, rebuild
 
 
@@ -31,7 +31,7 @@ def reconstruct(
     painter : str, default ``PLAIN``
         What refines the picture, one of ``esrim.painters``; "auto" for the usual one.
     strength : float, default ``USUAL_STRENGTH``
-        How much it changes, from faithful, 0, to vivid, 2.
+        How much it changes, from faithful, 0, to vivid, 2; times what the scene says of that.
 
     Returns
     -------
@@ -56,4 +56,7 @@ def reconstruct(
         segments = at_size(segments, height, width)
     pieces = [Inset(sub.box, container.picture(sub)) for sub in scene.sub_images]
     picture = rebuild(segments, colours, pieces, height, width, seed, texture)
-    return picture if painter == PLAIN else EsRim(painter).refine(picture, scene, seed, strength)
+    if painter == PLAIN:
+        return picture
+    told = 1.0 if scene.painting is None else scene.painting
+    return EsRim(painter).refine(picture, scene, seed, checked_strength(strength, told))

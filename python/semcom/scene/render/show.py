@@ -47,6 +47,8 @@ def describe_scene(data: bytes, decoded: Decoded) -> str:
     for sub in scene.sub_images:
         x0, y0, x1, y1 = sub.box
         lines.append(f"S-img    {x1 - x0}x{y1 - y0} at {x0},{y0}: {len(sub.data)} bytes")
+    if scene.painting is not None:
+        lines.append(f"painting {scene.painting:g} of what a network adds is good for it")
     if decoded.sections:
         sizes = ", ".join(f"{section.name} {len(section.data)}" for section in decoded.sections)
         lines.append(f"bytes    header {HEADER_BYTES}, {sizes}")

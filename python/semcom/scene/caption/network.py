@@ -37,7 +37,7 @@ IMAGE, DECODER = "captioner_image", "captioner_decoder"
 VIEW = 144
 """Side in pixels that a picture is made small to before the network sees it: so were those that it learnt from."""
 
-BEAMS, MAX_WORDS, LENGTH_POWER = 6, 20, 0.7
+BEAMS, MAX_WORDS, LENGTH_POWER = 3, 20, 0.7
 
 SURE = 1 / 4
 """Confidence below which a sentence is not believed: three quarters of the words that say something would be wrong."""

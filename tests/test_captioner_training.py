@@ -71,7 +71,7 @@ def test_the_command_trains_goes_on_and_exports(data, tmp_path, capsys):
         assert scores.shape == (len(words), len(net.embed.weight))
         assert np.abs(scores - truth).max() < 0.05
         assert np.allclose(np.exp(scores).sum(axis=1), 1, atol=1e-5)
-    said = NetworkCaptioner(out, 1).said(np.zeros((9, 5, 3), np.uint8))
+    said = NetworkCaptioner(out, 1).hypotheses(np.zeros((9, 5, 3), np.uint8))[0]
     assert said.text[-1] == "." and 0 < said.confidence < 1 and said.of_each_word < 0
     capsys.readouterr()
 

@@ -7,9 +7,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from gnuradio.semcom import schemes
+from gnuradio.semcom.burst import ImageHeader
 from gnuradio.semcom.errors import BadInput
-from gnuradio.semcom.scene import EncoderSettings, SemanticEncoder, decode_scene, encode_scene
+from gnuradio.semcom.scene import (
+    EncoderSettings,
+    SemanticEncoder,
+    decode_scene,
+    encode_scene,
+    parts,
+    reconstruct,
+)
 from gnuradio.semcom.segment.classes import VOC
+
+FIELDS = ("text", "labels", "segments")  # of what a receiver tells of a scene
 
 
 class halves:
@@ -74,3 +85,31 @@ def test_a_small_budget_leaves_b_seg_fewer_segments_and_then_none():
         assert len(encode_scene(made)) <= max(budget, len(text_and_map))
         found.append(0 if made.segments is None else int(made.segments.max()))
     assert found[0] == 0 and found == sorted(found) and 1 < found[2] < found[3] == 80
+
+
+class poet:
+    """Says the same of everything."""
+
+    def caption(self, image, labels, objects):
+        return f"{len(objects)} dream of a quiet evening."
+
+
+@pytest.mark.parametrize("painter", ["plain", "esrim"])
+def test_a_receiver_decodes_what_the_parts_of_others_made(painter):
+    """Segmenter, captioner and cut are none of ours; the receiver is that of every other scene."""
+    image = np.random.default_rng(2).integers(0, 256, (96, 128, 3), np.uint8)
+    settings = EncoderSettings(sub_images=1, boundary_side=128, codec="jpeg")
+    made = SemanticEncoder(settings, segmenter=halves(), writer=poet(), cut=squares).encode(image)
+    header = ImageHeader(made.height, made.width, "esisc")
+    receiver = schemes.get("esisc").decoder(header, painter)
+    news = [
+        receiver.feed(schemes.ReceivedPart(index, part.data, header, intact=len(part.data)))
+        for index, part in enumerate(parts(made))
+    ]
+    told = {name: [getattr(each, name) for each in news if getattr(each, name) is not None] for name in FIELDS}
+    assert told["text"] == ["1 dream of a quiet evening."]
+    assert np.array_equal(told["labels"][0].values, halves().segment(image))
+    assert np.array_equal(told["segments"][0], made.segments) and made.segments.max() == 3
+    got = receiver.finish()
+    assert not got.problems
+    assert np.array_equal(got.image, reconstruct(decode_scene(encode_scene(made)).scene, painter=painter))

@@ -1,11 +1,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How well class maps agree, over the pixels of several images together."""
+"""Class maps of others, and how well maps agree, over the pixels of several images together."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from gnuradio.semcom.segment.classes import VOC
 from gnuradio.semcom.segment.metrics import confusion
+from PIL import Image
+
+
+def litert_segmenter(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """A TFLite network of VOC's classes: uint8 RGB [H, W, 3] -> labels, uint8 [H, W]."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    network = Interpreter(str(path), num_threads=2)
+    network.allocate_tensors()
+    put, got = network.get_input_details()[0], network.get_output_details()[0]
+    side = int(put["shape"][1])
+
+    def segment(image: np.ndarray) -> np.ndarray:
+        scaled = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
+        network.set_tensor(put["index"], np.asarray(scaled)[None])
+        network.invoke()
+        labels = network.get_tensor(got["index"])[0].astype(np.uint8)
+        return np.asarray(Image.fromarray(labels).resize(image.shape[1::-1], Image.Resampling.NEAREST))
+
+    return segment
 
 
 def tallied(found: np.ndarray, truth: np.ndarray) -> list[list[int]]:

@@ -22,7 +22,7 @@ import pytest
 import yaml
 from conftest import ROOT
 from gnuradio import blocks, gr, semcom
-from gnuradio.semcom.blocks import live, qt_image_view
+from gnuradio.semcom.blocks import canvas, live
 from gnuradio.semcom.blocks import pdu as pdus
 from gnuradio.semcom.blocks.base import message_block
 from gnuradio.semcom.errors import BadInput, Missing
@@ -414,7 +414,7 @@ def test_a_view_shows_one_sentence_and_counts_it(application, smooth_image, monk
     view._handle(pdus.from_image(smooth_image(), {}))
     assert until(application, lambda: not view.sentence)
     view._hear(pdus.message({"block": "A", "status": "photo: received"}))
-    monkeypatch.setattr(qt_image_view, "SHOWN_MS", 30)
+    monkeypatch.setattr(canvas, "SHOWN_MS", 30)
     view._hear(pdus.message({"block": "A", "status": "no prompt", "sentence": "no prompt", "times": 1}))
     assert until(application, lambda: view.sentence) and view.sentence == "no prompt"
     assert until(application, lambda: not view.sentence)

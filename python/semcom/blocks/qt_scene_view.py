@@ -10,7 +10,7 @@ from PyQt5 import QtWidgets
 
 from .. import plain
 from ..errors import BadInput, sentence_of
-from ..scene.parts import Gathered, LastScene
+from ..scene.last import Gathered, LastScene
 from ..scene.render.panes import panes
 from ..schemes.esisc import EsIsc
 from . import pdu

@@ -17,6 +17,8 @@ from .canvas import Canvas, Newest, image_of
 
 LIT = QtGui.QColor(255, 210, 0)
 """Of the words and boxes of what the mouse points at."""
+MUTED = QtGui.QColor(110, 110, 110)
+"""Of what is said in place of a section; readable on light and dark ground."""
 MAX_BOXES = 40
 """Boxes that are drawn with names on the class map when nothing is pointed at; more would hide it."""
 MAX_PROBLEMS = 4
@@ -89,7 +91,7 @@ class _Caption(QtWidgets.QTextBrowser):
         cursor, usual = self.textCursor(), QtGui.QTextCharFormat()
         usual.setFontPointSize(1.3 * self.font().pointSizeF())
         if not text:
-            usual.setForeground(self.palette().color(QtGui.QPalette.Disabled, QtGui.QPalette.Text))
+            usual.setForeground(MUTED)
             cursor.insertText(f"The caption {shown.absent}.", usual)
             return
         at = 0
@@ -197,7 +199,7 @@ class _Pane(Canvas):
             painter = QtGui.QPainter(self)
             space = self.rect().adjusted(8, self._bar(), -8, -8)
             painter.fillRect(space, self.palette().color(QtGui.QPalette.Base))
-            painter.setPen(self.palette().color(QtGui.QPalette.Disabled, QtGui.QPalette.Text))
+            painter.setPen(MUTED)
             painter.drawText(space, QtCore.Qt.AlignCenter | QtCore.Qt.TextWordWrap, self._absent)
             painter.end()
 
@@ -285,7 +287,7 @@ class _Contents(QtWidgets.QTextBrowser):
         size = f"<b>{shown.total:,} bytes</b>"
         if scene.height and shown.total:
             ratio = 3 * scene.height * scene.width / shown.total
-            size += f" for {scene.width} x {scene.height} pixels, {ratio:,.0f} times less than they are"
+            size += f", {ratio:,.0f} times fewer than {scene.width} x {scene.height} pixels have"
         for row in shown.rows:
             what = f"{row.size:,} bytes" if row.size is not None else f"<i>{shown.absent}</i>"
             lines.append(f"<tr><td>{row.title} ({row.name})</td><td>&nbsp;&nbsp;{what}</td></tr>")

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 import pmt
 from PyQt5 import QtWidgets
 
 from .. import plain
-from ..errors import BadInput, sentence_of
+from ..errors import BadInput, Missing, sentence_of
+from ..scene.caption import grounding
 from ..scene.last import Gathered, LastScene
 from ..scene.render.panes import panes
 from ..schemes.esisc import EsIsc
@@ -87,6 +89,8 @@ class qt_scene_view(window_block):
 
     def _read(self) -> None:
         """On the thread: the newest scene, whenever there is one."""
+        with suppress(Missing):  # each scene says so itself
+            grounding.load()
         ended = False
         while not ended:
             self._wake.wait()

@@ -326,6 +326,7 @@ class SceneWindow(QtWidgets.QWidget):
 
     def __init__(self, title: str, label: str, parent: QtWidgets.QWidget | None):
         super().__init__(parent)
+        self.setMinimumSize(440, 520)
         self._heading = QtWidgets.QLabel(self)
         self._title = title
         self._heading.setAlignment(QtCore.Qt.AlignCenter)
@@ -378,7 +379,7 @@ class SceneWindow(QtWidgets.QWidget):
     def _say_nothing_yet(self) -> None:
         self._heading.setText(self._title)
         for pane in (self.labels, self.outlines, self.picture):
-            pane.say_absent("nothing has arrived yet")
+            pane.say_absent("no scene yet")
 
     def _show_scene(self) -> None:
         number, name, shown = self.scenes.take()

@@ -245,6 +245,17 @@ def link_nouns(caption: str, objects: Sequence[SceneObject], classes: Sequence[s
     return links
 
 
+def load() -> None:
+    """Load the language model now, which takes seconds, instead of with the first caption.
+
+    Raises
+    ------
+    Missing
+        SpaCy or its English model is not installed.
+    """
+    _language()
+
+
 def _noun_phrases(document: Any) -> Iterator[Any]:
     """The noun chunks of spaCy, cut where two of them were taken for one: "the left and two people"."""
     for chunk in document.noun_chunks:

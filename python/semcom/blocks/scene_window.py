@@ -22,7 +22,6 @@ MUTED = QtGui.QColor(110, 110, 110)
 MAX_BOXES = 40
 """Boxes that are drawn with names on the class map when nothing is pointed at; more would hide it."""
 MAX_PROBLEMS = 4
-MAX_CAPTION = 2000
 PREVIEW = "what has arrived so far"
 
 Lit = frozenset[int]
@@ -85,7 +84,7 @@ class _Caption(QtWidgets.QTextBrowser):
             return
         self._shows, self._links = shows, []
         # of the same length, so that the links are where they were
-        text = plain.text(shown.scene.caption or "")[:MAX_CAPTION]
+        text = plain.text(shown.scene.caption or "")
         text = "".join(letter if letter.isprintable() else " " for letter in text)
         self.clear()
         cursor, usual = self.textCursor(), QtGui.QTextCharFormat()
@@ -162,7 +161,7 @@ class _Pane(Canvas):
 
     def show_panes(self, shown: Panes) -> None:
         """The scene whose objects are over the picture."""
-        self._panes, self._absent = shown, ""
+        self._panes = shown
         self.light(NOBODY)
 
     def say_absent(self, absent: str) -> None:

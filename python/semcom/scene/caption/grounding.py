@@ -154,7 +154,8 @@ def _nouns(text: str, table: dict[str, int]) -> Iterator[_Noun]:
     at = since = 0
     while at < len(words):
         # "dining table" before "table"
-        length = next((n for n in (3, 2, 1) if "_".join(singular[at : at + n]) in table), 0)
+        lengths = (length for length in (3, 2, 1) if at + length <= len(words))
+        length = next((length for length in lengths if "_".join(singular[at : at + length]) in table), 0)
         if length:
             last = at + length - 1
             counts = [_COUNTS[word] for word in written[since : last + 1] if word in _COUNTS]

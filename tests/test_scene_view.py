@@ -18,6 +18,7 @@ from gnuradio.semcom.blocks import qt_scene_view
 from gnuradio.semcom.errors import BadInput, Missing
 from gnuradio.semcom.scene import Scene, encode_scene, parts
 from gnuradio.semcom.scene.caption import grounding
+from gnuradio.semcom.scene.coding import captioncode
 from gnuradio.semcom.scene.coding.container import MAX_BYTES
 from gnuradio.semcom.scene.last import LastScene
 from gnuradio.semcom.scene.render.panes import MAX_SIDE, panes
@@ -110,6 +111,12 @@ def test_panes_of_what_has_arrived_and_of_rubbish(without_spacy):
 def test_words_are_linked_where_there_is_something_to_link(caption, without_spacy):
     shown = panes(encode_scene(Scene(8, 8, caption, np.ones((8, 8), np.uint8))))
     assert shown.words == () and shown.note == ""
+
+
+def test_a_caption_that_is_too_long_is_not_linked(monkeypatch):
+    monkeypatch.setattr(captioncode, "MAX_CHARACTERS", 10_000)
+    shown = panes(encode_scene(replace(crowd(), caption="dog " * 1000)))
+    assert shown.words == () and "too long to be linked" in shown.note
 
 
 def test_words_are_linked_by_the_language_model_where_there_is_one():
@@ -373,10 +380,10 @@ def test_thousands_of_scenes_hold_nothing_up_and_leave_one(shown, monkeypatch):
     gate.set()
     assert shown.until(lambda: window.heading == "Sent: 2999")
     assert len(made) <= 4
-    for number in range(200):
+    for number in range(100):
         shown.scene(data, number, name=f"again {number}")
     gc.collect()
-    assert len(made) >= 200 and sum(each() is not None for each in alive) <= 2
+    assert len(made) >= 100 and sum(each() is not None for each in alive) <= 2
 
 
 @pytest.mark.gui

@@ -10,6 +10,7 @@ import numpy as np
 from PyQt5 import QtCore, QtGui, QtWidgets
 
 from .. import plain
+from ..scene.caption.grounding import MAX_CHARACTERS
 from ..scene.coding.container import A_SEG, B_SEG, BOXES, TEXT
 from ..scene.render.panes import Panes
 from ..segment import PALETTE, outline
@@ -84,7 +85,7 @@ class _Caption(QtWidgets.QTextBrowser):
             return
         self._shows, self._links = shows, []
         # of the same length, so that the links are where they were
-        text = plain.text(shown.scene.caption or "")
+        text = plain.text(shown.scene.caption or "")[:MAX_CHARACTERS]
         text = "".join(letter if letter.isprintable() else " " for letter in text)
         self.clear()
         cursor, usual = self.textCursor(), QtGui.QTextCharFormat()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import Missing
+from ...errors import BadInput, Missing
 from ...segment.boundaries import boundaries
 from ...segment.classes import PALETTE
 from ...segment.instances import pixels_of
@@ -150,6 +150,8 @@ def _words(scene: Scene) -> tuple[tuple[grounding.Link, ...], str]:
         links = grounding.link(scene.caption, scene.objects, scene.classes)
     except Missing as error:
         links, note = grounding.link_nouns(scene.caption, scene.objects, scene.classes), str(error)
+    except BadInput as error:  # a caption that no transmitter of this project sends
+        return (), str(error)
     chosen: list[grounding.Link] = []
     for link in links:
         if link.objects and (not chosen or link.start >= chosen[-1].end):

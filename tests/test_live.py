@@ -28,7 +28,7 @@ from gnuradio.semcom.errors import BadInput, Missing
 from gnuradio.semcom.segment import Embedding, Sam
 from gnuradio.semcom.segment.backends import Drawn
 from PIL import Image
-from PyQt5 import QtCore, QtWidgets
+from PyQt5 import QtCore
 
 DEFINITIONS = sorted((ROOT / "grc").glob("*.block.yml"))
 EXAMPLES = sorted((ROOT / "examples" / "gui").glob("*.grc"))

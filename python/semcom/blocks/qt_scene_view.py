@@ -28,7 +28,7 @@ class qt_scene_view(window_block):
     The caption, the class map with objects and their boxes, the outlines, the picture, and a list of the sections with
     their bytes; of each that is not here the widget says so. Words of the caption that name objects of the map are
     links: pointing at one, or at an object in a map or in the picture, highlights both, and a click holds the
-    highlight. The words are tied to the objects by spaCy's English model; where it is not installed, by a table of nouns.
+    highlight. The words are tied to the objects by spaCy's English model, or by a table of nouns without it.
 
     Scenes are read in a thread of the block's own, which takes the newest when it has time: neither it nor a busy GUI
     holds back the flowgraph. One scene and one picture are kept, at most two while a picture waits for its scene. What
@@ -63,7 +63,11 @@ class qt_scene_view(window_block):
         self._scenes = Newest(self._wake.set)  # (Gathered, name)
         self._thread: threading.Thread | None = None
         self._ended = False
-        for port, handler in (("bytes", self._take_bytes), ("image", self._take_image), ("preview", self._take_preview)):
+        for port, handler in (
+            ("bytes", self._take_bytes),
+            ("image", self._take_image),
+            ("preview", self._take_preview),
+        ):
             self.message_port_register_in(pmt.intern(port))
             self.set_msg_handler(pmt.intern(port), handler)
 

@@ -11,7 +11,7 @@ from PyQt5 import QtCore, QtGui, QtWidgets
 
 from .. import plain
 from ..scene.caption.grounding import MAX_CHARACTERS
-from ..scene.coding.container import A_SEG, B_SEG, BOXES, TEXT
+from ..scene.coding.container import A_SEG, B_SEG, BOXES
 from ..scene.render.panes import Panes
 from ..segment import PALETTE, outline
 from .canvas import Canvas, Newest, image_of

@@ -69,7 +69,7 @@ class qt_scene_view(window_block):
             ("preview", self._take_preview),
         ):
             self.message_port_register_in(pmt.intern(port))
-            self.set_msg_handler(pmt.intern(port), handler)
+            self.take_all(port, handler)
 
     def qwidget(self) -> QtWidgets.QWidget:
         """The widget, for a layout."""

@@ -23,6 +23,7 @@ from gnuradio.semcom.scene.coding.container import MAX_BYTES
 from gnuradio.semcom.scene.last import LastScene
 from gnuradio.semcom.scene.render.panes import MAX_SIDE, panes
 from gnuradio.semcom.segment import VOC, SceneObject, pixels_of
+from PIL import Image
 from PyQt5 import QtCore, QtGui, QtTest, QtWidgets
 from test_scene_blocks import scene
 
@@ -299,7 +300,7 @@ def test_pictures_find_their_scene(shown):
     shown.scene(whole, 2)
     assert shown.until(lambda: picture._picture.pixelColor(5, 5).red() == 200) and picture.title == "Rebuilt"
     shown.scene(parts(crowd())[0].data, 3, part=0)
-    assert picture.title == "Rebuilt: of the scene before"
+    assert picture.title == "Rebuilt: of an earlier scene"
     shown.hover(picture, shown.pixel(picture, 22, 50))
     assert not shown.window.lit
     shown.image(3, "preview", 20)
@@ -384,6 +385,34 @@ def test_thousands_of_scenes_hold_nothing_up_and_leave_one(shown, monkeypatch):
         shown.scene(data, number, name=f"again {number}")
     gc.collect()
     assert len(made) >= 100 and sum(each() is not None for each in alive) <= 2
+
+
+@pytest.mark.gui
+@pytest.mark.slow
+def test_both_ends_of_a_link_show_the_scene(application, astronaut, tmp_path, without_spacy):
+    """What an encoder of whatever scheme sends, and the parts that its decoder reads."""
+    Image.open(astronaut).resize((256, 256)).save(tmp_path / "photo.png")
+    source, sink = semcom.image_source(str(tmp_path / "photo.png")), semcom.image_sink("")
+    encoder = semcom.jscc_encoder("esisc", options={"boundaries": False, "budget": 2500})
+    channel = semcom.symbol_channel("awgn", 15.0, "ideal", seed=1)
+    decoder, sent, received = semcom.jscc_decoder(), semcom.qt_scene_view("Sent"), semcom.qt_scene_view("Received")
+    flow = gr.top_block()
+    for connection in (
+        (source, "image", encoder, "image"), (source, "image", sent, "image"), (encoder, "bytes", sent, "bytes"),
+        (encoder, "symbols", channel, "symbols"), (channel, "symbols", decoder, "symbols"),
+        (decoder, "part", received, "bytes"), (decoder, "image", received, "image"), (decoder, "image", sink, "in"),
+        (sink, "ack", source, "ack"),
+    ):  # fmt: skip
+        flow.msg_connect(*connection)
+    flow.run()
+    windows = [view.qwidget() for view in (sent, received)]
+    assert until(application, lambda: all(each.picture._picture and not each.labels.absent for each in windows))
+    captions = {each.caption.toPlainText() for each in windows}
+    assert len(captions) == 1 and "person" in captions.pop().lower() and windows[0].caption.links
+    lists = [each.contents.toPlainText() for each in windows]
+    assert "was not sent" in lists[0] and "has not arrived" in lists[1]
+    assert lists[0].split(",")[:1] == lists[1].split(",")[:1] and "SNR" in windows[1].picture.title
+    assert [each.heading for each in windows] == ["Sent: photo", "Received: photo"]
 
 
 @pytest.mark.gui

@@ -420,7 +420,7 @@ class SceneWindow(QtWidgets.QWidget):
         if drawn is None:
             return
         old = self._number not in (drawn.number, None)
-        notes = ("" if drawn.complete else PREVIEW, "of the scene before" if old else "", drawn.note)
+        notes = ("" if drawn.complete else PREVIEW, "of an earlier scene" if old else "", drawn.note)
         self.picture.show_picture(image_of(drawn.values), "  ".join(filter(None, notes)))
         self.picture.objects_shown = not old
 

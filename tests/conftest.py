@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,26 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+
+
+def until(application, true: Callable[[], bool], seconds: float = 20) -> bool:
+    """Let the windows work until something is so; whether it came to be."""
+    from PyQt5 import QtCore
+
+    ends = time.monotonic() + seconds
+    while not true() and time.monotonic() < ends:
+        application.processEvents(QtCore.QEventLoop.WaitForMoreEvents | QtCore.QEventLoop.AllEvents, 50)
+    return true()
+
+
+@pytest.fixture(scope="module")
+def application():
+    """Qt, off the screen."""
+    from PyQt5 import QtWidgets
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QT_QPA_PLATFORM", "offscreen")
+        yield QtWidgets.QApplication.instance() or QtWidgets.QApplication(["test"])
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import numpy as np
 import pmt
 import pytest
 from gnuradio import analog, blocks, gr, semcom
-from gnuradio.semcom.blocks import image_source, qt_image_view, worker
+from gnuradio.semcom.blocks import canvas, image_source, worker
 from gnuradio.semcom.blocks import pdu as pdus
 from gnuradio.semcom.blocks.waiting import MAX_PICTURES, MAX_SMALL, Waiting
 from gnuradio.semcom.blocks.worker import worker_block
@@ -508,7 +508,7 @@ def test_pictures_wait_for_a_slow_reader(photo, tmp_path):
 
 def test_a_busy_window_keeps_the_newest_picture():
     woken = []
-    newest = qt_image_view._Newest(lambda: woken.append(1))
+    newest = canvas.Newest(lambda: woken.append(1))
     for number in range(1000):
         newest.emit(np.full((2, 2), number % 256, np.uint8), str(number))
     assert woken == [1] and newest.take()[1] == "999"

@@ -270,6 +270,9 @@ if {end!r} == "tx":
     told = Qt.QSocketNotifier(0, Qt.QSocketNotifier.Read)
     told.activated.connect(app.quit)
 else:
+    if hasattr(tb, "set_strength"):
+        tb.set_strength(0.3)
+        tb.set_seed(5)
     timer.timeout.connect(lambda: len(tb.sink.results) >= 2 and app.quit())
     timer.start(20)
 Qt.QTimer.singleShot(100_000, app.quit)
@@ -347,6 +350,7 @@ def test_no_parameter_is_an_enumeration(path):
         ("waveform_channel", "fading", "epa"),
         ("transmitter", "fading", "rician"),
         ("esisc_encoder", "codec", "jpeg"),
+        ("esisc_decoder", "painter", "plain"),
         ("image_sink", "keep", True),
     ],
 )

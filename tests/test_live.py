@@ -13,23 +13,22 @@ import subprocess
 import sys
 import sysconfig
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import pmt
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, until
 from gnuradio import blocks, gr, semcom
-from gnuradio.semcom.blocks import live, qt_image_view
+from gnuradio.semcom.blocks import canvas, live
 from gnuradio.semcom.blocks import pdu as pdus
 from gnuradio.semcom.blocks.base import message_block
 from gnuradio.semcom.errors import BadInput, Missing
 from gnuradio.semcom.segment import Embedding, Sam
 from gnuradio.semcom.segment.backends import Drawn
 from PIL import Image
-from PyQt5 import QtCore, QtWidgets
+from PyQt5 import QtCore
 
 DEFINITIONS = sorted((ROOT / "grc").glob("*.block.yml"))
 EXAMPLES = sorted((ROOT / "examples" / "gui").glob("*.grc"))
@@ -105,11 +104,12 @@ GOOD = {
     "set_background": 0.3, "set_codec": "jpeg", "set_amplitude": 0.5, "set_gap": 100, "set_sample_rate": 2e6,
     "set_model": "rayleigh", "set_csi": "pilot", "set_k_factor_db": 3.0, "set_loss": 0.1, "set_noise_voltage": 0.1,
     "set_cfo": 100.0, "set_doppler": 3.0, "set_frequency": 1e9, "set_gain": 3.0, "set_bandwidth": 1e5,
-    "set_options": {"allocation": "fixed"}, "set_seed": 7, "set_strength": 0.5,
+    "set_options": {"allocation": "fixed"}, "set_seed": 7, "set_strength": 0.5, "set_painter": "plain",
 }  # fmt: skip
 # what of the rubbish is none for some setters
 FITTING = {
     "set_prompts": ("point:1,2",),
+    "set_painter": ("",),
     semcom.esisc_encoder: ("", " "),
     "set_frequency": (1e300, 2**63),
     "set_bandwidth": (1e300, 2**63),
@@ -386,21 +386,6 @@ def test_blocks_of_gnuradio_outlive_an_image_that_is_given_up(astronaut, tmp_pat
     assert done.stdout.splitlines()[-1] == "4 2 True", done.stdout
 
 
-@pytest.fixture(scope="module")
-def application():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QT_QPA_PLATFORM", "offscreen")
-        yield QtWidgets.QApplication.instance() or QtWidgets.QApplication(["test"])
-
-
-def until(application, true, seconds=20) -> bool:
-    """Let the window work until something is so."""
-    ends = time.monotonic() + seconds
-    while not true() and time.monotonic() < ends:
-        application.processEvents(QtCore.QEventLoop.WaitForMoreEvents | QtCore.QEventLoop.AllEvents, 50)
-    return true()
-
-
 @pytest.mark.gui
 def test_a_view_shows_one_sentence_and_counts_it(application, smooth_image, monkeypatch):
     view = semcom.qt_image_view("Received")
@@ -414,7 +399,7 @@ def test_a_view_shows_one_sentence_and_counts_it(application, smooth_image, monk
     view._handle(pdus.from_image(smooth_image(), {}))
     assert until(application, lambda: not view.sentence)
     view._hear(pdus.message({"block": "A", "status": "photo: received"}))
-    monkeypatch.setattr(qt_image_view, "SHOWN_MS", 30)
+    monkeypatch.setattr(canvas, "SHOWN_MS", 30)
     view._hear(pdus.message({"block": "A", "status": "no prompt", "sentence": "no prompt", "times": 1}))
     assert until(application, lambda: view.sentence) and view.sentence == "no prompt"
     assert until(application, lambda: not view.sentence)
@@ -443,6 +428,7 @@ FIELDS = {
     "roi_jscc_loopback": {"prompt": "point:110,75", "snr_db": 5.0, "rate": 1 / 24, "background": 0.5},
     "jscc_over_waveform": {"snr_db": 9.0, "cfo": 100.0, "doppler": 3.0},
     "tx": {"snr_db": 9.0, "amplitude": 0.2, "rate": 1 / 24},
+    "esisc_scene_loopback": {"snr_db": 9.0, "doppler": 3.0, "strength": 0.5, "painter": "plain", "seed": 7},
     "esisc_tx": {"snr_db": 9.0, "amplitude": 0.2, "budget": 4000, "prompts": ""},
 }
 
@@ -453,8 +439,9 @@ def test_all_live_fields_of_the_examples_are_tried():
         parts = yaml.safe_load(example.read_text())["blocks"]
         names = {part["name"] for part in parts if part["id"].startswith("variable_qtgui_")}
         found |= {example.stem: names} if names else {}
-    clicked = {"click_to_prompt": {"snr_db", "rate"}}  # in test_prompting; it sends nothing without a prompt
-    assert found == {name: set(fields) for name, fields in FIELDS.items()} | clicked
+    # in test_prompting, since it sends nothing without a prompt, and in test_grc, since it needs a transmitter
+    elsewhere = {"click_to_prompt": {"snr_db", "rate"}, "esisc_rx": {"strength", "seed"}}
+    assert found == {name: set(fields) for name, fields in FIELDS.items()} | elsewhere
 
 
 @pytest.mark.gui

@@ -21,6 +21,7 @@ from gnuradio import blocks, gr, zeromq
 from PyQt5 import QtCore, QtTest, QtWidgets
 
 PATIENCE_MS = 60_000
+VIEWS = ("qt_image_view", "qt_scene_view")
 RUBBISH = [
     "", "abc", " ", "10 dB", "1e400", "\x1b[2J", "../../etc/passwd", "ß漢\udce9", "9" * 5000, "point:1", "point:x,y",
     None, math.nan, math.inf, -math.inf, 1e300, 10**400, -(10**400), -1e9, [], [1, 2], {}, {"a": 1}, (), set(), b"",
@@ -56,17 +57,18 @@ class Window:
         sys.path.insert(0, str(script.parent))
         made = getattr(importlib.import_module(script.stem), script.stem)
         self.drain = gr.top_block()
+        quick = {"boundaries": 0} if "esisc" in script.stem else {}
         if script.stem.startswith(("tx", "esisc_tx")):
             address = f"ipc://{script.with_suffix('.socket')}"
-            self.flow = made(image=photo, via=f"zmq:{address}", **({"boundaries": 0} if "esisc" in script.stem else {}))
+            self.flow = made(image=photo, via=f"zmq:{address}", **quick)
             source = zeromq.pull_source(gr.sizeof_gr_complex, 1, address, 100, False, 8)
             self.drain.connect(source, blocks.null_sink(gr.sizeof_gr_complex))
         else:
-            self.flow = made(image=photo)
+            self.flow = made(image=photo, **quick)
         self.said: list[str] = []
         self.pictures = 0
         self.log: list[dict] = []
-        self.views = [each for each in vars(self.flow).values() if type(each).__name__ == "qt_image_view"]
+        self.views = [each for each in vars(self.flow).values() if type(each).__name__ in VIEWS]
         for view in self.views:
             view.qwidget().said.connect(lambda sentence, times: self.said.append(sentence))
         self.views[-1].qwidget()._woken.connect(self._count)

@@ -31,6 +31,7 @@ _EXPORTS = {
     "image_quality": ".blocks.image_quality",
     "image_sink": ".blocks.image_sink",
     "qt_image_view": ".blocks.qt_image_view",
+    "qt_scene_view": ".blocks.qt_scene_view",
     "symbol_channel": ".blocks.compiled",
     "sample_image": ".image.samples",
     "waveform_channel": ".links.waveform_channel",

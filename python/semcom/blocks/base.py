@@ -15,6 +15,8 @@ from .live import STATUS, speaking
 
 SYSTEM = pmt.intern("system")
 DONE = pmt.cons(pmt.intern("done"), pmt.from_long(1))
+AT_ONCE = 1000
+"""Messages that a handler of ``take_all`` takes in one turn."""
 
 # each block that was connected, and how many held its C++ half when no flowgraph did
 _connected: dict[gr.basic_block, int] = {}
@@ -75,6 +77,23 @@ class kept_block(speaking):
         guarded.__name__ = f"_guarded_{pmt.symbol_to_string(port)}"
         setattr(self, guarded.__name__, guarded)
         super().set_msg_handler(port, guarded)
+
+    def take_all(self, port: str, take: Callable[[pmt.pmt_base], None]) -> None:
+        """As :meth:`set_msg_handler`, for a block beside whose handler a thread computes in Python.
+
+        GNU Radio's own queue has no bound: there the scheduler's thread gets its turn every few milliseconds only, so
+        the handler takes all that is there.
+        """
+        name = pmt.intern(port)
+
+        def handle(msg: pmt.pmt_base) -> None:
+            for left in reversed(range(AT_ONCE)):
+                take(msg)
+                msg = self.gateway.delete_head_nowait(name) if left else None
+                if msg is None:
+                    return
+
+        self.set_msg_handler(name, handle)
 
     def handle_general_work(self, *args) -> int:
         """Called by the scheduler in place of ``work``; an exception there ends the flowgraph with a sentence."""

@@ -56,10 +56,16 @@ class esisc_decoder(worker_block):
         worker_block.__init__(self, "ES-ISC Decoder", ["bytes", "idle"], ["image", *VIEWS])
         for port in (*PORTS, "preview", "idle"):
             self.message_port_register_out(pmt.intern(port))
-        self._preview, self._painter = preview, checked_painter(values.text(painter, "painter"))
+        self._preview = preview
+        self.set_painter(painter)
         self.set_seed(seed)
         self.set_strength(strength)
         self._held: dict[int, SceneDecoder] = {}  # oldest first
+
+    @live
+    def set_painter(self, painter: str) -> None:
+        """What refines the picture; it holds from the next scene on."""
+        self._painter = checked_painter(values.text(painter, "painter"))
 
     @live
     def set_strength(self, strength: float) -> None:

@@ -3,116 +3,45 @@
 
 from __future__ import annotations
 
-import sys
-import threading
-import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Any
 
 import numpy as np
 import pmt
-from gnuradio import gr
 from PyQt5 import QtCore, QtGui, QtWidgets
 
-from .. import plain
-from ..errors import BadInput, sentence_of
+from ..errors import BadInput
 from ..segment import Box, Point, join_prompts, outline, parse_prompt, split_prompts
 from . import pdu
-from .base import message_block
-from .live import MAX_LENGTH, Repeats, printed, with_times
+from .canvas import Canvas, Newest, figures, image_of, shown_image, window_block
 from .prompting import KEY
 
 PROMPTS = pmt.intern("prompts")
 TINT = (0, 200, 255)
 """RGB of a mask."""
-SHOWN_MS = 10_000
-"""How long a sentence of ``status`` stays over the picture; that of an image stays until the next picture."""
 
 
-class _Newest:
-    """The newest picture, for a GUI that may be busy: one that it has not come to draw is replaced.
-
-    Parameters
-    ----------
-    wake : callable
-        Called when there is a picture and none waited before.
-    """
-
-    def __init__(self, wake: Callable[[], None]):
-        self._wake, self._lock = wake, threading.Lock()
-        self._picture: tuple | None = None
-
-    def emit(self, *picture: Any) -> None:
-        """A picture and what belongs to it, in any thread."""
-        with self._lock:
-            waits, self._picture = self._picture is not None, picture
-        if not waits:
-            self._wake()
-
-    def take(self) -> tuple:
-        """Once for each wake, in the GUI's thread."""
-        with self._lock:
-            picture, self._picture = self._picture, None
-        return picture
-
-
-@dataclass
-class _Said:
-    """The sentence over the picture.
-
-    Attributes
-    ----------
-    sentence : str
-        Without a count.
-    told : int
-        How often it was said, as who said it counts.
-    images : int
-        For how many images it arrived in place of the picture, without another between. The block that gives an image
-        up says so on ``status`` as well, and that is one.
-    """
-
-    sentence: str
-    told: int = 0
-    images: int = 0
-
-    def __str__(self) -> str:
-        return with_times(self.sentence, max(self.told, self.images))
-
-
-class _Canvas(QtWidgets.QWidget):
-    """A picture with a title line above it, scaled to the space there is, and what is drawn over it.
-
-    Over it are a mask, the prompts that were given with the mouse, and a sentence.
-    """
+class _Canvas(Canvas):
+    """A picture, over it a mask and the prompts that were given with the mouse, and a sentence."""
 
     _woken = QtCore.pyqtSignal()
     _mask_woken = QtCore.pyqtSignal()
-    said = QtCore.pyqtSignal(str, int)
-    """In any thread: a sentence, and how often it was said; 0 where it arrives in place of an image."""
 
     def __init__(self, title: str, parent: QtWidgets.QWidget | None):
-        super().__init__(parent)
-        self._title, self._note, self._name, self._picture = title, "", "", None
+        super().__init__(title, parent)
+        self._name = ""
         self._mask: QtGui.QImage | None = None
         self._prompts: list[Point | Box] = []
         self._sent: deque[str] = deque(maxlen=64)  # prompts that came from here
         self._pressed: QtCore.QPoint | None = None
         self._dragged: QtCore.QPoint | None = None
         self.prompted: Callable[[str], None] | None = None
-        self._said: _Said | None = None
-        self._forget = QtCore.QTimer(self)
-        self._forget.setSingleShot(True)
-        self._forget.timeout.connect(self._hush)
         self.setMinimumSize(260, 260)
         self._woken.connect(self._show)  # queued: painting belongs to the GUI thread, messages arrive on another
-        self.said.connect(self._say)
-        self.arrived = _Newest(self._woken.emit)
+        self.arrived = Newest(self._woken.emit)
         self._mask_woken.connect(self._show_mask)
-        self.mask_arrived = _Newest(self._mask_woken.emit)
+        self.mask_arrived = Newest(self._mask_woken.emit)
         self.setFocusPolicy(QtCore.Qt.StrongFocus)
 
     @property
@@ -120,37 +49,13 @@ class _Canvas(QtWidgets.QWidget):
         """The prompts that were given with the mouse on this picture, as text."""
         return join_prompts(map(str, self._prompts))
 
-    @property
-    def sentence(self) -> str:
-        """What is written over the picture; empty where nothing is."""
-        return "" if self._said is None else str(self._said)
-
-    def _say(self, sentence: str, times: int) -> None:
-        if self._said is None or self._said.sentence != sentence:
-            self._said = _Said(sentence)
-        self._said.told = max(self._said.told, times)
-        self._said.images += not times
-        self._forget.start(SHOWN_MS)
-        self.update()
-
-    def _hush(self) -> None:
-        if self._said is not None and not self._said.images:
-            self._said = None
-            self.update()
-
     def _show(self) -> None:
         image, note, name = self.arrived.take()
         height, width = image.shape[:2]
         if self._picture is not None and (name, self._picture.size()) != (self._name, QtCore.QSize(width, height)):
             self._prompts, self._mask = [], None  # they are another picture's
         self._name = name
-        layout = QtGui.QImage.Format_RGB888 if image.ndim == 3 else QtGui.QImage.Format_Grayscale8
-        stride = image.strides[0]
-        self._picture = QtGui.QImage(image.data, width, height, stride, layout).copy()
-        self._note = note
-        if self._said is not None and self._said.images:
-            self._said = None
-        self.update()
+        self.show_picture(image_of(image), note)
 
     def _show_mask(self) -> None:
         inside, asked = self.mask_arrived.take()
@@ -163,35 +68,14 @@ class _Canvas(QtWidgets.QWidget):
         tint = np.zeros((*inside.shape, 4), np.uint8)
         tint[inside] = (*TINT, 70)
         tint[outline(inside)] = (*TINT, 255)
-        height, width = inside.shape
-        self._mask = QtGui.QImage(tint.data, width, height, 4 * width, QtGui.QImage.Format_RGBA8888).copy()
+        self._mask = image_of(tint)
         self.update()
 
-    def paintEvent(self, event: QtGui.QPaintEvent) -> None:  # noqa: N802  Qt's name
-        painter = QtGui.QPainter(self)
-        bar = self._bar()
-        text = f"{self._title}\n{self._note}"
-        painter.drawText(QtCore.QRect(0, 0, self.width(), bar), QtCore.Qt.AlignCenter, text)
-        if self._picture is not None:
-            place = self._place()
-            painter.setRenderHint(QtGui.QPainter.SmoothPixmapTransform)
-            painter.drawImage(place, self._picture)
-            if self._mask is not None:
-                painter.drawImage(place, self._mask)
-            self._mark(painter, place)
-        if self._said is not None:
-            self._write(painter, bar)
-        painter.end()
-
-    def _bar(self) -> int:
-        """Height of the title."""
-        return 2 * self.fontMetrics().height() + 6
-
-    def _place(self) -> QtCore.QRect:
-        """Where the picture is drawn."""
-        space = QtCore.QSize(self.width(), max(1, self.height() - self._bar()))
-        size = self._picture.size().scaled(space, QtCore.Qt.KeepAspectRatio)
-        return QtCore.QRect(QtCore.QPoint((self.width() - size.width()) // 2, self._bar()), size)
+    def draw_over(self, painter: QtGui.QPainter, place: QtCore.QRect) -> None:
+        """The mask and the prompts."""
+        if self._mask is not None:
+            painter.drawImage(place, self._mask)
+        self._mark(painter, place)
 
     def _mark(self, painter: QtGui.QPainter, place: QtCore.QRect) -> None:
         """The prompts over the picture: green inside, red outside."""
@@ -269,15 +153,6 @@ class _Canvas(QtWidgets.QWidget):
             if self._prompts:
                 self._ask()
 
-    def _write(self, painter: QtGui.QPainter, top: int) -> None:
-        """The sentence below ``top``, in white on a dark ground, whatever is under it."""
-        how = QtCore.Qt.AlignCenter | QtCore.Qt.TextWordWrap
-        space = QtCore.QRect(6, top + 6, self.width() - 12, self.height() - top - 12)
-        ground = painter.boundingRect(space, how, self.sentence).adjusted(-6, -6, 6, 6)
-        painter.fillRect(ground, QtGui.QColor(0, 0, 0, 200))
-        painter.setPen(QtCore.Qt.white)
-        painter.drawText(space, how, self.sentence)
-
 
 def _places(text: str) -> list[Point | Box]:
     """The points and boxes among prompts, which may be anybody's."""
@@ -288,32 +163,7 @@ def _places(text: str) -> list[Point | Box]:
     return [prompt for prompt in found if isinstance(prompt, Point | Box)]
 
 
-_canvases: weakref.WeakSet[_Canvas] = weakref.WeakSet()
-_repeats = Repeats()
-
-
-def _slot_failed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """In place of ``sys.excepthook``: PyQt5 aborts the process at an exception in a slot, unless there is another hook.
-
-    What is typed into a field of the window, or set by another script, is converted and passed on by code that GNU
-    Radio Companion writes. What that cannot convert reaches no block. The other exceptions end the program as ever.
-    """
-    in_slot = trace is not None and trace.tb_frame.f_back is not None
-    if not in_slot or not isinstance(error, Exception):
-        sys.__excepthook__(kind, error, trace)
-        if in_slot:
-            QtCore.QCoreApplication.exit(1)
-        return
-    what = plain.line(sentence_of(error), MAX_LENGTH)
-    sentence = f"a control of the window failed: {what}; what it sets may stay as it was"
-    times = _repeats.count(sentence)
-    if printed(times):
-        gr.logger("window").error(plain.line(with_times(sentence, times)))
-    for canvas in list(_canvases):
-        canvas.said.emit(plain.line(sentence), times)
-
-
-class qt_image_view(message_block):
+class qt_image_view(window_block):
     """Shows the latest image PDU in a Qt widget, with the measured SNR, PSNR and ROI-PSNR where the metadata have them.
 
     Why an image was given up is written over the picture until the next one arrives, and what arrives on ``status``
@@ -345,13 +195,8 @@ class qt_image_view(message_block):
     """
 
     def __init__(self, title: str = "Image", parent: QtWidgets.QWidget | None = None):
-        message_block.__init__(self, "Qt Image View")
-        self._canvas = _Canvas(title, parent)
-        _canvases.add(self._canvas)
-        if sys.excepthook is sys.__excepthook__:
-            sys.excepthook = _slot_failed
-        # its own port status is one that it hears on
-        for port, handler in (("in", self._handle), ("mask", self._handle_mask), ("status", self._hear)):
+        window_block.__init__(self, "Qt Image View", _Canvas(title, parent))
+        for port, handler in (("in", self._handle), ("mask", self._handle_mask)):
             self.message_port_register_in(pmt.intern(port))
             self.set_msg_handler(pmt.intern(port), handler)
         self.message_port_register_out(PROMPTS)
@@ -360,34 +205,10 @@ class qt_image_view(message_block):
         """Called by the scheduler; from now on the picture takes prompts, if anybody hears them."""
         if not pmt.is_null(self.message_subscribers(PROMPTS)):
             self._canvas.prompted = self._prompt
-        return message_block.start(self)
+        return window_block.start(self)
 
     def _prompt(self, text: str) -> None:
         self.message_port_pub(PROMPTS, pdu.message({KEY: text}))
-
-    @property
-    def sentence(self) -> str:
-        """What is written over the picture."""
-        return self._canvas.sentence
-
-    def qwidget(self) -> QtWidgets.QWidget:
-        """The widget, for a layout."""
-        return self._canvas
-
-    def report(self, name: str, sentence: str, error: BaseException | None = None, **more: bool) -> None:
-        """What is wrong with what arrived, in the log and over the picture."""
-        times = self._repeats.count(sentence)
-        if printed(times):
-            self.logger.error(plain.line(with_times(sentence, times)))
-        self._canvas.said.emit(plain.line(sentence), times)
-
-    def _hear(self, msg: pmt.pmt_base) -> None:
-        meta = pdu.dictionary(msg)
-        # what was said of images that are well is no error
-        if "sentence" in meta:
-            self._canvas.said.emit(plain.line(meta["sentence"]), int(meta["times"]))
-        elif meta.get("fatal"):
-            self._canvas.said.emit(plain.line(meta["status"]), 1)
 
     def _handle(self, msg: pmt.pmt_base) -> None:
         try:
@@ -395,17 +216,13 @@ class qt_image_view(message_block):
             if "silence" in meta:
                 return
             if "error" in meta:  # the block that gave the image up has said so in the log
-                self._canvas.said.emit(plain.line(meta["error"]), 0)
+                self.give_up(meta)
                 return
-            image = pdu.to_image(msg)
-            if image.ndim == 3 and image.shape[2] != 3:
-                raise BadInput(f"a picture of {image.shape[2]} channels cannot be shown; send RGB or grey")
+            image = shown_image(msg)
         except ValueError as error:
             self.report("", str(error), error)
             return
-        figures = (("snr_db", "SNR"), ("psnr_db", "PSNR"), ("roi_psnr_db", "ROI-PSNR"))
-        note = "  ".join(f"{label} {meta[key]:.1f} dB" for key, label in figures if isinstance(meta.get(key), float))
-        self._canvas.arrived.emit(image, note, str(meta.get("name", "")))
+        self._canvas.arrived.emit(image, figures(meta), str(meta.get("name", "")))
 
     def _handle_mask(self, msg: pmt.pmt_base) -> None:
         try:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pmt
 
@@ -16,9 +17,6 @@ from .waiting import Waiting
 
 STOP_SECONDS = 2.0
 """After a stop, work that waits is still done for so long, or for the time of two images where that is longer."""
-
-AT_ONCE = 1000
-"""Messages that a handler takes in one turn."""
 
 _hurried = threading.Event()
 
@@ -79,27 +77,13 @@ class worker_block(message_block):
         self.dropped = 0
         for port in inputs:
             self.message_port_register_in(pmt.intern(port))
-            self.set_msg_handler(pmt.intern(port), self._handler_for(port))
+            self.take_all(port, partial(self._put, port))
         for port in (*outputs, "status"):
             self.message_port_register_out(pmt.intern(port))
 
-    def _handler_for(self, port: str) -> Callable[[pmt.pmt_base], None]:
-        """A handler that knows its port: GNU Radio tells a handler only the message, and finds it by name."""
-        name = pmt.intern(port)
-
-        def handle(msg: pmt.pmt_base) -> None:
-            # GNU Radio's own queue has no bound: beside a worker that computes in Python this thread gets its turn
-            # every few milliseconds only, so it takes all that is there
-            for left in reversed(range(AT_ONCE)):
-                if not self._queue.put((port, msg)):
-                    self._refuse(port, msg)
-                msg = self.gateway.delete_head_nowait(name) if left else None
-                if msg is None:
-                    return
-
-        handle.__name__ = f"_handle_{port}"
-        setattr(self, handle.__name__, handle)
-        return handle
+    def _put(self, port: str, msg: pmt.pmt_base) -> None:
+        if not self._queue.put((port, msg)):
+            self._refuse(port, msg)
 
     def _refuse(self, port: str, msg: pmt.pmt_base) -> None:
         """No room: what is left of the message waits in its place, so that nobody waits for its image."""

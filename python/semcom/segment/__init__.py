@@ -13,7 +13,7 @@ from .boundaries import boundaries, partition, snap
 from .classes import COCO_TO_VOC, PALETTE, VOC, VOID
 from .draw import cut_out, outline, overlay
 from .everything import everything
-from .instances import Instances, SceneObject, class_mask, instances, objects
+from .instances import Instances, SceneObject, class_mask, instances, objects, pixels_of
 from .masks import Candidates, Embedding, Segmentation
 from .prompts import (
     MAX_REGIONS,
@@ -73,6 +73,7 @@ __all__ = [
     "overlay",
     "parse_prompt",
     "partition",
+    "pixels_of",
     "regions_of",
     "snap",
     "split_prompts",

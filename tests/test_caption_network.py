@@ -15,11 +15,10 @@ from gnuradio.semcom.scene import EncoderSettings, SemanticEncoder, decode_scene
 from gnuradio.semcom.scene.caption import beam, network
 from gnuradio.semcom.scene.caption.captioners import captioner
 from gnuradio.semcom.scene.caption.composed import describe
+from gnuradio.semcom.scene.caption.scores import bleu4, cider, rouge_l, words
 from gnuradio.semcom.scene.coding import captioncode
 from gnuradio.semcom.segment import VOC
 from gnuradio.semcom.segment.instances import SceneObject
-
-from common.captions import bleu4, cider, rouge_l, words
 
 IMAGES = sorted((Path(__file__).parents[1] / "examples" / "images").glob("*.png"))
 WORDS, LENGTH = 5, 4  # of the tiny decoder: a boundary, an unknown word and three others

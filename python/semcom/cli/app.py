@@ -64,6 +64,7 @@ def app() -> typer.Typer:
     papers = typer.Typer(help="Figures of the papers, measured anew, with a verdict.", no_args_is_help=True)
     papers.callback()(lambda: None)  # with one command it would be this one
     papers.command("samsc")(paper.samsc)
+    papers.command("esisc")(paper.esisc)
     made.add_typer(papers, name="paper")
     made.add_typer(scene, name="scene")
     made.command("loopback")(with_scheme_options(loopback))

@@ -41,3 +41,31 @@ def samsc(
         return 130
     put(str(out / "verdict.md"))
     return 0
+
+
+def esisc(
+    images: Annotated[Path, typer.Option(help="folder of photographs")],
+    captions: Annotated[
+        Path | None, typer.Option(help="JSON list of objects with file and captions: what people wrote of them")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="folder for figures.json, quality.svg, verdict.md")] = Path(
+        "results/paper_esisc"
+    ),
+    limit: Annotated[int, typer.Option(help="pictures at most; 0 for all")] = 0,
+    workers: Annotated[int, typer.Option(help="processes")] = 2,
+) -> int:
+    """The claims of "ES-ISC Demo", at equal channel uses beside JSCC and image codecs, and a verdict.
+
+    Stopped, the same command goes on from what is measured so far.
+    """
+    from ..paper.esisc import Settings, reproduce
+
+    if workers < 1 or limit < 0:
+        raise BadInput(f"--workers must be 1 or more and --limit 0 or more, got {workers} and {limit}")
+    try:
+        reproduce(Settings(images, captions, out, limit, workers), complain)
+    except KeyboardInterrupt:
+        complain("interrupted; the same command goes on from what is measured so far")
+        return 130
+    put(str(out / "verdict.md"))
+    return 0

@@ -52,11 +52,20 @@ def draw(record: Mapping[str, Any], out: Path, pictures: Mapping[str, Any]) -> N
         for name, channels in (("fig4", ("awgn",)), ("fig5", ("rayleigh", "real gain"))):
             figure = Figure(figsize=(11, 4.6), layout="constrained")
             _curves(figure, _curves_of(record), channels)
-            _save(figure, out / f"{name}.svg")
-        _save(_panels(Figure, pictures), out / "fig6.svg")
+            save(figure, out / f"{name}.svg")
+        save(_panels(Figure, pictures), out / "fig6.svg")
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as SVG, the same bytes each time.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Drawn.
+    path : Path
+        File.
+    """
     replace(path, lambda stream: figure.savefig(stream, format="svg", metadata={"Date": None}))
 
 

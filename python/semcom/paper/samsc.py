@@ -11,14 +11,11 @@ beside it; and, since public code takes the number of decibels for the ratio, bo
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +30,7 @@ from ..segment import Box, Sam, cut_out
 from ..sweep.journal import Journal
 from ..sweep.tasks import BLANK, Encoding, heard, received_image
 from . import voc
+from .measuring import Job, available, gathered, key_of
 
 SIDE = 512
 RATE = 1 / 12
@@ -241,27 +239,18 @@ def reproduce(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
     from .figures import draw, verdict
 
     begun = time.perf_counter()
-    ways, weights = _available(say)
+    ways, weights = available(WAYS, say)
     pictures = list(masks(settings))
     if not pictures:
         raise BadInput(f"no picture of {settings.pictures} has an object; give class maps with some")
     points = [(way, channel, snr) for way in ways for channel in way.channels for snr in settings.snrs]
-    found: dict[tuple[str, str, float], list[list[float]]] = {}
     with Journal(settings.out / "figures.json.journal") as journal:
         jobs = []
         for seed, (name, image, mask) in enumerate(pictures):
             digest = hashlib.sha256(image.tobytes() + mask.tobytes()).hexdigest()
             keys = {point: _key(digest, seed, weights, point) for point in points}
-            jobs.append((name, image, mask, seed, keys, [p for p in points if keys[p] not in journal.results]))
-        with ProcessPoolExecutor(settings.workers, get_context("spawn")) as pool:
-            running = [pool.submit(_of_picture, *job[:4], job[5]) for job in jobs]
-            for done, (job, future) in enumerate(zip(jobs, running, strict=True), start=1):
-                for point, figures in zip(job[5], future.result(), strict=True):
-                    journal.add(job[4][point], {"figures": figures})
-                say(f"{done} of {len(jobs)} pictures")
-        for *_, keys, _ in jobs:
-            for (way, channel, snr), key in keys.items():
-                found.setdefault((way.name, channel, snr), []).append(journal.results[key]["figures"])
+            jobs.append(Job(_of_picture, (name, image, mask, seed), keys))
+        found = gathered(journal, jobs, settings.workers, say)
         record = {
             "what": "Fig. 4 and 5 of Tariq et al., 2023, measured anew; mean and standard error over the pictures",
             "command": _command(settings),
@@ -272,7 +261,7 @@ def reproduce(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
             "share_of_the_region": round(float(np.mean([mask.mean() for _, _, mask in pictures])), 4),
             "black_background_db": round(_black(pictures), 2),
             "weights": weights,
-            "rows": [_row(*place, values) for place, values in found.items()],
+            "rows": [_row(way.name, channel, snr, values) for (way, channel, snr), values in found.items()],
         }
         settings.out.mkdir(parents=True, exist_ok=True)
         text = files.json_text(record, indent=1).encode()
@@ -284,34 +273,9 @@ def reproduce(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
     return record
 
 
-def _available(say: Callable[[str], None]) -> tuple[list[Way], dict[str, str]]:
-    """The ways whose schemes and weights are here, and the sha256 of the latter."""
-    known, ways, weights = schemes.schemes(), [], {}
-    for way in WAYS:
-        scheme = known.get(way.scheme)
-        if scheme is None or not scheme.variants():
-            say(f"{way.name} is left out: {'it is not known' if scheme is None else scheme.missing()}")
-            continue
-        ways.append(way)
-        weights |= scheme.load(scheme.options(way.options))
-    return ways, weights
-
-
 def _key(digest: str, seed: int, weights: dict[str, str], point: tuple[Way, str, float]) -> str:
     way, channel, snr = point
-    everything = [
-        digest,
-        seed,
-        weights,
-        way.name,
-        way.scheme,
-        dict(way.options),
-        way.outside,
-        channel,
-        snr,
-        __version__,
-    ]
-    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+    return key_of(digest, seed, weights, way.name, way.scheme, dict(way.options), way.outside, channel, snr)
 
 
 def _row(way: str, channel: str, snr_db: float, values: list[list[float]]) -> dict[str, Any]:

@@ -326,9 +326,7 @@ class SemanticEncoder:
         found = finest_colours(Appearance(small, fewer), budget - taken)
         return scene if found is None else replace(scene, segments=fewer, details=found[0])
 
-    def _sub_images(
-        self, image: np.ndarray, boxes: list[tuple[int, int, int, int]], room: int
-    ) -> tuple[SubImage, ...]:
+    def _sub_images(self, image: np.ndarray, boxes: list[tuple[int, int, int, int]], room: int) -> tuple[SubImage, ...]:
         """The boxes that matter most, each with bytes by its area."""
         boxes = boxes[: self.settings.sub_images]
         out: list[SubImage] = []

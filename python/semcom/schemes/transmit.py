@@ -15,9 +15,7 @@ MAX_NAME = 255  # bytes of an image's name
 Burst = tuple[BurstHeader, np.ndarray]
 
 
-def bursts(
-    sent: Transmission, scheme: Scheme, name: str = "", image_id: int = 0, transmission: int = 0
-) -> list[Burst]:
+def bursts(sent: Transmission, scheme: Scheme, name: str = "", image_id: int = 0, transmission: int = 0) -> list[Burst]:
     """The bursts of all parts, in the order in which they are sent.
 
     Part follows on part, but those of bits that are spread over several bursts go out from the beginning to the end of

@@ -19,8 +19,10 @@ LEVELS = (
 """Kinds of sections that are protected alike, the most important first."""
 
 BURSTS, BURSTS_FADING = 4, 8  # over which the first two levels are spread at least
-# Of each level the share that may be lost, and, where nothing fades, by how many dB the SNR may be less than expected.
-_LOSSES, _MARGINS_DB = (0.02, 0.03, 0.05), (3.0, 1.5, 0.0)
+MAX_LOSS = 0.02  # of a level
+# Of each level, code blocks of which none may be lost, and, where nothing fades, by how many dB the SNR may be less than
+# expected: a picture is gone with any of its blocks.
+_BLOCKS, _MARGINS_DB = (1, 2, 8), (3.0, 1.5, 0.0)
 # Half of the headers can be read there (``results/modem.json``).
 _UNHEARD_DB = -4.7
 
@@ -97,12 +99,13 @@ def adapted(snr_db: float, channel: str = "awgn", k_factor_db: float = 10.0, bur
             lost = message_loss(
                 snr_db - (_MARGINS_DB[level] if channel == "awgn" else 0),
                 mcs,
+                blocks=_BLOCKS[level],
                 channel=channel,
                 depth=fades,
                 k_factor_db=k_factor_db,
                 unheard_db=_UNHEARD_DB,
             )
-            return lost <= _LOSSES[level]
+            return lost <= MAX_LOSS
 
         return fastest(ADAPTIVE if level else (*LOW_RATE, *ADAPTIVE), survives).index
 

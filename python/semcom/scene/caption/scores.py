@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from gnuradio.semcom.scene.coding.captioncode import words_of
+
+from ..coding.captioncode import words_of
 
 ORDERS = range(1, 5)
 CIDER_SIGMA = 6.0  # words by which lengths may differ

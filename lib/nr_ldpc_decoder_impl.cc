@@ -1,7 +1,7 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-#include "fec_input.h"
+#include "compat.h"
 #include "nr_ldpc.h"
 #include <gnuradio/semcom/nr_ldpc_decoder.h>
 

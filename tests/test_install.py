@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from gnuradio.semcom.cli import doctor
-
 from conftest import ROOT
+from gnuradio.semcom.cli import doctor
 
 # a Python that has nothing but its standard library
 BARE = """

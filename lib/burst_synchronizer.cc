@@ -2,8 +2,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 #include "burst_synchronizer.h"
-
-#include <volk/volk.h>
+#include "compat.h"
 
 #include <algorithm>
 #include <cmath>
@@ -149,12 +148,11 @@ burst_synchronizer::synchronize(const burst_candidate& candidate)
             continue;
         }
         lv_32fc_t phase(1, 0);
-        volk_32fc_s32fc_x2_rotator_32fc(
-            d_fft.get_inbuf(),
-            d_average.data(),
-            std::polar(1.0f, static_cast<float>(-advance / length)),
-            &phase,
-            bins);
+        rotate(d_fft.get_inbuf(),
+               d_average.data(),
+               std::polar(1.0f, static_cast<float>(-advance / length)),
+               &phase,
+               bins);
         d_fft.execute();
         impulse(power);
         windows();
@@ -182,11 +180,11 @@ burst_synchronizer::synchronize(const burst_candidate& candidate)
         }
         average(position, carrier);
         lv_32fc_t phase(1, 0);
-        volk_32fc_s32fc_x2_rotator_32fc(d_fft.get_inbuf(),
-                                        d_average.data(),
-                                        std::polar(1.0f, static_cast<float>(-carrier)),
-                                        &phase,
-                                        bins);
+        rotate(d_fft.get_inbuf(),
+               d_average.data(),
+               std::polar(1.0f, static_cast<float>(-carrier)),
+               &phase,
+               bins);
         d_fft.execute();
         impulse(power);
         windows();
@@ -268,8 +266,7 @@ void burst_synchronizer::rows(const burst_lock& lock, int first, int count)
         const std::int64_t offset = static_cast<std::int64_t>(i) * length + length - bins;
         lv_32fc_t phase = std::polar(
             1.0f, static_cast<float>(-std::remainder(lock.carrier * offset, 2 * M_PI)));
-        volk_32fc_s32fc_x2_rotator_32fc(
-            d_fft.get_inbuf(), at(lock.position + offset), step, &phase, bins);
+        rotate(d_fft.get_inbuf(), at(lock.position + offset), step, &phase, bins);
         d_fft.execute();
         const gr_complex* spectrum = d_fft.get_outbuf();
         gr_complex* cell = &d_cells[i * occupied];

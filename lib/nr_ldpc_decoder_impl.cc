@@ -1,6 +1,7 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#include "compat.h"
 #include "nr_ldpc.h"
 #include <gnuradio/semcom/nr_ldpc_decoder.h>
 
@@ -36,7 +37,7 @@ public:
         return frame_size == static_cast<unsigned>(d_code.info_bits());
     }
 
-    void generic_work(void* in, void* out) override
+    void generic_work(fec_input in, void* out) override
     {
         d_frames++;
         if (!d_code.decode(static_cast<const float*>(in),

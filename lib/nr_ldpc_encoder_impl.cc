@@ -1,6 +1,7 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#include "compat.h"
 #include "nr_ldpc.h"
 #include <gnuradio/semcom/nr_ldpc_encoder.h>
 
@@ -27,7 +28,7 @@ public:
         return frame_size == static_cast<unsigned>(d_code.info_bits());
     }
 
-    void generic_work(void* in, void* out) override
+    void generic_work(fec_input in, void* out) override
     {
         d_code.encode(static_cast<const std::uint8_t*>(in),
                       static_cast<std::uint8_t*>(out));

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
+from .. import plain
 from ..errors import BadInput, SemcomError
 
 
@@ -23,10 +25,24 @@ def main(argv: list[str] | None = None, program: str | None = None) -> int:
     int
         Exit status: 0 delivered, 1 not, 2 bad argument, 3 something missing.
     """
-    from .app import app
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        from .app import app
+    except ModuleNotFoundError as error:
+        return incomplete(arguments, error)
 
     # made anew: a scheme may have been registered since
-    return guarded(lambda: app()(args=argv, prog_name=program, standalone_mode=False))
+    return guarded(lambda: app()(args=arguments, prog_name=program, standalone_mode=False))
+
+
+def incomplete(arguments: list[str], error: ModuleNotFoundError) -> int:
+    """Exit status where a Python package is missing: only ``doctor`` can do without."""
+    from .doctor import report
+
+    if arguments[:1] == ["doctor"]:
+        return report("--fix" in arguments)
+    plain.write(sys.stderr, [f"semcom: the Python package {error.name} is missing; run semcom doctor --fix"])
+    return 3
 
 
 def guarded(command: Callable[[], object]) -> int:

@@ -36,6 +36,7 @@ from .common import (
     require,
     shown,
 )  # fmt: skip
+from .doctor import report as examined
 from .ends import rx, tx
 from .scene import scene
 from .scheme_options import check_used, with_scheme_options
@@ -294,14 +295,8 @@ def models_verify() -> int:
     return 3 if bad else 0
 
 
-def doctor() -> int:
+def doctor(
+    fix: Annotated[bool, typer.Option("--fix", help="Run the commands that mend what is missing.")] = False,
+) -> int:
     """What this installation has and what it lacks."""
-    from .doctor import examine
-
-    table = Table("part", "state")
-    missing = 0
-    for part, ok, state in examine():
-        table.add_row(part, shown(state, "" if ok else "red"))
-        missing += not ok
-    console().print(table)
-    return 3 if missing else 0
+    return examined(fix)

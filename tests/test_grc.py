@@ -315,7 +315,7 @@ def platform():
         ("jscc_encoder", "scheme", "'softcast'", {"rate", "use_mask"}),
         ("jscc_encoder", "scheme", "'witt'", {"variant"}),
         ("jscc_encoder", "scheme", "'digital'", {"rate", "codec", "mcs"}),
-        ("jscc_encoder", "scheme", "'esisc'", {"codec", "budget"}),
+        ("jscc_encoder", "scheme", "'esisc'", {"rate", "codec", "budget"}),
         ("transmitter", "scheme", "'semcom'", {"variant", "rate", "use_mask"}),
         ("transmitter", "scheme", "'onnx:a.onnx,b.onnx'", {"rate"}),
         ("jscc_transmitter", "scheme", "'semcom'", {"variant", "rate", "use_mask"}),

@@ -91,9 +91,14 @@ def test_lost_bursts_cost_only_their_image(astronaut):
     results = link(astronaut, 3, "softcast", 15.0, knock=knocker([(first, first + 2 * burst)]))
     assert [r["lost"] for r in results] in ([2, 0, 0], [3, 0, 0])
     assert results[0]["psnr_db"] < results[1]["psnr_db"] - 0.5
-    results = link(astronaut, 2, "softcast", 15.0, knock=knocker([(0, 2 * burst)]))
+    # the map goes out from beginning to end: what is left of two bursts in the middle has nothing of it
+    whole = samples_of(astronaut)
+    results = link(astronaut, 2, "softcast", 15.0, knock=knocker([(0, whole * 42 // 100), (whole * 58 // 100, whole)]))
     assert [r["image_id"] for r in results] == [0, 1] and "code blocks" in results[0]["error"]
     assert results[1]["lost"] == 0
+    # its beginning alone it does without
+    results = link(astronaut, 2, "softcast", 15.0, knock=knocker([(0, burst // 2)]))
+    assert [r["lost"] for r in results] == [1, 0] and "error" not in results[0]
 
 
 def test_an_image_of_which_nothing_arrives_is_given_up(astronaut):

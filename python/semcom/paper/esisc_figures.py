@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import Missing
-from .figures import MARKERS, save
+from .figures import MARKERS, drawing, save
 
 CLAIMED_TIMES = 100  # the paper's compression
 
@@ -28,14 +27,8 @@ def draw(record: Mapping[str, Any], out: Path) -> None:
     Missing
         Matplotlib is not installed.
     """
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise Missing(f"figures need {error.name or 'matplotlib'}; install it with pip install '.[sweep]'") from None
-    settings = {"svg.hashsalt": "semcom", "svg.fonttype": "none", "font.size": 9, "text.parse_math": False}
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(12, 4.2), layout="constrained")
+    with drawing() as figure_type:
+        figure = figure_type(figsize=(12, 4.2), layout="constrained")
         titles = {"st_lpips": "ST-LPIPS, less is nearer", "miou": "mIoU of the class map", "psnr_db": "PSNR, dB"}
         axes = figure.subplots(1, len(titles))
         rate = min(row["rate"] for row in record["rows"])

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,28 @@ def draw(record: Mapping[str, Any], out: Path, pictures: Mapping[str, Any]) -> N
     Missing
         Matplotlib is not installed.
     """
+    with drawing() as figure_type:
+        for name, channels in (("fig4", ("awgn",)), ("fig5", ("rayleigh", "real gain"))):
+            figure = figure_type(figsize=(11, 4.6), layout="constrained")
+            _curves(figure, _curves_of(record), channels)
+            save(figure, out / f"{name}.svg")
+        save(_panels(figure_type, pictures), out / "fig6.svg")
+
+
+@contextmanager
+def drawing() -> Iterator[type[Figure]]:
+    """Matplotlib, set so that a figure is the same bytes each time.
+
+    Yields
+    ------
+    type
+        Its ``Figure``.
+
+    Raises
+    ------
+    Missing
+        Matplotlib is not installed.
+    """
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -49,11 +72,7 @@ def draw(record: Mapping[str, Any], out: Path, pictures: Mapping[str, Any]) -> N
         raise Missing(f"figures need {error.name or 'matplotlib'}; install it with pip install '.[sweep]'") from None
     settings = {"svg.hashsalt": "semcom", "svg.fonttype": "none", "font.size": 9, "text.parse_math": False}
     with matplotlib.rc_context(settings):
-        for name, channels in (("fig4", ("awgn",)), ("fig5", ("rayleigh", "real gain"))):
-            figure = Figure(figsize=(11, 4.6), layout="constrained")
-            _curves(figure, _curves_of(record), channels)
-            save(figure, out / f"{name}.svg")
-        save(_panels(Figure, pictures), out / "fig6.svg")
+        yield Figure
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -11,11 +11,12 @@ import pytest
 from gnuradio.semcom import burst, schemes
 from gnuradio.semcom.channel.symbol import SymbolChannel
 from gnuradio.semcom.cli import main
+from gnuradio.semcom.digital import BURSTS, BURSTS_FADING
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io
 from gnuradio.semcom.links.loopback import LoopbackSettings, loopback
 from gnuradio.semcom.schemes import Conditions
-from gnuradio.semcom.schemes.allocated import BURSTS, BURSTS_FADING, map_cost, map_part
+from gnuradio.semcom.schemes.allocated import map_cost, map_part
 
 
 @pytest.fixture

@@ -3,21 +3,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pmt
 
 from .. import digital, schemes, values
-from ..burst import snr_field
 from ..errors import BadInput
 from ..schemes import Conditions
 from ..segment.backends import DEFAULT
 from . import pdu
+from .encoding import encoding_block
 from .live import live
-from .worker import sending_block
 
 
-class esisc_encoder(sending_block):
+class esisc_encoder(encoding_block):
     """Caption, class map with boxes, boundaries and sub-images of each image, as a scene container.
 
     Parameters
@@ -78,7 +75,7 @@ class esisc_encoder(sending_block):
         bursts: int = 0,
         sam: str = DEFAULT,
     ):
-        sending_block.__init__(self, "ES-ISC Encoder", ["image"], ["bytes"])
+        encoding_block.__init__(self, "ES-ISC Encoder", ["image"], ["bytes"])
         self._scheme = schemes.get("esisc")
         self._options = self._scheme.options(
             {
@@ -115,23 +112,6 @@ class esisc_encoder(sending_block):
     def set_purpose(self, purpose: str) -> None:
         """Change the purpose while running."""
         self._options = self._scheme.options({**vars(self._options), "purpose": purpose})
-
-    @live
-    def set_rate(self, rate: float) -> None:
-        """Change k/n while running; 0 for a budget in bytes."""
-        rate = values.number(rate, "rate", 0)
-        self._scheme.check_limits(rate or None)
-        self._conditions = replace(self._conditions, rate=rate or None)
-
-    @live
-    def set_snr_db(self, snr_db: float) -> None:
-        """Change the Es/N0 that is reckoned with, dB, while running."""
-        snr_field(snr_db)
-        self._conditions = replace(self._conditions, snr_db=snr_db)
-
-    def load(self) -> dict[str, str]:
-        """Find the weights now instead of with the first image; their file names and sha256."""
-        return self._scheme.load(self._options)
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One image -> its scene."""

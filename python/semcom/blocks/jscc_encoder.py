@@ -12,17 +12,16 @@ import numpy as np
 import pmt
 
 from .. import schemes, values
-from ..burst import snr_field
 from ..errors import BadInput
 from ..schemes import Conditions, Scheme
 from ..schemes.update import Updates
 from . import pdu
+from .encoding import encoding_block
 from .held import Gathering
 from .live import live
-from .worker import sending_block
 
 
-class jscc_encoder(sending_block):
+class jscc_encoder(encoding_block):
     """Source and channel coding in one: each image becomes bursts of at most 4,096 symbols of average power 1.
 
     Parameters
@@ -74,7 +73,7 @@ class jscc_encoder(sending_block):
         channel: str = "awgn",
         transmission: int = -1,
     ):
-        sending_block.__init__(self, "JSCC Encoder", ["image", "mask"], ["symbols"])
+        encoding_block.__init__(self, "JSCC Encoder", ["image", "mask"], ["symbols"])
         self.message_port_register_out(pmt.intern("bytes"))
         self._scheme = schemes.get(scheme)
         if use_mask and not self._scheme.takes_importance:
@@ -101,19 +100,6 @@ class jscc_encoder(sending_block):
         self._background = values.number(background, "background", 0, 1)
 
     @live
-    def set_rate(self, rate: float) -> None:
-        """Change k/n while running; 0 for the scheme's own."""
-        rate = values.number(rate, "rate", 0)
-        self._scheme.check_limits(rate or None)
-        self._conditions = replace(self._conditions, rate=rate or None)
-
-    @live
-    def set_snr_db(self, snr_db: float) -> None:
-        """Change the Es/N0 that the encoder reckons with, in dB, while running."""
-        snr_field(snr_db)
-        self._conditions = replace(self._conditions, snr_db=snr_db)
-
-    @live
     def set_options(self, **options: Any) -> None:
         """Change options of the scheme while running; they hold from the next image on.
 
@@ -124,15 +110,11 @@ class jscc_encoder(sending_block):
         """
         self._options = self._scheme.options({**vars(self._options), **options})
 
-    def load(self) -> dict[str, str]:
-        """Load the weights now instead of with the first image; their file names and sha256."""
-        return self._scheme.load(self._options)
-
     def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:
         """Given up upstream."""
         meta = pdu.meta_of(msg)
         if port in self._gathering.needed and self._gathering.give_up(pdu.number_of(meta), port):
-            sending_block.pass_failure(self, port, msg)
+            encoding_block.pass_failure(self, port, msg)
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One image, with its mask where it needs one -> its bursts."""

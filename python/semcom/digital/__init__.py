@@ -3,7 +3,17 @@
 
 from __future__ import annotations
 
-from .adapter import CHANNELS, block_error_rate, choose, effective_snr_db, fastest, message_loss
+from .adapter import (
+    BURSTS,
+    BURSTS_FADING,
+    CHANNELS,
+    block_error_rate,
+    choose,
+    effective_snr_db,
+    fastest,
+    message_loss,
+    spread,
+)
 from .link import MAX_RATE, Link
 from .mcs import ADAPTIVE, LOW_RATE, TABLE, Mcs, mcs_of
 from .message import (
@@ -24,6 +34,8 @@ from .message import (
 
 __all__ = [
     "ADAPTIVE",
+    "BURSTS",
+    "BURSTS_FADING",
     "CHANNELS",
     "LOW_RATE",
     "MAX_RATE",
@@ -49,4 +61,5 @@ __all__ = [
     "span_for",
     "span_within",
     "spans",
+    "spread",
 ]

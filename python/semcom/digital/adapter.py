@@ -17,6 +17,8 @@ from .mcs import ADAPTIVE, Mcs
 THRESHOLDS = Path(__file__).with_name("thresholds.json")
 CHANNELS = ("awgn", "rayleigh", "rician")
 USUAL_LOSS = 0.01
+BURSTS, BURSTS_FADING = 4, 8
+"""Over which what may not be lost is spread at least, and where the channel fades."""
 _DRAWS = 2000  # of the fading, to average the loss over
 _GRID_DB = np.arange(-30, 50.01, 0.25)
 _NODES = 32  # of the Gauss-Hermite quadrature
@@ -139,6 +141,22 @@ def message_loss(
     each_db = snr_db + _gains_db(channel, depth, k_factor_db)
     each = effective_snr_db(np.where(each_db < unheard_db, -math.inf, each_db), mcs.bits)
     return float(np.mean(1 - (1 - np.minimum(1, block_error_rate(each, mcs))) ** blocks))
+
+
+def spread(channel: str) -> int:
+    """Over how many bursts what may not be lost is spread at least.
+
+    Parameters
+    ----------
+    channel : str
+        "awgn", "rayleigh" or "rician".
+
+    Returns
+    -------
+    int
+        More where it fades.
+    """
+    return BURSTS if channel == "awgn" else BURSTS_FADING
 
 
 def fastest(schemes: Iterable[Mcs], survives: Callable[[Mcs], bool]) -> Mcs:

@@ -37,7 +37,7 @@ from ..segment.metrics import confusion, iou
 from ..segment.semantic import look
 from ..sweep.journal import Journal
 from ..sweep.tasks import BLANK
-from .measuring import Job, available, gathered, key_of
+from .measuring import Job, available, gathered, key_of, publish
 
 SIDE = 512
 RATES = (0.03, 0.07)  # k/n
@@ -148,7 +148,7 @@ class Looks:
         return self.painter.refine(picture, whole)
 
 
-def measured(looks: Looks, image: np.ndarray, point: Point, seed: int) -> dict[str, Any]:
+def measured(looks: Looks, image: np.ndarray, labels: np.ndarray, point: Point, seed: int) -> dict[str, Any]:
     """One picture sent one way.
 
     Parameters
@@ -157,6 +157,8 @@ def measured(looks: Looks, image: np.ndarray, point: Point, seed: int) -> dict[s
         Networks.
     image : uint8 [H, W, 3]
         RGB.
+    labels : uint8 [H, W]
+        Its class map.
     point : Point
         How it is sent.
     seed : int
@@ -172,21 +174,21 @@ def measured(looks: Looks, image: np.ndarray, point: Point, seed: int) -> dict[s
     scheme = schemes.get(way.scheme)
     sent = scheme.encode(image, Conditions(rate, snr_db), scheme.options(way.options))
     headers, symbols = zip(*schemes.bursts(sent, scheme), strict=True)
-    picture, caption, labels = _received(scheme, headers, SymbolChannel("awgn", snr_db, seed=seed).apply_all(symbols))
+    picture, caption, found = _received(scheme, headers, SymbolChannel("awgn", snr_db, seed=seed).apply_all(symbols))
     if picture is None:
         picture, lost = np.full_like(image, BLANK), True
     else:
         picture, lost = looks.refined(picture) if way.refined else picture, False
-    if labels is None:
-        labels = looks.segmenter.segment(picture)
+    if found is None:
+        found = looks.segmenter.segment(picture)
     if caption is None:
-        caption = "" if lost or way.scheme == "esisc" else looks.caption(picture)
+        caption = "" if lost or "text_view" in scheme.views else looks.caption(picture)
     return {
         "psnr_db": metrics.psnr(image, picture),
         "st_lpips": looks.distance(image, picture),
         "kn": sum(header.n_symbols for header in headers) / image.size,
         "caption": caption,
-        "map": confusion(labels, looks.segmenter.segment(image), len(VOC)).tolist(),
+        "map": confusion(found, labels, len(VOC)).tolist(),
     }
 
 
@@ -207,8 +209,11 @@ def _received(scheme, headers, heard) -> tuple[np.ndarray | None, str | None, np
 
 def of_picture(image: np.ndarray, seed: int, todo: list[Point]) -> list[dict[str, Any]]:
     """The points of one picture; see :func:`measured`."""
-    looks = Looks() if todo else None
-    return [measured(looks, image, point, seed) for point in todo]
+    if not todo:
+        return []
+    looks = Looks()
+    labels = looks.segmenter.segment(image)
+    return [measured(looks, image, labels, point, seed) for point in todo]
 
 
 def reproduce(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
@@ -265,12 +270,8 @@ def reproduce(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
             "rows": [_row(point, values, known) for point, values in found.items()],
             "seconds": round(time.perf_counter() - begun, 1),
         }
-        settings.out.mkdir(parents=True, exist_ok=True)
-        text = files.json_text(record, indent=1).encode()
-        files.replace(settings.out / "figures.json", lambda stream: stream.write(text))
+        publish(settings.out, record, verdict(record))
         draw(record, settings.out)
-        page = verdict(record).encode()
-        files.replace(settings.out / "verdict.md", lambda stream: stream.write(page))
         journal.remove()
     return record
 

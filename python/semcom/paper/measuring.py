@@ -9,9 +9,10 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from .. import __version__, schemes
+from .. import __version__, files, schemes
 from ..sweep.journal import Journal
 
 
@@ -131,3 +132,20 @@ def gathered(
         for point, key in job.keys.items():
             found.setdefault(point, []).append(journal.results[key]["figures"])
     return found
+
+
+def publish(out: Path, record: Mapping[str, Any], page: str) -> None:
+    """Write figures.json and verdict.md.
+
+    Parameters
+    ----------
+    out : Path
+        Folder, made where there is none.
+    record : mapping
+        What was measured.
+    page : str
+        What it says of the paper's claims, Markdown.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in (("figures.json", files.json_text(record, indent=1)), ("verdict.md", page)):
+        files.replace(out / name, lambda stream, text=text: stream.write(text.encode()))

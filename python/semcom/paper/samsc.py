@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__, files, schemes
+from .. import __version__, schemes
 from ..channel.symbol import Received, SymbolChannel, complex_gaussian
 from ..errors import BadInput, Undecodable
 from ..image import io, metrics
@@ -30,7 +30,7 @@ from ..segment import Box, Sam, cut_out
 from ..sweep.journal import Journal
 from ..sweep.tasks import BLANK, Encoding, heard, received_image
 from . import voc
-from .measuring import Job, available, gathered, key_of
+from .measuring import Job, available, gathered, key_of, publish
 
 SIDE = 512
 RATE = 1 / 12
@@ -263,12 +263,8 @@ def reproduce(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
             "weights": weights,
             "rows": [_row(way.name, channel, snr, values) for (way, channel, snr), values in found.items()],
         }
-        settings.out.mkdir(parents=True, exist_ok=True)
-        text = files.json_text(record, indent=1).encode()
-        files.replace(settings.out / "figures.json", lambda stream: stream.write(text))
+        publish(settings.out, record, verdict(record))
         draw(record, settings.out, _pictures_of(ways, *pictures[0]))
-        page = verdict(record).encode()
-        files.replace(settings.out / "verdict.md", lambda stream: stream.write(page))
         journal.remove()
     return record
 

@@ -9,8 +9,9 @@ classes is a :class:`~..segment.semantic.SemanticSegmenter`, what writes the tex
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 from PIL import Image
@@ -230,7 +231,8 @@ class SemanticEncoder:
         if self.settings.purpose == MAP:
             return scene
         if self._gain:
-            best = self._best(image, [scene, told], self._boxes((height, width), labels, instances, embedding), budget)
+            bases = [scene] if scene is told else [scene, told]
+            best = self._best(image, bases, self._boxes((height, width), labels, instances, embedding), budget)
             clock("S-img")
             if best is not None:
                 return best
@@ -264,18 +266,22 @@ class SemanticEncoder:
             whole = self._with_whole(base, image, budget.room(base, container.S_IMG))
             found += [] if whole is None else [whole]
         wanted = [box for box in boxes if box != (0, 0, width, height)]
-        coarse = self._with_whole(bases[0], image, budget.room(bases[0], container.S_IMG) // 2)
-        if wanted and coarse is not None and self.settings.sub_images:
-            pieces = self._sub_images(image, wanted, budget.room(coarse, container.S_IMG))
-            found.append(replace(coarse, sub_images=(*coarse.sub_images, *pieces)))
+        if wanted and self.settings.sub_images:
+            coarse = self._with_whole(bases[0], image, budget.room(bases[0], container.S_IMG) // 2)
+            if coarse is not None:
+                pieces = self._sub_images(image, wanted, budget.room(coarse, container.S_IMG))
+                found.append(replace(coarse, sub_images=(*coarse.sub_images, *pieces)))
         if not found:
             return None
 
-        def gain(scene: Scene) -> float:
-            return self._gain(image, scene)
+        def best_of(scenes: Iterable[Scene]) -> tuple[float, Scene]:
+            return max(((self._gain(image, scene), scene) for scene in scenes), key=itemgetter(0))
 
-        best = max((replace(scene, painting=paintings[0]) for scene in found), key=gain)
-        return max((replace(best, painting=painting) for painting in paintings), key=gain)
+        usual, *others = paintings
+        best = best_of(replace(scene, painting=usual) for scene in found)
+        if others:
+            best = max(best, best_of(replace(best[1], painting=other) for other in others), key=itemgetter(0))
+        return best[1]
 
     def _with_whole(self, scene: Scene, image: np.ndarray, room: int) -> Scene | None:
         """With a picture of the whole image; None where there is too little room for one."""

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..burst import ANALOGUE, BurstHeader, ImageHeader
-from ..digital import ADAPTIVE, Mcs, fastest, message_loss, spans
+from ..digital import ADAPTIVE, Mcs, fastest, message_loss, spans, spread
 from ..errors import BadInput, Undecodable
 from ..jscc.allocation import COEFFICIENTS, LAYERS, SKIPPED, TOGETHER, CellMap, importances_of
 from ..jscc.coder import STRIDE, Coder, grid, symbol_count
@@ -25,7 +25,6 @@ from ..jscc.symbols import ImageSymbols, ReceivedSymbols
 from .base import BITS, SYMBOLS, Conditions, Decoded, Part, ReceivedPart, SymbolScheme, Transmission
 from .options import Options, option
 
-BURSTS, BURSTS_FADING = 4, 8  # over which a map is spread at least
 MAX_LOSS = 0.001  # of maps: without its map an image is lost, however well the symbols are received
 # How far the SNR may be below what the encoder reckons with, dB, against that SNR. A joint coder is expected to degrade
 # gently, which costs few channel uses where the SNR is high; where it is low, such a margin would cost more than a map
@@ -37,7 +36,7 @@ _MARGINS = ((4.0, 2.2), (7.0, 4.5), (10.0, 9.0))
 def _mcs(snr_db: float, channel: str, k_factor_db: float) -> Mcs:
     """The fastest MCS that survives with that margin, and the fading if the link fades; at least the most robust."""
     margin = float(np.interp(snr_db, *zip(*_MARGINS, strict=True)))
-    depth = bursts(channel)
+    depth = spread(channel)
 
     def survives(mcs: Mcs) -> bool:
         lost = message_loss(snr_db - margin, mcs)
@@ -46,11 +45,6 @@ def _mcs(snr_db: float, channel: str, k_factor_db: float) -> Mcs:
         return lost <= MAX_LOSS
 
     return fastest(ADAPTIVE, survives)
-
-
-def bursts(channel: str) -> int:
-    """Over how many bursts a map is spread at least."""
-    return BURSTS if channel == "awgn" else BURSTS_FADING
 
 
 def map_cost(conditions: Conditions) -> MapCost:
@@ -67,7 +61,7 @@ def map_cost(conditions: Conditions) -> MapCost:
         In channel uses, with padding.
     """
     mcs = _mcs(conditions.snr_db, conditions.channel, conditions.k_factor_db)
-    depth = bursts(conditions.channel)
+    depth = spread(conditions.channel)
 
     def uses(size: int) -> int:
         return sum(span.symbols for span in spans(size, mcs, depth))
@@ -91,7 +85,7 @@ def map_part(data: bytes, conditions: Conditions) -> Part:
         Sent first.
     """
     mcs = _mcs(conditions.snr_db, conditions.channel, conditions.k_factor_db)
-    return Part(data, 0, mcs.index, bursts(conditions.channel))
+    return Part(data, 0, mcs.index, spread(conditions.channel))
 
 
 class AllocatingCoder(Coder, Protocol):

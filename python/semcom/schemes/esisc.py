@@ -14,7 +14,7 @@ import numpy as np
 from .. import codec as codecs
 from .. import values
 from ..burst import ImageHeader, snr_field
-from ..digital import MAX_RATE, TABLE
+from ..digital import MAX_RATE, TABLE, spread
 from ..errors import BadInput, Undecodable
 from ..jscc.coder import MAX_PIXELS, check_source, refuse_importance
 from ..segment.backends import DEFAULT
@@ -117,9 +117,7 @@ class SceneOptions(Options):
         if not found or not all(int(index) in TABLE for index in found.groups()):
             got = values.shown(self.protection)
             raise BadInput(f"must be three MCS of the digital chain, such as 0,2,4, or {AUTO}, got {got}", "protection")
-        chosen = map(int, found.groups())
-        usual = adapted(conditions.snr_db, conditions.channel, conditions.k_factor_db, self.bursts)
-        return Protection(*chosen, usual.bursts)
+        return Protection(*map(int, found.groups()), self.bursts or spread(conditions.channel))
 
 
 def _settings(options: SceneOptions):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ...digital import ADAPTIVE, LOW_RATE, Mcs, ProtectedBytes, fastest, mcs_of, message_loss
+from ...digital import ADAPTIVE, BURSTS, LOW_RATE, Mcs, ProtectedBytes, fastest, mcs_of, message_loss, spread
 from ...errors import BadInput
 from ..model import Scene
 from . import container
@@ -18,7 +18,6 @@ LEVELS = (
 )
 """Kinds of sections that are protected alike, the most important first."""
 
-BURSTS, BURSTS_FADING = 4, 8  # over which the first two levels are spread at least
 MAX_LOSS = 0.02  # of a level
 # Of each level, the code blocks of which none may be lost, since a picture is gone with any of them; and, where nothing
 # fades, by how many dB the SNR may be less than expected.
@@ -90,7 +89,7 @@ def adapted(snr_db: float, channel: str = "awgn", k_factor_db: float = 10.0, bur
     BadInput
         A channel that is not known.
     """
-    bursts = bursts or (BURSTS if channel == "awgn" else BURSTS_FADING)
+    bursts = bursts or spread(channel)
     # bursts that follow one another fade alike
     fades = max(1, bursts // 2)
 

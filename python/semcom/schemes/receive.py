@@ -128,7 +128,6 @@ class _State:
 
     scheme: Scheme
     decoder: Decoder | None = None
-    fed: set[int] = field(default_factory=set)
     reader: _Reader = field(default_factory=_Reader)
     failure: Exception | None = None
 
@@ -142,6 +141,7 @@ class _Receiving:
     def __init__(self, timeout: int, snr_db: float):
         self.reassembly = Reassembly(self._place, timeout)
         self.snr_db = snr_db
+        self._handed: dict[int, dict[int, tuple]] = {}  # of each image the parts that were read, and their identities
 
     @property
     def snr_db(self) -> float:
@@ -172,18 +172,37 @@ class _Receiving:
         out: list[Reported] = []
         for event in events:
             if isinstance(event, PartArrived):
-                self._part(event.token, event.part, event.meta, out)
+                self._hand(event.token, event.part, event.meta, out)
             elif isinstance(event, Delivery):
+                handed = self._handed.get(event.token, {})
+                if any(handed.get(part.header.part, part.identity) != part.identity for part in event.parts):
+                    # lying bursts made up a part that was whole before the true one
+                    del self._handed[event.token]
+                    self._restart(event.token)
+                if not event.error:
+                    for part in event.parts:
+                        self._hand(event.token, part, event.meta, out)
+                self._handed.pop(event.token, None)
                 self._deliver(event, out)
             else:
                 out.append(event)
         return out
 
+    def _hand(self, token: int, part: PartBursts, meta: dict[str, Any], out: list[Reported]) -> None:
+        """A part is read once, as soon as all that will arrive of it is here."""
+        handed = self._handed.setdefault(token, {})
+        if part.header.part not in handed and part.arrived:
+            handed[part.header.part] = part.identity
+            self._part(token, part, meta, out)
+
     def _part(self, token: int, part: PartBursts, meta: dict[str, Any], out: list[Reported]) -> None:
-        """All that will arrive of a part is here."""
+        """Read a part."""
+
+    def _restart(self, token: int) -> None:
+        """Forget what was read of an image."""
 
     def _deliver(self, delivery: Delivery, out: list[Reported]) -> None:
-        """All that will arrive of an image is here."""
+        """All that will arrive of an image is here, and read."""
 
 
 class Reception(_Receiving):
@@ -303,9 +322,6 @@ class Reception(_Receiving):
         header = part.header
         scheme, variant = self._scheme_of(header)
         state = self._states.setdefault(token, _State(scheme))
-        if header.part in state.fed or not part.arrived:
-            return
-        state.fed.add(header.part)
         known = image_header(header, scheme.name)
         try:
             if state.decoder is None:
@@ -329,10 +345,10 @@ class Reception(_Receiving):
         if not decoded.is_empty():
             out.append(News(decoded, meta | {"scheme": scheme.name} | state.reader.name))
 
+    def _restart(self, token: int) -> None:
+        self._states.pop(token, None)
+
     def _deliver(self, delivery: Delivery, out: list[Reported]) -> None:
-        if not delivery.error:
-            for part in delivery.parts:
-                self._part(delivery.token, part, delivery.meta, out)
         meta = delivery.meta | {"scheme": registry.name_of(delivery.header.scheme)}
         state = self._states.pop(delivery.token, None)
         scheme = registry.of_code(delivery.header.scheme)
@@ -414,8 +430,6 @@ class MessageReception(_Receiving):
     def _part(self, token: int, part: PartBursts, meta: dict[str, Any], out: list[Reported]) -> None:
         parts = self._parts.setdefault(token, {})
         reader = self._readers.setdefault(token, _Reader())
-        if part.header.part in parts or not part.arrived:
-            return
         try:
             read = reader.read(part, meta | {"scheme": part.header.scheme})
         except BadInput:  # reported when the message is delivered: nothing of it could be read
@@ -424,10 +438,11 @@ class MessageReception(_Receiving):
             parts[part.header.part] = read
             out.append(read)
 
+    def _restart(self, token: int) -> None:
+        self._parts.pop(token, None)
+        self._readers.pop(token, None)
+
     def _deliver(self, delivery: Delivery, out: list[Reported]) -> None:
-        if not delivery.error:
-            for part in delivery.parts:
-                self._part(delivery.token, part, delivery.meta, out)
         parts, reader = self._parts.pop(delivery.token, {}), self._readers.pop(delivery.token, _Reader())
         meta = delivery.meta | {"scheme": delivery.header.scheme} | reader.about
         error = delivery.error or reader.failure or ("" if parts else "nothing of the message could be read")

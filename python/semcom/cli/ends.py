@@ -16,7 +16,7 @@ import typer
 from .. import schemes
 from ..errors import BadInput
 from ..memory import keep_steady
-from ..schemes import AUTO
+from ..schemes import AUTO, USUAL_PIXELS
 from .common import (
     BackgroundOption,
     LevelsOption,
@@ -112,6 +112,7 @@ def rx(
         float | None,
         typer.Option(help="end after so many seconds of signal without a burst; without any samples, by the clock"),
     ] = None,
+    max_pixels: Annotated[int, typer.Option(help="of an image; larger ones are refused")] = USUAL_PIXELS,
     samp_rate: SampRate = None,
     freq: Freq = 2.45e9,
     gain: Gain = 0.0,
@@ -132,7 +133,7 @@ def rx(
     coding = ends.Coding(scheme, {"variant": variant}, waveform(fft_len, oversampling))
     delivered = 0
     with interruptible():
-        end = ends.receiving_end(front, coding, out)
+        end = ends.receiving_end(front, coding, out, max_pixels)
         with left_early(end.pictures(count, idle)) as pictures:
             for picture in pictures:
                 if "error" in picture:

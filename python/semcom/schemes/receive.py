@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import values
 from ..burst import (
     ANALOGUE,
     MIN_SHARE,
@@ -29,8 +30,12 @@ from ..burst import (
 )
 from ..digital import mcs_of, read_part
 from ..errors import BadInput, SemcomError, Undecodable, sentence_of
+from ..jscc.coder import MAX_PIXELS
 from . import registry
 from .base import AUTO, BITS, SYMBOLS, Decoded, Decoder, ReceivedPart, Scheme, image_header
+
+USUAL_PIXELS = 2**24
+"""Of an image that is received at most, unless told otherwise."""
 
 
 def group_of_bits(header: BurstHeader) -> Group:
@@ -222,11 +227,13 @@ class Reception(_Receiving):
         See :class:`~..burst.Reassembly`.
     snr_db : float
         Es/N0 assumed for bursts that bring no noise variance, dB.
+    max_pixels : int
+        Larger images are refused, by what the header of a burst says.
 
     Raises
     ------
     BadInput
-        There is no such scheme, an SNR that is not finite, or a timeout below 1.
+        There is no such scheme, an SNR that is not finite, or a timeout or ``max_pixels`` below 1.
     """
 
     def __init__(
@@ -235,8 +242,10 @@ class Reception(_Receiving):
         variant: str = AUTO,
         timeout: int = USUAL_TIMEOUT,
         snr_db: float = 10.0,
+        max_pixels: int = USUAL_PIXELS,
     ):
         self._only = None if scheme == AUTO else registry.get(scheme)
+        self._max_pixels = values.whole(max_pixels, "max_pixels", 1, MAX_PIXELS)
         self._variant = variant or AUTO
         self._chosen: dict[tuple[int, int], tuple[Scheme, str] | Refusal] = {}
         self._states: dict[int, _State] = {}
@@ -306,6 +315,11 @@ class Reception(_Receiving):
             raise BadInput(f"a fragment of {kind} arrived that says it is of scheme {named.name}, which sends none")
         scheme, variant = self._scheme_of(header)
         scheme.check_header(header)
+        if header.height * header.width > self._max_pixels:
+            raise Refusal(
+                f"an image of {header.width}x{header.height} pixels arrived at a receiver that takes "
+                f"{self._max_pixels:,} at most; raise max_pixels"
+            )
         if kind == BITS:
             return Place(group_of_bits(header), (header.fragments, header.mcs), scheme.min_share)
         total = scheme.part_length(header, variant)

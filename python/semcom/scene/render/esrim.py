@@ -7,12 +7,13 @@ import re
 import zlib
 
 import numpy as np
+from PIL import Image
 
 from ... import values
 from ...errors import BadInput
 from ...segment.boundaries import boundaries
 from ...zoo import onnx, weights
-from ..model import MAX_STRENGTH, Scene, at_size
+from ..model import MAX_STRENGTH, Scene, at_size, fraction, scaled
 
 WORDS = 1024
 """Words that are told apart, by a checksum of their letters."""
@@ -28,6 +29,9 @@ STRIDE = 2 * CELL
 
 USUAL_STRENGTH = 1.0
 """How much of what the network adds is added; 1 is as it was trained, less is more faithful, more is more vivid."""
+
+MAX_REFINED = 2**19
+"""Pixels that the network is shown at most, since it takes half a kilobyte for each; what it adds is enlarged."""
 
 NETWORK = "esrim"
 """Name of its weights; those of one's own are called ``esrim_NAME``."""
@@ -229,8 +233,12 @@ class EsRim:
         _check_size(picture, scene)
         if scene.labels is None and scene.segments is None and not scene.sub_images:
             return None
+        height, width = fraction(*picture.shape[:2], MAX_REFINED)
+        if (height, width) != picture.shape[:2]:
+            small = Image.fromarray(picture).resize((width, height), Image.Resampling.BOX)
+            added = self.added(np.asarray(small), scaled(scene, height, width), seed)
+            return np.stack([_enlarged(plane, *picture.shape[:2]) for plane in added.transpose(2, 0, 1)], axis=2)
         labels, drawn = maps_of(scene)
-        height, width = picture.shape[:2]
         margin = (0, -height % STRIDE), (0, -width % STRIDE)
         rng = np.random.default_rng(seed)
         noise = rng.standard_normal((1, NOISE)).astype(np.float32)
@@ -270,6 +278,10 @@ def with_added(picture: np.ndarray, added: np.ndarray | None, strength: float) -
     if added is None:
         return picture
     return np.rint((picture + np.float32(255 * strength) * added).clip(0, 255)).astype(np.uint8)
+
+
+def _enlarged(plane: np.ndarray, height: int, width: int) -> np.ndarray:
+    return np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def _check_size(picture: np.ndarray, scene: Scene) -> None:

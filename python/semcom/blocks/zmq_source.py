@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 from gnuradio import gr
@@ -14,7 +16,9 @@ from .base import STATUS, kept_block
 SAMPLE_BYTES = np.dtype(np.complex64).itemsize
 MAX_FRAME = 2**24
 """Bytes of a frame. GNU Radio's own sinks send what their scheduler hands over, some 32 kB; ZeroMQ ends a connection
-that announces more before anything of it is stored, and opens it anew."""
+that announces more before anything of it is stored."""
+
+PATIENCE = 5  # waits
 
 
 class zmq_source(kept_block, gr.sync_block):
@@ -52,22 +56,44 @@ class zmq_source(kept_block, gr.sync_block):
     def __init__(self, address: str, timeout: float = 0.1, queue: int = 8):
         try:
             import zmq
+            from zmq.utils.monitor import recv_monitor_message
         except ImportError as error:
             raise Missing(f"ZeroMQ for Python is not installed ({error}); install the package python3-zmq") from None
         gr.sync_block.__init__(self, name="ZeroMQ Source", in_sig=None, out_sig=[np.complex64])
         self.message_port_register_out(STATUS)
-        self._timeout, self._no_wait, self._again = timeout, zmq.NOBLOCK, zmq.Again
+        self._parsed = recv_monitor_message
+        self._zmq, self._address, self._timeout, self._queue = zmq, address, timeout, queue
         self._rest = np.empty(0, np.complex64)
         self.dropped = 0
-        self._socket = zmq.Context.instance().socket(zmq.PULL)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.RCVHWM, queue)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME)
+        self._socket = self._connected()
+
+    def _connected(self) -> Any:
+        zmq = self._zmq
+        socket = zmq.Context.instance().socket(zmq.PULL)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.RCVHWM, self._queue)
+        socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME)
+        tried = zmq.EVENT_CONNECT_DELAYED | zmq.EVENT_CONNECT_RETRIED | zmq.EVENT_CONNECTED
+        self._events = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | tried)
+        self._alone = 0  # waits since a connection ended that ZeroMQ does not open again
         try:
-            self._socket.connect(address)
+            socket.connect(self._address)
         except zmq.ZMQError as error:
-            self._socket.close()
-            raise BadInput(f"{address!r} is no address that ZeroMQ can connect to: {error}") from None
+            socket.close()
+            raise BadInput(f"{self._address!r} is no address that ZeroMQ can connect to: {error}") from None
+        return socket
+
+    def start(self) -> bool:
+        """Called by the scheduler."""
+        if self._socket.closed:
+            self._socket = self._connected()
+        return kept_block.start(self)
+
+    def stop(self) -> bool:
+        """Called by the scheduler; a socket that stayed would go on taking what is sent to another."""
+        self._socket.disable_monitor()
+        self._socket.close()
+        return True
 
     def work(self, input_items: list, output_items: list) -> int:
         """As much as there is; nothing after a time without any."""
@@ -75,6 +101,7 @@ class zmq_source(kept_block, gr.sync_block):
         while not len(self._rest):
             left = deadline - time.monotonic()
             if left <= 0 or not self._socket.poll(max(1, round(1000 * left))):
+                self._connect_anew()
                 return 0
             self._rest = self._samples()
         taken = min(len(out), len(self._rest))
@@ -82,11 +109,22 @@ class zmq_source(kept_block, gr.sync_block):
         self._rest = self._rest[taken:]
         return taken
 
+    def _connect_anew(self) -> None:
+        """ZeroMQ looks by itself for a sender that has gone, but not where it ended the connection for a fault."""
+        while self._events.poll(0):
+            event = self._parsed(self._events)["event"]
+            self._alone = int(event == self._zmq.EVENT_DISCONNECTED)
+        if self._alone == PATIENCE:
+            with suppress(self._zmq.ZMQError):
+                self._socket.disconnect(self._address)
+            self._socket.connect(self._address)
+        self._alone += self._alone > 0
+
     def _samples(self) -> np.ndarray:
         """Those of the next message; none where it is another's."""
         try:
-            parts = self._socket.recv_multipart(self._no_wait, copy=False)
-        except self._again:  # the connection was lost just now
+            parts = self._socket.recv_multipart(self._zmq.NOBLOCK, copy=False)
+        except self._zmq.Again:  # the connection was lost just now
             return self._rest
         odd = next((len(part) for part in parts if len(part) % SAMPLE_BYTES), None)
         if odd is None:

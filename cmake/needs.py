@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Takes from pyproject.toml what this Python needs at run time, and prints the line that installs what is missing.
 
-    python cmake/needs.py requirements.txt
+    python cmake/needs.py requirements.txt cpu radio sweep
 
-CMake runs it; the file is installed, and ``semcom doctor`` reads it.
+The extras are those of pyproject.toml. CMake runs it; the file is installed, and ``semcom doctor`` reads it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ sys.path.insert(0, str(ROOT / "python"))
 
 from semcom.cli.doctor import install_line, lacking  # noqa: E402  from the source tree; nothing is installed yet
 
-EXTRAS = ("cpu", "radio", "sweep")
 MARKER = re.compile(r"python_version (<|>=) '3\.(\d+)'")  # the only ones there are
 
 
@@ -31,10 +30,10 @@ def applies(marker: str) -> bool:
     return (sys.version_info.minor < int(minor)) == (compared == "<")
 
 
-def main(out: Path) -> None:
+def main(out: Path, extras: list[str]) -> None:
     """Write the file, and print the line if anything is missing."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *(need for extra in EXTRAS for need in project["optional-dependencies"][extra])]
+    wanted = [*project["dependencies"], *(need for extra in extras for need in project["optional-dependencies"][extra])]
     split = [[part.strip() for part in need.partition(";")] for need in wanted]
     out.write_text("".join(f"{need}\n" for need, _, marker in split if applies(marker)))
     if lacking(out):
@@ -42,4 +41,4 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

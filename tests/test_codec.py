@@ -390,3 +390,17 @@ def test_the_decoder_refuses_metadata_that_lies(coded, keys, sentence):
     decoder._take("bytes", pdus.from_bytes(coded["jpeg"].data, meta))
     ((port, msg),) = out
     assert port == "image" and pdus.meta_of(msg)["image_id"] == 3 and sentence in pdus.meta_of(msg)["error"]
+
+
+def test_a_pillow_without_avif_is_told_of_in_a_sentence(photograph, coded, monkeypatch):
+    for table in (Image.OPEN, Image.SAVE):
+        monkeypatch.delitem(table, "AVIF")
+    scheme = semcom.schemes.get("digital")
+    for use in (
+        lambda: encode(photograph, "avif", 2000),
+        lambda: decode(coded["avif"].data, *photograph.shape[:2]),
+        lambda: scheme.load(scheme.Options()),
+    ):
+        with pytest.raises(Missing, match=r"no avif; install pillow 11\.3 or later, or choose jpeg or jpeg2000"):
+            use()
+    assert scheme.load(scheme.Options(codec="jpeg2000")) == {}

@@ -245,3 +245,11 @@ def test_a_long_thin_picture_does_not_make_a_montage_of_gigabytes():
     strip = np.zeros((1, 32767, 3), np.uint8)
     montage = side_by_side([("strip", strip), ("square", np.zeros((1024, 1024, 3), np.uint8))])
     assert montage.shape[1] < 6000
+
+
+def test_a_pillow_without_avif_reads_the_others(tmp_path, astronaut, monkeypatch):
+    monkeypatch.delitem(Image.OPEN, "AVIF")
+    assert load(astronaut).shape == (512, 512, 3)
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(BadInput, match="not a picture of a known format"):
+        load(tmp_path / "text.png")

@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from .errors import NO_GNURADIO, lacks_gnuradio
+
 __version__ = "0.1.0"
 
 _EXPORTS = {
@@ -67,7 +69,12 @@ def __getattr__(name: str) -> Any:
         return import_module(f".{name}", __name__)
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_EXPORTS[name], __name__), name)
+    try:
+        value = getattr(import_module(_EXPORTS[name], __name__), name)
+    except ImportError as error:
+        if lacks_gnuradio(error):
+            raise ImportError(f"{name} needs {NO_GNURADIO}") from error
+        raise
     globals()[name] = value
     return value
 

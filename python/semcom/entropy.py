@@ -31,8 +31,8 @@ def _constriction():
         import constriction
     except ImportError as error:
         raise Missing(
-            f"maps and scenes need the entropy coder constriction ({error}); run ./bootstrap build, or python -m pip "
-            "install 'constriction==0.5.0'"
+            f"maps and scenes need the entropy coder constriction ({error}); run semcom doctor --fix, or python -m "
+            "pip install 'constriction==0.5.0'"
         ) from None
     return constriction.stream
 

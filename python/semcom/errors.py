@@ -85,3 +85,29 @@ def sentence_of(error: BaseException) -> str:
     if isinstance(error, SemcomError | ValueError) or not frames:
         return words
     return f"{type(error).__name__} at {Path(frames[-1].filename).name}:{frames[-1].lineno}: {words}"
+
+
+NO_GNURADIO = (
+    "GNU Radio with the blocks of gr-semcom, which are not installed for this Python (pip installs neither); run "
+    "./bootstrap build, or install both into the system"
+)
+
+
+def lacks_gnuradio(error: ImportError) -> bool:
+    """Whether an import failed because GNU Radio, or what is built for it, is not here.
+
+    Parameters
+    ----------
+    error : ImportError
+        Raised by the import of a block or link.
+
+    Returns
+    -------
+    bool
+        False where they are here and do not load.
+    """
+    name = error.name or ""
+    if not isinstance(error, ModuleNotFoundError):
+        # pip installs a package gnuradio that has semcom in it, and no gr
+        return name == "gnuradio"
+    return name.split(".")[0] in ("gnuradio", "pmt") or name.endswith("semcom_python")

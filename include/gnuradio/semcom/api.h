@@ -11,12 +11,16 @@
 #ifndef INCLUDED_SEMCOM_API_H
 #define INCLUDED_SEMCOM_API_H
 
+#ifdef SEMCOM_WITHOUT_GNURADIO // compiled into the kernels of `pip install`
+#define SEMCOM_API
+#else
 #include <gnuradio/attributes.h>
 
 #ifdef gnuradio_semcom_EXPORTS
 #define SEMCOM_API __GR_ATTR_EXPORT
 #else
 #define SEMCOM_API __GR_ATTR_IMPORT
+#endif
 #endif
 
 #endif /* INCLUDED_SEMCOM_API_H */

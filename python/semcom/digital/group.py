@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..errors import BadInput
-from .kernels import kernels
+from .kernels import conv_code, kernels
 from .mcs import Mcs
 
 CRC_BYTES = 4
@@ -238,7 +238,7 @@ def _code(plan: Layout, mcs: Mcs):
     if mcs.code == "ldpc":
         return _ldpc(plan.block_bytes * 8, coded, mcs.bits)
     # holds the state of a decoder, so it is not shared between threads
-    return kernels().conv_code(plan.block_bytes * 8, coded, _PUNCTURING[mcs.rate])
+    return conv_code(plan.block_bytes * 8, coded, _PUNCTURING[mcs.rate])
 
 
 @lru_cache(maxsize=8)

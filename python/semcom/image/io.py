@@ -361,7 +361,9 @@ def decoded(stream: IO[bytes], name: str) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             # MAX_PIXELS is the limit here, and far below Pillow's own
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(stream, formats=FORMATS)
+            Image.init()
+            # Pillow before 11.3 has no AVIF
+            picture = Image.open(stream, formats=[name for name in FORMATS if name in Image.OPEN])
         with picture:
             pixels = picture.width * picture.height
             if pixels > MAX_PIXELS:

@@ -88,6 +88,11 @@ class Digital(Scheme):
         """As :meth:`label`, with an underscore."""
         return f"{options.codec}_{options.mcs}"
 
+    def load(self, options: DigitalOptions) -> dict[str, str]:
+        """No weights, but a Pillow that has the codec."""
+        codecs.check_pillow(options.codec)
+        return {}
+
     def adapts_to(self, options: DigitalOptions) -> frozenset[str]:
         """Everything that the link adapter reckons with, where the MCS is chosen."""
         return frozenset({"snr_db", "channel", "k_factor_db"} if options.mcs_index is None else ())

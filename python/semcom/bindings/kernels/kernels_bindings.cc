@@ -1,7 +1,9 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#ifndef SEMCOM_WITHOUT_GNURADIO
 #include "conv_code.h"
+#endif
 #include "modulation.h"
 #include "nr_ldpc.h"
 
@@ -71,7 +73,7 @@ std::uint32_t checked_seed(py::int_ seed)
 } // namespace
 
 // No GNU Radio module is imported: this one serves plain Python as well.
-PYBIND11_MODULE(semcom_kernels, m)
+PYBIND11_MODULE(SEMCOM_KERNELS, m)
 {
     m.doc() = "Coding and modulation in C++, on NumPy arrays of one bit per byte.";
     m.attr("HEADER_BITS") = int(burst_header::bits); // of each burst, with the CRC
@@ -119,6 +121,7 @@ PYBIND11_MODULE(semcom_kernels, m)
             "means bit 1 -> (uint8 bits of the same rank, bool [blocks]: a codeword was "
             "found).");
 
+#ifndef SEMCOM_WITHOUT_GNURADIO
     py::class_<conv_code>(
         m,
         "conv_code",
@@ -153,6 +156,7 @@ PYBIND11_MODULE(semcom_kernels, m)
             },
             py::arg("llr"),
             "float32 log-likelihood ratios, positive means bit 1 -> uint8 bits.");
+#endif
 
     py::class_<modulation>(m,
                            "modulation",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"  # the one place: CMake, pyproject.toml and the command read it
 
 _EXPORTS = {
     "image_source": ".blocks.image_source",

@@ -25,22 +25,47 @@ from rich.text import Text
 from .. import files, plain, schemes
 from ..errors import BadInput, Missing
 from ..schemes.esisc import SAM_HELP
+from ..segment.backends import NAMES
+from ..segment.classes import VOC
+from .completion import among, scheme_names
 
+KNOWN_SCHEMES = ", ".join(schemes.names())
 SchemeOption = Annotated[
-    str, typer.Option(help=f"{', '.join(schemes.names())}, or onnx:ENCODER.onnx,DECODER.onnx for a coder of your own")
+    str,
+    typer.Option(
+        help=f"what is sent: {KNOWN_SCHEMES}, onnx:ENCODER.onnx,DECODER.onnx or FILE.py:CLASS for a coder of your own; "
+        "semcom schemes says more",
+        metavar="NAME",
+        autocompletion=among(scheme_names),
+    ),
 ]
-
-SamOption = Annotated[str, typer.Option(help=SAM_HELP)]
+SamOption = Annotated[str, typer.Option(help=SAM_HELP, metavar="NAME", autocompletion=among(NAMES))]
 PromptOption = Annotated[
     list[str] | None,
-    typer.Option(help="point:X,Y[,0|1], box:X0,Y0,X1,Y1, mask:FILE, class:NAME or everything; repeatable; the ROI"),
+    typer.Option(
+        help="point:X,Y[,0|1], box:X0,Y0,X1,Y1, mask:FILE, class:NAME or everything; repeatable; the ROI",
+        metavar="PROMPT",
+        autocompletion=among(["point:", "box:", "mask:", "everything", *(f"class:{name}" for name in VOC[1:])]),
+    ),
+]
+RateOption = Annotated[
+    str | None, typer.Option(help="complex channel uses per real source value; the scheme's own if left out", metavar="K/N")
+]
+SnrsOption = Annotated[
+    str, typer.Option(help="Es/N0 per complex symbol, dB: LO:HI:STEP (both count) or A,B,C", metavar="DB[,DB...]")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else on standard output")]
+JsonLinesOption = Annotated[
+    bool, typer.Option("--json", help="print JSON objects, one a line, and nothing else on standard output")
 ]
 RoiOption = Annotated[
     str,
     typer.Option(
         help="what is done with the ROI: whole (only measured), masked, power (the rest counts less; softcast, semcom, "
         "segsc), skip (the rest counts nothing; the same) or layers (as power, and ROI and rest are parts of their "
-        "own, the ROI first; segsc always does so)"
+        "own, the ROI first; segsc always does so)",
+        metavar="NAME",
+        autocompletion=among(schemes.TREATMENTS),
     ),
 ]
 BackgroundOption = Annotated[
@@ -87,6 +112,11 @@ def put(*lines: object) -> None:
 def complain(sentence: object) -> None:
     """A sentence on standard error."""
     plain.write(sys.stderr, [f"semcom: {sentence}"])
+
+
+def wrote(path: object, more: str = "") -> None:
+    """Say on standard output which file was written, with what more there is to say of it."""
+    put(f"wrote {path}{': ' if more else ''}{more}")
 
 
 def note(line: object) -> None:

@@ -16,31 +16,65 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .. import schemes
+from ..channel import symbol
 from ..errors import BadInput
 from ..image.quality import METRICS, TASKS
 from ..schemes import Options, Scheme
-from .common import BackgroundOption, LevelsOption, PromptOption, RoiOption, complain, console, put, shown
-from .scheme_options import check_used, own
+from .common import (
+    KNOWN_SCHEMES,
+    BackgroundOption,
+    LevelsOption,
+    PromptOption,
+    RoiOption,
+    SnrsOption,
+    complain,
+    console,
+    shown,
+    wrote,
+)
+from .completion import among, scheme_names
+from .progress import working
+from .scheme_options import VARIANT, check_used, own
 
 ALL_METRICS = ", ".join((*METRICS, *TASKS))
-
-VARIANT = "variant"  # the option that may be named with a scheme
 
 if TYPE_CHECKING:
     from ..sweep import Executor, SweepSettings
 
 
 def sweep(
-    scheme: Annotated[
-        str,
-        typer.Option("--scheme", "--coder", help="schemes, separated by commas; NAME:VARIANT for weights of a variant"),
-    ],
     images: Annotated[Path, typer.Option(help="folder of photographs, or one")],
     out: Annotated[Path, typer.Option(help="JSON file; with several schemes NAME.json becomes NAME_SCHEME.json")],
-    snr: Annotated[str, typer.Option(help="Es/N0 per complex symbol, dB: LO:HI:STEP (both count) or A,B,C")] = "10",
-    channel: Annotated[str, typer.Option(help="awgn, rayleigh, rician; separated by commas")] = "awgn",
-    csi: Annotated[str, typer.Option(help="channel knowledge: ideal, pilot, none; separated by commas")] = "ideal",
-    rate: Annotated[str | None, typer.Option(help="K/N[,K/N...]; the scheme's own if left out")] = None,
+    scheme: Annotated[
+        str,
+        typer.Option(
+            "--scheme",
+            "--coder",
+            help=f"schemes, separated by commas, of {KNOWN_SCHEMES} and your own; NAME:VARIANT for weights of a variant",
+            metavar="NAME[,NAME...]",
+            autocompletion=among(scheme_names, several=True),
+        ),
+    ] = schemes.USUAL_SCHEME,
+    snr: SnrsOption = "10",
+    channel: Annotated[
+        str,
+        typer.Option(
+            help=f"{', '.join(symbol.MODELS)}; separated by commas",
+            metavar="NAME[,NAME...]",
+            autocompletion=among(symbol.MODELS, several=True),
+        ),
+    ] = "awgn",
+    csi: Annotated[
+        str,
+        typer.Option(
+            help=f"channel knowledge: {', '.join(symbol.CSI)}; separated by commas",
+            metavar="NAME[,NAME...]",
+            autocompletion=among(symbol.CSI, several=True),
+        ),
+    ] = "ideal",
+    rate: Annotated[
+        str | None, typer.Option(help="complex channel uses per real source value; the scheme's own", metavar="K/N[,K/N...]")
+    ] = None,
     snr_enc: Annotated[float | None, typer.Option(help="Es/N0 that the encoder assumes, dB; --snr if left out")] = None,
     k_factor: Annotated[float, typer.Option(help="Rician K factor, dB")] = 10.0,
     draws: Annotated[int, typer.Option(help="fades drawn per image and seed, on fading channels")] = 1,
@@ -48,7 +82,12 @@ def sweep(
     seeds: Annotated[int, typer.Option(help="realisations of noise per image, on every channel")] = 1,
     lose: Annotated[float, typer.Option(help="share of the fragments that is lost, at random")] = 0.0,
     metrics: Annotated[
-        str, typer.Option(help=f"{ALL_METRICS}, separated by commas; the last three of all objects that are seen")
+        str,
+        typer.Option(
+            help=f"{ALL_METRICS}, separated by commas; the last three of all objects that are seen",
+            metavar="NAME[,NAME...]",
+            autocompletion=among((*METRICS, *TASKS), several=True),
+        ),
     ] = "psnr,ms_ssim",
     prompt: PromptOption = None,
     roi: RoiOption = "whole",
@@ -111,17 +150,30 @@ def sweep(
 def plot(
     files: Annotated[list[Path], typer.Argument(help="JSON files that semcom sweep wrote")],
     out: Annotated[Path, typer.Option("--out", "-o", help="SVG, PNG or PDF, by its suffix")],
-    metric: Annotated[str, typer.Option(help=f"one of {ALL_METRICS}")] = "psnr",
+    metric: Annotated[
+        str,
+        typer.Option(help=f"one of {ALL_METRICS}", metavar="NAME", autocompletion=among((*METRICS, *TASKS))),
+    ] = "psnr",
     anchors: Annotated[
         Path | None, typer.Option(help="JSON file of curves to stand beside, in place of the published ones")
     ] = None,
-    x: Annotated[str, typer.Option(help="what the lines run over: snr or rate")] = "snr",
-    channel: Annotated[str | None, typer.Option(help="only this one: awgn, rayleigh or rician")] = None,
+    x: Annotated[
+        str,
+        typer.Option(help="what the lines run over: snr or rate", metavar="NAME", autocompletion=among(("snr", "rate"))),
+    ] = "snr",
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            help=f"only this one: {', '.join(symbol.MODELS)}", metavar="NAME", autocompletion=among(symbol.MODELS)
+        ),
+    ] = None,
 ) -> int:
     """Draw what sweeps measured, beside published figures where they are of the same images and rate."""
     from ..sweep.plot import plot as draw
 
-    draw(files, out, metric, x, channel, anchors)
+    with working(f"drawing {out}"):
+        draw(files, out, metric, x, channel, anchors)
+    wrote(out)
     return 0
 
 
@@ -144,7 +196,7 @@ def _one(settings: SweepSettings, executor: Executor) -> bool:
         complain(f"{name}: no picture was received at any point")
         return False
     reused = f", {outcome.reused} taken from the journal" if outcome.reused else ""
-    put(f"{outcome.path}: {outcome.points} points, {outcome.images} images, {outcome.measured} measured{reused}")
+    wrote(outcome.path, f"{outcome.points} points, {outcome.images} images, {outcome.measured} measured{reused}")
     return True
 
 

@@ -78,7 +78,7 @@ class Coding:
         Of a transmitter: the region of interest of each image, and what is made of it.
     """
 
-    scheme: str = "softcast"
+    scheme: str = schemes.USUAL_SCHEME
     options: Mapping[str, Any] = field(default_factory=dict)
     params: native.ofdm_params = field(default_factory=native.ofdm_params)
     region: Region = field(default_factory=Region)

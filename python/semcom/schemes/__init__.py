@@ -25,7 +25,7 @@ from .base import (
 from .options import Options, option
 from .receive import Image, Message, MessageReception, News, PartRead, Reception
 from .region import TREATMENTS, Region, importance_of
-from .registry import get, load_decoder, name_of, names, of_code, register, schemes
+from .registry import USUAL_SCHEME, get, load_decoder, name_of, names, of_code, register, schemes, trained
 from .transmit import bursts
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "SYMBOLS",
     "TREATMENTS",
     "USUAL_RATE",
+    "USUAL_SCHEME",
     "Conditions",
     "Decoded",
     "Decoder",
@@ -61,4 +62,5 @@ __all__ = [
     "option",
     "register",
     "schemes",
+    "trained",
 ]

@@ -18,40 +18,35 @@ from ..image.quality import METRICS, TASKS
 from ..segment.backends import DEFAULT
 from . import models, paper, scene
 from . import sweep as sweep_commands
-from .common import (
+from .common import complain, console, finite, interruptible, one_of, parse_rate, put, put_json, require, shown, wrote
+from .doctor import report as examined
+from .ends import rx, tx
+from .help import Group, commands
+from .listing import list_schemes
+from .options import (
+    LEVELS,
+    MULTIPATH,
     BackgroundOption,
+    ChannelOption,
+    CsiOption,
+    EmptyOption,
     JsonLinesOption,
     JsonOption,
+    KFactorOption,
+    LevelOption,
     LevelsOption,
+    MetricsOption,
+    OutOption,
     PromptOption,
     RateOption,
     RoiOption,
     SamOption,
     SchemeOption,
-    complain,
-    console,
-    finite,
-    interruptible,
-    one_of,
-    parse_rate,
-    put,
-    put_json,
-    require,
-    shown,
-    wrote,
-)  # fmt: skip
-from .completion import among
-from .doctor import report as examined
-from .ends import rx, tx
-from .help import Group, commands
-from .listing import list_schemes
+    SnrOption,
+)
 from .progress import working
 from .scheme_options import check_used, with_scheme_options
 from .train import train
-
-LEVELS = ("symbol", "waveform")
-MULTIPATH = ("epa", "eva", "etu")
-EMPTY = ("refuse", "send", "whole")
 
 
 def click_exceptions() -> type[Exception]:
@@ -104,56 +99,24 @@ def semcom(
 def loopback(
     image: Annotated[Path, typer.Argument(help="photograph to send")],
     scheme: SchemeOption = schemes.USUAL_SCHEME,
-    level: Annotated[
-        str, typer.Option(help="symbol or waveform", metavar="NAME", autocompletion=among(LEVELS))
-    ] = "symbol",
-    snr: Annotated[float, typer.Option(help="Es/N0 per complex symbol, dB", metavar="DB")] = 10.0,
-    csi: Annotated[
-        str | None,
-        typer.Option(
-            help=f"channel knowledge at the receiver: {', '.join(symbol.CSI)}; if left out ideal, over the waveform pilot",
-            metavar="NAME",
-            autocompletion=among(symbol.CSI),
-        ),
-    ] = None,
+    level: LevelOption = "symbol",
+    snr: SnrOption = 10.0,
+    csi: CsiOption = None,
     rate: RateOption = None,
-    channel: Annotated[
-        str,
-        typer.Option(
-            help=f"{', '.join(symbol.MODELS)}; over the waveform also {', '.join(MULTIPATH)}",
-            metavar="NAME",
-            autocompletion=among((*symbol.MODELS, *MULTIPATH)),
-        ),
-    ] = "awgn",
+    channel: ChannelOption = "awgn",
     doppler: Annotated[float, typer.Option(help="maximum Doppler shift, over the waveform", metavar="HZ")] = 0.0,
     cfo: Annotated[float, typer.Option(help="carrier offset, over the waveform", metavar="HZ")] = 0.0,
     sfo: Annotated[float, typer.Option(help="sampling clock offset, over the waveform", metavar="PPM")] = 0.0,
-    k_factor: Annotated[float, typer.Option(help="Rician K factor", metavar="DB")] = 10.0,
+    k_factor: KFactorOption = 10.0,
     prompt: PromptOption = None,
     roi: RoiOption = "whole",
     background: BackgroundOption = 0.1,
     levels: LevelsOption = False,
-    empty: Annotated[
-        str,
-        typer.Option(
-            help="what is sent where the prompts find nothing, with a --roi other than whole: refuse (nothing), send "
-            "(the empty ROI) or whole (the whole image is the ROI)",
-            metavar="NAME",
-            autocompletion=among(EMPTY),
-        ),
-    ] = "refuse",
+    empty: EmptyOption = "refuse",
     sam: SamOption = DEFAULT,
-    metrics: Annotated[
-        str,
-        typer.Option(
-            help=f"{', '.join((*METRICS, *TASKS))}, separated by commas, or none; they take longer than the link. The "
-            "last three are what is still recognised, segmented by SAM and detected: the ROI, or else all objects",
-            metavar="NAME[,NAME...]",
-            autocompletion=among(("none", *METRICS, *TASKS), several=True),
-        ),
-    ] = ",".join(METRICS),
+    metrics: MetricsOption = ",".join(METRICS),
     seed: Annotated[int, typer.Option(help="of fading and noise, 0 to 2^32 - 1")] = 0,
-    out: Annotated[Path, typer.Option(help="folder for the pictures")] = Path("received"),
+    out: OutOption = Path("received"),
     as_json: JsonOption = False,
     *,
     scheme_options: dict,

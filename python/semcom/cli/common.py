@@ -16,65 +16,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
-from .. import files, plain, schemes
+from .. import files, plain
 from ..errors import BadInput, Missing
-from ..schemes.esisc import SAM_HELP
-from ..segment.backends import NAMES
-from ..segment.classes import VOC
-from .completion import among, scheme_names
-
-KNOWN_SCHEMES = ", ".join(schemes.names())
-SchemeOption = Annotated[
-    str,
-    typer.Option(
-        help=f"what is sent: {KNOWN_SCHEMES}, onnx:ENCODER.onnx,DECODER.onnx or FILE.py:CLASS for a coder of your own; "
-        "semcom schemes says more",
-        metavar="NAME",
-        autocompletion=among(scheme_names),
-    ),
-]
-SamOption = Annotated[str, typer.Option(help=SAM_HELP, metavar="NAME", autocompletion=among(NAMES))]
-PromptOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="point:X,Y[,0|1], box:X0,Y0,X1,Y1, mask:FILE, class:NAME or everything; repeatable; the ROI",
-        metavar="PROMPT",
-        autocompletion=among(["point:", "box:", "mask:", "everything", *(f"class:{name}" for name in VOC[1:])]),
-    ),
-]
-RateOption = Annotated[
-    str | None, typer.Option(help="complex channel uses per real source value; the scheme's own if left out", metavar="K/N")
-]
-SnrsOption = Annotated[
-    str, typer.Option(help="Es/N0 per complex symbol, dB: LO:HI:STEP (both count) or A,B,C", metavar="DB[,DB...]")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else on standard output")]
-JsonLinesOption = Annotated[
-    bool, typer.Option("--json", help="print JSON objects, one a line, and nothing else on standard output")
-]
-RoiOption = Annotated[
-    str,
-    typer.Option(
-        help="what is done with the ROI: whole (only measured), masked, power (the rest counts less; softcast, semcom, "
-        "segsc), skip (the rest counts nothing; the same) or layers (as power, and ROI and rest are parts of their "
-        "own, the ROI first; segsc always does so)",
-        metavar="NAME",
-        autocompletion=among(schemes.TREATMENTS),
-    ),
-]
-BackgroundOption = Annotated[
-    float, typer.Option(help="importance outside the ROI, 0 to 1, with --roi power or layers; of segsc its rate")
-]
-LevelsOption = Annotated[
-    bool,
-    typer.Option(help="each --prompt is a region of its own: the first counts most, each further one half as much"),
-]
 
 
 def parse_rate(text: str | None) -> float | None:

@@ -8,6 +8,7 @@ import math
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,9 @@ from .. import schemes
 from ..errors import BadInput
 from ..memory import keep_steady
 from ..schemes import AUTO
-from .common import (
+from .common import complain, finite, interruptible, parse_rate, put, put_json, require
+from .completion import among, scheme_names, variant_names
+from .options import (
     KNOWN_SCHEMES,
     BackgroundOption,
     JsonLinesOption,
@@ -26,16 +29,7 @@ from .common import (
     RateOption,
     RoiOption,
     SchemeOption,
-    complain,
-    finite,
-    interruptible,
-    note,
-    parse_rate,
-    put,
-    put_json,
-    require,
 )
-from .completion import among, scheme_names, variant_names
 from .scheme_options import check_used
 
 Via = Annotated[
@@ -67,7 +61,9 @@ def tx(
     via: Via,
     scheme: SchemeOption = schemes.USUAL_SCHEME,
     rate: RateOption = None,
-    snr: Annotated[float, typer.Option(help="Es/N0 that the encoder or link adapter reckons with", metavar="DB")] = 10.0,
+    snr: Annotated[
+        float, typer.Option(help="Es/N0 that the encoder or link adapter reckons with", metavar="DB")
+    ] = 10.0,
     prompt: PromptOption = None,
     roi: RoiOption = "whole",
     background: BackgroundOption = 0.1,
@@ -102,7 +98,8 @@ def tx(
     sent = 0
     with interruptible():
         end = ends.transmitting_end(images, front, coding, parse_rate(rate), snr, amplitude, repeat, number)
-        with left_early(end.run_and_tell()) as images_sent:
+        waiting = partial(complain, f"waiting for a receiver at {via}; start semcom rx --via zmq:ADDRESS")
+        with left_early(end.run_and_tell(waiting)) as images_sent:
             for image in images_sent:
                 if "error" in image:
                     complain(f"not sent: {image['error']}")
@@ -161,7 +158,11 @@ def rx(
     delivered = 0
     with interruptible():
         end = ends.receiving_end(front, coding, out)
-        with left_early(end.pictures(count, idle)) as pictures:
+        said = {
+            "samples": f"waiting for samples from {via}; is a transmitter running there?",
+            "bursts": f"samples arrive from {via}, but no burst so far; see frequency, gain, --fft-len, --oversampling",
+        }
+        with left_early(end.pictures(count, idle, lambda what: complain(said[what]))) as pictures:
             for picture in pictures:
                 if "error" in picture:
                     number = picture.get("image_id")
@@ -171,7 +172,7 @@ def rx(
                 snr = f"{picture['snr_db']:.1f} dB, " if "snr_db" in picture else ""
                 lost = f"{picture['lost']} of {picture['fragments']} fragments lost"
                 where = picture["images"]["received"]
-                say(as_json, picture, f"{where}: {picture['width']}x{picture['height']}, {snr}{lost}")
+                say(as_json, picture, f"wrote {where}: {picture['width']}x{picture['height']}, {snr}{lost}")
     if not delivered:
         complain("no picture was received")
     return 0 if delivered else 1

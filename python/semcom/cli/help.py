@@ -115,9 +115,9 @@ def written(page: Page, width: int) -> list[str]:
     list of str
         Without ends of lines.
     """
-    lines = textwrap.wrap(f"Usage: {page.usage}", width, subsequent_indent="    ")
+    lines = _folded(f"Usage: {page.usage}", width, "", "    ")
     for paragraph in page.about:
-        lines += ["", *textwrap.wrap(paragraph, width)]
+        lines += ["", *_folded(paragraph, width)]
     for title, listed in page.sections:
         lines += ["", f"{title}:", *entries(listed, width)]
     return lines
@@ -132,9 +132,14 @@ def entries(listed: Sequence[tuple[str, str]], width: int) -> list[str]:
 def _entry(term: str, text: str, width: int, room: int) -> list[str]:
     """A term and its text, beside one another where there is room, else one below the other."""
     if len(term) + 4 <= room and (width - room >= MIN_TEXT or len(text) <= width - room or room <= 16):
-        wrapped = textwrap.wrap(text, width - room) or [""]
+        wrapped = _folded(text, width - room) or [""]
         return [f"  {term:<{room - 2}}{wrapped[0]}".rstrip(), *(" " * room + line for line in wrapped[1:])]
-    return [f"  {term}", *textwrap.wrap(text, width, initial_indent=" " * 6, subsequent_indent=" " * 6)]
+    return [f"  {term}", *_folded(text, width, " " * 6, " " * 6)]
+
+
+def _folded(text: str, width: int, first: str = "", further: str = "") -> list[str]:
+    """A text in lines, whose words stay whole where they can: names of options have hyphens."""
+    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=further, break_on_hyphens=False)
 
 
 def _paragraphs(command: Any) -> list[str]:
@@ -157,7 +162,7 @@ def _argument(parameter: Any) -> str:
 
 
 def _option(parameter: Any, hints: dict[str, Any]) -> str:
-    names = ", ".join(sorted(parameter.opts, key=len))
+    names = ", ".join(sorted(parameter.opts, key=lambda each: each.startswith("--")))
     if parameter.is_flag:
         return "/".join([names, *parameter.secondary_opts])
     return f"{names} {parameter.metavar or _VALUES.get(_kind(hints.get(parameter.name, str)), 'TEXT')}"

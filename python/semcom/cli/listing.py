@@ -13,15 +13,18 @@ from .. import schemes
 from ..schemes import Scheme
 from ..schemes.base import ratio
 from ..schemes.options import choices_of, type_of
-from .common import JsonOption, put, put_json
+from .common import put, put_json
 from .completion import among, scheme_names
 from .help import MAX_WIDTH, entries
+from .options import JsonOption
 
 
 def list_schemes(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="schemes, to be shown with their options; all if left out", autocompletion=among(scheme_names)),
+        typer.Argument(
+            help="schemes, to be shown with their options; all if left out", autocompletion=among(scheme_names)
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> int:

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from .common import JsonOption, console, put, put_json, shown, wrote
+from .common import console, put, put_json, shown, wrote
 from .completion import among, weights_names
 from .help import Group, commands
+from .options import JsonOption
 from .progress import working
 
 WIDE = 140  # characters of a line that hold all columns

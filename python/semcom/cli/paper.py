@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from ..errors import BadInput
-from .common import SnrsOption, complain, wrote
+from .common import complain, wrote
 from .help import Group, commands
+from .options import SnrsOption
 
 
 def app() -> typer.Typer:

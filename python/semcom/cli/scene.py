@@ -9,15 +9,15 @@ from typing import Annotated
 
 import typer
 
-from .. import files
 from .. import codec as codecs
+from .. import files
 from ..errors import BadInput
 from ..image import io
-from ..segment.backends import DEFAULT
 from ..schemes.esisc import captioners, purposes
-from .common import JsonOption, SamOption, complain, put, put_json, wrote
-from .completion import among
+from ..segment.backends import DEFAULT
+from .common import complain, put, put_json, wrote
 from .help import Group, commands
+from .options import JsonOption, SamOption, choice
 from .progress import working
 
 MAX_SCENE = 2**24  # bytes of a scene file
@@ -36,27 +36,12 @@ def encode(
         list[str] | None,
         typer.Option(help="what the sub-images show: class:NAME, box:X0,Y0,X1,Y1, point:X,Y or mask:FILE; repeatable"),
     ] = None,
-    purpose: Annotated[
-        str,
-        typer.Option(
-            help=f"what the scene is for: {', '.join(purposes())}", metavar="NAME", autocompletion=among(purposes)
-        ),
-    ] = "explain",
+    purpose: Annotated[str, choice(f"what the scene is for: {', '.join(purposes())}", purposes())] = "explain",
     budget: Annotated[int, typer.Option(help="bytes of the whole scene")] = 5000,
     boundaries: Annotated[bool, typer.Option(help="send B-seg, the outlines that SAM finds")] = True,
     sub_images: Annotated[int, typer.Option(help="sub-images at most; 0 for none")] = 3,
-    captioner: Annotated[
-        str,
-        typer.Option(
-            help=f"what writes the text: {', '.join(captioners())}", metavar="NAME", autocompletion=among(captioners)
-        ),
-    ] = "network",
-    codec: Annotated[
-        str,
-        typer.Option(
-            help=f"of the sub-images: {', '.join(codecs.CODECS)}", metavar="NAME", autocompletion=among(codecs.CODECS)
-        ),
-    ] = "avif",
+    captioner: Annotated[str, choice(f"what writes the text: {', '.join(captioners())}", captioners())] = "network",
+    codec: Annotated[str, choice(f"of the sub-images: {', '.join(codecs.CODECS)}", codecs.CODECS)] = "avif",
     sam: SamOption = DEFAULT,
     as_json: JsonOption = False,
 ) -> int:
@@ -122,12 +107,7 @@ def decode(
     out: Annotated[Path, typer.Option("--out", "-o", help="picture, PNG")],
     seed: Annotated[int, typer.Option(help="of the synthetic texture and of what ES-RIM draws")] = 0,
     painter: Annotated[
-        str,
-        typer.Option(
-            help="what refines the picture: auto, esrim, or plain",
-            metavar="NAME",
-            autocompletion=among(("auto", "esrim", "plain")),
-        ),
+        str, choice("what refines the picture: auto, esrim, or plain", ("auto", "esrim", "plain"))
     ] = "auto",
     strength: Annotated[float, typer.Option(help="of ES-RIM: 0, faithful, to 2, vivid")] = 1.0,
 ) -> int:

@@ -20,23 +20,24 @@ from ..channel import symbol
 from ..errors import BadInput
 from ..image.quality import METRICS, TASKS
 from ..schemes import Options, Scheme
-from .common import (
-    KNOWN_SCHEMES,
+from .common import complain, console, shown, wrote
+from .options import (
+    ALL_METRICS,
     BackgroundOption,
+    ChannelsOption,
+    CsisOption,
+    KFactorOption,
     LevelsOption,
     PromptOption,
+    RatesOption,
     RoiOption,
+    SchemesOption,
     SnrsOption,
-    complain,
-    console,
-    shown,
-    wrote,
+    SweepMetricsOption,
+    choice,
 )
-from .completion import among, scheme_names
 from .progress import working
 from .scheme_options import VARIANT, check_used, own
-
-ALL_METRICS = ", ".join((*METRICS, *TASKS))
 
 if TYPE_CHECKING:
     from ..sweep import Executor, SweepSettings
@@ -45,50 +46,18 @@ if TYPE_CHECKING:
 def sweep(
     images: Annotated[Path, typer.Option(help="folder of photographs, or one")],
     out: Annotated[Path, typer.Option(help="JSON file; with several schemes NAME.json becomes NAME_SCHEME.json")],
-    scheme: Annotated[
-        str,
-        typer.Option(
-            "--scheme",
-            "--coder",
-            help=f"schemes, separated by commas, of {KNOWN_SCHEMES} and your own; NAME:VARIANT for weights of a variant",
-            metavar="NAME[,NAME...]",
-            autocompletion=among(scheme_names, several=True),
-        ),
-    ] = schemes.USUAL_SCHEME,
+    scheme: SchemesOption = schemes.USUAL_SCHEME,
     snr: SnrsOption = "10",
-    channel: Annotated[
-        str,
-        typer.Option(
-            help=f"{', '.join(symbol.MODELS)}; separated by commas",
-            metavar="NAME[,NAME...]",
-            autocompletion=among(symbol.MODELS, several=True),
-        ),
-    ] = "awgn",
-    csi: Annotated[
-        str,
-        typer.Option(
-            help=f"channel knowledge: {', '.join(symbol.CSI)}; separated by commas",
-            metavar="NAME[,NAME...]",
-            autocompletion=among(symbol.CSI, several=True),
-        ),
-    ] = "ideal",
-    rate: Annotated[
-        str | None, typer.Option(help="complex channel uses per real source value; the scheme's own", metavar="K/N[,K/N...]")
-    ] = None,
+    channel: ChannelsOption = "awgn",
+    csi: CsisOption = "ideal",
+    rate: RatesOption = None,
     snr_enc: Annotated[float | None, typer.Option(help="Es/N0 that the encoder assumes, dB; --snr if left out")] = None,
-    k_factor: Annotated[float, typer.Option(help="Rician K factor, dB")] = 10.0,
+    k_factor: KFactorOption = 10.0,
     draws: Annotated[int, typer.Option(help="fades drawn per image and seed, on fading channels")] = 1,
     seed: Annotated[int, typer.Option(help="first one, of fading, noise and losses")] = 0,
     seeds: Annotated[int, typer.Option(help="realisations of noise per image, on every channel")] = 1,
     lose: Annotated[float, typer.Option(help="share of the fragments that is lost, at random")] = 0.0,
-    metrics: Annotated[
-        str,
-        typer.Option(
-            help=f"{ALL_METRICS}, separated by commas; the last three of all objects that are seen",
-            metavar="NAME[,NAME...]",
-            autocompletion=among((*METRICS, *TASKS), several=True),
-        ),
-    ] = "psnr,ms_ssim",
+    metrics: SweepMetricsOption = "psnr,ms_ssim",
     prompt: PromptOption = None,
     roi: RoiOption = "whole",
     background: BackgroundOption = 0.1,
@@ -150,23 +119,12 @@ def sweep(
 def plot(
     files: Annotated[list[Path], typer.Argument(help="JSON files that semcom sweep wrote")],
     out: Annotated[Path, typer.Option("--out", "-o", help="SVG, PNG or PDF, by its suffix")],
-    metric: Annotated[
-        str,
-        typer.Option(help=f"one of {ALL_METRICS}", metavar="NAME", autocompletion=among((*METRICS, *TASKS))),
-    ] = "psnr",
+    metric: Annotated[str, choice(f"one of {ALL_METRICS}", (*METRICS, *TASKS))] = "psnr",
     anchors: Annotated[
         Path | None, typer.Option(help="JSON file of curves to stand beside, in place of the published ones")
     ] = None,
-    x: Annotated[
-        str,
-        typer.Option(help="what the lines run over: snr or rate", metavar="NAME", autocompletion=among(("snr", "rate"))),
-    ] = "snr",
-    channel: Annotated[
-        str | None,
-        typer.Option(
-            help=f"only this one: {', '.join(symbol.MODELS)}", metavar="NAME", autocompletion=among(symbol.MODELS)
-        ),
-    ] = None,
+    x: Annotated[str, choice("what the lines run over: snr or rate", ("snr", "rate"))] = "snr",
+    channel: Annotated[str | None, choice(f"only this one: {', '.join(symbol.MODELS)}", symbol.MODELS)] = None,
 ) -> int:
     """Draw what sweeps measured, beside published figures where they are of the same images and rate."""
     from ..sweep.plot import plot as draw

@@ -92,7 +92,7 @@ def test_the_help_says_everything_that_a_command_takes(known):
     options = {name for name, _ in dict(known["semcom loopback"].sections)["Options"]}
     assert {"--scheme NAME", "--snr DB", "--rate K/N", "--out PATH", "--json", "--levels/--no-levels"} <= options
     of_schemes = dict(dict(known["semcom loopback"].sections)["Options of the schemes"])
-    assert of_schemes["--codec TEXT"].endswith("(jpeg, jpeg2000, avif; default: avif)")
+    assert of_schemes["--codec NAME"].endswith("(jpeg, jpeg2000, avif; default: avif)")
     for page in known.values():
         for title, entries in page.sections:
             assert all(term and text for term, text in entries), (page.name, title)

@@ -25,6 +25,7 @@ from semcom.cli.app import app  # noqa: E402
 from semcom.cli.help import EXIT_STATUS, Page, pages  # noqa: E402
 
 NAME = "semcom"
+SHELLCHECK = "# shellcheck shell=bash disable=SC2207,SC2086 # it is typer's\n"
 SCRIPTS = {"bash": "semcom.bash", "zsh": "_semcom", "fish": "semcom.fish"}
 
 
@@ -60,6 +61,7 @@ def scripts() -> dict[str, str]:
     for shell, name in SCRIPTS.items():
         script = get_completion_script(prog_name=NAME, complete_var=f"_{NAME.upper()}_COMPLETE", shell=shell)
         found[f"completion/{name}"] = f"{script}\n"
+    found[f"completion/{SCRIPTS['bash']}"] = SHELLCHECK + found[f"completion/{SCRIPTS['bash']}"]
     # zsh reads the file at the first completion, and takes it for the function that completes
     found[f"completion/{SCRIPTS['zsh']}"] += f'\n_{NAME}_completion "$@"\n'
     return found

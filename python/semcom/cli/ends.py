@@ -98,7 +98,8 @@ def tx(
     sent = 0
     with interruptible():
         end = ends.transmitting_end(images, front, coding, parse_rate(rate), snr, amplitude, repeat, number)
-        waiting = partial(complain, f"waiting for a receiver at {via}; start semcom rx --via zmq:ADDRESS")
+        receiver = f"a receiver at {via}; start semcom rx --via zmq:ADDRESS"
+        waiting = partial(complain, f"waiting for {receiver if via.startswith('zmq:') else f'{via} to take samples'}")
         with left_early(end.run_and_tell(waiting)) as images_sent:
             for image in images_sent:
                 if "error" in image:

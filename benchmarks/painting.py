@@ -84,7 +84,7 @@ class Look:
         if sent is None:
             return []
         size = len(sent.sub_images[0].data) if way == "avif" else len(scene.encode_scene(sent))
-        shown = tools.segmenter.segment(image)
+        shown, distance = tools.segmenter.segment(image), tools.distance.beside(image)
         for painter in self._painters:
             got = scene.reconstruct(sent, painter=painter)
             if self._pictures:
@@ -93,7 +93,7 @@ class Look:
                 {
                     "painter": painter,
                     "bytes": size,
-                    "st_lpips": round(tools.distance(image, got), 4),
+                    "st_lpips": round(distance(got), 4),
                     "psnr_db": round(metrics.psnr(image, got), 3),
                     "counts": tallied(tools.segmenter.segment(got), shown),
                 }

@@ -107,6 +107,16 @@ def test_seed_and_strength(mine):
     assert np.array_equal(reconstruct(nothing, painter=NAME), reconstruct(nothing))
 
 
+def test_a_large_picture_is_refined_at_a_fraction_of_its_size(mine, monkeypatch):
+    sent = scene()
+    picture = reconstruct(sent)
+    usual = esrim.EsRim(NAME).added(picture, sent)
+    monkeypatch.setattr(esrim, "MAX_REFINED", picture[..., 0].size // 4)
+    added = esrim.EsRim(NAME).added(picture, sent)
+    assert added.shape == usual.shape and added.dtype == np.float32 and not np.array_equal(added, usual)
+    assert 0.2 < added.std() / usual.std() < 3
+
+
 def test_what_cannot_be(mine):
     sent = scene()
     with pytest.raises(BadInput, match=r"strength must be a finite number from 0 to 2, got 2\.5"):

@@ -28,24 +28,24 @@ def photograph(smooth_image):
 
 
 def test_what_arrived_is_what_is_judged(looks, photograph):
-    labels = looks.segmenter.segment(photograph)
-    found = esisc.measured(looks, photograph, labels, (AVIF, 0.1, 10.0), 0)
+    original = esisc.Original(photograph, looks)
+    found = esisc.measured(original, (AVIF, 0.1, 10.0), 0)
     assert found["psnr_db"] > 25 and 0 < found["st_lpips"] < 0.5 and 0.05 < found["kn"] <= 0.1
     assert np.sum(found["map"]) == photograph[..., 0].size and found["caption"]
-    lost = esisc.measured(looks, photograph, labels, (esisc.Way("AVIF", "digital", {"mcs": "20"}), 0.1, -5.0), 0)
+    lost = esisc.measured(original, (esisc.Way("AVIF", "digital", {"mcs": "20"}), 0.1, -5.0), 0)
     assert lost["psnr_db"] == metrics.psnr(photograph, np.full_like(photograph, BLANK)) and lost["caption"] == ""
 
 
 def test_scenes_are_judged_by_what_they_send(looks, photograph):
-    labels = looks.segmenter.segment(photograph)
+    original = esisc.Original(photograph, looks)
     caption = esisc.Way("text", "esisc", {"purpose": "map", "captioner": "composed"})
-    found = esisc.measured(looks, photograph, labels, (caption, 0.1, 10.0), 0)
+    found = esisc.measured(original, (caption, 0.1, 10.0), 0)
     assert found["caption"].startswith("A scene in") or found["caption"][0].isupper()
     # the map that is sent is all but that of the original: islands are left out
     counts = np.array(found["map"])
     assert np.trace(counts) > 0.95 * counts.sum()
     alone = esisc.Way("text", "esisc", {"purpose": "caption", "captioner": "composed"})
-    assert esisc.measured(looks, photograph, labels, (alone, 0.1, 10.0), 0)["caption"] == found["caption"]
+    assert esisc.measured(original, (alone, 0.1, 10.0), 0)["caption"] == found["caption"]
 
 
 def test_a_refined_picture_is_another(looks, photograph):
@@ -119,7 +119,7 @@ def test_the_command_writes_everything(photograph, tmp_path, monkeypatch, capfd)
     looks, by_hand = esisc.Looks(), []
     for number in range(2):
         image = esisc.stretched(io.load(images / f"{number}.png"))
-        by_hand.append(esisc.measured(looks, image, looks.segmenter.segment(image), (AVIF, 0.07, 5.0), number))
+        by_hand.append(esisc.measured(esisc.Original(image, looks), (AVIF, 0.07, 5.0), number))
     assert rows["AVIF", 0.07]["psnr_db"] == pytest.approx(np.mean([each["psnr_db"] for each in by_hand]), abs=1e-3)
     assert "AVIF" in (out / "verdict.md").read_text()
 

@@ -203,6 +203,69 @@ def test_what_waits_is_bounded(monkeypatch, limit, value):
     assert gathering.waiting == 3 and [e.meta["image_id"] for e in events] == list(range(7))
 
 
+def copied(burst):
+    """The same header with other symbols."""
+    meta, symbols = burst
+    return meta, -symbols
+
+
+def is_honest(delivery: Delivery) -> bool:
+    return (delivery.parts[0].joined()[0] == (np.arange(TOTAL) + 1j).astype(np.complex64)).all()
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+@pytest.mark.parametrize("behind", [0, 3], ids=["at_once", "later"])
+@pytest.mark.parametrize("times", [1, 2, 9])
+def test_whoever_copies_headers_takes_nothing_from_an_image_that_is_here(every, behind, times):
+    gathering, honest, events = Reassembly(place), bursts(10), []
+    for i, burst in enumerate(honest):
+        events += gathering.feed(*burst)
+        if i >= behind and i % every == 0:
+            events += fed(gathering, [copied(honest[i - behind])] * times)
+    whole = [event for event in events if isinstance(event, Delivery) and not event.meta["lost"]]
+    assert len(whole) >= 1 and is_honest(whole[0])
+    gathering.finish()
+    assert gathering.waiting == gathering.symbols == 0
+
+
+def test_who_was_first_is_not_always_honest():
+    gathering, honest = Reassembly(place), bursts(10)
+    events = fed(gathering, [copied(honest[0]), *honest])
+    whole = [event for event in events if isinstance(event, Delivery)]
+    assert [event.meta["lost"] for event in whole] == [0, 0] and sum(map(is_honest, whole)) == 1
+    assert gathering.waiting == gathering.symbols == 0
+
+
+def test_an_image_that_begins_anew_takes_nothing_of_the_last():
+    """Of a sender that gives all its images one number: each loses another burst."""
+    gathering, events = Reassembly(place), []
+    for lost in (3, 0, 6, 9, 4):
+        events += fed(gathering, [burst for i, burst in enumerate(bursts(10, name=f"{lost}")) if i != lost])
+        events += fed(gathering, bursts(10, name="whole"))
+    found = [event for event in [*events, *gathering.finish()] if isinstance(event, Delivery)]
+    assert len(found) == 10 and sum(event.meta["lost"] for event in found) == 5
+    assert sum(event.meta["name"] == "whole" and not event.meta["lost"] for event in found) >= 4
+
+
+def test_bits_of_another_group_do_not_take_a_place():
+    gathering = Reassembly(place)
+
+    def burst(fragment, first, depth, length=10):
+        meta = {"mcs": 0, "rate": depth - 1, "scale": first, "fragment": fragment, "fragments": 4}
+        (common, _), *_ = bursts(1)
+        del common["noise_var"]
+        return common | meta | {"n_symbols": length}, np.full(length, depth, np.complex64)
+
+    lies = [burst(1, 1, 3), burst(0, 0, 4), burst(3, 3, 1, 7)]
+    honest = [burst(i, i // 2 * 2, 2) for i in range(4)]
+    events = fed(gathering, [*lies, *honest])
+    assert kinds(events) == ["PartArrived", "Delivery"] and events[1].meta["groups"] == "4x10"
+    assert all((s == 2).all() for _, got in events[1].parts[0].groups for s, _ in got.values())
+    # and no more contradictions are kept than there could be groups
+    liars = [burst(0, 0, 1, length) for length in range(1, 60)]
+    assert kinds(fed(gathering, liars)).count("Dropped") == 59 - (4 + reassembly.MAX_IDENTITIES)
+
+
 def test_contradictions_about_a_part_are_bounded():
     gathering = Reassembly(place)
     liars = [bursts(parts=2, part=1, scale=scale)[0] for scale in range(40)]

@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The weightless reconstruction: exact where it can be, whole when parts are missing."""
 
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from gnuradio.semcom import codec
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
 from gnuradio.semcom.scene.appearance import measure
-from gnuradio.semcom.scene.model import COLUMNS, Colours
+from gnuradio.semcom.scene.model import COLUMNS, Colours, Scene, SubImage
+from gnuradio.semcom.scene.render import draw, reconstruction
 from gnuradio.semcom.scene.render.paint import Inset, rebuild
+from gnuradio.semcom.scene.render.reconstruction import reconstruct
 
 
 @pytest.fixture
@@ -152,3 +158,35 @@ def test_any_numbers_give_a_picture(halves):
     for step in (1, 255):
         colours = Colours(rng.integers(0, 256, (2, COLUMNS), dtype=np.uint8), step)
         assert rebuild(halves, colours, [], 60, 80).shape == (60, 80, 3)
+
+
+def test_a_size_that_is_only_said_costs_little():
+    """5,000 x 6,000 pixels of which there are 60 bytes: as the same scene of 1,000 x 1,200, enlarged."""
+    labels = np.zeros((40, 48), np.uint8)
+    labels[10:30, 12:36] = 12
+    small = Scene(1000, 1200, "A dog.", labels)
+    large = replace(small, height=5000, width=6000)
+    tracemalloc.start()
+    try:
+        picture = reconstruct(large)
+        card, drawn = draw.card("A dog.", 5000, 6000), draw.class_map(labels, (), large.classes, 5000, 6000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert picture.shape == (5000, 6000, 3) and peak < 400e6
+    assert np.abs(picture[2::5, 2::5].astype(int) - reconstruct(small)).mean() < 2
+    assert card.size <= 3 * draw.MAX_DRAWN and drawn.size <= 3.5 * draw.MAX_DRAWN  # and a legend
+
+
+def test_sub_images_of_many_bytes_keep_their_pixels(monkeypatch):
+    monkeypatch.setattr(reconstruction, "LEAST_PAINTED", 64 * 64)
+    rng = np.random.default_rng(0)
+    image = np.kron(rng.integers(0, 255, (48, 64, 3), np.uint8), np.ones((4, 4, 1), np.uint8))
+    height, width = image.shape[:2]
+    found = {}
+    for budget in (300, 6000):
+        data = codec.encode(image, "avif", budget).data
+        found[budget] = reconstruct(Scene(height, width, sub_images=(SubImage((0, 0, width, height), data),)))
+        whole = codec.decode(data, height, width).image
+        assert found[budget].shape == image.shape
+        assert np.array_equal(found[budget], whole) == (64 * len(data) >= height * width)

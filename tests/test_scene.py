@@ -273,6 +273,37 @@ def test_a_second_section_of_a_kind_is_left_out():
     assert "already" in came.problems[0]
 
 
+def counted(monkeypatch, kind):
+    """The payloads of a kind of section that are read from now on."""
+    payloads, (read, fitted) = [], container._READERS[kind]
+
+    def counting(payload):
+        payloads.append(payload)
+        return read(payload)
+
+    monkeypatch.setitem(container._READERS, kind, (counting, fitted))
+    return payloads
+
+
+def test_a_section_is_read_once_while_the_scene_grows(monkeypatch):
+    payloads, reader = counted(monkeypatch, container.A_SEG), container.Reader()
+    data = container.header(192, 256)
+    for section in container.sections(scene()):
+        data += section.data
+        came = reader.read(data)
+    assert len(payloads) == 1 and came.scene.labels is not None and not came.problems
+    assert container.encode(came.scene) == container.encode(scene()) == data
+
+
+def test_what_cannot_be_used_is_tried_once(monkeypatch):
+    maps, pictures = counted(monkeypatch, container.A_SEG), counted(monkeypatch, container.S_IMG)
+    good = next(section.data for section in container.sections(scene()) if section.type == container.A_SEG)
+    bad = [with_section(*LIES[name])[container.HEADER_BYTES :] for name in ("map of no size", "empty sub-image")]
+    came = decode_scene(container.header(192, 256) + 50 * bad[0] + good + 200 * bad[1])
+    assert came.scene.labels is None and len(maps) == len(pictures) == 1
+    assert len(came.problems) == 251 and "there are 64 already" in came.problems[-1]
+
+
 def test_rubbish_is_searched_in_bounded_time():
     trap = bytes([container.SYNC, 2]) + b"\xff\xff\x03" + b"\0\0"
     came = decode_scene(trap * 40000)

@@ -135,16 +135,33 @@ def test_the_picture_is_the_best_of_those_that_could_be_sent(photograph):
 
 
 def test_how_much_is_painted_is_what_the_eye_likes_best(photograph, monkeypatch):
-    def nearer(image, made):
-        return -abs(-1.0 if made.painting is None else made.painting - 0.5) - 0.1 * len(made.sub_images)
+    def nearer(made):
+        return lambda told: -abs(-1.0 if told is None else told - 0.5) - 0.1 * len(made.sub_images)
 
-    monkeypatch.setattr("gnuradio.semcom.scene.encoder.gain_of", lambda purpose: nearer)
+    monkeypatch.setattr("gnuradio.semcom.scene.encoder.judge_of", lambda purpose: lambda image: nearer)
     made = encoder(purpose="perception", budget=700).encode(photograph)
     assert made.painting == 0.5 and len(made.sub_images) == 1
     came = scene.decode_scene(scene.encode_scene(made)).scene
     assert came.painting == 0.5
     whole = scene.reconstruct(replace(came, painting=1.0), painter="auto", strength=0.5)
     assert np.array_equal(scene.reconstruct(came, painter="auto"), whole)
+
+
+def test_an_image_is_looked_at_once_whatever_the_budget(photograph):
+    seen = []
+
+    class Counting(Segmenter):
+        def segment(self, image):
+            seen.append(image.copy())
+            return super().segment(image) if image[0, 0, 0] else np.zeros(image.shape[:2], np.uint8)
+
+    photograph[0, 0, 0] = 9
+    once = scene.SemanticEncoder(encoder(purpose="map").settings, Counting(), writer=Writer())
+    made = [once.encode(photograph, ByteBudget(size)) for size in (2000, 30, 2000)]
+    assert len(seen) == 1 and names(made[1]) == ["text"]
+    assert np.array_equal(made[0].labels, made[2].labels) and made[0].labels.any()
+    photograph[0, 0, 0] = 0  # in place
+    assert not once.encode(photograph).labels.any() and len(seen) == 2
 
 
 def test_too_little_makes_the_map_coarser_and_then_leaves_it_out(photograph):

@@ -579,3 +579,16 @@ def test_pictures_over_the_waveform_have_the_names_of_what_was_sent(photo, tmp_p
     """Where the name does not cross the air the sender's picture beside them has it."""
     settings = LoopbackSettings(photo, tmp_path / "o", "softcast", level="waveform", st_lpips=False)
     assert Path(loopback(settings).measure()["images"]["received"]).name == "a_received.png"
+
+
+def test_an_image_that_is_too_large_for_the_receiver_is_refused(smooth_image):
+    scheme, image = schemes.get("digital"), smooth_image(32, 40, 1)
+    sent = scheme.encode(image, schemes.Conditions(1 / 6, 15.0), scheme.options({}))
+    headers, symbols = zip(*schemes.bursts(sent, scheme), strict=True)
+    for most, sentence in ((32 * 40, ""), (32 * 40 - 1, "40x32 pixels arrived at a receiver that takes 1,279 at most")):
+        reception = schemes.Reception(max_pixels=most)
+        reports = [r for h, s in zip(headers, symbols, strict=True) for r in reception.feed(h.fields(), s)]
+        (came,) = (report for report in reports if isinstance(report, schemes.Image))
+        assert (came.decoded is None) == bool(sentence) and sentence in came.error
+    with pytest.raises(BadInput, match="max_pixels must be a whole number from 1"):
+        schemes.Reception(max_pixels=0)

@@ -12,9 +12,10 @@ Perceptual Similarity Metric", ECCV 2022) and the layer list in the package, bec
 torchvision, IPython and torchsummary. Only the weights come from the wheel. The result is then compared with the
 package's own PyTorch code, whose three unneeded imports are replaced by empty modules for that purpose.
 
-Two images [1, 3, H, W] in [-1, 1] go in, one distance of shape [1] comes out; H and W are free. The initialisers are
-stored as float16, each followed by a Cast to float32 that ONNX Runtime folds when it loads the file, so that
-arithmetic stays in float32. They are rounded to float16 only if that keeps the distances within 1e-3 (relative).
+An image [1, 3, H, W] in [-1, 1] goes in, five maps [1, C, h, w] come out; H and W are free. The distance of two images
+is the sum over the maps of the squared differences, each map's averaged over its positions. The initialisers are stored
+as float16, each followed by a Cast to float32 that ONNX Runtime folds when it loads the file: arithmetic stays in
+float32. They are rounded to float16 only if that keeps the distances within 1e-3 (relative).
 """
 
 from __future__ import annotations
@@ -116,23 +117,17 @@ class Graph:
 
 
 def build(state: dict[str, np.ndarray], half: bool) -> onnx.ModelProto:
-    """The whole metric as one ONNX model."""
+    """What the metric sees of one image, as an ONNX model."""
     graph = Graph(state, half)
-    first, second = graph.features("a"), graph.features("b")
-    total = ""
-    for index, (a, b) in enumerate(zip(first, second, strict=True)):
-        difference = graph.op("Sub", graph.unit(a), graph.unit(b))
-        squared = graph.op("Mul", difference, difference)
-        # averaging before the 1x1 layer gives the same sum and a far smaller map
-        mean = graph.op("ReduceMean", squared, axes=[2, 3], keepdims=1)
-        part = graph.op("Conv", mean, graph.weight(f"lin{index}.model.1.weight"))
-        total = graph.op("Add", total, part) if total else part
-    graph.nodes.append(
-        helper.make_node("Reshape", [total, graph.constant("one", np.array([1], np.int64))], ["distance"])
-    )
-    images = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3, "height", "width"]) for n in ("a", "b")]
-    distance = helper.make_tensor_value_info("distance", TensorProto.FLOAT, [1])
-    proto = helper.make_graph(graph.nodes, "stlpips_alex", images, [distance], graph.initialisers)
+    values = []
+    for index, x in enumerate(graph.features("image")):
+        # the metric's weight of each channel counts the square of a difference
+        weight = graph.op("Sqrt", graph.weight(f"lin{index}.model.1.weight"))
+        graph.nodes.append(helper.make_node("Mul", [graph.unit(x), weight], [f"seen{index}"]))
+        size = [1, CHANNELS[index], f"height{index}", f"width{index}"]
+        values.append(helper.make_tensor_value_info(f"seen{index}", TensorProto.FLOAT, size))
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, "height", "width"])
+    proto = helper.make_graph(graph.nodes, "stlpips_alex", [image], values, graph.initialisers)
     model = helper.make_model(
         proto, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8, producer_name="gr-semcom"
     )
@@ -181,10 +176,11 @@ def worst_error(model: onnx.ModelProto, metric: torch.nn.Module, images: list[tu
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     worst = 0.0
     for a, b in images:
-        inputs = {"a": tensor(a), "b": tensor(b)}
-        ours = float(session.run(None, inputs)[0][0])
+        inputs = tensor(a), tensor(b)
+        seen = (session.run(None, {"image": each}) for each in inputs)
+        ours = sum(float(np.square(x - y).sum(axis=1).mean()) for x, y in zip(*seen, strict=True))
         with torch.no_grad():
-            theirs = metric(torch.from_numpy(inputs["a"]), torch.from_numpy(inputs["b"])).item()
+            theirs = metric(*map(torch.from_numpy, inputs)).item()
         worst = max(worst, abs(ours - theirs) / theirs)
     return worst
 
@@ -217,8 +213,9 @@ def main() -> None:
         "bytes": len(content),
         "licence": "BSD-2-Clause",
         "description": "ST-LPIPS, shift-tolerant perceptual distance of two images (AlexNet variant): 0 for equal",
-        "input": "a, b: float32 [1, 3, H, W], RGB in [-1, 1], sides of at least 21",
-        "output": "distance: float32 [1]",
+        "input": "image: float32 [1, 3, H, W], RGB in [-1, 1], sides of at least 21",
+        "output": "seen0 to seen4: float32 [1, C, h, w]; the distance of two images is the sum of their squared "
+        "differences, each averaged over its h x w positions",
         "attribution": "Copyright (c) 2022, Abhijay Ghildyal, Feng Liu",
         "licence_text": licence_text,
         "paper": "Ghildyal and Liu, Shift-tolerant Perceptual Similarity Metric, ECCV 2022, arXiv:2207.13686",

@@ -19,7 +19,14 @@ ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "python"))
 
-from semcom.schemes import BITS, SYMBOLS, USUAL_SCHEME, Scheme, schemes  # noqa: E402  from the source tree, whatever is installed
+from semcom.schemes import (  # noqa: E402  from the source tree, whatever is installed
+    BITS,
+    SYMBOLS,
+    USUAL_PIXELS,
+    USUAL_SCHEME,
+    Scheme,
+    schemes,
+)
 from semcom.schemes.options import choices_of, type_of  # noqa: E402
 
 VARIANTS = ("''", "'original'", "'masked'", "'perceptual'")  # any other can be typed
@@ -431,6 +438,16 @@ def _encoder(chosen: list[Scheme]) -> Block:
     )
 
 
+MOST_PIXELS = Parameter(
+    "max_pixels",
+    "Pixels at most",
+    "int",
+    str(USUAL_PIXELS),
+    "Larger images are refused, by what the header of a burst says.",
+    hide="part",
+)
+
+
 def _decoder(chosen: list[Scheme]) -> Block:
     parameters = [
         _scheme(True, chosen),
@@ -451,6 +468,7 @@ def _decoder(chosen: list[Scheme]) -> Block:
             "An incomplete image is delivered when this many bursts of other images have arrived since its last one.",
             hide="part",
         ),
+        MOST_PIXELS,
     ]
     inputs = [
         (
@@ -472,8 +490,8 @@ def _decoder(chosen: list[Scheme]) -> Block:
         parameters,
         inputs,
         [*DECODED, IDLE, STATUS],
-        ["${ timeout >= 1 }", "${ -100 <= snr_db <= 100 }"],
-        "semcom.jscc_decoder(${scheme}, ${snr_db}, ${variant}, ${timeout})",
+        ["${ timeout >= 1 }", "${ -100 <= snr_db <= 100 }", "${ max_pixels >= 1 }"],
+        "semcom.jscc_decoder(${scheme}, ${snr_db}, ${variant}, ${timeout}, max_pixels=${max_pixels})",
         ("set_snr_db(${snr_db})",),
     )
 
@@ -538,9 +556,10 @@ def _receiver(name: str, label: str, chosen: list[Scheme], preset: bool = False)
     outputs += [IDLE, STATUS]
     only = f"A preset of the Receiver for {', '.join(s.name for s in chosen)}. " if preset else ""
     if len(chosen) == 1:
-        parameters, what = [*WAVEFORM, SAMP_RATE], f"'{chosen[0].name}', 'auto'"
+        parameters, what = [*WAVEFORM, SAMP_RATE, MOST_PIXELS], f"'{chosen[0].name}', 'auto'"
     else:
-        parameters, what = [_scheme(True, chosen), VARIANT_OF_RECEIVER, *WAVEFORM, SAMP_RATE], "${scheme}, ${variant}"
+        what = "${scheme}, ${variant}"
+        parameters = [_scheme(True, chosen), VARIANT_OF_RECEIVER, *WAVEFORM, SAMP_RATE, MOST_PIXELS]
     return Block(
         name,
         label,
@@ -549,8 +568,8 @@ def _receiver(name: str, label: str, chosen: list[Scheme], preset: bool = False)
         parameters,
         [("stream", "complex", False, "complex samples at any level; bursts may begin anywhere.")],
         outputs,
-        ["${ samp_rate > 0 }"],
-        f"semcom.receiver({what}, {PARAMS}, ${{samp_rate}})",
+        ["${ samp_rate > 0 }", "${ max_pixels >= 1 }"],
+        f"semcom.receiver({what}, {PARAMS}, ${{samp_rate}}, ${{max_pixels}})",
         (),
         preset,
     )

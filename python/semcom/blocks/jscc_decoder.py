@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pmt
 
 from ..burst import USUAL_TIMEOUT
-from ..schemes import AUTO, News, PartRead, Reception, Scheme
+from ..schemes import AUTO, USUAL_PIXELS, News, PartRead, Reception, Scheme
 from . import pdu
 from .decoded import PORTS, VIEWS, publish_decoded
 from .receiving import receiving_block
@@ -33,11 +33,13 @@ class jscc_decoder(receiving_block):
         Bursts of other images after which an incomplete image is delivered.
     taken : callable, optional
         Called when a symbols PDU has been dealt with; a Burst Demodulator counts them.
+    max_pixels : int
+        Larger images are refused with one sentence, by what the header of a burst says.
 
     Raises
     ------
     BadInput
-        A scheme or SNR that cannot be, or a timeout below 1.
+        A scheme or SNR that cannot be, or a timeout or ``max_pixels`` below 1.
 
     Notes
     -----
@@ -57,8 +59,10 @@ class jscc_decoder(receiving_block):
         variant: str = AUTO,
         timeout: int = USUAL_TIMEOUT,
         taken: Callable[[], None] | None = None,
+        max_pixels: int = USUAL_PIXELS,
     ):
-        receiving_block.__init__(self, "JSCC Decoder", ["image"], Reception(scheme, variant, timeout, snr_db), taken)
+        reception = Reception(scheme, variant, timeout, snr_db, max_pixels)
+        receiving_block.__init__(self, "JSCC Decoder", ["image"], reception, taken)
         for port in (*PORTS, *VIEWS, "part"):
             self.message_port_register_out(pmt.intern(port))
 

@@ -28,6 +28,9 @@ MAX_SYMBOLS = 2**25
 MAX_PENDING = 1024
 MAX_FLUSHES = 64
 MAX_IDENTITIES = 16  # of one part: headers that contradict one another
+MAX_COPIES = 4  # of one image: bursts that are the same by their headers
+SUPERSEDED = 3  # bursts of a later copy after which an earlier one that got none of them is thought to be over
+IDLE = 64  # bursts without one of its own after which a copy is thought to be over
 # With less than this share of its fragments there is no picture to see, only memory that one burst could make us spend.
 MIN_SHARE = 1 / 16
 USUAL_TIMEOUT = 4096
@@ -162,6 +165,8 @@ class PartBursts:
     ----------
     header : BurstHeader
         Of the burst that arrived first.
+    identity : tuple
+        What its bursts have in common, see :class:`Place`.
     groups : tuple of (Group, dict)
         Each group that is known of, in order, and its fragments that arrived, by their place in it: symbols and noise
         variances.
@@ -170,6 +175,7 @@ class PartBursts:
     """
 
     header: BurstHeader
+    identity: tuple
     groups: tuple[tuple[Group, Arrived], ...]
     seen: int
 
@@ -257,18 +263,50 @@ Event = PartArrived | Delivery | Dropped | Idle
 
 @dataclass
 class _Part:
-    """Fragments of one part: the group of each that was seen, and those that arrived."""
+    """Fragments of one part, by the group that their headers speak of: those that were seen, and those that arrived."""
 
     header: BurstHeader
-    groups: dict[int, Group] = field(default_factory=dict)
-    arrived: Arrived = field(default_factory=dict)
+    identity: tuple
+    seen: dict[Group, set[int]] = field(default_factory=dict)
+    arrived: dict[Group, Arrived] = field(default_factory=dict)
+    count: int = 0
+    is_told: bool = False
+
+    def has(self, fragment: int, group: Group) -> bool:
+        return fragment in self.seen.get(group, ())
+
+    def add(self, fragment: int, group: Group, burst: tuple[np.ndarray, np.ndarray] | None) -> None:
+        if group not in self.seen and len(self.seen) >= self.header.fragments + MAX_IDENTITIES:
+            raise BadInput(f"{len(self.seen)} bursts contradict one another in what part {self.header.part} is made of")
+        self.seen.setdefault(group, set()).add(fragment)
+        self.count += 1
+        if burst is not None:
+            self.arrived.setdefault(group, {})[fragment - group.first] = burst
+
+    def groups(self) -> list[Group]:
+        """Those that do not overlap, most seen of first: one lying burst does not take another's place."""
+        if len(self.seen) == 1:
+            return list(self.seen)
+        taken = np.zeros(self.header.fragments, bool)
+        chosen = []
+        for group in sorted(self.seen, key=lambda group: (-len(self.seen[group]), *_first(group))):
+            place = slice(group.first, group.first + group.depth)
+            if not taken[place].any():
+                taken[place] = True
+                chosen.append(group)
+        return sorted(chosen, key=_first)
+
+    def is_whole(self) -> bool:
+        fragments = self.header.fragments
+        return self.count >= fragments and sum(len(self.seen[group]) for group in self.groups()) == fragments
 
     def bursts(self) -> PartBursts:
-        groups: dict[Group, Arrived] = {group: {} for group in sorted(set(self.groups.values()), key=_first)}
-        for fragment, burst in self.arrived.items():
-            group = self.groups[fragment]
-            groups[group][fragment - group.first] = burst
-        return PartBursts(self.header, tuple(groups.items()), len(self.groups))
+        groups = self.groups()
+        found = tuple((group, self.arrived.get(group, {})) for group in groups)
+        return PartBursts(self.header, self.identity, found, sum(len(self.seen[group]) for group in groups))
+
+    def symbols(self) -> int:
+        return sum(len(symbols) for arrived in self.arrived.values() for symbols, _ in arrived.values())
 
 
 def _first(group: Group) -> tuple[int, int, int]:
@@ -280,31 +318,53 @@ class _Pending:
     """An image whose bursts are still expected; of each part, what arrived under each identity."""
 
     token: int
+    key: tuple
     header: BurstHeader
     meta: Meta
     min_share: float
+    opened: int
     refusal: str = ""
     parts: dict[int, dict[tuple, _Part]] = field(default_factory=dict)
     energies: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    bursts: int = 0
     last_burst: int = 0
+    last: dict[int, int] = field(default_factory=dict)  # part -> the fragment of it that was seen last
+
+    def has(self, header: BurstHeader, place: Place) -> bool:
+        part = self.parts.get(header.part, {}).get(place.identity)
+        return part is not None and part.has(header.fragment, place.group)
+
+    def part(self, header: BurstHeader, identity: tuple) -> _Part:
+        identities = self.parts.setdefault(header.part, {})
+        if identity not in identities and len(identities) == MAX_IDENTITIES:
+            raise BadInput(f"{MAX_IDENTITIES} bursts contradict one another in what part {header.part} is")
+        return identities.setdefault(identity, _Part(header, identity))
+
+    def add(
+        self, header: BurstHeader, place: Place, now: int, burst: tuple[np.ndarray, np.ndarray] | None = None
+    ) -> _Part:
+        part = self.part(header, place.identity)
+        part.add(header.fragment, place.group, burst)
+        self.last[header.part] = header.fragment
+        self.last_burst = now
+        self.bursts += 1
+        return part
+
+    def distance(self, header: BurstHeader) -> int:
+        """How far a burst is from the last one of its part; a sender does not go back."""
+        ahead = header.fragment - self.last.get(header.part, -1)
+        return ahead if ahead > 0 else ahead + 2 * header.fragments
 
     def chosen(self) -> list[_Part]:
         """Of each part the identity of which most was seen: one lying burst does not make a part its own."""
-        return [
-            max(identities.values(), key=lambda part: len(part.groups)) for _, identities in sorted(self.parts.items())
-        ]
+        return [max(identities.values(), key=lambda part: part.count) for _, identities in sorted(self.parts.items())]
 
     def is_whole(self) -> bool:
         parts = self.chosen()
-        return len(parts) == self.header.parts and all(len(p.groups) == p.header.fragments for p in parts)
+        return len(parts) == self.header.parts and all(part.is_whole() for part in parts)
 
     def symbols(self) -> int:
-        return sum(
-            len(symbols)
-            for identities in self.parts.values()
-            for part in identities.values()
-            for symbols, _ in part.arrived.values()
-        )
+        return sum(part.symbols() for identities in self.parts.values() for part in identities.values())
 
 
 class Reassembly:
@@ -313,7 +373,9 @@ class Reassembly:
     An image is delivered as soon as all its fragments have arrived, or have been reported lost; or when ``timeout``
     bursts of other images have arrived since its last one; or by :meth:`flush`; or by :meth:`finish`. An image of which
     too small a share arrived is given up. A burst whose header contradicts itself may be anybody's on a shared channel:
-    it is dropped, before anything is allocated by what it says. A burst that is refused (:class:`Refusal`) is dropped
+    it is dropped, before anything is allocated by what it says. A burst that is there already, by its header, opens a
+    second image beside the first, which keeps what it has: a sender that begins anew with the same number, or somebody
+    who copies headers. What follows goes where it continues. A burst that is refused (:class:`Refusal`) is dropped
     too; the reason is said once, and its image is given up in place of being delivered.
 
     What waits is bounded (``MAX_PENDING`` images, ``MAX_SYMBOLS`` symbols); beyond that the image that has waited
@@ -337,7 +399,8 @@ class Reassembly:
         if timeout < 1:
             raise BadInput(f"timeout must be 1 or more bursts, got {timeout}")
         self._place, self._timeout = place, timeout
-        self._pending: dict[tuple, _Pending] = {}  # in the order of their last bursts
+        self._pending: dict[int, _Pending] = {}  # by token, in the order of their last bursts
+        self._copies: dict[tuple, list[_Pending]] = {}  # of each image, the oldest first
         self._refused: dict[tuple, _Pending] = {}
         self._said: dict[str, None] = {}  # why images were refused, the oldest first
         self._tokens = count()
@@ -421,28 +484,47 @@ class Reassembly:
         return place
 
     def _add(self, fragment: Fragment, place: Place, events: list[Event]) -> None:
-        header = fragment.header
-        key = _key(header, place.identity)
-        pending = self._pending.get(key)
-        if pending is not None and header.fragment in _part(pending, fragment, place.identity).groups:
-            # the same image again; what there is of the first is delivered as it is
-            self._deliver(self._pending, key, events)
-            pending = None
-        if pending is None:
-            pending = _Pending(next(self._tokens), header, _known(fragment), place.min_share)
-        self._pending.pop(key, None)
-        self._pending[key] = pending
-        pending.last_burst = self._bursts
-        pending.energies += fragment.energies
-        part = _part(pending, fragment, place.identity)
-        part.groups[header.fragment] = place.group
-        if len(fragment.symbols):
-            part.arrived[header.fragment] = (fragment.symbols, fragment.noise_var)
+        header, key = fragment.header, _key(fragment.header, place.identity)
+        burst = (fragment.symbols, fragment.noise_var) if len(fragment.symbols) else None
+        for pending in self._continued(key, header, place) or [self._begun(key, fragment, place, events)]:
+            part = pending.add(header, place, self._bursts, burst)
+            self._pending.pop(pending.token, None)
+            self._pending[pending.token] = pending
             self._symbols += len(fragment.symbols)
-        if len(part.groups) == header.fragments:
-            events.append(PartArrived(pending.token, part.bursts(), pending.meta))
-        if pending.is_whole():
-            self._deliver(self._pending, key, events)
+            pending.energies += fragment.energies
+            if part.is_whole() and not part.is_told:
+                part.is_told = True
+                events.append(PartArrived(pending.token, part.bursts(), pending.meta))
+            if pending.is_whole():
+                for earlier in [copy for copy in self._copies[key] if copy.last_burst < pending.opened]:
+                    self._deliver(self._pending, earlier.token, events)
+                self._deliver(self._pending, pending.token, events)
+
+    def _continued(self, key: tuple, header: BurstHeader, place: Place) -> list[_Pending]:
+        """The copies of an image that a burst continues: more than one where nothing tells which; none has it yet."""
+        copies = self._copies.get(key, [])
+        free = [copy for copy in copies if not copy.has(header, place)]
+        if len(free) < 2:
+            return free
+
+        def rank(copy: _Pending) -> tuple[int, bool, int]:
+            superseded = any(copy.last_burst < later.opened and later.bursts >= SUPERSEDED for later in copies)
+            is_over = superseded or self._bursts - copy.last_burst > IDLE
+            return copy.distance(header), is_over, -copy.bursts
+
+        ranks = [rank(copy) for copy in free]
+        return [copy for copy, found in zip(free, ranks, strict=True) if found == min(ranks)]
+
+    def _begun(self, key: tuple, fragment: Fragment, place: Place, events: list[Event]) -> _Pending:
+        """An image, beside those of the same header."""
+        copies = self._copies.get(key, [])
+        if len(copies) == MAX_COPIES:
+            self._deliver(self._pending, min(copies, key=lambda copy: (copy.bursts, -copy.token)).token, events)
+        pending = _Pending(
+            next(self._tokens), key, fragment.header, _known(fragment), place.min_share, opened=self._bursts
+        )
+        self._copies.setdefault(key, []).append(pending)
+        return pending
 
     def _refuse(self, fragment: Fragment, sentence: str, events: list[Event]) -> None:
         """Count the bursts of an image that cannot be decoded here, and keep nothing of them."""
@@ -456,12 +538,13 @@ class Reassembly:
                 self._said[sentence] = None
                 if len(self._said) > MAX_PENDING:
                     del self._said[next(iter(self._said))]
-            pending = self._refused[key] = _Pending(next(self._tokens), header, _known(fragment), 0.0, sentence)
+            pending = self._refused[key] = _Pending(
+                next(self._tokens), key, header, _known(fragment), 0.0, opened=self._bursts, refusal=sentence
+            )
             if len(self._refused) > MAX_PENDING:
                 self._deliver(self._refused, next(iter(self._refused)), events)
-        pending.last_burst = self._bursts
         group = Group(header.fragment, 1, header.n_symbols, header.mcs)
-        _part(pending, fragment, identity).groups[header.fragment] = group
+        pending.add(header, Place(group, identity), self._bursts)
         if pending.is_whole():
             self._deliver(self._refused, key, events)
 
@@ -487,10 +570,14 @@ class Reassembly:
             events.append(Idle(bursts, samples))
         self._bursts_at_flush = bursts
 
-    def _deliver(self, images: dict[tuple, _Pending], key: tuple, events: list[Event]) -> None:
+    def _deliver(self, images: dict[Any, _Pending], key: Any, events: list[Event]) -> None:
         pending = images.pop(key)
         if images is self._pending:
             self._symbols -= pending.symbols()
+            copies = self._copies[pending.key]
+            copies.remove(pending)
+            if not copies:
+                del self._copies[pending.key]
         parts = [part.bursts() for part in pending.chosen()]
         # of a part of which nothing arrived it is not known how many fragments it had: it counts as one
         fragments = sum(part.header.fragments for part in parts) + pending.header.parts - len(parts)
@@ -521,13 +608,6 @@ def _key(header: BurstHeader, identity: tuple) -> tuple:
     """Two senders may use the same number; what their headers say keeps their images apart."""
     image = (header.transmission, header.image_id, header.scheme, header.weights_id, header.height, header.width)
     return (*image, header.snr_enc, header.parts, identity if header.parts == 1 else None)
-
-
-def _part(pending: _Pending, fragment: Fragment, identity: tuple) -> _Part:
-    identities = pending.parts.setdefault(fragment.header.part, {})
-    if identity not in identities and len(identities) == MAX_IDENTITIES:
-        raise BadInput(f"{MAX_IDENTITIES} bursts contradict one another in what part {fragment.header.part} is")
-    return identities.setdefault(identity, _Part(fragment.header))
 
 
 def _known(fragment: Fragment) -> Meta:

@@ -17,7 +17,7 @@ import typer
 from .. import schemes
 from ..errors import BadInput
 from ..memory import keep_steady
-from ..schemes import AUTO
+from ..schemes import AUTO, USUAL_PIXELS
 from .common import complain, finite, interruptible, parse_rate, put, put_json, require
 from .completion import among, scheme_names, variant_names
 from .options import (
@@ -138,6 +138,7 @@ def rx(
         float | None,
         typer.Option(help="end after so many seconds of signal without a burst; without any samples, by the clock"),
     ] = None,
+    max_pixels: Annotated[int, typer.Option(help="of an image; larger ones are refused")] = USUAL_PIXELS,
     samp_rate: SampRate = None,
     freq: Freq = 2.45e9,
     gain: Gain = 0.0,
@@ -158,7 +159,7 @@ def rx(
     coding = ends.Coding(scheme, {"variant": variant}, waveform(fft_len, oversampling))
     delivered = 0
     with interruptible():
-        end = ends.receiving_end(front, coding, out)
+        end = ends.receiving_end(front, coding, out, max_pixels)
         said = {
             "samples": f"waiting for samples from {via}; is a transmitter running there?",
             "bursts": f"samples arrive from {via}, but no burst so far; see frequency, gain, --fft-len, --oversampling",

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -50,23 +52,54 @@ class StLpips:
         their distances averaged by area. Positions at the cuts see other surroundings than in one run, which moves
         the value by 1 to 2 per cent.
         """
-        for image in (a, b):
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-                raise BadInput(f"ST-LPIPS takes RGB images uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
-        if a.shape != b.shape:
-            raise BadInput(
-                f"images of sizes {a.shape[:2]} and {b.shape[:2]} cannot be compared; give two of equal size"
-            )
-        if min(a.shape[:2]) < MIN_SIDE:
-            return None
-        session = onnx.session(self._path, self._threads)
-        total = 0.0
-        for rows in _cuts(a.shape[0]):
-            for columns in _cuts(a.shape[1]):
-                first, second = a[rows, columns], b[rows, columns]
-                (distance,) = session.run(None, {"a": _tensor(first), "b": _tensor(second)})
-                total += float(distance[0]) * first.shape[0] * first.shape[1]
-        return total / (a.shape[0] * a.shape[1])
+        return self.beside(a)(b)
+
+    def beside(self, image: np.ndarray) -> Callable[[np.ndarray], float | None]:
+        """The distance of other images to one that is looked at once, which halves the work.
+
+        Parameters
+        ----------
+        image : uint8 [H, W, 3]
+            RGB.
+
+        Returns
+        -------
+        callable
+            Another image -> what ``__call__`` gives for the two. An image of one tile is kept as the network sees it,
+            about 190 bytes for each pixel.
+
+        Raises
+        ------
+        BadInput
+            It is no RGB image; of the callable also that the images are not of one size.
+        """
+        _check(image)
+        tiles = [(rows, columns) for rows in _cuts(image.shape[0]) for columns in _cuts(image.shape[1])]
+        seen = lru_cache(maxsize=1)(lambda tile: self._see(image[tiles[tile]]))
+
+        def distance(other: np.ndarray) -> float | None:
+            _check(other)
+            if other.shape != image.shape:
+                sizes = f"images of sizes {image.shape[:2]} and {other.shape[:2]}"
+                raise BadInput(f"{sizes} cannot be compared; give two of equal size")
+            if min(image.shape[:2]) < MIN_SIDE:
+                return None
+            total = 0.0
+            for i, tile in enumerate(tiles):
+                apart = (np.subtract(a, b) for a, b in zip(seen(i), self._see(other[tile]), strict=True))
+                area = other[tile].shape[0] * other[tile].shape[1]
+                total += area * sum(float(np.vdot(x, x)) / (x.shape[2] * x.shape[3]) for x in apart)
+            return total / (image.shape[0] * image.shape[1])
+
+        return distance
+
+    def _see(self, tile: np.ndarray) -> list[np.ndarray]:
+        return onnx.session(self._path, self._threads).run(None, {"image": _tensor(tile)})
+
+
+def _check(image: np.ndarray) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise BadInput(f"ST-LPIPS takes RGB images uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
 
 
 def _cuts(side: int) -> list[slice]:

@@ -386,6 +386,8 @@ class receiving_end(_end):
         What is received, and the waveform.
     out : Path
         Folder for the pictures; none that is there is replaced.
+    max_pixels : int
+        Larger images are refused.
 
     Raises
     ------
@@ -393,7 +395,7 @@ class receiving_end(_end):
         What cannot be, in a sentence.
     """
 
-    def __init__(self, front: FrontEnd, coding: Coding, out: Path):
+    def __init__(self, front: FrontEnd, coding: Coding, out: Path, max_pixels: int = schemes.USUAL_PIXELS):
         hears = {"image": self._on_its_way, "symbols": self._burst, "idle": self._silent}
         _end.__init__(self, "Receiving end", ["ack"], hears)
         # which weights are missing is said before anything runs
@@ -402,7 +404,7 @@ class receiving_end(_end):
         rate = front.samp_rate or (0.0 if self._recording else SAMPLE_RATE)
         source = radio_source(front.via, rate, front.frequency, front.gain, front.bandwidth, front.antenna, hold=True)
         variant = coding.options.get("variant") or AUTO
-        self._receiver = receiver(coding.scheme, variant, coding.params, source.samp_rate)
+        self._receiver = receiver(coding.scheme, variant, coding.params, source.samp_rate, max_pixels)
         self._idle_seconds = idle_samples(coding.params) / source.samp_rate
         self._sink = image_sink(str(out), keep=True)
         # whoever runs this end shows what was not received

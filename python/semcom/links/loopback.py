@@ -235,7 +235,10 @@ class loopback(gr.top_block):
 
     def _symbol_link(self) -> tuple[gr.basic_block, gr.basic_block]:
         settings = self.settings
-        encoder, decoder = jscc_encoder(**self._coding()), jscc_decoder(self.scheme, settings.snr_db)
+        encoder, decoder = (
+            jscc_encoder(**self._coding()),
+            jscc_decoder(self.scheme, settings.snr_db, max_pixels=io.MAX_PIXELS),
+        )
         channel = symbol_channel(
             model=settings.channel,
             snr_db=settings.snr_db,
@@ -256,7 +259,7 @@ class loopback(gr.top_block):
         samp_rate = MULTIPATH_RATE if multipath else SAMPLE_RATE
         self.frame = semcom_python.ofdm_frame(params)
         sender = transmitter(**self._coding(), params=params)
-        receiving = receiver(self.scheme, params=params, samp_rate=samp_rate)
+        receiving = receiver(self.scheme, params=params, samp_rate=samp_rate, max_pixels=io.MAX_PIXELS)
         self.workers |= {"encode": sender.encoder, "decode": receiving.decoder}
         air = waveform_channel.waveform_channel(
             samp_rate,

@@ -20,6 +20,7 @@ from .. import values
 from ..blocks.base import live_hier_block, message_block
 from ..blocks.live import live
 from ..blocks.recording import recording_sink, recording_source
+from ..blocks.zmq_source import zmq_source
 from ..errors import BadInput, Missing
 from .transceiver import IDLE_BURSTS
 
@@ -179,8 +180,9 @@ class _front_end(live_hier_block):
         return self._device
 
     def _open_zmq(self, zeromq: ModuleType) -> gr.basic_block:
-        make = zeromq.push_sink if self._sends else zeromq.pull_source
-        return make(gr.sizeof_gr_complex, 1, self._address, POLL_MS, False, QUEUE)
+        if self._sends:
+            return zeromq.push_sink(gr.sizeof_gr_complex, 1, self._address, POLL_MS, False, QUEUE)
+        return zmq_source(self._address, POLL_MS / 1000, QUEUE)
 
     def _open_soapy(self, soapy: ModuleType) -> gr.basic_block:
         make = soapy.sink if self._sends else soapy.source

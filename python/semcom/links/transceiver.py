@@ -15,7 +15,7 @@ from ..blocks.decoded import PORTS, VIEWS
 from ..blocks.jscc_decoder import jscc_decoder
 from ..blocks.jscc_encoder import jscc_encoder
 from ..blocks.live import live
-from ..schemes import AUTO, USUAL_SCHEME, Scheme
+from ..schemes import AUTO, USUAL_PIXELS, USUAL_SCHEME, Scheme
 
 MAX_WAITING = 32  # bursts at the decoder; beyond that the receiver takes no more samples
 IDLE_BURSTS = 16  # an image is given up when so many of the longest bursts would have fitted into the silence
@@ -142,6 +142,8 @@ class receiver(gr.hier_block2):
         As the transmitter's.
     samp_rate : float
         Samples a second; scales the reported carrier offset.
+    max_pixels : int
+        Larger images are refused, see the JSCC Decoder.
 
     Notes
     -----
@@ -156,12 +158,13 @@ class receiver(gr.hier_block2):
         variant: str = AUTO,
         params: native.ofdm_params | None = None,
         samp_rate: float = 1e6,
+        max_pixels: int = USUAL_PIXELS,
     ):
         none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
         gr.hier_block2.__init__(self, "Receiver", one, none)
         params = params or native.ofdm_params()
         self.demodulator = burst_demodulator(params, samp_rate, idle_samples(params), MAX_WAITING)
-        self.decoder = jscc_decoder(scheme, 10.0, variant, taken=self.demodulator.taken)
+        self.decoder = jscc_decoder(scheme, 10.0, variant, taken=self.demodulator.taken, max_pixels=max_pixels)
         outputs = ("image", *PORTS, *VIEWS, "part", "idle", "status")
         for port in (*outputs, "symbols"):
             self.message_port_register_hier_out(port)

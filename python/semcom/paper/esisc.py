@@ -148,17 +148,29 @@ class Looks:
         return self.painter.refine(picture, whole)
 
 
-def measured(looks: Looks, image: np.ndarray, labels: np.ndarray, point: Point, seed: int) -> dict[str, Any]:
+class Original:
+    """A picture that is sent, and what it is compared by.
+
+    Parameters
+    ----------
+    image : uint8 [H, W, 3]
+        RGB.
+    looks : Looks
+        Networks.
+    """
+
+    def __init__(self, image: np.ndarray, looks: Looks) -> None:
+        self.image, self.looks = image, looks
+        self.labels, self.distance = looks.segmenter.segment(image), looks.distance.beside(image)
+
+
+def measured(original: Original, point: Point, seed: int) -> dict[str, Any]:
     """One picture sent one way.
 
     Parameters
     ----------
-    looks : Looks
-        Networks.
-    image : uint8 [H, W, 3]
-        RGB.
-    labels : uint8 [H, W]
-        Its class map.
+    original : Original
+        The picture.
     point : Point
         How it is sent.
     seed : int
@@ -170,6 +182,7 @@ def measured(looks: Looks, image: np.ndarray, labels: np.ndarray, point: Point, 
         ``psnr_db``, ``st_lpips``, ``kn``, ``caption``; and ``map``, the confusion of the class map that the receiver
         has with that of the original. What cannot be decoded is mid-grey and silent.
     """
+    image, looks = original.image, original.looks
     way, rate, snr_db = point
     scheme = schemes.get(way.scheme)
     sent = scheme.encode(image, Conditions(rate, snr_db), scheme.options(way.options))
@@ -185,10 +198,10 @@ def measured(looks: Looks, image: np.ndarray, labels: np.ndarray, point: Point, 
         caption = "" if lost or "text_view" in scheme.views else looks.caption(picture)
     return {
         "psnr_db": metrics.psnr(image, picture),
-        "st_lpips": looks.distance(image, picture),
+        "st_lpips": original.distance(picture),
         "kn": sum(header.n_symbols for header in headers) / image.size,
         "caption": caption,
-        "map": confusion(found, labels, len(VOC)).tolist(),
+        "map": confusion(found, original.labels, len(VOC)).tolist(),
     }
 
 
@@ -211,9 +224,8 @@ def of_picture(image: np.ndarray, seed: int, todo: list[Point]) -> list[dict[str
     """The points of one picture; see :func:`measured`."""
     if not todo:
         return []
-    looks = Looks()
-    labels = looks.segmenter.segment(image)
-    return [measured(looks, image, labels, point, seed) for point in todo]
+    original = Original(image, Looks())
+    return [measured(original, point, seed) for point in todo]
 
 
 def reproduce(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:

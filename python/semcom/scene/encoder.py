@@ -8,8 +8,9 @@ classes is a :class:`~..segment.semantic.SemanticSegmenter`, what writes the tex
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
@@ -36,7 +37,7 @@ from .caption.network import NetworkCaptioner
 from .caption.networks import TransformersCaptioner
 from .coding import container, labelmap
 from .model import Scene, SubImage, regions_of
-from .purpose import CAPTION, EXPLAIN, MAP, PAINTINGS, PURPOSES, gain_of, weights_of
+from .purpose import CAPTION, EXPLAIN, MAP, PAINTINGS, PURPOSES, judge_of, weights_of
 
 _MIN_SEGMENT = 1 / 2000  # of the image's area; smaller pieces of B-seg go to their neighbours
 _MAX_SEGMENTS = 96
@@ -120,10 +121,23 @@ class EncoderSettings:
             raise BadInput(f"{self.sub_images} sub-images are too many; at most {container.MAX_SUB_IMAGES} are sent")
 
 
+@dataclass(frozen=True)
+class _Looked:
+    """What the networks made of an image, told by its digest."""
+
+    digest: bytes
+    labels: np.ndarray
+    instances: Sequence[SceneObject]
+    caption: str | None
+    segments: np.ndarray | None
+    embedding: Embedding | None
+
+
 class SemanticEncoder:
     """Images to scenes.
 
-    ``seconds`` maps the stages of the last image to the time they took.
+    ``seconds`` maps the stages of the last image to the time they took; the networks look at an image only once where
+    the next one is the same.
 
     Parameters
     ----------
@@ -159,10 +173,11 @@ class SemanticEncoder:
         self._prompts: list[Prompt] = [parse_prompt(text) for text in self.settings.prompts]
         self._cut = cut
         self._outlined = self.settings.boundaries and self.settings.purpose == EXPLAIN
-        self._gain = gain_of(self.settings.purpose)
+        self._judge_of = judge_of(self.settings.purpose)
         needed = (self._outlined and cut is None) or any(not isinstance(prompt, ClassName) for prompt in self._prompts)
         self._sam = sam or (Sam(self.settings.sam) if needed else None)
         self.seconds: dict[str, float] = {}
+        self._kept: _Looked | None = None
 
     @property
     def weights(self) -> dict[str, str]:
@@ -209,6 +224,38 @@ class SemanticEncoder:
         validate(self._prompts, height, width)
         self.seconds = {}
         clock = _Clock(self.seconds)
+        looked = self._looked_at(image, clock)
+        told = _with_text(Scene(height, width, classes=self._segmenter.classes), looked.caption, budget)
+        if self.settings.purpose == CAPTION:
+            return told
+        scene = _with_map(told, looked.labels, looked.instances, budget)
+        if self.settings.purpose == MAP:
+            return scene
+        if self._judge_of:
+            bases = [scene] if scene is told else [scene, told]
+            best = self._best(image, bases, self._boxes(looked), budget)
+            clock("S-img")
+            if best is not None:
+                return best
+        scene = self._with_colours(scene, image, budget)
+        clock("colours")
+        if looked.segments is not None:
+            room = budget.room(scene, container.B_SEG) - _FRAME
+            scene = self._with_boundaries(scene, image, looked.segments, min(self.settings.boundary_budget, room))
+            clock("B-seg")
+        if self.settings.sub_images:
+            boxes = self._boxes(looked)
+            room = budget.room(scene, container.S_IMG)
+            scene = replace(scene, sub_images=self._sub_images(image, boxes, room))
+            clock("S-img")
+        return scene
+
+    def _looked_at(self, image: np.ndarray, clock: _Clock) -> _Looked:
+        """What the networks make of an image: kept, since the next scene is often of the same, at another budget."""
+        digest = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()
+        kept = self._kept
+        if kept is not None and kept.digest == digest:
+            return kept
         seen = look(self._segmenter, image)
         labels = seen.labels
         clock("A-seg")
@@ -224,30 +271,8 @@ class SemanticEncoder:
         instances = objects(labels, seen.detections, segments)
         caption = self._writer.caption(image, labels, instances)
         clock("text")
-        told = _with_text(Scene(height, width, classes=self._segmenter.classes), caption, budget)
-        if self.settings.purpose == CAPTION:
-            return told
-        scene = _with_map(told, labels, instances, budget)
-        if self.settings.purpose == MAP:
-            return scene
-        if self._gain:
-            bases = [scene] if scene is told else [scene, told]
-            best = self._best(image, bases, self._boxes((height, width), labels, instances, embedding), budget)
-            clock("S-img")
-            if best is not None:
-                return best
-        scene = self._with_colours(scene, image, budget)
-        clock("colours")
-        if segments is not None:
-            room = budget.room(scene, container.B_SEG) - _FRAME
-            scene = self._with_boundaries(scene, image, segments, min(self.settings.boundary_budget, room))
-            clock("B-seg")
-        if self.settings.sub_images:
-            boxes = self._boxes((height, width), labels, instances, embedding)
-            room = budget.room(scene, container.S_IMG)
-            scene = replace(scene, sub_images=self._sub_images(image, boxes, room))
-            clock("S-img")
-        return scene
+        self._kept = _Looked(digest, labels, instances, caption, segments, embedding)
+        return self._kept
 
     def _best(
         self, image: np.ndarray, bases: list[Scene], boxes: list[tuple[int, int, int, int]], budget: Budget
@@ -258,7 +283,6 @@ class SemanticEncoder:
         sub-images. Then it is seen how much of what the receiver's network adds does the best of them good.
         """
         height, width = image.shape[:2]
-        paintings = PAINTINGS[self.settings.purpose]
         # its few bytes are counted, whether it is said or not
         bases = [replace(base, painting=0.0) for base in bases]
         found = []
@@ -274,14 +298,12 @@ class SemanticEncoder:
         if not found:
             return None
 
-        def best_of(scenes: Iterable[Scene]) -> tuple[float, Scene]:
-            return max(((self._gain(image, scene), scene) for scene in scenes), key=itemgetter(0))
-
-        usual, *others = paintings
-        best = best_of(replace(scene, painting=usual) for scene in found)
-        if others:
-            best = max(best, best_of(replace(best[1], painting=other) for other in others), key=itemgetter(0))
-        return best[1]
+        judge = self._judge_of(image)
+        gains = [judge(scene) for scene in found]
+        usual, *others = PAINTINGS[self.settings.purpose]
+        gained, best = max(((gain(usual), i) for i, gain in enumerate(gains)), key=itemgetter(0))
+        tried = [(gained, usual), *((gains[best](other), other) for other in others)]
+        return replace(found[best], painting=max(tried, key=itemgetter(0))[1])
 
     def _with_whole(self, scene: Scene, image: np.ndarray, room: int) -> Scene | None:
         """With a picture of the whole image; None where there is too little room for one."""
@@ -358,17 +380,16 @@ class SemanticEncoder:
             left -= len(data) + container.SUB_IMAGE_BYTES
         return tuple(out)
 
-    def _boxes(
-        self, size: tuple[int, int], labels: np.ndarray, instances: Sequence[SceneObject], embedding: Embedding | None
-    ) -> list[tuple[int, int, int, int]]:
+    def _boxes(self, looked: _Looked) -> list[tuple[int, int, int, int]]:
         """What the sub-images show, the largest first."""
-        height, width = size
+        labels, instances = looked.labels, looked.instances
+        height, width = labels.shape
         if self._prompts:
             wanted = [p for p in self._prompts if not isinstance(p, ClassName)]
             names = [p.name for p in self._prompts if isinstance(p, ClassName)]
-            mask = class_mask(labels, names) if names else np.zeros(size, bool)
+            mask = class_mask(labels, names) if names else np.zeros(labels.shape, bool)
             if wanted:
-                mask = mask | self._sam.segment(embedding, wanted).mask
+                mask = mask | self._sam.segment(looked.embedding, wanted).mask
             instances = objects(mask.astype(np.uint8))
         elif not instances:
             return [(0, 0, width, height)]

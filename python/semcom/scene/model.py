@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -137,6 +138,58 @@ class Scene:
     sub_images: tuple[SubImage, ...] = ()
     classes: tuple[str, ...] = VOC
     painting: float | None = None
+
+
+def scaled(scene: Scene, height: int, width: int) -> Scene:
+    """A scene as if its picture were of another size.
+
+    Parameters
+    ----------
+    scene : Scene
+        Of a known size.
+    height, width : int
+        In pixels.
+
+    Returns
+    -------
+    Scene
+        Maps and pictures as they are, boxes at their new places, each of a pixel at least.
+    """
+
+    def fitted(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+        x0, x1 = (round(x * width / scene.width) for x in box[::2])
+        y0, y1 = (round(y * height / scene.height) for y in box[1::2])
+        x0, y0 = min(x0, width - 1), min(y0, height - 1)
+        return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
+
+    return replace(
+        scene,
+        height=height,
+        width=width,
+        objects=scene.objects and tuple(replace(each, box=fitted(each.box)) for each in scene.objects),
+        sub_images=tuple(replace(sub, box=fitted(sub.box)) for sub in scene.sub_images),
+    )
+
+
+def fraction(height: int, width: int, most: int) -> tuple[int, int]:
+    """The largest size of the same shape, as far as whole pixels allow, of at most so many pixels.
+
+    Parameters
+    ----------
+    height, width : int
+        In pixels.
+    most : int
+        Pixels.
+
+    Returns
+    -------
+    int, int
+        Height and width, 1 at least.
+    """
+    if height * width <= most:
+        return height, width
+    share = math.sqrt(most / (height * width))
+    return max(1, min(int(height * share), most)), max(1, min(int(width * share), most))
 
 
 def regions_of(labels: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from ..image.metrics import psnr
 from ..image.stlpips import METRIC, StLpips
 from ..zoo import weights
 from .model import Scene
-from .render.esrim import AUTO, PLAIN, EsRim, checked_painter
+from .render.esrim import AUTO, PLAIN, EsRim, checked_painter, with_added
 from .render.reconstruction import reconstruct
 
 EXPLAIN, CAPTION, MAP, FIDELITY, PERCEPTION = "explain", "caption", "map", "fidelity", "perception"
@@ -21,11 +21,14 @@ PURPOSES = (EXPLAIN, CAPTION, MAP, FIDELITY, PERCEPTION)
 PAINTINGS = {FIDELITY: (0.0,), PERCEPTION: (None, 0.5, 0.0)}
 """How much of what a network adds a receiver may be told to take, for each purpose, None being all of it."""
 
-Gain = Callable[[np.ndarray, Scene], float]
-"""An image, uint8 RGB [H, W, 3], and a scene of it: the more, the better the receiver's picture is."""
+Gain = Callable[[float | None], float]
+"""How much of what a network adds is taken, see ``PAINTINGS``: the more, the better the receiver's picture is."""
+
+Judge = Callable[[Scene], Gain]
+"""A scene of one image, which is rebuilt once, to what it gains."""
 
 
-def gain_of(purpose: str) -> Gain | None:
+def judge_of(purpose: str) -> Callable[[np.ndarray], Judge] | None:
     """How scenes of a purpose are compared.
 
     Parameters
@@ -35,9 +38,10 @@ def gain_of(purpose: str) -> Gain | None:
 
     Returns
     -------
-    Gain or None
-        PSNR of the picture that is painted without weights for ``FIDELITY``; for ``PERCEPTION`` the nearness by
-        ST-LPIPS of what a receiver's usual painter makes of it; None where the purpose alone says what is sent.
+    callable or None
+        An image, uint8 RGB [H, W, 3], to the judge of its scenes: PSNR of the picture that is painted without weights
+        for ``FIDELITY``; for ``PERCEPTION`` the nearness by ST-LPIPS of what a receiver's usual painter makes of it.
+        None where the purpose alone says what is sent.
 
     Raises
     ------
@@ -72,13 +76,29 @@ def weights_of(purpose: str) -> dict[str, str]:
     return {weights.find(METRIC).name: weights.sha256(METRIC)} | painted
 
 
-def _fidelity(image: np.ndarray, scene: Scene) -> float:
-    return psnr(image, reconstruct(scene))
+def _fidelity(image: np.ndarray) -> Judge:
+    def judge(scene: Scene) -> Gain:
+        found = psnr(image, reconstruct(scene))
+        return lambda painting: found
+
+    return judge
 
 
-def _perception(image: np.ndarray, scene: Scene) -> float:
-    apart = _eye()(image, reconstruct(scene, painter=AUTO))
-    return _fidelity(image, scene) if apart is None else -apart
+def _perception(image: np.ndarray) -> Judge:
+    distance, painter = _eye().beside(image), checked_painter(AUTO)
+
+    def judge(scene: Scene) -> Gain:
+        picture = reconstruct(scene)
+        added = None if painter == PLAIN else EsRim(painter).added(picture, scene)
+
+        def gain(painting: float | None) -> float:
+            painted = with_added(picture, added, 1.0 if painting is None else painting)
+            apart = distance(painted)
+            return psnr(image, painted) if apart is None else -apart  # None: too small for its network
+
+        return gain
+
+    return judge
 
 
 @lru_cache(maxsize=1)

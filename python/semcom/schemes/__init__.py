@@ -23,7 +23,7 @@ from .base import (
     Transmission,
 )
 from .options import Options, option
-from .receive import Image, Message, MessageReception, News, PartRead, Reception
+from .receive import USUAL_PIXELS, Image, Message, MessageReception, News, PartRead, Reception
 from .region import TREATMENTS, Region, importance_of
 from .registry import USUAL_SCHEME, get, load_decoder, name_of, names, of_code, register, schemes, trained
 from .transmit import bursts
@@ -33,6 +33,7 @@ __all__ = [
     "BITS",
     "SYMBOLS",
     "TREATMENTS",
+    "USUAL_PIXELS",
     "USUAL_RATE",
     "USUAL_SCHEME",
     "Conditions",

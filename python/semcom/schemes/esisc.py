@@ -245,7 +245,10 @@ class SceneDecoder:
     ):
         self._size, self._preview, self._seed = (height, width), preview, seed
         self._painting = {"painter": painter, "strength": strength}
+        from ..scene.coding.container import Reader
+
         self._parts: dict[int, bytes] = {}
+        self._reader = Reader()
         self._told: set[str] = set()
 
     @property
@@ -259,10 +262,10 @@ class SceneDecoder:
 
     def feed(self, part: ReceivedPart) -> Decoded:
         """See :class:`~.base.Decoder`; with ``preview`` the picture is in ``image``."""
-        from ..scene import decode_scene, reconstruct
+        from ..scene import reconstruct
 
         self._parts[part.index] = bytes(part.payload)
-        decoded = decode_scene(self._joined())
+        decoded = self._reader.read(self._joined())
         drawable = self._preview and decoded.sections and decoded.scene.height
         image = reconstruct(decoded.scene, self._seed) if drawable else None
         return self._news(decoded.scene, image)
@@ -273,9 +276,9 @@ class SceneDecoder:
 
     def finish(self) -> Decoded:
         """See :class:`~.base.Decoder`."""
-        from ..scene import decode_scene, draw, reconstruct
+        from ..scene import draw, reconstruct
 
-        decoded = decode_scene(self._joined())
+        decoded = self._reader.read(self._joined())
         scene = decoded.scene
         news = self._news(scene, None)
         if not decoded.sections or not scene.height:

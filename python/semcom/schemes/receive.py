@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import values
 from ..burst import (
     ANALOGUE,
     MIN_SHARE,
@@ -29,8 +30,12 @@ from ..burst import (
 )
 from ..digital import mcs_of, read_part
 from ..errors import BadInput, SemcomError, Undecodable, sentence_of
+from ..jscc.coder import MAX_PIXELS
 from . import registry
 from .base import AUTO, BITS, SYMBOLS, Decoded, Decoder, ReceivedPart, Scheme, image_header
+
+USUAL_PIXELS = 2**24
+"""Of an image that is received at most, unless told otherwise."""
 
 
 def group_of_bits(header: BurstHeader) -> Group:
@@ -128,7 +133,6 @@ class _State:
 
     scheme: Scheme
     decoder: Decoder | None = None
-    fed: set[int] = field(default_factory=set)
     reader: _Reader = field(default_factory=_Reader)
     failure: Exception | None = None
 
@@ -142,6 +146,7 @@ class _Receiving:
     def __init__(self, timeout: int, snr_db: float):
         self.reassembly = Reassembly(self._place, timeout)
         self.snr_db = snr_db
+        self._handed: dict[int, dict[int, tuple]] = {}  # of each image the parts that were read, and their identities
 
     @property
     def snr_db(self) -> float:
@@ -172,18 +177,37 @@ class _Receiving:
         out: list[Reported] = []
         for event in events:
             if isinstance(event, PartArrived):
-                self._part(event.token, event.part, event.meta, out)
+                self._hand(event.token, event.part, event.meta, out)
             elif isinstance(event, Delivery):
+                handed = self._handed.get(event.token, {})
+                if any(handed.get(part.header.part, part.identity) != part.identity for part in event.parts):
+                    # lying bursts made up a part that was whole before the true one
+                    del self._handed[event.token]
+                    self._restart(event.token)
+                if not event.error:
+                    for part in event.parts:
+                        self._hand(event.token, part, event.meta, out)
+                self._handed.pop(event.token, None)
                 self._deliver(event, out)
             else:
                 out.append(event)
         return out
 
+    def _hand(self, token: int, part: PartBursts, meta: dict[str, Any], out: list[Reported]) -> None:
+        """A part is read once, as soon as all that will arrive of it is here."""
+        handed = self._handed.setdefault(token, {})
+        if part.header.part not in handed and part.arrived:
+            handed[part.header.part] = part.identity
+            self._part(token, part, meta, out)
+
     def _part(self, token: int, part: PartBursts, meta: dict[str, Any], out: list[Reported]) -> None:
-        """All that will arrive of a part is here."""
+        """Read a part."""
+
+    def _restart(self, token: int) -> None:
+        """Forget what was read of an image."""
 
     def _deliver(self, delivery: Delivery, out: list[Reported]) -> None:
-        """All that will arrive of an image is here."""
+        """All that will arrive of an image is here, and read."""
 
 
 class Reception(_Receiving):
@@ -203,11 +227,13 @@ class Reception(_Receiving):
         See :class:`~..burst.Reassembly`.
     snr_db : float
         Es/N0 assumed for bursts that bring no noise variance, dB.
+    max_pixels : int
+        Larger images are refused, by what the header of a burst says.
 
     Raises
     ------
     BadInput
-        There is no such scheme, an SNR that is not finite, or a timeout below 1.
+        There is no such scheme, an SNR that is not finite, or a timeout or ``max_pixels`` below 1.
     """
 
     def __init__(
@@ -216,8 +242,10 @@ class Reception(_Receiving):
         variant: str = AUTO,
         timeout: int = USUAL_TIMEOUT,
         snr_db: float = 10.0,
+        max_pixels: int = USUAL_PIXELS,
     ):
         self._only = None if scheme == AUTO else registry.get(scheme)
+        self._max_pixels = values.whole(max_pixels, "max_pixels", 1, MAX_PIXELS)
         self._variant = variant or AUTO
         self._chosen: dict[tuple[int, int], tuple[Scheme, str] | Refusal] = {}
         self._states: dict[int, _State] = {}
@@ -287,6 +315,11 @@ class Reception(_Receiving):
             raise BadInput(f"a fragment of {kind} arrived that says it is of scheme {named.name}, which sends none")
         scheme, variant = self._scheme_of(header)
         scheme.check_header(header)
+        if header.height * header.width > self._max_pixels:
+            raise Refusal(
+                f"an image of {header.width}x{header.height} pixels arrived at a receiver that takes "
+                f"{self._max_pixels:,} at most; raise max_pixels"
+            )
         if kind == BITS:
             return Place(group_of_bits(header), (header.fragments, header.mcs), scheme.min_share)
         total = scheme.part_length(header, variant)
@@ -303,9 +336,6 @@ class Reception(_Receiving):
         header = part.header
         scheme, variant = self._scheme_of(header)
         state = self._states.setdefault(token, _State(scheme))
-        if header.part in state.fed or not part.arrived:
-            return
-        state.fed.add(header.part)
         known = image_header(header, scheme.name)
         try:
             if state.decoder is None:
@@ -329,10 +359,10 @@ class Reception(_Receiving):
         if not decoded.is_empty():
             out.append(News(decoded, meta | {"scheme": scheme.name} | state.reader.name))
 
+    def _restart(self, token: int) -> None:
+        self._states.pop(token, None)
+
     def _deliver(self, delivery: Delivery, out: list[Reported]) -> None:
-        if not delivery.error:
-            for part in delivery.parts:
-                self._part(delivery.token, part, delivery.meta, out)
         meta = delivery.meta | {"scheme": registry.name_of(delivery.header.scheme)}
         state = self._states.pop(delivery.token, None)
         scheme = registry.of_code(delivery.header.scheme)
@@ -414,8 +444,6 @@ class MessageReception(_Receiving):
     def _part(self, token: int, part: PartBursts, meta: dict[str, Any], out: list[Reported]) -> None:
         parts = self._parts.setdefault(token, {})
         reader = self._readers.setdefault(token, _Reader())
-        if part.header.part in parts or not part.arrived:
-            return
         try:
             read = reader.read(part, meta | {"scheme": part.header.scheme})
         except BadInput:  # reported when the message is delivered: nothing of it could be read
@@ -424,10 +452,11 @@ class MessageReception(_Receiving):
             parts[part.header.part] = read
             out.append(read)
 
+    def _restart(self, token: int) -> None:
+        self._parts.pop(token, None)
+        self._readers.pop(token, None)
+
     def _deliver(self, delivery: Delivery, out: list[Reported]) -> None:
-        if not delivery.error:
-            for part in delivery.parts:
-                self._part(delivery.token, part, delivery.meta, out)
         parts, reader = self._parts.pop(delivery.token, {}), self._readers.pop(delivery.token, _Reader())
         meta = delivery.meta | {"scheme": delivery.header.scheme} | reader.about
         error = delivery.error or reader.failure or ("" if parts else "nothing of the message could be read")

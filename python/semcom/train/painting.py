@@ -31,7 +31,7 @@ SCENES = "scenes"  # folder of what was made of the photographs
 PER_FILE = 50  # photographs
 HELD_OUT = 24
 MIN_SIDE = 64  # of a photograph, pixels
-WHOLE_BYTES = (120, 1200)  # of a sub-image that shows the whole photograph
+WHOLE_BYTES = (120, 3000)  # of a sub-image that shows the whole photograph, of 256x256
 BOUNDARY_BYTES = (150, 1400)
 MAX_SEGMENTS = (12, 96)
 COLOURS = (6, 20)
@@ -189,7 +189,8 @@ class Scenes:
         out: list[Sample] = []
         for first in range(0, len(photographs), PER_FILE):
             some = photographs[first : first + PER_FILE]
-            key = zlib.crc32(repr([name for name, _ in some]).encode())
+            made_with = WHOLE_BYTES, BOUNDARY_BYTES, MAX_SEGMENTS, COLOURS
+            key = zlib.crc32(repr(([name for name, _ in some], made_with)).encode())
             path = self._cache / f"{what}_{first // PER_FILE:04d}_{key:08x}.npz"
             if not path.exists():
                 self._report(f"scenes of photographs {first + 1} to {first + len(some)} of {len(photographs)}")

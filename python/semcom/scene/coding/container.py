@@ -23,6 +23,7 @@ from __future__ import annotations
 import binascii
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,7 @@ VOCABULARIES = (VOC,)
 MAX_OBJECTS = 255
 MAX_SUB_IMAGES = 64
 MAX_BYTES = 2**24
-MAX_SIDE = labelmap.MAX_SIDE
+MAX_SIDE = 2**15 - 1
 SUB_IMAGE_BYTES = 15
 """What a sub-image takes beside its picture: frame of the section and box."""
 PAINTING_STEPS = 100  # of a strength of 1
@@ -219,33 +220,72 @@ def decode(data: bytes) -> Decoded:
     Decoded
         The scene, its sections, and what is wrong.
     """
-    problems: list[str] = []
-    scene = Scene()
-    if len(data) > MAX_BYTES:
-        problems.append(f"a scene of {len(data)} bytes is too long; only the first {MAX_BYTES} are read")
-        data = data[:MAX_BYTES]
-    at = 0
-    size = _size(data)
-    if size is None:
-        problems.append("the header of the scene is missing or damaged; the size of the picture is that of its maps")
-        at = HEADER_BYTES if len(data) > HEADER_BYTES and _section_at(data, HEADER_BYTES)[0] else 0
-    else:
-        scene = replace(scene, height=size[0], width=size[1])
-        at = HEADER_BYTES
-    found, damaged = _split(data, at)
-    problems += damaged
-    for section in found:
-        read = _READERS.get(section.type)
-        if read is None:
-            problems.append(f"a section of type {section.type} is not known here and was skipped")
-            continue
-        try:
-            scene = read(scene, section.payload)
-        except BadInput as error:
-            problems.append(f"the section {section.name} cannot be used: {error}")
-    if size is None:
-        scene = _sized(scene)
-    return Decoded(scene, tuple(found), tuple(problems))
+    return Reader().read(data)
+
+
+class Reader:
+    """Reads a container again and again while it grows, but each of its sections once."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, dict[str, Any] | str] = {}  # sections, and what was made of them
+
+    def read(self, data: bytes) -> Decoded:
+        """The scene that some bytes hold, see :func:`decode`.
+
+        Parameters
+        ----------
+        data : bytes
+            What has arrived of a container.
+
+        Returns
+        -------
+        Decoded
+            The scene, its sections, and what is wrong.
+        """
+        problems: list[str] = []
+        scene = Scene()
+        if len(data) > MAX_BYTES:
+            problems.append(f"a scene of {len(data)} bytes is too long; only the first {MAX_BYTES} are read")
+            data = data[:MAX_BYTES]
+        size = _size(data)
+        if size is None:
+            problems.append("the header of the scene is missing or damaged; the picture is of the size of its maps")
+            at = HEADER_BYTES if len(data) > HEADER_BYTES and _section_at(data, HEADER_BYTES)[0] else 0
+        else:
+            scene = replace(scene, height=size[0], width=size[1])
+            at = HEADER_BYTES
+        found, damaged = _split(data, at)
+        problems += damaged
+        tried: list[int] = []
+        for section in found:
+            if section.type not in _READERS:
+                problems.append(f"a section of type {section.type} is not known here and was skipped")
+                continue
+            most = MAX_SUB_IMAGES if section.type == S_IMG else 1
+            try:
+                if tried.count(section.type) == most:
+                    raise BadInput(f"there {'is one' if most == 1 else f'are {most}'} already")
+                tried.append(section.type)
+                scene = self._with(scene, section)
+            except BadInput as error:
+                problems.append(f"the section {section.name} cannot be used: {error}")
+        if size is None:
+            scene = _sized(scene)
+        return Decoded(scene, tuple(found), tuple(problems))
+
+    def _with(self, scene: Scene, section: Section) -> Scene:
+        """The scene with what a section says; BadInput where that is nothing, or does not fit the others."""
+        read, fitted = _READERS[section.type]
+        said = self._known.get(section.data)
+        if said is None:
+            try:
+                said = read(section.payload)
+            except BadInput as error:
+                said = str(error)
+            self._known[section.data] = said
+        if isinstance(said, str):
+            raise BadInput(said)
+        return fitted(scene, said)
 
 
 def _size(data: bytes) -> tuple[int, int] | None:
@@ -383,10 +423,8 @@ def _share(instance: SceneObject, area: int) -> int:
     return min(_SHARES - 1, instance.area * _SHARES // area)
 
 
-def _read_text(scene: Scene, payload: bytes) -> Scene:
-    if scene.caption is not None:
-        raise BadInput("there is a caption already")
-    return replace(scene, caption=captioncode.decode(payload))
+def _read_text(payload: bytes) -> dict[str, Any]:
+    return {"caption": captioncode.decode(payload)}
 
 
 def _read_vocabulary(payload: bytes) -> tuple[str, ...]:
@@ -395,64 +433,67 @@ def _read_vocabulary(payload: bytes) -> tuple[str, ...]:
     return VOCABULARIES[payload[0]]
 
 
-def _read_a_seg(scene: Scene, payload: bytes) -> Scene:
-    if scene.labels is not None:
-        raise BadInput("there is a class map already")
+def _read_a_seg(payload: bytes) -> dict[str, Any]:
     classes = _read_vocabulary(payload)
     labels = labelmap.decode(payload[1:])
     if int(labels.max()) >= len(classes):
         raise BadInput(f"it has the class {labels.max()}, and there are {len(classes)}")
-    return replace(scene, labels=labels, classes=classes)
+    return {"labels": labels, "classes": classes}
 
 
-def _read_boxes(scene: Scene, payload: bytes) -> Scene:
-    if scene.objects is not None:
-        raise BadInput("there are boxes already")
+def _read_boxes(payload: bytes) -> dict[str, Any]:
     classes = _read_vocabulary(payload)
     height, width = int.from_bytes(payload[1:3], "big"), int.from_bytes(payload[3:5], "big")
     if len(payload) < 5 or not _is_size(height, width):
         raise BadInput("it does not say the size of the picture")
     instances = _code_boxes(Decoder(payload[5:]), height, width, len(classes), None)
-    if not scene.height:
-        scene = replace(scene, height=height, width=width)
-    elif (height, width) != (scene.height, scene.width):
-        raise BadInput(f"it is of a picture of {width}x{height}")
-    return replace(scene, objects=tuple(instances), classes=classes)
+    return {"height": height, "width": width, "objects": tuple(instances), "classes": classes}
 
 
-def _read_colours(scene: Scene, payload: bytes) -> Scene:
-    if scene.colours is not None:
-        raise BadInput("there are colours already")
-    return replace(scene, colours=colours.decode(payload))
+def _with_boxes(scene: Scene, said: dict[str, Any]) -> Scene:
+    if scene.height and (said["height"], said["width"]) != (scene.height, scene.width):
+        raise BadInput(f"it is of a picture of {said['width']}x{said['height']}")
+    return replace(scene, **said)
 
 
-def _read_b_seg(scene: Scene, payload: bytes) -> Scene:
-    if scene.segments is not None:
-        raise BadInput("there are boundaries already")
+def _read_colours(payload: bytes) -> dict[str, Any]:
+    return {"colours": colours.decode(payload)}
+
+
+def _read_b_seg(payload: bytes) -> dict[str, Any]:
     length, at = _read_leb128(payload, 0)
     if length is None or at + length > len(payload):
         raise BadInput("it is cut short")
     segments = labelmap.decode(payload[at : at + length])
     details = payload[at + length :]
-    scene = replace(scene, segments=segments)
-    return replace(scene, details=colours.decode(details)) if details else scene
+    return {"segments": segments, "details": colours.decode(details) if details else None}
 
 
-def _read_s_img(scene: Scene, payload: bytes) -> Scene:
+def _read_s_img(payload: bytes) -> dict[str, Any]:
     if len(payload) < 9:
         raise BadInput("it is cut short")
     x0, y0, x1, y1 = (int.from_bytes(payload[i : i + 2], "big") for i in range(0, 8, 2))
-    if not (x0 < x1 <= MAX_SIDE and y0 < y1 <= MAX_SIDE) or (
-        scene.height and not (x1 <= scene.width and y1 <= scene.height)
-    ):
+    if not (x0 < x1 <= MAX_SIDE and y0 < y1 <= MAX_SIDE):
         raise BadInput(f"its box {x0},{y0},{x1},{y1} does not lie in the picture")
-    if len(scene.sub_images) >= MAX_SUB_IMAGES:
-        raise BadInput(f"there are {MAX_SUB_IMAGES} sub-images already")
+    return {"sub": SubImage((x0, y0, x1, y1), payload[8:])}
+
+
+def _with_s_img(scene: Scene, said: dict[str, Any]) -> Scene:
+    sub = said["sub"]
+    x0, y0, x1, y1 = sub.box
+    if scene.height and not (x1 <= scene.width and y1 <= scene.height):
+        raise BadInput(f"its box {x0},{y0},{x1},{y1} does not lie in the picture")
     taken = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (sub.box for sub in scene.sub_images))
     if taken + (x1 - x0) * (y1 - y0) > MAX_PIXELS:
         raise BadInput("the sub-images have more pixels than any picture")
-    sub = SubImage((x0, y0, x1, y1), payload[8:])
-    picture(sub)
+    if "wrong" not in said:
+        try:
+            picture(sub)
+            said["wrong"] = ""
+        except BadInput as error:
+            said["wrong"] = str(error)
+    if said["wrong"]:
+        raise BadInput(said["wrong"])
     return replace(scene, sub_images=(*scene.sub_images, sub))
 
 
@@ -478,20 +519,23 @@ def picture(sub: SubImage) -> np.ndarray:
     return codec.decode(sub.data, y1 - y0, x1 - x0).image
 
 
-def _read_painting(scene: Scene, payload: bytes) -> Scene:
-    if scene.painting is not None:
-        raise BadInput("it is said already how the picture is to be painted")
+def _read_painting(payload: bytes) -> dict[str, Any]:
     if len(payload) != 1 or payload[0] > MAX_STRENGTH * PAINTING_STEPS:
         raise BadInput("no network paints so strongly")
-    return replace(scene, painting=payload[0] / PAINTING_STEPS)
+    return {"painting": payload[0] / PAINTING_STEPS}
 
 
-_READERS: dict[int, Callable[[Scene, bytes], Scene]] = {
-    TEXT: _read_text,
-    A_SEG: _read_a_seg,
-    BOXES: _read_boxes,
-    COLOURS: _read_colours,
-    B_SEG: _read_b_seg,
-    S_IMG: _read_s_img,
-    PAINTING: _read_painting,
+def _with_fields(scene: Scene, said: dict[str, Any]) -> Scene:
+    return replace(scene, **said)
+
+
+_READERS: dict[int, tuple[Callable[[bytes], dict[str, Any]], Callable[[Scene, dict[str, Any]], Scene]]] = {
+    TEXT: (_read_text, _with_fields),
+    A_SEG: (_read_a_seg, _with_fields),
+    BOXES: (_read_boxes, _with_boxes),
+    COLOURS: (_read_colours, _with_fields),
+    B_SEG: (_read_b_seg, _with_fields),
+    S_IMG: (_read_s_img, _with_s_img),
+    PAINTING: (_read_painting, _with_fields),
 }
+"""Kind of a section to what reads it by itself, and what puts that into a scene; both raise BadInput."""

@@ -28,7 +28,8 @@ from ...errors import BadInput
 
 MAX_PIXELS = 2**20
 """Of a coded map; a larger image sends its maps at a fraction of its size."""
-MAX_SIDE = 2**15 - 1
+MAX_SIDE = 2**11
+"""Of a coded map, in pixels: an empty row takes no bytes, but time."""
 
 _PARTITIONS = 15  # of four neighbours by equality: the Bell number B(4)
 _EXTRA = 32  # five further equalities
@@ -66,7 +67,7 @@ def encode(labels: np.ndarray) -> bytes:
     Raises
     ------
     BadInput
-        No such array, or more than ``MAX_PIXELS`` pixels.
+        No such array, or more than ``MAX_PIXELS`` pixels or ``MAX_SIDE`` on a side.
     """
     return encode_with_ideal(labels)[0]
 
@@ -148,9 +149,9 @@ def scan(coder: Meter | Encoder, labels: np.ndarray) -> None:
 def _checked(labels: np.ndarray) -> np.ndarray:
     """What can be coded as a label map."""
     labels = np.asarray(labels)
-    if labels.dtype != np.uint8 or labels.ndim != 2 or labels.size == 0 or max(labels.shape) > MAX_SIDE:
+    if labels.dtype != np.uint8 or labels.ndim != 2 or labels.size == 0:
         raise BadInput(f"a label map must be uint8 [H, W], not {labels.dtype} {list(labels.shape)}")
-    if labels.size > MAX_PIXELS:
+    if labels.size > MAX_PIXELS or max(labels.shape) > MAX_SIDE:
         raise BadInput(f"a label map of {labels.shape[1]}x{labels.shape[0]} is too large; send it at half the size")
     return labels
 

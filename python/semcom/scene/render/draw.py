@@ -12,10 +12,14 @@ from PIL import Image, ImageDraw, ImageFont
 from ...segment.boundaries import boundaries
 from ...segment.classes import PALETTE, VOC
 from ...segment.instances import SceneObject
+from ..model import fraction
 
 _INK, _PAPER, _GREY = (20, 20, 20), (255, 255, 255), (150, 150, 150)
 _TEXT = 15  # height of letters, in pixels of a picture of 512
 _MISSING = "has not arrived"
+
+MAX_DRAWN = 2**21
+"""Pixels of a drawing; of a larger picture it is drawn smaller."""
 
 
 def class_map(
@@ -46,11 +50,14 @@ def class_map(
     uint8 [H, W, 3]
         RGB.
     """
-    height, width = height or labels.shape[0], width or labels.shape[1]
+    whole = height or labels.shape[0], width or labels.shape[1]
+    height, width = fraction(*whole, MAX_DRAWN)
     picture = Image.fromarray(PALETTE[np.minimum(labels, len(PALETTE) - 1)]).resize((width, height), 0)
     draw, font = ImageDraw.Draw(picture), _font(max(height, width))
     for instance in objects:
-        x0, y0, x1, y1 = instance.box
+        x0, x1 = (x * width // whole[1] for x in instance.box[::2])
+        y0, y1 = (y * height // whole[0] for y in instance.box[1::2])
+        x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
         colour = tuple(int(c) for c in PALETTE[instance.label])
         draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline=_PAPER, width=max(1, max(height, width) // 256))
         name = classes[instance.label]
@@ -98,9 +105,8 @@ def outlines(segments: np.ndarray, height: int = 0, width: int = 0) -> np.ndarra
     -------
     uint8 [H, W, 3]
         RGB.
-        RGB.
     """
-    height, width = height or segments.shape[0], width or segments.shape[1]
+    height, width = fraction(height or segments.shape[0], width or segments.shape[1], MAX_DRAWN)
     full = np.asarray(Image.fromarray(segments).resize((width, height), 0))
     drawn = np.full((height, width, 3), 255, np.uint8)
     drawn[boundaries(full)] = _INK
@@ -120,8 +126,9 @@ def card(text: str | None, height: int, width: int) -> np.ndarray:
     Returns
     -------
     uint8 [height, width, 3]
-        RGB.
+        RGB; smaller where that would be more than ``MAX_DRAWN`` pixels.
     """
+    height, width = fraction(height, width, MAX_DRAWN)
     canvas = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(canvas)
     for size in range(max(12, width // 12), 9, -1):

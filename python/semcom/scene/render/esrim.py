@@ -7,12 +7,13 @@ import re
 import zlib
 
 import numpy as np
+from PIL import Image
 
 from ... import values
 from ...errors import BadInput
 from ...segment.boundaries import boundaries
 from ...zoo import onnx, weights
-from ..model import MAX_STRENGTH, Scene, at_size
+from ..model import MAX_STRENGTH, Scene, at_size, fraction, scaled
 
 WORDS = 1024
 """Words that are told apart, by a checksum of their letters."""
@@ -28,6 +29,9 @@ STRIDE = 2 * CELL
 
 USUAL_STRENGTH = 1.0
 """How much of what the network adds is added; 1 is as it was trained, less is more faithful, more is more vivid."""
+
+MAX_REFINED = 2**19
+"""Pixels that the network is shown at most, since it takes half a kilobyte for each; what it adds is enlarged."""
 
 NETWORK = "esrim"
 """Name of its weights; those of one's own are called ``esrim_NAME``."""
@@ -199,29 +203,90 @@ class EsRim:
             A picture that is not of the scene's size, or a strength out of range.
         """
         strength = checked_strength(strength)
-        if picture.dtype != np.uint8 or picture.shape != (scene.height, scene.width, 3):
-            raise BadInput(
-                f"the picture of this scene is uint8 [{scene.height}, {scene.width}, 3], not {picture.dtype} "
-                f"{list(picture.shape)}"
-            )
-        if strength == 0 or (scene.labels is None and scene.segments is None and not scene.sub_images):
+        _check_size(picture, scene)
+        if strength == 0:
             return picture
+        return with_added(picture, self.added(picture, scene, seed), strength)
+
+    def added(self, picture: np.ndarray, scene: Scene, seed: int = 0) -> np.ndarray | None:
+        """What the network adds to the picture of a scene at a strength of 1.
+
+        Parameters
+        ----------
+        picture : uint8 [H, W, 3]
+            See :meth:`refine`.
+        scene : Scene
+            See :meth:`refine`.
+        seed : int, default 0
+            See :meth:`refine`.
+
+        Returns
+        -------
+        float32 [H, W, 3] or None
+            Levels of 0 to 1, for :func:`with_added`; None where nothing but text has arrived.
+
+        Raises
+        ------
+        BadInput
+            A picture that is not of the scene's size.
+        """
+        _check_size(picture, scene)
+        if scene.labels is None and scene.segments is None and not scene.sub_images:
+            return None
+        height, width = fraction(*picture.shape[:2], MAX_REFINED)
+        if (height, width) != picture.shape[:2]:
+            small = Image.fromarray(picture).resize((width, height), Image.Resampling.BOX)
+            added = self.added(np.asarray(small), scaled(scene, height, width), seed)
+            return np.stack([_enlarged(plane, *picture.shape[:2]) for plane in added.transpose(2, 0, 1)], axis=2)
         labels, drawn = maps_of(scene)
-        height, width = picture.shape[:2]
         margin = (0, -height % STRIDE), (0, -width % STRIDE)
         rng = np.random.default_rng(seed)
         noise = rng.standard_normal((1, NOISE)).astype(np.float32)
         labels = np.pad(labels, margin, mode="edge")
         drawn = np.pad(drawn, ((0, 0), *margin), mode="edge")
+        shown = np.pad(picture, (*margin, (0, 0)), mode="edge").transpose(2, 0, 1)[None] / np.float32(255)
         feeds = {
-            "picture": np.pad(picture, (*margin, (0, 0)), mode="edge").transpose(2, 0, 1)[None] / np.float32(255),
+            "picture": shown,
             "labels": labels[None, CELL // 2 :: CELL, CELL // 2 :: CELL].astype(np.int64),
             "drawn": drawn[None],
             "words": word_counts(scene.caption)[None],
             "noise": noise,
             "grain": rng.standard_normal((1, 1, *labels.shape)).astype(np.float32),
-            "strength": np.array([strength], np.float32),
+            "strength": np.ones(1, np.float32),
         }
         (refined,) = onnx.session(self._path, **self._settings).run(None, feeds)
-        refined = refined[0, :, :height, :width].transpose(1, 2, 0)
-        return np.rint(255 * refined.clip(0, 1)).astype(np.uint8)
+        return (refined - shown)[0, :, :height, :width].transpose(1, 2, 0)
+
+
+def with_added(picture: np.ndarray, added: np.ndarray | None, strength: float) -> np.ndarray:
+    """A picture with some of what a network adds to it.
+
+    Parameters
+    ----------
+    picture : uint8 [H, W, 3]
+        RGB.
+    added : float32 [H, W, 3] or None
+        What :meth:`EsRim.added` gave.
+    strength : float
+        How much of it.
+
+    Returns
+    -------
+    uint8 [H, W, 3]
+        RGB.
+    """
+    if added is None:
+        return picture
+    return np.rint((picture + np.float32(255 * strength) * added).clip(0, 255)).astype(np.uint8)
+
+
+def _enlarged(plane: np.ndarray, height: int, width: int) -> np.ndarray:
+    return np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _check_size(picture: np.ndarray, scene: Scene) -> None:
+    if picture.dtype != np.uint8 or picture.shape != (scene.height, scene.width, 3):
+        raise BadInput(
+            f"the picture of this scene is uint8 [{scene.height}, {scene.width}, 3], not {picture.dtype} "
+            f"{list(picture.shape)}"
+        )

@@ -4,11 +4,18 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 from ..coding import container
-from ..model import Scene, at_size, regions_of
+from ..model import Colours, Scene, at_size, fraction, regions_of, scaled
 from .esrim import PLAIN, USUAL_STRENGTH, EsRim, checked_painter, checked_strength
 from .paint import USUAL_TEXTURE, Inset, rebuild
+
+LEAST_PAINTED = 2**20
+"""Pixels that are painted one by one, if the picture has so many."""
+
+PAINTED_PER_BYTE = 64
+"""Pixels for each byte of sub-images that are painted one by one beyond that; a larger picture is enlarged."""
 
 
 def reconstruct(
@@ -19,6 +26,9 @@ def reconstruct(
     strength: float = USUAL_STRENGTH,
 ) -> np.ndarray:
     """The picture: B-seg in its colours, or A-seg where B-seg has not arrived, with the sub-images on it.
+
+    Time and memory go with what was sent, not with the size that it says it has: a picture that has many more pixels
+    than there are bytes of it is painted at a fraction of its size and enlarged.
 
     Parameters
     ----------
@@ -44,19 +54,28 @@ def reconstruct(
         There is no such painter, or the strength is out of range.
     """
     painter = checked_painter(painter)
+    most = max(LEAST_PAINTED, PAINTED_PER_BYTE * sum(len(sub.data) for sub in scene.sub_images))
+    pieces = [container.picture(sub) for sub in scene.sub_images]
+    size = fraction(scene.height, scene.width, most)
+    whole, scene = scene, scene if size == (scene.height, scene.width) else scaled(scene, *size)
+    insets = [Inset(sub.box, piece) for sub, piece in zip(scene.sub_images, pieces, strict=True)]
+    picture = rebuild(*_partition(scene), insets, *size, seed, texture)
+    if painter != PLAIN:
+        told = 1.0 if scene.painting is None else scene.painting
+        picture = EsRim(painter).refine(picture, scene, seed, checked_strength(strength, told))
+    if scene is whole:
+        return picture
+    enlarged = Image.fromarray(picture).resize((whole.width, whole.height), Image.Resampling.BICUBIC)
+    return np.asarray(enlarged)
+
+
+def _partition(scene: Scene) -> tuple[np.ndarray | None, Colours | None]:
+    """The finest partition that there is, at the size of the picture, and its colours."""
     segments, colours = scene.segments, scene.details
     if (segments is None or colours is None) and scene.labels is not None:
         segments, colours = regions_of(scene.labels), scene.colours
     if segments is None:
-        colours = None
-    elif colours is not None and len(colours.values) != int(segments.max()):
+        return None, None
+    if colours is not None and len(colours.values) != int(segments.max()):
         colours = None  # they are of other segments
-    height, width = scene.height, scene.width
-    if segments is not None:
-        segments = at_size(segments, height, width)
-    pieces = [Inset(sub.box, container.picture(sub)) for sub in scene.sub_images]
-    picture = rebuild(segments, colours, pieces, height, width, seed, texture)
-    if painter == PLAIN:
-        return picture
-    told = 1.0 if scene.painting is None else scene.painting
-    return EsRim(painter).refine(picture, scene, seed, checked_strength(strength, told))
+    return at_size(segments, scene.height, scene.width), colours

@@ -219,7 +219,8 @@ def slow_reader(photo: Path, seconds: float, folder: Path) -> dict[str, Any]:
         free.bind(("127.0.0.1", 0))
         via = f"zmq:tcp://127.0.0.1:{free.getsockname()[1]}"
     sender = subprocess.Popen(
-        [*semcom_command, "tx", str(photo), "--via", via, "--repeat", "0"], stdout=subprocess.DEVNULL
+        [*semcom_command, "tx", str(photo), "--scheme", "softcast", "--via", via, "--repeat", "0"],
+        stdout=subprocess.DEVNULL,
     )
     receiver = subprocess.Popen(
         [*semcom_command, "rx", "--via", via, "--json", "--out", str(folder)], stdout=subprocess.PIPE, text=True

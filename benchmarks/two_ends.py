@@ -66,7 +66,7 @@ def run(files: list[Path], kill: str, kill_after: int, idle: float) -> dict:
     with tempfile.TemporaryDirectory() as out:
         via = address()
         listen = ("rx", "--via", via, "--out", out, "--idle", idle)
-        receiver, transmitter = start(*listen), start("tx", *files, "--via", via)
+        receiver, transmitter = start(*listen), start("tx", *files, "--via", via, "--scheme", "softcast")
         sent, lines = 0, []
         if kill == "receiver":
             lines += [receiver.stdout.readline() for _ in range(kill_after)]
@@ -77,7 +77,7 @@ def run(files: list[Path], kill: str, kill_after: int, idle: float) -> dict:
             sent = len([transmitter.stdout.readline() for _ in range(kill_after)])
             transmitter.kill()
             sent += len(transmitter.communicate()[0].splitlines())
-            transmitter = start("tx", *files[sent:], "--via", via)
+            transmitter = start("tx", *files[sent:], "--via", via, "--scheme", "softcast")
         sent += len(transmitter.communicate(timeout=PATIENCE)[0].splitlines())
         lines += receiver.communicate(timeout=PATIENCE)[0].splitlines()
         reports = [json.loads(line) for line in lines if line.strip()]

@@ -56,7 +56,7 @@ def small(tmp_path, smooth_image):
 @pytest.mark.parametrize("window", [1, 8])
 def test_500_images_none_lost_and_wait_returns(small, window):
     source = semcom.image_source(str(small), 100, window)
-    tb, sink = loop(source, semcom.jscc_encoder(), channel(), semcom.jscc_decoder())
+    tb, sink = loop(source, semcom.jscc_encoder("softcast"), channel(), semcom.jscc_decoder())
     tb.run()
     assert len(sink.results) == 500
     assert [r["image_id"] for r in sink.results] == list(range(500))
@@ -74,7 +74,7 @@ def test_early_stop_leaves_no_thread(small):
         arrived.set()
 
     sink._collect = watched
-    tb, sink = loop(source, semcom.jscc_encoder(), channel(), semcom.jscc_decoder(), sink=sink)
+    tb, sink = loop(source, semcom.jscc_encoder("softcast"), channel(), semcom.jscc_decoder(), sink=sink)
     tb.start()
     assert arrived.wait(60)
     tb.stop()
@@ -90,7 +90,7 @@ def test_blocks_live_as_long_as_the_flowgraph(small):
 
     def build():
         source = semcom.image_source(str(small))
-        return loop(source, semcom.jscc_encoder(), channel(), semcom.jscc_decoder())[0]
+        return loop(source, semcom.jscc_encoder("softcast"), channel(), semcom.jscc_decoder())[0]
 
     for _ in range(30):
         tb = build()
@@ -103,7 +103,7 @@ def test_blocks_live_as_long_as_the_flowgraph(small):
 def test_one_unreadable_file_costs_only_itself(small):
     (small / "picture2.png").write_bytes(b"not a picture")
     source = semcom.image_source(str(small), 1, 2)
-    tb, sink = loop(source, semcom.jscc_encoder(), channel(), semcom.jscc_decoder())
+    tb, sink = loop(source, semcom.jscc_encoder("softcast"), channel(), semcom.jscc_decoder())
     tb.run()
     assert [r["name"] for r in sink.results] == ["picture0", "picture1", "picture3", "picture4"]
 
@@ -119,14 +119,14 @@ def test_nonsense_at_the_ack_port_does_not_stall(small):
 
 def test_an_image_longer_than_any_header_says_is_skipped(small):
     Image.new("RGB", (32_768, 1)).save(small / "picture2.png")
-    tb, sink = loop(semcom.image_source(str(small), 1, 1), semcom.jscc_encoder(), semcom.jscc_decoder())
+    tb, sink = loop(semcom.image_source(str(small), 1, 1), semcom.jscc_encoder("softcast"), semcom.jscc_decoder())
     tb.run()
     assert [r["name"] for r in sink.results] == ["picture0", "picture1", "picture3", "picture4"]
 
 
 def test_encoder_tells_what_it_will_not_send():
     """Over a modem nothing else can: the receiver never hears of such an image."""
-    encoder, out = semcom.jscc_encoder(), []
+    encoder, out = semcom.jscc_encoder("softcast"), []
     encoder.publish = lambda port, msg: out.append((port, msg))
     encoder._take("image", pdus.from_image(np.zeros((8, 8), np.uint8), {"image_id": 9}))
     encoder._take("image", pdus.failure({"image_id": 10}, "given up upstream"))
@@ -161,7 +161,7 @@ def test_an_image_that_cannot_be_segmented_is_given_up(small):
     segmenter = semcom.sam_segmenter("point:4000,10")
     tb, sink = gr.top_block(), semcom.image_sink("")
     quality = semcom.image_quality(True)
-    encoder, decoder = semcom.jscc_encoder(), semcom.jscc_decoder()
+    encoder, decoder = semcom.jscc_encoder("softcast"), semcom.jscc_decoder()
     tb.msg_connect(source, "image", segmenter, "image")
     tb.msg_connect(segmenter, "roi", encoder, "image")
     tb.msg_connect(segmenter, "roi", quality, "reference")
@@ -177,7 +177,7 @@ def test_an_image_that_cannot_be_segmented_is_given_up(small):
 
 def test_lost_fragments_are_counted_and_the_image_still_comes(astronaut):
     source = semcom.image_source(str(astronaut), 4, 1)
-    encoder = semcom.jscc_encoder(options={"allocation": "fixed"})
+    encoder = semcom.jscc_encoder("softcast", options={"allocation": "fixed"})
     tb, sink = loop(source, encoder, channel(loss=0.2, seed=3), semcom.jscc_decoder())
     tb.run()
     lost = [r["lost"] for r in sink.results]
@@ -186,7 +186,9 @@ def test_lost_fragments_are_counted_and_the_image_still_comes(astronaut):
 
 
 def test_everything_lost_is_given_up_with_a_sentence(small):
-    tb, sink = loop(semcom.image_source(str(small)), semcom.jscc_encoder(), channel(loss=1.0), semcom.jscc_decoder())
+    tb, sink = loop(
+        semcom.image_source(str(small)), semcom.jscc_encoder("softcast"), channel(loss=1.0), semcom.jscc_decoder()
+    )
     tb.run()
     assert len(sink.results) == 5 and all("were lost" in r["error"] for r in sink.results)
 
@@ -197,7 +199,7 @@ def test_measured_snr_is_the_snr_set(astronaut, model, csi):
     """Per image against the SNR set on AWGN; on fading the mean of |h|^2 over the fragments moves it."""
     rounds = 1 if model == "awgn" else 80
     source = semcom.image_source(str(astronaut), rounds, 2)
-    encoder = semcom.jscc_encoder(options={"allocation": "fixed"})
+    encoder = semcom.jscc_encoder("softcast", options={"allocation": "fixed"})
     tb, sink = loop(source, encoder, channel(model=model, csi=csi, snr_db=7.0), semcom.jscc_decoder())
     tb.run()
     measured = 10 * np.log10(np.mean([10 ** (r["snr_db"] / 10) for r in sink.results]))
@@ -214,7 +216,7 @@ def test_gnuradios_own_noise_fits_in(astronaut):
     source, encoder, decoder = (
         semcom.image_source(str(astronaut), 1, 1),
         # bursts of one length: a stream that ends off the add block's alignment leaves its last item there
-        semcom.jscc_encoder(options={"allocation": "fixed"}),
+        semcom.jscc_encoder("softcast", options={"allocation": "fixed"}),
         semcom.jscc_decoder("softcast", snr_db),
     )
     sink = semcom.image_sink("")
@@ -246,7 +248,7 @@ def test_snr_can_be_changed_while_running(small):
     link = channel()
     link.set_snr_db(3.5)
     assert link.snr_db() == pytest.approx(3.5)
-    encoder = semcom.jscc_encoder()
+    encoder = semcom.jscc_encoder("softcast")
     encoder.set_snr_db(3.5)
     with pytest.raises(BadInput, match="finite number"):
         encoder.set_snr_db(float("nan"))
@@ -360,7 +362,7 @@ def test_a_mark_waits_for_the_other_panels_of_the_picture_before_it(smooth_image
 
 def test_sink_writes_pictures_and_what_was_measured(small, tmp_path):
     sink = semcom.image_sink(str(tmp_path / "out"), ("sent", "received"))
-    source, encoder, decoder = semcom.image_source(str(small)), semcom.jscc_encoder(), semcom.jscc_decoder()
+    source, encoder, decoder = semcom.image_source(str(small)), semcom.jscc_encoder("softcast"), semcom.jscc_decoder()
     link = channel()
     tb = gr.top_block()
     tb.msg_connect(source, "image", encoder, "image")
@@ -401,7 +403,7 @@ def decoder_alone(messages, **options):
 @pytest.fixture
 def fragments(astronaut):
     """The PDUs of one image."""
-    encoder = semcom.jscc_encoder(options={"allocation": "fixed"})
+    encoder = semcom.jscc_encoder("softcast", options={"allocation": "fixed"})
     out = []
     encoder.publish = lambda port, msg: out.append(msg)
     msg = pdus.from_image(io.load(astronaut), {"image_id": 1, "name": "a"})
@@ -607,7 +609,7 @@ def test_a_number_that_is_none_does_not_end_the_source(small):
         (lambda: semcom.image_source("/nowhere/at/all.png"), "no image or folder"),
         (lambda: semcom.image_source(__file__, window=0), "window 1 or more"),
         (lambda: semcom.jscc_encoder("h266"), "there is no scheme"),
-        (lambda: semcom.jscc_encoder(rate=0.9), "out of range"),
+        (lambda: semcom.jscc_encoder("softcast", rate=0.9), "out of range"),
         (lambda: semcom.jscc_decoder(timeout=0), "1 or more"),
         (lambda: semcom.sam_segmenter("point:1"), "point"),
         (lambda: semcom.image_sink("x", ("a", "a")), "all different"),

@@ -121,7 +121,8 @@ def test_other_kinds_of_image_arrive(tmp_path, name, mode, value):
 
 def test_one_pixel_arrives(tmp_path):
     status, out, err = semcom(
-        "loopback", picture(tmp_path, "dot.png", "RGB", (1, 1), (10, 200, 30)), "--json", "--out", tmp_path
+        *("loopback", picture(tmp_path, "dot.png", "RGB", (1, 1), (10, 200, 30)), "--scheme", "softcast"),
+        *("--json", "--out", tmp_path),
     )
     assert status == 0, err
     assert json.loads(out)["payload_uses"] == 64

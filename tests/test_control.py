@@ -48,7 +48,11 @@ def recorded(tmp_path, photo):
 def symbol_link(photo, sink, repeat: int = 1) -> gr.top_block:
     """A flowgraph whose blocks only GNU Radio holds."""
     tb = gr.top_block()
-    source, encoder, decoder = semcom.image_source(str(photo), repeat, 1), semcom.jscc_encoder(), semcom.jscc_decoder()
+    source, encoder, decoder = (
+        semcom.image_source(str(photo), repeat, 1),
+        semcom.jscc_encoder("softcast"),
+        semcom.jscc_decoder(),
+    )
     channel = semcom.symbol_channel("awgn", 20.0, "ideal", seed=1)
     tb.msg_connect(source, "image", encoder, "image")
     tb.msg_connect(encoder, "symbols", channel, "symbols")
@@ -62,7 +66,7 @@ def waveform_link(photo, sink, repeat: int = 1) -> gr.top_block:
     tb = gr.top_block()
     source, receiver = semcom.image_source(str(photo), repeat, 1), semcom.receiver()
     # one part: of an image that was interrupted there is a picture, whichever of its bursts are lost
-    sender = semcom.transmitter(options={"allocation": "fixed"})
+    sender = semcom.transmitter("softcast", options={"allocation": "fixed"})
     tb.connect(sender, receiver)
     tb.msg_connect(source, "image", sender, "image")
     tb.msg_connect(sender, "failed", source, "ack")
@@ -74,7 +78,7 @@ def waveform_link(photo, sink, repeat: int = 1) -> gr.top_block:
 
 def recording_of(photo, name, repeat: int = 1) -> gr.top_block:
     tb = gr.top_block()
-    source, sender = semcom.image_source(str(photo), repeat, 1), semcom.transmitter()
+    source, sender = semcom.image_source(str(photo), repeat, 1), semcom.transmitter("softcast")
     radio = semcom.radio_sink(f"sigmf:{name}")
     tb.connect(sender, radio)
     tb.msg_connect(source, "image", sender, "image")
@@ -271,7 +275,7 @@ def ends_with_images_given_up(tb, source, images: int, monkeypatch) -> None:
 def test_waveforms_that_differ_end(photo, monkeypatch, sent, received, wired, window):
     """However the source is connected, and with no clock that decides what is lost."""
     tb, source, sink = gr.top_block(), semcom.image_source(str(photo), 3, window), semcom.image_sink("")
-    sender = semcom.transmitter(params=semcom.ofdm_params(**sent))
+    sender = semcom.transmitter("softcast", params=semcom.ofdm_params(**sent))
     receiver = semcom.receiver(params=semcom.ofdm_params(**received))
     tb.connect(sender, receiver)
     tb.msg_connect(source, "image", sender, "image")
@@ -296,7 +300,7 @@ class deaf(worker_block):
 
 def test_bursts_that_nobody_passes_on_end_at_symbol_level(photo, monkeypatch):
     tb, source, sink = gr.top_block(), semcom.image_source(str(photo), 2, 1), semcom.image_sink("")
-    encoder, hole, decoder = semcom.jscc_encoder(), deaf(), semcom.jscc_decoder()
+    encoder, hole, decoder = semcom.jscc_encoder("softcast"), deaf(), semcom.jscc_decoder()
     tb.msg_connect(source, "image", encoder, "image")
     tb.msg_connect(encoder, "symbols", hole, "symbols")
     tb.msg_connect(hole, "symbols", decoder, "symbols")
@@ -309,8 +313,8 @@ def test_bursts_that_nobody_passes_on_end_at_symbol_level(photo, monkeypatch):
 @pytest.mark.parametrize("waveform", [False, True])
 def test_schemes_that_differ_end(photo, waveform, scheme):
     tb, source, sink = gr.top_block(), semcom.image_source(str(photo), 3, 1), semcom.image_sink("")
-    ends_of_link = (semcom.transmitter(), semcom.receiver(scheme)) if waveform else ()
-    sender, receiver = ends_of_link or (semcom.jscc_encoder(), semcom.jscc_decoder(scheme))
+    ends_of_link = (semcom.transmitter("softcast"), semcom.receiver(scheme)) if waveform else ()
+    sender, receiver = ends_of_link or (semcom.jscc_encoder("softcast"), semcom.jscc_decoder(scheme))
     if waveform:
         tb.connect(sender, receiver)
     else:
@@ -546,7 +550,8 @@ def test_a_loopback_is_left_while_a_worker_is_busy(photo, tmp_path):
 @pytest.mark.parametrize("pause", [0.0, 1.0])
 def test_two_signals_leave_a_whole_recording(photo, tmp_path, pause):
     """At once, as timeout(1) sends them, and as an impatient user does."""
-    command = [Path(sys.prefix) / "bin" / "semcom", "tx", photo, "--via", f"sigmf:{tmp_path / 'air'}", "--repeat", "0"]
+    command = [Path(sys.prefix) / "bin" / "semcom", "tx", photo, "--via", f"sigmf:{tmp_path / 'air'}"]
+    command += ["--scheme", "softcast", "--repeat", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stdout.readline()
     process.send_signal(signal.SIGINT)

@@ -62,7 +62,7 @@ def photographs(tmp_path, smooth_image) -> Path:
     return folder
 
 
-FIXED = ("--allocation", "fixed")  # one part, without a map
+FIXED = ("--scheme", "softcast", "--allocation", "fixed")  # one part, without a map
 
 
 @pytest.fixture
@@ -307,7 +307,9 @@ def test_a_receiver_ends_when_nobody_sends(via, tmp_path, command):
 def test_ctrl_c_ends_both_ends_with_what_came(via, photographs, tmp_path):
     """Without end on both sides; and a picture never replaces one that is there."""
     receiver = start("rx", "--via", via, "--out", tmp_path / "got")
-    transmitter = start("tx", photographs / "photo0.png", photographs / "photo0.png", "--via", via, "--repeat", 0)
+    transmitter = start(
+        "tx", photographs / "photo0.png", photographs / "photo0.png", "--via", via, "--repeat", 0, *FIXED
+    )
     lines = [receiver.stdout.readline() for _ in range(3)]
     for process in (receiver, transmitter):
         process.send_signal(signal.SIGINT)

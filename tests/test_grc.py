@@ -229,7 +229,7 @@ def test_two_process_examples_and_a_replay(tmp_path):
     assert listening.returncode == 0 and "Traceback" not in err, err
     assert Image.open(tmp_path / "received" / "00000_received.png").size == (96, 64)
 
-    end = ends.transmitting_end([small], ends.FrontEnd(f"sigmf:{tmp_path / 'recording'}"), ends.Coding())
+    end = ends.transmitting_end([small], ends.FrontEnd(f"sigmf:{tmp_path / 'recording'}"), ends.Coding("softcast"))
     assert len(list(end.run_and_tell())) == 1
     replay = [sys.executable, script_of("headless/sigmf_replay", tmp_path), "--out", "replayed"]
     done = subprocess.run(replay, timeout=100, **run)

@@ -32,6 +32,9 @@ configure_file({root}/cmake/cmake_uninstall.cmake.in uninstall.cmake @ONLY)
 add_custom_target(uninstall ${{CMAKE_COMMAND}} -P uninstall.cmake)
 install(FILES code.py DESTINATION lib/python3/dist-packages/gnuradio/semcom/part)
 install(FILES code.py DESTINATION share/gnuradio/semcom)
+install(FILES code.py DESTINATION share/bash-completion/completions)
+install(FILES code.py DESTINATION share/zsh/site-functions)
+install(FILES code.py DESTINATION share/fish/vendor_completions.d)
 """
 
 

@@ -124,6 +124,8 @@ def made(cls: type, tmp_path: Path):
         return cls(f"sigmf:{tmp_path / 'air'}")
     if cls is semcom.radio_source:
         return cls("zmq:tcp://127.0.0.1:1")
+    if cls in (semcom.jscc_encoder, semcom.transmitter):  # whose options the values are of
+        return cls("softcast")
     return cls()
 
 

@@ -428,6 +428,10 @@ def test_graphs_that_do_not_fit_are_named(tmp_path):
         BadInput, match=r"gives iou_predictions \[1, 4\], low_res_masks \[1, 4, 128, 128\]; a decoder gives"
     ):
         large.segment(large.embed(image), [Point(3, 3)])
+    with pytest.raises(
+        BadInput, match=r"aseg.onnx does not fit, it gives \[1, 21, .*; an encoder gives \[1, 256, 64, 64\]"
+    ):
+        Sam(f"{weights.find('aseg')},{decoder}")
     torn = other / "torn.onnx"
     torn.write_bytes(Path(encoder).read_bytes()[:1000])
     with pytest.raises(BadInput, match=r"torn\.onnx is not a model that ONNX Runtime can load"):

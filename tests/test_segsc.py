@@ -366,7 +366,7 @@ def test_the_flowgraph_sends_regions_apart(astronaut, tmp_path, masks, level, sc
     [
         (("--scheme", "digital", "--roi", "layers"), "choose softcast, segsc, semcom"),
         (("--scheme", "samsc", "--roi", "layers"), "layers cannot be used with scheme samsc"),
-        (("--allocation", "fixed", "--roi", "layers"), "--layers need an adaptive allocation"),
+        (("--scheme", "softcast", "--allocation", "fixed", "--roi", "layers"), "--layers need an adaptive allocation"),
         (("--levels",), "--levels mean nothing with whole"),
         (
             ("--roi", "layers", "--levels", "--background", "0.8"),

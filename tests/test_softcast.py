@@ -208,8 +208,8 @@ def test_a_region_of_interest_is_weighed_by_the_flowgraph(astronaut, tmp_path, l
 def test_the_command_knows_the_allocation(astronaut, tmp_path, capsys):
     said = {}
     for allocation in ("adaptive", "fixed"):
-        args = ["loopback", str(astronaut), "--allocation", allocation, "--json", "--out", str(tmp_path)]
-        assert main(args) == 0
+        args = ["loopback", str(astronaut), "--scheme", "softcast", "--allocation", allocation]
+        assert main([*args, "--json", "--out", str(tmp_path)]) == 0
         said[allocation] = json.loads(capsys.readouterr().out)
     assert said["adaptive"]["psnr_db"] > said["fixed"]["psnr_db"] + 0.9
     assert said["adaptive"]["payload_kn"] <= said["fixed"]["payload_kn"] == pytest.approx(1 / 12)

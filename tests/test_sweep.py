@@ -45,7 +45,7 @@ def photos(tmp_path, smooth_image) -> Path:
 
 
 def settings(photos, tmp_path, **options):
-    return SweepSettings(images=photos, out=tmp_path / "out.json", **options)
+    return SweepSettings(images=photos, out=tmp_path / "out.json", **{"scheme": "softcast"} | options)
 
 
 def run(wanted, executor=in_process, **options):
@@ -127,7 +127,15 @@ def test_workers_change_nothing_but_the_time(photos, tmp_path):
 
 def test_the_record_can_be_made_again(photos, tmp_path, monkeypatch):
     wanted = SweepSettings(
-        photos, tmp_path / "out.json", snr=(3.0, 9.5), channel=("rayleigh",), draws=3, seed=7, lose=0.4, snr_enc=5.0
+        photos,
+        tmp_path / "out.json",
+        "softcast",
+        snr=(3.0, 9.5),
+        channel=("rayleigh",),
+        draws=3,
+        seed=7,
+        lose=0.4,
+        snr_enc=5.0,
     )
     _, record = run(wanted)
     assert record["weights"] == {"softcast_klt.npz": weights.sha256("softcast_klt")}
@@ -201,7 +209,9 @@ def test_killed_in_the_middle_it_goes_on(photos, tmp_path):
     with journal.open("ab") as file:
         file.write(b'{"key": "half a li')
     measured = []
-    wanted = SweepSettings(photos, out, snr=parse_snrs("0:19:1"), channel=("rayleigh",), draws=4, metrics=("psnr",))
+    wanted = SweepSettings(
+        photos, out, "softcast", snr=parse_snrs("0:19:1"), channel=("rayleigh",), draws=4, metrics=("psnr",)
+    )
     outcome, record = run(wanted, counting(in_process, measured))
     assert (outcome.reused, outcome.measured, len(set(measured))) == (kept, 60 - kept, 60 - kept)
     assert not journal.exists() and record["points"][19]["images"] == 3

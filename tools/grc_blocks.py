@@ -19,7 +19,14 @@ ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "python"))
 
-from semcom.schemes import BITS, SYMBOLS, USUAL_PIXELS, Scheme, schemes  # noqa: E402  from the source tree, whatever is installed
+from semcom.schemes import (  # noqa: E402  from the source tree, whatever is installed
+    BITS,
+    SYMBOLS,
+    USUAL_PIXELS,
+    USUAL_SCHEME,
+    Scheme,
+    schemes,
+)
 from semcom.schemes.options import choices_of, type_of  # noqa: E402
 
 VARIANTS = ("''", "'original'", "'masked'", "'perceptual'")  # any other can be typed
@@ -132,7 +139,8 @@ def _scheme(auto: bool, chosen: list[Scheme]) -> Parameter:
     text = "; ".join(f"{scheme.name}: {(scheme.__doc__ or '').splitlines()[0].rstrip('.')}" for scheme in chosen)
     first = "auto decodes whatever arrives; another choice refuses what is not of that scheme. " if auto else ""
     text = f"{first}{text}. Your own: '{OWN}', or the name of one that you registered."
-    return Parameter("scheme", "Scheme", "raw", names[0], text, tuple(names), tuple(titles))
+    usual = "'auto'" if auto else repr(USUAL_SCHEME) if repr(USUAL_SCHEME) in names else names[0]
+    return Parameter("scheme", "Scheme", "raw", usual, text, tuple(names), tuple(titles))
 
 
 def _weighing(chosen: list[Scheme]) -> list[Parameter]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .errors import NO_GNURADIO, lacks_gnuradio
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"  # the one place: CMake, pyproject.toml and the command read it
 
 _EXPORTS = {
     "image_source": ".blocks.image_source",

@@ -13,7 +13,7 @@ import pmt
 
 from .. import schemes, values
 from ..errors import BadInput
-from ..schemes import Conditions, Scheme
+from ..schemes import USUAL_SCHEME, Conditions, Scheme
 from ..schemes.update import Updates
 from . import pdu
 from .encoding import encoding_block
@@ -63,7 +63,7 @@ class jscc_encoder(encoding_block):
 
     def __init__(
         self,
-        scheme: str | Scheme = "softcast",
+        scheme: str | Scheme = USUAL_SCHEME,
         rate: float = 0.0,
         snr_db: float = 10.0,
         variant: str = "",

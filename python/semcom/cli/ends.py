@@ -8,6 +8,7 @@ import math
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,41 +18,52 @@ from .. import schemes
 from ..errors import BadInput
 from ..memory import keep_steady
 from ..schemes import AUTO, USUAL_PIXELS
-from .common import (
+from .common import complain, finite, interruptible, parse_rate, put, put_json, require
+from .completion import among, scheme_names, variant_names
+from .options import (
+    KNOWN_SCHEMES,
     BackgroundOption,
+    JsonLinesOption,
     LevelsOption,
     PromptOption,
+    RateOption,
     RoiOption,
     SchemeOption,
-    complain,
-    finite,
-    interruptible,
-    parse_rate,
-    put,
-    put_json,
-    require,
 )
 from .scheme_options import check_used
 
-Via = Annotated[str, typer.Option(help="zmq:ADDRESS, sigmf:FILE, soapy:ARGS, uhd:ARGS or pluto:URI")]
-SampRate = Annotated[
-    float | None, typer.Option(help="samples a second; a recording's own when receiving one, else 1e6")
+Via = Annotated[
+    str,
+    typer.Option(
+        help="zmq:ADDRESS, sigmf:FILE, soapy:ARGS, uhd:ARGS or pluto:URI",
+        metavar="KIND:REST",
+        autocompletion=among(("zmq:", "sigmf:", "soapy:", "uhd:", "pluto:")),
+    ),
 ]
-Freq = Annotated[float, typer.Option(help="centre frequency, Hz")]
-Gain = Annotated[float, typer.Option(help="of the radio, dB")]
-Bandwidth = Annotated[float, typer.Option(help="of the radio, Hz; 0: the sample rate")]
-Antenna = Annotated[str, typer.Option(help="of the radio, by its name there")]
-FftLen = Annotated[int, typer.Option(help="64, 128, 256 or 512; the same at both ends")]
-Oversampling = Annotated[int, typer.Option(help="1, 2, 4 or 8; the same at both ends")]
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object a line and nothing else")]
+SampRate = Annotated[
+    float | None, typer.Option(help="samples a second; a recording's own when receiving one, else 1e6", metavar="HZ")
+]
+Freq = Annotated[float, typer.Option(help="centre frequency", metavar="HZ")]
+Gain = Annotated[float, typer.Option(help="of the radio", metavar="DB")]
+Bandwidth = Annotated[float, typer.Option(help="of the radio; 0: the sample rate", metavar="HZ")]
+Antenna = Annotated[str, typer.Option(help="of the radio, by its name there", metavar="NAME")]
+FftLen = Annotated[
+    int,
+    typer.Option(help="64, 128, 256 or 512; the same at both ends", autocompletion=among(("64", "128", "256", "512"))),
+]
+Oversampling = Annotated[
+    int, typer.Option(help="1, 2, 4 or 8; the same at both ends", autocompletion=among(("1", "2", "4", "8")))
+]
 
 
 def tx(
     images: Annotated[list[Path], typer.Argument(help="photographs and folders of them")],
     via: Via,
-    scheme: SchemeOption = "softcast",
-    rate: Annotated[str | None, typer.Option(help="K/N, complex channel uses per real source value")] = None,
-    snr: Annotated[float, typer.Option(help="Es/N0 that the encoder or link adapter reckons with, dB")] = 10.0,
+    scheme: SchemeOption = schemes.USUAL_SCHEME,
+    rate: RateOption = None,
+    snr: Annotated[
+        float, typer.Option(help="Es/N0 that the encoder or link adapter reckons with", metavar="DB")
+    ] = 10.0,
     prompt: PromptOption = None,
     roi: RoiOption = "whole",
     background: BackgroundOption = 0.1,
@@ -68,7 +80,7 @@ def tx(
     antenna: Antenna = "",
     fft_len: FftLen = 64,
     oversampling: Oversampling = 1,
-    as_json: AsJson = False,
+    as_json: JsonLinesOption = False,
     *,
     scheme_options: dict,
 ) -> int:
@@ -86,7 +98,9 @@ def tx(
     sent = 0
     with interruptible():
         end = ends.transmitting_end(images, front, coding, parse_rate(rate), snr, amplitude, repeat, number)
-        with left_early(end.run_and_tell()) as images_sent:
+        receiver = f"a receiver at {via}; start semcom rx --via zmq:ADDRESS"
+        waiting = partial(complain, f"waiting for {receiver if via.startswith('zmq:') else f'{via} to take samples'}")
+        with left_early(end.run_and_tell(waiting)) as images_sent:
             for image in images_sent:
                 if "error" in image:
                     complain(f"not sent: {image['error']}")
@@ -103,9 +117,21 @@ def tx(
 def rx(
     via: Via,
     scheme: Annotated[
-        str, typer.Option(help="auto, or the only scheme that is received; onnx:ENCODER.onnx,DECODER.onnx for your own")
+        str,
+        typer.Option(
+            help=f"auto, or the only scheme that is received: {KNOWN_SCHEMES}, or onnx:ENCODER.onnx,DECODER.onnx",
+            metavar="NAME",
+            autocompletion=among(lambda: [AUTO, *scheme_names()]),
+        ),
     ] = AUTO,
-    variant: Annotated[str, typer.Option(help="auto, or the only weights that are used")] = AUTO,
+    variant: Annotated[
+        str,
+        typer.Option(
+            help="auto, or the only weights that are used",
+            metavar="NAME",
+            autocompletion=among(lambda: [AUTO, *variant_names()]),
+        ),
+    ] = AUTO,
     out: Annotated[Path, typer.Option(help="folder for the pictures and what was measured of them")] = Path("received"),
     count: Annotated[int | None, typer.Option(help="end after so many pictures")] = None,
     idle: Annotated[
@@ -120,7 +146,7 @@ def rx(
     antenna: Antenna = "",
     fft_len: FftLen = 64,
     oversampling: Oversampling = 1,
-    as_json: AsJson = False,
+    as_json: JsonLinesOption = False,
 ) -> int:
     """Receive what a semcom tx sends, until Ctrl-C, the end of a recording, --count or --idle."""
     ends = require("..links.ends")
@@ -134,7 +160,11 @@ def rx(
     delivered = 0
     with interruptible():
         end = ends.receiving_end(front, coding, out, max_pixels)
-        with left_early(end.pictures(count, idle)) as pictures:
+        said = {
+            "samples": f"waiting for samples from {via}; is a transmitter running there?",
+            "bursts": f"samples arrive from {via}, but no burst so far; see frequency, gain, --fft-len, --oversampling",
+        }
+        with left_early(end.pictures(count, idle, lambda what: complain(said[what]))) as pictures:
             for picture in pictures:
                 if "error" in picture:
                     number = picture.get("image_id")
@@ -144,7 +174,7 @@ def rx(
                 snr = f"{picture['snr_db']:.1f} dB, " if "snr_db" in picture else ""
                 lost = f"{picture['lost']} of {picture['fragments']} fragments lost"
                 where = picture["images"]["received"]
-                say(as_json, picture, f"{where}: {picture['width']}x{picture['height']}, {snr}{lost}")
+                say(as_json, picture, f"wrote {where}: {picture['width']}x{picture['height']}, {snr}{lost}")
     if not delivered:
         complain("no picture was received")
     return 0 if delivered else 1

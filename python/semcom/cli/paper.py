@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from ..errors import BadInput
-from .common import complain, put
+from .common import complain, wrote
+from .help import Group, commands
+from .options import SnrsOption
+
+
+def app() -> typer.Typer:
+    """The sub-commands."""
+    made = typer.Typer(help="Figures of the papers, measured anew, with a verdict.", cls=Group)
+    return commands(made, (("samsc", samsc), ("esisc", esisc)))
 
 
 def samsc(
@@ -20,7 +28,7 @@ def samsc(
     cache: Annotated[
         Path | None, typer.Option(help="folder for the masks that SAM finds, used again; OUT/masks")
     ] = None,
-    snr: Annotated[str, typer.Option(help="Es/N0 in dB: LO:HI:STEP or A,B,C")] = "1,5,10,15,20",
+    snr: SnrsOption = "1,5,10,15,20",
     limit: Annotated[int, typer.Option(help="pictures at most; 0 for all")] = 0,
     workers: Annotated[int, typer.Option(help="processes")] = 2,
 ) -> int:
@@ -39,7 +47,7 @@ def samsc(
     except KeyboardInterrupt:
         complain("interrupted; the same command goes on from what is measured so far")
         return 130
-    put(str(out / "verdict.md"))
+    wrote(out / "verdict.md")
     return 0
 
 
@@ -67,5 +75,5 @@ def esisc(
     except KeyboardInterrupt:
         complain("interrupted; the same command goes on from what is measured so far")
         return 130
-    put(str(out / "verdict.md"))
+    wrote(out / "verdict.md")
     return 0

@@ -9,18 +9,26 @@ from typing import Annotated
 
 import typer
 
+from .. import codec as codecs
 from .. import files
 from ..errors import BadInput
 from ..image import io
+from ..schemes.esisc import captioners, purposes
 from ..segment.backends import DEFAULT
-from .common import SamOption, complain, put, put_json
+from .common import complain, put, put_json, wrote
+from .help import Group, commands
+from .options import JsonOption, SamOption, choice
+from .progress import working
 
 MAX_SCENE = 2**24  # bytes of a scene file
 
-scene = typer.Typer(help="Explainable semantics of an image in a file: encode, show, decode.", no_args_is_help=True)
+
+def app() -> typer.Typer:
+    """The sub-commands."""
+    made = typer.Typer(help="Explainable semantics of an image in a file: encode, show, decode.", cls=Group)
+    return commands(made, (("encode", encode), ("show", show), ("decode", decode)))
 
 
-@scene.command("encode")
 def encode(
     image: Annotated[Path, typer.Argument(help="photograph")],
     out: Annotated[Path, typer.Option("--out", "-o", help="scene file")],
@@ -28,16 +36,14 @@ def encode(
         list[str] | None,
         typer.Option(help="what the sub-images show: class:NAME, box:X0,Y0,X1,Y1, point:X,Y or mask:FILE; repeatable"),
     ] = None,
-    purpose: Annotated[
-        str, typer.Option(help="what the scene is for: explain, caption, map, fidelity or perception")
-    ] = "explain",
+    purpose: Annotated[str, choice(f"what the scene is for: {', '.join(purposes())}", purposes())] = "explain",
     budget: Annotated[int, typer.Option(help="bytes of the whole scene")] = 5000,
     boundaries: Annotated[bool, typer.Option(help="send B-seg, the outlines that SAM finds")] = True,
     sub_images: Annotated[int, typer.Option(help="sub-images at most; 0 for none")] = 3,
-    captioner: Annotated[str, typer.Option(help="network, composed, blip, git or vit-gpt2")] = "network",
-    codec: Annotated[str, typer.Option(help="of the sub-images: avif, jpeg2000 or jpeg")] = "avif",
+    captioner: Annotated[str, choice(f"what writes the text: {', '.join(captioners())}", captioners())] = "network",
+    codec: Annotated[str, choice(f"of the sub-images: {', '.join(codecs.CODECS)}", codecs.CODECS)] = "avif",
     sam: SamOption = DEFAULT,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")] = False,
+    as_json: JsonOption = False,
 ) -> int:
     """Caption, class map, boxes, boundaries and sub-images of a photograph."""
     from ..scene import EncoderSettings, SemanticEncoder, decode_scene, describe_scene, encode_scene
@@ -54,24 +60,25 @@ def encode(
     )
     picture = io.load(image)
     encoder = SemanticEncoder(settings)
-    data = encode_scene(encoder.encode(picture))
+    with working(f"encoding {image}"):
+        data = encode_scene(encoder.encode(picture))
     files.replace(out, lambda stream: stream.write(data))
     decoded = decode_scene(data)
     if as_json:
         seconds = {stage: round(value, 4) for stage, value in encoder.seconds.items()}
         put_json(_record(data, decoded) | {"seconds": seconds, "weights": encoder.weights})
     else:
-        put(*describe_scene(data, decoded).split("\n"), f"written  {out}")
+        put(*describe_scene(data, decoded).split("\n"))
+        wrote(out)
     return 0
 
 
-@scene.command("show")
 def show(
     file: Annotated[Path, typer.Argument(help="scene file")],
     drawing: Annotated[
         Path | None, typer.Option("--map", help="draw the class map, with legend, into this PNG")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")] = False,
+    as_json: JsonOption = False,
 ) -> int:
     """What a person can read in a scene, and its map."""
     from ..scene import decode_scene, describe_scene, draw, terminal_map
@@ -90,15 +97,18 @@ def show(
             raise BadInput(f"{file} has no class map to draw")
         drawn = draw.class_map(found.labels, found.objects or (), found.classes, found.height, found.width)
         io.save_png(drawing, drawn)
+        if not as_json:
+            wrote(drawing)
     return 0 if decoded.sections else 1
 
 
-@scene.command("decode")
 def decode(
     file: Annotated[Path, typer.Argument(help="scene file")],
     out: Annotated[Path, typer.Option("--out", "-o", help="picture, PNG")],
     seed: Annotated[int, typer.Option(help="of the synthetic texture and of what ES-RIM draws")] = 0,
-    painter: Annotated[str, typer.Option(help="what refines the picture: auto, esrim, or plain")] = "auto",
+    painter: Annotated[
+        str, choice("what refines the picture: auto, esrim, or plain", ("auto", "esrim", "plain"))
+    ] = "auto",
     strength: Annotated[float, typer.Option(help="of ES-RIM: 0, faithful, to 2, vivid")] = 1.0,
 ) -> int:
     """The picture that is rebuilt from a scene."""
@@ -110,8 +120,10 @@ def decode(
     if not decoded.sections or not decoded.scene.height:
         complain(f"{file} holds nothing of a scene; was it written by semcom scene encode?")
         return 1
-    io.save_png(out, reconstruct(decoded.scene, seed, painter=painter, strength=strength))
-    put(out)
+    with working(f"painting {file}"):
+        picture = reconstruct(decoded.scene, seed, painter=painter, strength=strength)
+    io.save_png(out, picture)
+    wrote(out)
     return 0
 
 

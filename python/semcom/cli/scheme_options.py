@@ -15,9 +15,12 @@ import typer
 from .. import schemes
 from ..errors import BadInput
 from ..schemes import Scheme
-from ..schemes.options import type_of
+from ..schemes.options import choices_of, type_of
+from .completion import among, variant_names
+from .help import SCHEMES_PANEL
 
 _LINK = ("prompts",)  # options that a sub-command has under another name
+VARIANT = "variant"  # the option that names weights
 
 
 def _known() -> dict[str, dict[str, tuple[type, Field]]]:
@@ -34,7 +37,26 @@ def _help(having: Mapping[str, tuple[type, Field]]) -> str:
     texts: dict[str, list[str]] = {}
     for name, (_, item) in having.items():
         texts.setdefault(item.metadata.get("help", ""), []).append(name)
-    return "; ".join(f"{', '.join(names)}: {text}" for text, names in texts.items())
+    return "; ".join(f"{', '.join(names)}: {text}" for text, names in texts.items()) + _more(having)
+
+
+def _more(having: Mapping[str, tuple[type, Field]]) -> str:
+    """What the values can be, where the text does not name them all, and the default where there is one."""
+    said = " ".join(item.metadata.get("help", "") for _, item in having.values())
+    known = {choice: None for _, item in having.values() for choice in choices_of(item) if choice}
+    more = [", ".join(known)] if any(choice not in said for choice in known) else []
+    defaults = {item.default for _, item in having.values()}
+    if len(defaults) == 1 and not isinstance(default := defaults.pop(), bool) and default != "":
+        more.append(f"default: {default}")
+    return f" ({'; '.join(more)})" if more else ""
+
+
+def _values(having: Mapping[str, tuple[type, Field]], several: bool) -> Callable[[str], list[str]] | None:
+    """What completes the value of an option; None where it is no choice."""
+    if VARIANT in (item.name for _, item in having.values()):
+        return among(lambda: variant_names(having), several)
+    known = {choice: None for _, item in having.values() for choice in choices_of(item) if choice}
+    return among(known, several) if known else None
 
 
 def with_scheme_options(function: Callable[..., Any], several: bool = False) -> Callable[..., Any]:
@@ -58,7 +80,14 @@ def with_scheme_options(function: Callable[..., Any], several: bool = False) -> 
     for name, having in known.items():
         kinds = {kind for kind, _ in having.values()}
         kind = kinds.pop() if len(kinds) == 1 and (not several or bool in kinds) else str
-        annotation = Annotated[kind | None, typer.Option(help=_help(having))]
+        values = _values(having, several)
+        about = typer.Option(
+            help=_help(having),
+            metavar="NAME" if values else None,
+            rich_help_panel=SCHEMES_PANEL,
+            autocompletion=values,
+        )
+        annotation = Annotated[kind | None, about]
         parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
 
     @functools.wraps(function)

@@ -16,40 +16,48 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .. import schemes
+from ..channel import symbol
 from ..errors import BadInput
 from ..image.quality import METRICS, TASKS
 from ..schemes import Options, Scheme
-from .common import BackgroundOption, LevelsOption, PromptOption, RoiOption, complain, console, put, shown
-from .scheme_options import check_used, own
-
-ALL_METRICS = ", ".join((*METRICS, *TASKS))
-
-VARIANT = "variant"  # the option that may be named with a scheme
+from .common import complain, console, shown, wrote
+from .options import (
+    ALL_METRICS,
+    BackgroundOption,
+    ChannelsOption,
+    CsisOption,
+    KFactorOption,
+    LevelsOption,
+    PromptOption,
+    RatesOption,
+    RoiOption,
+    SchemesOption,
+    SnrsOption,
+    SweepMetricsOption,
+    choice,
+)
+from .progress import working
+from .scheme_options import VARIANT, check_used, own
 
 if TYPE_CHECKING:
     from ..sweep import Executor, SweepSettings
 
 
 def sweep(
-    scheme: Annotated[
-        str,
-        typer.Option("--scheme", "--coder", help="schemes, separated by commas; NAME:VARIANT for weights of a variant"),
-    ],
     images: Annotated[Path, typer.Option(help="folder of photographs, or one")],
     out: Annotated[Path, typer.Option(help="JSON file; with several schemes NAME.json becomes NAME_SCHEME.json")],
-    snr: Annotated[str, typer.Option(help="Es/N0 per complex symbol, dB: LO:HI:STEP (both count) or A,B,C")] = "10",
-    channel: Annotated[str, typer.Option(help="awgn, rayleigh, rician; separated by commas")] = "awgn",
-    csi: Annotated[str, typer.Option(help="channel knowledge: ideal, pilot, none; separated by commas")] = "ideal",
-    rate: Annotated[str | None, typer.Option(help="K/N[,K/N...]; the scheme's own if left out")] = None,
+    scheme: SchemesOption = schemes.USUAL_SCHEME,
+    snr: SnrsOption = "10",
+    channel: ChannelsOption = "awgn",
+    csi: CsisOption = "ideal",
+    rate: RatesOption = None,
     snr_enc: Annotated[float | None, typer.Option(help="Es/N0 that the encoder assumes, dB; --snr if left out")] = None,
-    k_factor: Annotated[float, typer.Option(help="Rician K factor, dB")] = 10.0,
+    k_factor: KFactorOption = 10.0,
     draws: Annotated[int, typer.Option(help="fades drawn per image and seed, on fading channels")] = 1,
     seed: Annotated[int, typer.Option(help="first one, of fading, noise and losses")] = 0,
     seeds: Annotated[int, typer.Option(help="realisations of noise per image, on every channel")] = 1,
     lose: Annotated[float, typer.Option(help="share of the fragments that is lost, at random")] = 0.0,
-    metrics: Annotated[
-        str, typer.Option(help=f"{ALL_METRICS}, separated by commas; the last three of all objects that are seen")
-    ] = "psnr,ms_ssim",
+    metrics: SweepMetricsOption = "psnr,ms_ssim",
     prompt: PromptOption = None,
     roi: RoiOption = "whole",
     background: BackgroundOption = 0.1,
@@ -111,17 +119,19 @@ def sweep(
 def plot(
     files: Annotated[list[Path], typer.Argument(help="JSON files that semcom sweep wrote")],
     out: Annotated[Path, typer.Option("--out", "-o", help="SVG, PNG or PDF, by its suffix")],
-    metric: Annotated[str, typer.Option(help=f"one of {ALL_METRICS}")] = "psnr",
+    metric: Annotated[str, choice(f"one of {ALL_METRICS}", (*METRICS, *TASKS))] = "psnr",
     anchors: Annotated[
         Path | None, typer.Option(help="JSON file of curves to stand beside, in place of the published ones")
     ] = None,
-    x: Annotated[str, typer.Option(help="what the lines run over: snr or rate")] = "snr",
-    channel: Annotated[str | None, typer.Option(help="only this one: awgn, rayleigh or rician")] = None,
+    x: Annotated[str, choice("what the lines run over: snr or rate", ("snr", "rate"))] = "snr",
+    channel: Annotated[str | None, choice(f"only this one: {', '.join(symbol.MODELS)}", symbol.MODELS)] = None,
 ) -> int:
     """Draw what sweeps measured, beside published figures where they are of the same images and rate."""
     from ..sweep.plot import plot as draw
 
-    draw(files, out, metric, x, channel, anchors)
+    with working(f"drawing {out}"):
+        draw(files, out, metric, x, channel, anchors)
+    wrote(out)
     return 0
 
 
@@ -144,7 +154,7 @@ def _one(settings: SweepSettings, executor: Executor) -> bool:
         complain(f"{name}: no picture was received at any point")
         return False
     reused = f", {outcome.reused} taken from the journal" if outcome.reused else ""
-    put(f"{outcome.path}: {outcome.points} points, {outcome.images} images, {outcome.measured} measured{reused}")
+    wrote(outcome.path, f"{outcome.points} points, {outcome.images} images, {outcome.measured} measured{reused}")
     return True
 
 

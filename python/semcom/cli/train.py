@@ -21,6 +21,7 @@ from .. import own, schemes
 from ..errors import BadInput, Missing
 from . import guarded
 from .common import console, note, shown
+from .completion import among
 
 # not of all
 OPTIONS = (
@@ -32,8 +33,9 @@ SchemeArgument = Annotated[
     str,
     typer.Argument(
         metavar="SCHEME",
-        help="softcast (closed form), samsc, deepjscc, witt, semcom, aseg (segmenter), captioner, esrim (what "
-        "paints scenes), or your own FILE.py:CLASS",
+        help=f"{', '.join(name for name, each in schemes.schemes().items() if each.trains_with is not None)}, aseg "
+        "(segmenter), captioner, esrim (what paints scenes), or your own FILE.py:CLASS",
+        autocompletion=among(lambda: trainables()),
     ),
 ]
 LossOption = Annotated[
@@ -277,7 +279,7 @@ def _fit(request: Request) -> int:
     from ..train.klt import fit_klt
 
     path = fit_klt(request.data, request.out, note)
-    note(path)
+    note(f"wrote {path}")
     return 0
 
 
@@ -324,7 +326,7 @@ def _train_coder(request: Request) -> int:
         )
     if "export" in given and is_first_process():
         for path in exported(checkpoint, request.out):
-            note(path)
+            note(f"wrote {path}")
     return 0
 
 
@@ -343,7 +345,7 @@ def _train_alone(
         checkpoint = train(request.out, settings, rehearsed=exported, report=report, progress=progress)
     if is_first_process():
         for path in exported(checkpoint, request.out):
-            note(path)
+            note(f"wrote {path}")
     return 0
 
 

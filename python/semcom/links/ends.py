@@ -31,6 +31,8 @@ OUT, STATUS_IN = pmt.intern("out"), pmt.intern("status_in")
 SAMPLE_RATE = 1e6
 WINDOW = 2  # one image is encoded while another is sent
 PICTURE = 8  # bursts as which a picture counts that is not written yet: writing may be slower than decoding
+PATIENCE = 2.0  # seconds without progress after which somebody wants to know what is waited for
+LONG_PATIENCE = 10.0  # the same where samples have arrived before: a transmitter may take that long for an image
 RADIO_AMPLITUDE = 0.1  # OFDM has peaks some 10 dB above its mean, and a radio clips at 1
 
 
@@ -78,13 +80,31 @@ class Coding:
         Of a transmitter: the region of interest of each image, and what is made of it.
     """
 
-    scheme: str = "softcast"
+    scheme: str = schemes.USUAL_SCHEME
     options: Mapping[str, Any] = field(default_factory=dict)
     params: native.ofdm_params = field(default_factory=native.ofdm_params)
     region: Region = field(default_factory=Region)
 
 
 Event = tuple[str, pdu.Meta, pmt.pmt_base | None]
+
+
+class _Standstill:
+    """Tells once of each time that a figure stays what it is for too long."""
+
+    def __init__(self) -> None:
+        self._figure: object = None
+        self._since, self._told = time.monotonic(), False
+
+    def noticed(self, figure: object, patience: float) -> bool:
+        """Whether the figure has been the same for ``patience`` seconds, and that was not told yet."""
+        now = time.monotonic()
+        if figure != self._figure:
+            self._figure, self._since, self._told = figure, now, False
+        elif not self._told and now - self._since >= patience:
+            self._told = True
+            return True
+        return False
 
 
 class _listener(message_block):
@@ -286,6 +306,7 @@ class transmitting_end(_end):
         self.radio = radio_sink(
             front.via, front.samp_rate or SAMPLE_RATE, front.frequency, front.gain, front.bandwidth, front.antenna
         )
+        self._sender = sender
         self.connect(sender, self.radio)
         for port in ("sent", "failed"):
             self.msg_connect(sender, port, self._listener, port)
@@ -302,8 +323,14 @@ class transmitting_end(_end):
         else:
             self.msg_connect(segmenter, "roi", sender, "image")
 
-    def run_and_tell(self) -> Iterator[dict]:
+    def run_and_tell(self, waiting: Callable[[], None] | None = None) -> Iterator[dict]:
         """Run to the end, and report each image as it has left.
+
+        Parameters
+        ----------
+        waiting : callable, optional
+            Called when there are samples that nobody has taken for two seconds, as over ZeroMQ without a receiver; once
+            for each such time.
 
         Yields
         ------
@@ -315,9 +342,13 @@ class transmitting_end(_end):
         BadInput
             The recording cannot be written.
         """
+        still = _Standstill()
         try:
-            for _, meta in self._events():
-                if "silence" in meta or "left" in meta:
+            for port, meta in self._events(PATIENCE / 2 if waiting else None):
+                taken, made = self.radio.taken(), self._sender.modulator.nitems_written(0)
+                if waiting and still.noticed((taken, taken < made), PATIENCE) and taken < made:
+                    waiting()
+                if not port or "silence" in meta or "left" in meta:
                     continue
                 yield meta | ({"scheme": schemes.name_of(meta["scheme"])} if "scheme" in meta else {})
         except Ended:
@@ -380,6 +411,7 @@ class receiving_end(_end):
         self._receiver.decoder.logs_failures = self._sink.logs_failures = False
         self._pictures = 0  # that the decoder has delivered
         self._silence = 0.0  # seconds of signal
+        self._bursts = 0
         self.connect(source, self._receiver)
         self.msg_connect(self._receiver, "image", self._sink, "in")
         self.msg_connect(self._receiver, "idle", source, "idle")
@@ -396,11 +428,14 @@ class receiving_end(_end):
 
     def _burst(self, meta: pdu.Meta) -> None:
         self._silence = 0.0
+        self._bursts += 1
 
     def _silent(self, meta: pdu.Meta) -> None:
         self._silence += self._idle_seconds
 
-    def pictures(self, count: int | None = None, idle: float | None = None) -> Iterator[dict]:
+    def pictures(
+        self, count: int | None = None, idle: float | None = None, waiting: Callable[[str], None] | None = None
+    ) -> Iterator[dict]:
         """Run, and report each picture; a recording ends by itself, everything else goes on until Ctrl-C.
 
         While the reader of this iterator is busy no more than a few pictures are received: samples are held back where
@@ -413,6 +448,9 @@ class receiving_end(_end):
         idle : float, optional
             End after so many seconds of signal in which no burst arrived. They are counted in samples, in steps of 16
             of the longest bursts; where no samples arrive at all, as over ZeroMQ without a transmitter, by the clock.
+        waiting : callable, optional
+            Called with what is waited for, "samples" or the first of the "bursts", once for each time that this has
+            taken seconds; not for a recording.
 
         Yields
         ------
@@ -426,7 +464,16 @@ class receiving_end(_end):
         """
         delivered = written = 0
         samples, since = 0, time.monotonic()
-        for port, meta in self._events(None if idle is None else max(idle / 8, 0.01)):
+        patience = [PATIENCE / 2] if waiting else []
+        patience += [] if idle is None else [max(idle / 8, 0.01)]
+        no_samples, no_bursts = _Standstill(), _Standstill()
+        for port, meta in self._events(min(patience, default=None)):
+            if waiting and not self._recording:
+                arrived, busy = self._receiver.samples(), self._receiver.waiting() > 0
+                if no_samples.noticed((arrived, busy), LONG_PATIENCE if arrived else PATIENCE) and not busy:
+                    waiting("samples")
+                if no_bursts.noticed((arrived > 0, self._bursts > 0), LONG_PATIENCE) and arrived and not self._bursts:
+                    waiting("bursts")
             if port == "ack":
                 written += 1
                 for result in self._results():

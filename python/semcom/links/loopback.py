@@ -88,7 +88,7 @@ class LoopbackSettings:
 
     image: Path
     out: Path
-    scheme: str | Scheme = "softcast"
+    scheme: str | Scheme = schemes.USUAL_SCHEME
     options: Mapping[str, Any] | Options = field(default_factory=dict)
     snr_db: float = 10.0
     channel: str = "awgn"

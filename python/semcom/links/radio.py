@@ -309,6 +309,10 @@ class radio_sink(_front_end):
         else:
             self.connect(self, self._device)
 
+    def taken(self) -> int:
+        """Samples that have left so far."""
+        return self._device.nitems_read(0)
+
     @property
     def error(self) -> BadInput | None:
         """What went wrong with a recording while it was written."""

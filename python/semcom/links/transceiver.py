@@ -15,7 +15,7 @@ from ..blocks.decoded import PORTS, VIEWS
 from ..blocks.jscc_decoder import jscc_decoder
 from ..blocks.jscc_encoder import jscc_encoder
 from ..blocks.live import live
-from ..schemes import AUTO, USUAL_PIXELS, Scheme
+from ..schemes import AUTO, USUAL_PIXELS, USUAL_SCHEME, Scheme
 
 MAX_WAITING = 32  # bursts at the decoder; beyond that the receiver takes no more samples
 IDLE_BURSTS = 16  # an image is given up when so many of the longest bursts would have fitted into the silence
@@ -71,7 +71,7 @@ class transmitter(live_hier_block):
 
     def __init__(
         self,
-        scheme: str | Scheme = "softcast",
+        scheme: str | Scheme = USUAL_SCHEME,
         rate: float = 0.0,
         snr_db: float = 10.0,
         variant: str = "",

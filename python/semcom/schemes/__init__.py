@@ -25,7 +25,7 @@ from .base import (
 from .options import Options, option
 from .receive import USUAL_PIXELS, Image, Message, MessageReception, News, PartRead, Reception
 from .region import TREATMENTS, Region, importance_of
-from .registry import get, load_decoder, name_of, names, of_code, register, schemes
+from .registry import USUAL_SCHEME, get, load_decoder, name_of, names, of_code, register, schemes, trained
 from .transmit import bursts
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "TREATMENTS",
     "USUAL_PIXELS",
     "USUAL_RATE",
+    "USUAL_SCHEME",
     "Conditions",
     "Decoded",
     "Decoder",
@@ -62,4 +63,5 @@ __all__ = [
     "option",
     "register",
     "schemes",
+    "trained",
 ]

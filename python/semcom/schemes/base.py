@@ -310,7 +310,7 @@ class Scheme:
             raise BadInput(f"scheme {self.name} has no rate, so that {rate:g} means nothing to it; leave it out")
         low, high = self.rates
         if not low * (1 - RATE_TOLERANCE) <= rate <= high * (1 + RATE_TOLERANCE):
-            span = f"from {_ratio(low)} to {_ratio(high)}" if low < high else f"{_ratio(low)}, the only one"
+            span = f"from {ratio(low)} to {ratio(high)}" if low < high else f"{ratio(low)}, the only one"
             raise BadInput(f"a rate of {rate:g} is out of range for scheme {self.name}; choose k/n {span}")
 
     def check_rate(self, rate: float | None, options: Any) -> None:
@@ -435,7 +435,7 @@ class _CoderDecoder:
         return Decoded(image=self._coder.decode(part.payload, part.noise_var, part.header))
 
 
-def _ratio(value: float) -> str:
+def ratio(value: float) -> str:
     """0.0833 -> 1/12."""
     return str(Fraction(value).limit_denominator(1000))
 

@@ -21,6 +21,7 @@ from .softcast import SoftCast
 from .witt import WITT
 
 ENTRY_POINTS = "semcom.schemes"
+USUAL_SCHEME = Semcom.name  # where none is chosen
 
 _OURS = (SoftCast, SAMSC, DeepJSCC, WITT, SegSC, Semcom, Digital, EsIsc)
 _registered: dict[str, Scheme] = {ours.name: ours() for ours in _OURS}

@@ -17,7 +17,7 @@ from .. import schemes
 from ..channel import symbol
 from ..errors import BadInput
 from ..image.quality import METRICS, TASKS
-from ..schemes import Options, Region, Scheme
+from ..schemes import USUAL_SCHEME, Options, Region, Scheme
 from ..segment import parse_prompt
 from .tasks import Condition
 
@@ -71,7 +71,7 @@ class SweepSettings:
 
     images: Path
     out: Path
-    scheme: str | Scheme = "softcast"
+    scheme: str | Scheme = USUAL_SCHEME
     options: Mapping[str, Any] = field(default_factory=dict)
     snr: tuple[float, ...] = (10.0,)
     channel: tuple[str, ...] = ("awgn",)

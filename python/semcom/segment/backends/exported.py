@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ _OF_THE_IMAGE = ("image_embeddings", "image_embed")
 _DETAILS = ("high_res_feats_0", "high_res_feats_1")
 _NEEDED = ("point_coords", "point_labels")
 _CONSTANT = ("mask_input", "has_mask_input", "orig_im_size")
+_MASKS, _SCORES = ("low_res_masks", "masks"), "iou_predictions"
 _DTYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
 
@@ -125,8 +126,8 @@ class Exported:
     Raises
     ------
     BadInput
-        A file that cannot be read, or a graph whose inputs are not those of its part. Whether what it gives fits shows
-        when it is used first.
+        A file that cannot be read, or a graph whose inputs and outputs are not those of its part. What a graph leaves
+        open shows when it is used first.
     """
 
     def __init__(self, encoder: str | Path, decoder: str | Path, threads: int, provider: str) -> None:
@@ -145,11 +146,20 @@ class Exported:
                 f"{self._encoder.name} does not fit, its input is {told}; an encoder takes one image [H, W, 3] or "
                 f"[1, 3, {SIDE}, {SIDE}]"
             )
+        made = [each.shape for each in session.get_outputs()]
+        if not any(len(shape) == len(_FEATURES) and _fits(shape, _FEATURES) for shape in made):
+            raise BadInput(self._no_features(made))
         self._check_decoder()
+
+    def _no_features(self, made: Sequence[Sequence[int | str]]) -> str:
+        """Why an encoder is none, of the shapes that it gives."""
+        shapes = ", ".join(str(list(shape)) for shape in made)
+        return f"{self._encoder.name} does not fit, it gives {shapes}; an encoder gives {list(_FEATURES)}"
 
     def _check_decoder(self) -> None:
         """Refuse a decoder that asks for what there is not."""
-        names = [each.name for each in onnx.session(self._decoder, **self._settings).get_inputs()]
+        session = onnx.session(self._decoder, **self._settings)
+        names = [each.name for each in session.get_inputs()]
         offered = (*_NEEDED, *_CONSTANT, *_OF_THE_IMAGE, *(_DETAILS if self._detailed else ()))
         lacking = [name for name in _NEEDED if name not in names]
         strange = [name for name in names if name not in offered]
@@ -159,6 +169,10 @@ class Exported:
                 f"{self._decoder.name} does not fit {self._encoder.name}, {what}; export both by samexporter from one "
                 "checkpoint"
             )
+        made = [each.name for each in session.get_outputs()]
+        if _SCORES not in made or not any(name in made for name in _MASKS):
+            wanted = f"{_SCORES} and {_MASKS[0]}"
+            raise BadInput(f"{self._decoder.name} does not fit, it gives {', '.join(made)}; a decoder gives {wanted}")
 
     def embed(self, image: np.ndarray) -> Embedding:
         """See :class:`~.base.Backend`."""
@@ -173,9 +187,8 @@ class Exported:
             covered, seen = _laid(image, inputs[0].shape)
         outputs = _run(session, self._encoder, {inputs[0].name: seen})
         features = [each for each in outputs if each.shape == _FEATURES]
-        if len(features) != 1:
-            made = ", ".join(str(list(each.shape)) for each in outputs)
-            raise BadInput(f"{self._encoder.name} does not fit, it gives {made}; an encoder gives {list(_FEATURES)}")
+        if len(features) != 1:  # a graph may leave its shapes open
+            raise BadInput(self._no_features([each.shape for each in outputs]))
         # the finest first, as they are numbered
         details = sorted((each for each in outputs if each.shape != _FEATURES), key=lambda each: -each.shape[-1])
         return _kept(features[0], image, tuple(details), covered)
@@ -205,8 +218,8 @@ class Exported:
         """Masks, [B, M, 256, 256], and scores, [B, M], of one run."""
         names = [each.name for each in session.get_outputs()]
         found = dict(zip(names, _run(session, self._decoder, feeds), strict=True))
-        masks, scores = found.get("low_res_masks", found.get("masks")), found.get("iou_predictions")
-        if masks is None or scores is None or masks.shape != (count, scores.shape[-1], GRID, GRID):
+        masks, scores = next(found[name] for name in _MASKS if name in found), found[_SCORES]
+        if masks.shape != (count, scores.shape[-1], GRID, GRID):
             made = ", ".join(f"{name} {list(each.shape)}" for name, each in found.items())
             raise BadInput(
                 f"{self._decoder.name} does not fit, it gives {made}; a decoder gives iou_predictions, and "

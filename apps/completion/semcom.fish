@@ -1,0 +1,1 @@
+complete --command semcom --no-files --arguments "(env _SEMCOM_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) semcom)" --condition "env _SEMCOM_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) semcom"

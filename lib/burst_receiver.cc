@@ -144,7 +144,7 @@ void burst_receiver::read_payload(received_burst& burst)
         burst.symbols[j] = interleaver.sign(j) * cells[cell];
         burst.noise_var[j] = variance[cell];
     }
-    burst.snr_db = 10 * std::log10(estimate.signal / estimate.noise_var);
+    burst.snr_db = 10 * std::log10(estimate.snr);
     const std::size_t last = estimate.phase.size() - 1;
     burst.cfo += (estimate.phase[last] - estimate.phase[0]) /
                  (2 * M_PI * last * frame().symbol_samples());

@@ -32,6 +32,16 @@ public:
 
     //! Number of delays.
     int taps() const { return d_taps; }
+    //! What delay \p tap does to each carrier, for a tap of 1.
+    const gr_complex* carriers_of(int tap) const { return &d_basis[tap * d_carriers]; }
+
+    /*!
+     * The taps behind observations of equal quality; for carriers symmetric about 0.
+     * \param channel one value per carrier
+     * \param noise_var variance of its error
+     */
+    std::vector<std::complex<double>> delays(const std::vector<gr_complex>& channel,
+                                             double noise_var) const;
 
     /*!
      * Smooths observations of equal quality; for carriers symmetric about 0.

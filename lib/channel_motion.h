@@ -1,0 +1,97 @@
+/* -*- c++ -*- */
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#ifndef INCLUDED_SEMCOM_CHANNEL_MOTION_H
+#define INCLUDED_SEMCOM_CHANNEL_MOTION_H
+
+#include "delay_fit.h"
+
+#include <gnuradio/gr_complex.h>
+#include <gnuradio/semcom/api.h>
+
+#include <complex>
+#include <vector>
+
+namespace gr {
+namespace semcom {
+
+/*! \brief A channel that changes within a burst. \ingroup semcom */
+struct SEMCOM_API moving_channel {
+    std::vector<gr_complex> channel; //!< H, row-major [OFDM symbol][carrier]
+    std::vector<float> variance;     //!< squared error expected of each
+    double used = 0;                 //!< degrees of freedom that the fit took
+    double cycles = 0;               //!< largest Doppler shift, in cycles per burst
+};
+
+/*!
+ * \brief Follows a channel in time and frequency from training and pilots.
+ * \ingroup semcom
+ *
+ * \details
+ * The strongest delays of the channel at rest, each a random process of Clarke's Doppler
+ * spectrum (R. H. Clarke, Bell Syst. Tech. J. 47(6), 1968), written as a Fourier series of
+ * twice the burst's length: H is linear in delays times harmonics, and the LMMSE estimate
+ * (P. Hoeher, S. Kaiser and P. Robertson, Proc. ICASSP 1997: pilots in two dimensions) is
+ * one small system. Of a few largest Doppler shifts the most likely one is taken. What
+ * the other delays add is taken as at rest.
+ */
+class SEMCOM_API channel_motion
+{
+public:
+    /*!
+     * \param delays the delays of the waveform
+     * \param pilots positions of the pilots among the carriers
+     * \param carriers number of carriers
+     */
+    channel_motion(const delay_fit& delays,
+                   const std::vector<int>& pilots,
+                   int carriers);
+
+    /*!
+     * Whether residuals at the pilots hold slow changes that noise does not explain: their
+     * energy in the five lowest harmonics of a cosine transform along time, against its
+     * mean in noise and four deviations more.
+     * \param residual what a channel at rest leaves, [rows][pilots]
+     * \param rows number of OFDM symbols
+     * \param noise_var variance of the noise at each pilot
+     */
+    bool suspected(const std::vector<gr_complex>& residual,
+                   int rows,
+                   const std::vector<double>& noise_var) const;
+
+    /*!
+     * \param seen H and noise of every known cell: all carriers of the first \p training
+     * rows, then the pilots of each row
+     * \param rows number of OFDM symbols
+     * \param training rows known entirely
+     * \param rest the channel in the training rows, one value per carrier
+     * \param weight noise_var over the noise variance of each carrier
+     * \param noise_var E|n|^2 where the weight is 1
+     */
+    moving_channel fit(const std::vector<gr_complex>& seen,
+                       int rows,
+                       int training,
+                       const std::vector<gr_complex>& rest,
+                       const std::vector<float>& weight,
+                       double noise_var) const;
+
+private:
+    struct problem;
+    struct solution;
+    problem pose(const std::vector<gr_complex>& seen,
+                 int rows,
+                 int training,
+                 const std::vector<gr_complex>& rest,
+                 const std::vector<float>& weight,
+                 double noise_var) const;
+    solution solve(const problem& p, double cycles) const;
+
+    const delay_fit* d_delays;
+    std::vector<int> d_pilots, d_every;
+    int d_carriers;
+};
+
+} // namespace semcom
+} // namespace gr
+
+#endif /* INCLUDED_SEMCOM_CHANNEL_MOTION_H */

@@ -126,8 +126,9 @@ burst_estimator::denoised(const std::vector<gr_complex>& channel, const state& s
     return clean;
 }
 
-// Phase of every row, in a channel at rest or a moving one.
-void burst_estimator::follow_phase(const observations& seen,
+// Phase of every row, in a channel at rest or a moving one; returns the degrees of freedom
+// that it took.
+double burst_estimator::follow_phase(const observations& seen,
                                    state& s,
                                    burst_estimate& out,
                                    bool choose_walk) const
@@ -157,36 +158,28 @@ void burst_estimator::follow_phase(const observations& seen,
     }
     s.track.filter(pilot, variance, s.walk);
     s.track.smooth();
-    s.used = 0;
+    double used = 0;
     for (int i = 0; i < seen.rows; i++) {
         out.phase[i] = s.track.phase(i);
         out.phase_var[i] = s.track.phase_var(i);
-        s.used += 0.5 * std::min(1.0, s.track.phase_var(i) / variance[i]);
+        used += 0.5 * std::min(1.0, s.track.phase_var(i) / variance[i]);
     }
+    return used;
 }
 
-// Timing drift, linearised about the last value.
-void burst_estimator::follow_timing(const observations& seen,
-                                    state& s,
-                                    const burst_estimate& out) const
+// What undoes phase and drift on every carrier of a row.
+void burst_estimator::undo(float phase, float slope, std::vector<gr_complex>& turn) const
 {
-    double up = 0, down = 0;
-    auto at = seen.z.begin();
-    for (int i = 0; i < seen.rows; i++) {
-        const float lever = i - out.origin;
-        for (const int k : carriers(seen, i)) {
-            const float l = lever * d_number[k];
-            const auto h = s.clean[k];
-            const float weight = s.spread.weight[k];
-            const auto derotated =
-                *at++ * std::polar(1.0f, static_cast<float>(-out.phase[i] - s.slope * l));
-            up +=
-                weight * l * (h.real() * derotated.imag() - h.imag() * derotated.real());
-            down += weight * l * l * std::norm(h);
+    turn.resize(d_carriers);
+    const gr_complex step = std::polar(1.0f, -slope);
+    gr_complex next = std::polar(1.0f, -phase - slope * d_number[0]);
+    for (int k = 0; k < d_carriers; k++) {
+        turn[k] = next;
+        next *= step;
+        if (k == d_carriers / 2 - 1) {
+            next *= step; // over the unused centre
         }
     }
-    const double prior = s.noise / (2 * d_slope_var);
-    s.slope += (up - prior * s.slope) / (down + prior);
 }
 
 // Undoes phase and drift: seen.straight.
@@ -194,15 +187,46 @@ void burst_estimator::straighten(observations& seen,
                                  const state& s,
                                  const burst_estimate& out) const
 {
+    std::vector<gr_complex> turn;
     std::size_t j = 0;
     for (int i = 0; i < seen.rows; i++) {
-        const float lever = s.slope * (i - out.origin);
-        for (const int k : carriers(seen, i)) {
-            seen.straight[j] =
-                seen.z[j] * std::polar(1.0f, -out.phase[i] - lever * d_number[k]);
-            j++;
+        const float slope = s.slope * (i - out.origin);
+        if (i < seen.training) {
+            undo(out.phase[i], slope, turn);
+            for (int k = 0; k < d_carriers; k++, j++) {
+                seen.straight[j] = seen.z[j] * turn[k];
+            }
+        } else {
+            for (const int k : d_pilots) {
+                seen.straight[j] =
+                    seen.z[j] * std::polar(1.0f, -out.phase[i] - slope * d_number[k]);
+                j++;
+            }
         }
     }
+}
+
+// Timing drift, linearised about the last value, from what it left in seen.straight.
+void burst_estimator::follow_timing(const observations& seen,
+                                    state& s,
+                                    const burst_estimate& out) const
+{
+    double up = 0, down = 0;
+    auto at = seen.straight.begin();
+    for (int i = 0; i < seen.rows; i++) {
+        const float lever = i - out.origin;
+        float row_up = 0, row_down = 0;
+        for (const int k : carriers(seen, i)) {
+            const auto h = s.clean[k], y = *at++;
+            const float weighted = s.spread.weight[k] * d_number[k];
+            row_up += weighted * (h.real() * y.imag() - h.imag() * y.real());
+            row_down += weighted * d_number[k] * std::norm(h);
+        }
+        up += lever * row_up;
+        down += lever * lever * row_down;
+    }
+    const double prior = s.noise / (2 * d_slope_var);
+    s.slope += (up - prior * s.slope) / (down + prior);
 }
 
 // Noise from what the channel leaves, with the degrees of freedom that the fit took.
@@ -252,6 +276,22 @@ std::vector<gr_complex> burst_estimator::at_pilots(const observations& seen,
     return residual;
 }
 
+// Weighted energy of what the moving channel leaves.
+double burst_estimator::left_by(const observations& seen,
+                                const state& s,
+                                const burst_estimate& moved) const
+{
+    double residual = 0;
+    auto at = seen.straight.begin();
+    for (int i = 0; i < seen.rows; i++) {
+        for (const int k : carriers(seen, i)) {
+            residual += s.spread.weight[k] *
+                        std::norm(*at++ - moved.path[i * d_carriers + k]);
+        }
+    }
+    return residual;
+}
+
 // Takes the channel for a moving one where that explains the burst better.
 bool burst_estimator::follow_motion(observations& seen,
                                     const state& rest,
@@ -269,34 +309,31 @@ bool burst_estimator::follow_motion(observations& seen,
     burst_estimate moved = out;
     moved.phase.assign(seen.rows, 0.0f);
     moved.phase_var.assign(seen.rows, 0.0f);
+    double phases = 0; // degrees of freedom
     moving_channel motion;
     for (int round = 0; round < rounds; round++) {
         straighten(seen, s, moved);
         average(seen, s, moved);
-        motion = d_motion.fit(
-            seen.straight, seen.rows, seen.training, s.clean, s.spread.weight, s.noise);
-        moved.path = std::move(motion.channel);
-        double residual = 0;
-        std::size_t j = 0;
-        for (int i = 0; i < seen.rows; i++) {
-            for (const int k : carriers(seen, i)) {
-                residual += s.spread.weight[k] *
-                            std::norm(seen.straight[j++] - moved.path[i * d_carriers + k]);
-            }
+        motion = d_motion.fit(seen.straight,
+                              seen.rows,
+                              seen.training,
+                              s.clean,
+                              s.spread.weight,
+                              s.noise,
+                              motion.cycles);
+        moved.path = motion.channel;
+        const double residual = left_by(seen, s, moved);
+        s.used = motion.used + phases;
+        s.noise = std::max(residual / (seen.z.size() - s.used), s.floor);
+        if (round + 1 == rounds || (round && !phases)) {
+            break;
         }
-        const double phases = s.used;
-        s.used = 0;
-        s.noise = std::max(residual / (seen.z.size() - motion.used - phases), s.floor);
-        if (round + 1 < rounds) {
-            follow_phase(seen, s, moved, true);
-            if (s.walk <= phase_track::least_walk) {
-                // no phase noise: the harmonics have followed what phase there is
-                moved.phase.assign(seen.rows, 0.0f);
-                moved.phase_var.assign(seen.rows, 0.0f);
-                s.used = 0;
-            }
-        } else {
-            s.used = phases + motion.used;
+        auto tried = moved;
+        const double phases_tried = follow_phase(seen, s, tried, true);
+        if (s.walk > phase_track::least_walk) {
+            // without phase noise the harmonics have followed what phase there is
+            moved = std::move(tried);
+            phases = phases_tried;
         }
     }
     // Akaike's criterion, twice over
@@ -339,11 +376,11 @@ burst_estimate burst_estimator::fit(const std::vector<gr_complex>& cells,
     guess(seen, s, out);
     for (int round = 0; round < rounds; round++) {
         s.clean = denoised(out.channel, s);
-        follow_phase(seen, s, out, round != 1);
+        s.used = 0.5 + d_delays.taps() + follow_phase(seen, s, out, round != 1);
+        straighten(seen, s, out);
         follow_timing(seen, s, out);
         straighten(seen, s, out);
         average(seen, s, out);
-        s.used += 0.5 + d_delays.taps();
         measure_noise(seen, s);
     }
     out.slope = s.slope;
@@ -376,9 +413,8 @@ void burst_estimator::equalize(const burst_estimate& estimate,
 {
     const int n = d_carriers;
     const bool moving = estimate.moving();
-    const float lever = estimate.slope * (row - estimate.origin);
-    const gr_complex step = std::polar(1.0f, -lever);
-    gr_complex turn = std::polar(1.0f, -estimate.phase[row] - lever * d_number[0]);
+    std::vector<gr_complex> turn;
+    undo(estimate.phase[row], estimate.slope * (row - estimate.origin), turn);
     const float least = 1e-6f * estimate.signal;
     const gr_complex* y = &cells[row * n];
     const gr_complex* channel = moving ? &estimate.path[row * n] : estimate.channel.data();
@@ -388,7 +424,7 @@ void burst_estimator::equalize(const burst_estimate& estimate,
         const float noise =
             estimate.noise_var / estimate.weight[k] +
             (moving ? estimate.path_var[row * n + k] : estimate.channel_var);
-        const auto symbol = y[k] * turn * std::conj(h) / gain;
+        const auto symbol = y[k] * turn[k] * std::conj(h) / gain;
         // what is no number, or beyond any symbol that was ever sent, must not go on
         if (gain > least && std::isfinite(gain) && std::norm(symbol) < largest) {
             symbols[k] = symbol;
@@ -396,10 +432,6 @@ void burst_estimator::equalize(const burst_estimate& estimate,
         } else {
             symbols[k] = gr_complex(0, 0);
             noise_var[k] = 1e6f;
-        }
-        turn *= step;
-        if (k == n / 2 - 1) {
-            turn *= step; // over the unused centre
         }
     }
 }

@@ -16,6 +16,17 @@ constexpr double evidence = 7;
 constexpr int rounds = 4;
 constexpr float least_weight = 1e-9f;
 
+// The ratio of a carrier's residual to the common variance where the evidence is reached.
+double limit(double observations)
+{
+    double low = 1, high = 2 + 2 * evidence / observations;
+    for (int i = 0; i < 30; i++) {
+        const double ratio = 0.5 * (low + high);
+        (observations * (ratio - 1 - std::log(ratio)) > evidence ? high : low) = ratio;
+    }
+    return high;
+}
+
 } // namespace
 
 void carrier_noise::estimate(const std::vector<double>& energy,
@@ -28,10 +39,8 @@ void carrier_noise::estimate(const std::vector<double>& energy,
     // the median of a Gamma variable is that much below its mean
     const double skew = std::pow(1 - 1 / (9 * observations), 3);
     common = std::max(sorted[n / 2] / skew, floor);
-    const auto own = [&](double e) {
-        const double ratio = e / common;
-        return ratio > 1 && observations * (ratio - 1 - std::log(ratio)) > evidence;
-    };
+    const double most = limit(observations);
+    const auto own = [&](double e) { return e > most * common; };
     for (int round = 0; round < rounds; round++) {
         double sum = 0;
         int agree = 0;

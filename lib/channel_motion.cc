@@ -46,6 +46,8 @@ struct channel_motion::solution {
     std::vector<std::complex<double>> l, value; // factor of the system; [harmonic][tap]
     std::vector<double> ridge;                  // noise over prior of each unknown
 
+    int harmonics() const { return 2 * low + 1; }
+    int taps() const { return static_cast<int>(value.size()) / harmonics(); }
     gr_complex harmonic(int m, int row, int rows) const
     {
         const double turn = M_PI * (m - low) * (row - 0.5 * (rows - 1)) / rows;
@@ -155,7 +157,7 @@ channel_motion::solution channel_motion::solve(const problem& p, double cycles) 
     solution s;
     s.cycles = cycles;
     s.low = static_cast<int>(std::ceil(2 * cycles)) + 2;
-    const int harmonics = 2 * s.low + 1;
+    const int harmonics = s.harmonics();
     // the strongest come first
     const int taps = std::clamp<int>(max_unknowns / harmonics, 1, p.taps.size());
     const int all = p.taps.size();
@@ -204,35 +206,29 @@ channel_motion::solution channel_motion::solve(const problem& p, double cycles) 
     return s;
 }
 
-moving_channel channel_motion::fit(const std::vector<gr_complex>& seen,
-                                   int rows,
-                                   int training,
-                                   const std::vector<gr_complex>& rest,
-                                   const std::vector<float>& weight,
-                                   double noise_var) const
+channel_motion::solution channel_motion::likeliest(const problem& p) const
 {
-    const auto p = pose(seen, rows, training, rest, weight, noise_var);
-    solution s = solve(p, shifts[0]);
+    solution best = solve(p, shifts[0]);
     for (std::size_t i = 1; i < std::size(shifts); i++) {
         auto other = solve(p, shifts[i]);
-        if (other.evidence > s.evidence) {
-            s = std::move(other);
+        if (other.evidence > best.evidence) {
+            best = std::move(other);
         }
     }
-    const int harmonics = 2 * s.low + 1;
-    const int n = s.value.size();
-    const int taps = n / harmonics;
+    return best;
+}
 
-    moving_channel out;
-    out.cycles = s.cycles;
-    out.used = n - cholesky::trace_of_inverse(s.l, n, s.ridge);
-    out.channel.reserve(rows * d_carriers);
-    for (int i = 0; i < rows; i++) {
+void channel_motion::expand(const problem& p, const solution& s, moving_channel& out) const
+{
+    const int taps = s.taps();
+    out.channel.reserve(p.rows * d_carriers);
+    for (int i = 0; i < p.rows; i++) {
         auto h = p.still;
         for (int d = 0; d < taps; d++) {
             std::complex<double> c = 0;
-            for (int m = 0; m < harmonics; m++) {
-                c += std::complex<double>(s.harmonic(m, i, rows)) * s.value[m * taps + d];
+            for (int m = 0; m < s.harmonics(); m++) {
+                c += std::complex<double>(s.harmonic(m, i, p.rows)) *
+                     s.value[m * taps + d];
             }
             const gr_complex* carriers = d_delays->carriers_of(p.taps[d]);
             for (int k = 0; k < d_carriers; k++) {
@@ -241,42 +237,65 @@ moving_channel channel_motion::fit(const std::vector<gr_complex>& seen,
         }
         out.channel.insert(out.channel.end(), h.begin(), h.end());
     }
+}
 
-    // The error is smooth: computed at few points, interpolated between.
+// The error is smooth: computed at few points, interpolated between.
+void channel_motion::expect_errors(const problem& p,
+                                   const solution& s,
+                                   moving_channel& out) const
+{
     constexpr int across = 8, along = 8;
-    std::vector<float> error((along + 1) * (across + 1));
-    std::vector<std::complex<double>> a(n);
+    const int taps = s.taps(), last = d_carriers - 1;
+    std::vector<float> error;
+    std::vector<std::complex<double>> match(s.value.size());
     for (int i = 0; i <= along; i++) {
         for (int k = 0; k <= across; k++) {
-            for (int m = 0; m < harmonics; m++) {
-                const auto wave = s.harmonic(m, i * (rows - 1) / along, rows);
+            for (int m = 0; m < s.harmonics(); m++) {
+                const auto wave = s.harmonic(m, i * (p.rows - 1) / along, p.rows);
                 for (int d = 0; d < taps; d++) {
-                    a[m * taps + d] = std::complex<double>(std::conj(
-                        wave *
-                        d_delays->carriers_of(p.taps[d])[k * (d_carriers - 1) / across]));
+                    match[m * taps + d] = std::complex<double>(std::conj(
+                        wave * d_delays->carriers_of(p.taps[d])[k * last / across]));
                 }
             }
-            cholesky::forward(s.l, n, a);
+            cholesky::forward(s.l, match.size(), match);
             double sum = 0;
-            for (const auto& value : a) {
+            for (const auto& value : match) {
                 sum += std::norm(value);
             }
-            error[i * (across + 1) + k] = static_cast<float>(noise_var * sum);
+            error.push_back(static_cast<float>(p.noise * sum));
         }
     }
-    for (int i = 0; i < rows; i++) {
-        const float y = static_cast<float>(i) * along / std::max(rows - 1, 1);
+    for (int i = 0; i < p.rows; i++) {
+        const float y = static_cast<float>(i) * along / std::max(p.rows - 1, 1);
         const int low = std::min(static_cast<int>(y), along - 1);
         for (int k = 0; k < d_carriers; k++) {
-            const float x = static_cast<float>(k) * across / (d_carriers - 1);
+            const float x = static_cast<float>(k) * across / last;
             const int left = std::min(static_cast<int>(x), across - 1);
-            const float* corner = &error[low * (across + 1) + left];
-            const float below = corner[0] + (x - left) * (corner[1] - corner[0]);
-            const float* next = corner + across + 1;
-            const float above = next[0] + (x - left) * (next[1] - next[0]);
-            out.variance.push_back(below + (y - low) * (above - below));
+            const float* here = &error[low * (across + 1) + left];
+            const float* next = here + across + 1;
+            const float before = here[0] + (x - left) * (here[1] - here[0]);
+            const float after = next[0] + (x - left) * (next[1] - next[0]);
+            out.variance.push_back(before + (y - low) * (after - before));
         }
     }
+}
+
+moving_channel channel_motion::fit(const std::vector<gr_complex>& seen,
+                                   int rows,
+                                   int training,
+                                   const std::vector<gr_complex>& rest,
+                                   const std::vector<float>& weight,
+                                   double noise_var,
+                                   double cycles) const
+{
+    const auto p = pose(seen, rows, training, rest, weight, noise_var);
+    const auto s = cycles > 0 ? solve(p, cycles) : likeliest(p);
+    const int n = s.value.size();
+    moving_channel out;
+    out.cycles = s.cycles;
+    out.used = n - cholesky::trace_of_inverse(s.l, n, s.ridge);
+    expand(p, s, out);
+    expect_errors(p, s, out);
     return out;
 }
 

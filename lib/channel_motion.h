@@ -67,13 +67,16 @@ public:
      * \param rest the channel in the training rows, one value per carrier
      * \param weight noise_var over the noise variance of each carrier
      * \param noise_var E|n|^2 where the weight is 1
+     * \param cycles largest Doppler shift in cycles per burst, where it is known; 0: the
+     * most likely one of those tried
      */
     moving_channel fit(const std::vector<gr_complex>& seen,
                        int rows,
                        int training,
                        const std::vector<gr_complex>& rest,
                        const std::vector<float>& weight,
-                       double noise_var) const;
+                       double noise_var,
+                       double cycles = 0) const;
 
 private:
     struct problem;
@@ -85,6 +88,9 @@ private:
                  const std::vector<float>& weight,
                  double noise_var) const;
     solution solve(const problem& p, double cycles) const;
+    solution likeliest(const problem& p) const;
+    void expand(const problem& p, const solution& s, moving_channel& out) const;
+    void expect_errors(const problem& p, const solution& s, moving_channel& out) const;
 
     const delay_fit* d_delays;
     std::vector<int> d_pilots, d_every;

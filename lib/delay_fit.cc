@@ -13,11 +13,14 @@ namespace gr {
 namespace semcom {
 
 delay_fit::delay_fit(const std::vector<int>& carriers, int fft_len, int cp_len)
-    : d_carriers(carriers.size())
+    : d_carriers(carriers.size()), d_number(carriers)
 {
     const int margin = fft_len / 32;
     d_taps = cp_len + 1 + 2 * margin;
     const double step = 2 * M_PI / fft_len;
+    for (int i = 0; i < fft_len; i++) {
+        d_roots.push_back(std::polar(1.0, step * i));
+    }
     for (int tap = 0; tap < d_taps; tap++) {
         for (const float k : carriers) {
             d_basis.push_back(
@@ -113,12 +116,12 @@ double delay_fit::fit(const std::vector<gr_complex>& sums,
         std::max(noise_var / std::max(prior, 1e-30), 1e-6 * weight / d_carriers);
 
     // the Gram matrix is Toeplitz: delays enter by their difference alone
+    const int period = d_roots.size();
     std::vector<std::complex<double>> row(d_taps);
     for (int a = 0; a < d_taps; a++) {
         for (int k = 0; k < d_carriers; k++) {
-            row[a] +=
-                static_cast<double>(weights[k]) *
-                std::complex<double>(std::conj(d_basis[a * d_carriers + k]) * d_basis[k]);
+            const int turn = ((d_number[k] * a) % period + period) % period;
+            row[a] += static_cast<double>(weights[k]) * d_roots[turn];
         }
     }
     std::vector<std::complex<double>> l(d_taps * d_taps);

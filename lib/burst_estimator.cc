@@ -386,7 +386,8 @@ burst_estimate burst_estimator::fit(const std::vector<gr_complex>& cells,
     out.slope = s.slope;
     out.noise_var = s.noise;
     const double pilots = static_cast<double>(rows - training) * d_pilots.size();
-    const bool moving = rows > training && follow_motion(seen, s, out);
+    // a header is robust and short: it is read as if the channel were at rest
+    const bool moving = training > d_preamble && follow_motion(seen, s, out);
     if (!moving && s.late_noise > s.noise * (1 + 4 / std::sqrt(pilots))) {
         // what nobody follows is noise to the payload, as it is to the pilots
         out.noise_var = s.late_noise;

@@ -244,7 +244,7 @@ void channel_motion::expect_errors(const problem& p,
                                    const solution& s,
                                    moving_channel& out) const
 {
-    constexpr int across = 8, along = 8;
+    constexpr int across = 4, along = 6;
     const int taps = s.taps(), last = d_carriers - 1;
     std::vector<float> error;
     std::vector<std::complex<double>> match(s.value.size());

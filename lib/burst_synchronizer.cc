@@ -20,6 +20,7 @@ constexpr double candidates_per_block = 1e-6;
 
 burst_synchronizer::burst_synchronizer(const ofdm_frame& frame)
     : d_frame(frame),
+      d_canceller(frame.oversampling()),
       d_detector(frame, candidates_per_block),
       d_fft(frame.fft_len() * frame.oversampling()),
       d_delay_fft(frame.fft_len())
@@ -38,9 +39,10 @@ burst_synchronizer::burst_synchronizer(const ofdm_frame& frame)
 
 std::size_t burst_synchronizer::append(const gr_complex* in, std::size_t n)
 {
-    d_buffer.insert(d_buffer.end(), in, in + n);
+    const std::size_t before = d_buffer.size();
+    d_canceller.work(in, n, d_buffer);
     d_found.clear();
-    d_detector.work(in, n, d_found);
+    d_detector.work(d_buffer.data() + before, d_buffer.size() - before, d_found);
     d_candidates.insert(d_candidates.end(), d_found.begin(), d_found.end());
     return d_found.size();
 }

@@ -5,6 +5,7 @@
 #define INCLUDED_SEMCOM_BURST_SYNCHRONIZER_H
 
 #include "burst_detector.h"
+#include "line_canceller.h"
 
 #include <gnuradio/fft/fft.h>
 #include <gnuradio/semcom/api.h>
@@ -33,6 +34,7 @@ struct SEMCOM_API burst_lock {
  * \ingroup semcom
  *
  * \details
+ * line_canceller takes carriers out of the stream, a DC offset among them;
  * burst_detector proposes preambles; synchronize() finds carrier offset (the ambiguity of
  * the delay correlation by trial of every multiple) and timing (the window of one prefix
  * that holds the most energy of the impulse response), and tells noise from a preamble;
@@ -54,7 +56,8 @@ public:
 
     //! Proposals of the detector, in order; the owner pops those it is done with.
     std::deque<burst_candidate>& candidates() { return d_candidates; }
-    //! Number of samples taken so far.
+    //! Number of samples that can be read so far: all but the first ones of the stream,
+    //! which wait in line_canceller.
     std::int64_t end() const
     {
         return d_first + static_cast<std::int64_t>(d_buffer.size());
@@ -76,6 +79,8 @@ public:
     //! Values sent, same shape: the whole preamble and later pilots; the rest is open.
     std::vector<gr_complex>& known() { return d_known; }
 
+    //! The carriers that are taken out of the stream at present.
+    std::vector<spectral_line> lines() const { return d_canceller.lines(); }
     const ofdm_frame& frame() const { return d_frame; }
 
 private:
@@ -87,6 +92,7 @@ private:
     void impulse(std::vector<float>& power);
 
     ofdm_frame d_frame;
+    line_canceller d_canceller;
     burst_detector d_detector;
     fft::fft_complex_fwd d_fft;
     fft::fft_complex_rev d_delay_fft;

@@ -56,6 +56,8 @@ public:
     void work(const gr_complex* in, std::size_t n, std::vector<received_burst>& out);
     const ofdm_frame& frame() const { return d_sync.frame(); }
     const counts& counters() const { return d_counts; }
+    //! The carriers that are taken out of the stream at present, a DC offset among them.
+    std::vector<spectral_line> lines() const { return d_sync.lines(); }
 
 private:
     std::optional<burst_header> read_header();

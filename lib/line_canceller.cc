@@ -13,9 +13,11 @@ namespace {
 
 constexpr int stretch = 1024, stretches = 8; // at the critical rate
 constexpr std::size_t max_lines = 8;
-constexpr float appears = 30, remains = 8; // above the mean of the bins around
+// a bin over the mean of those around: a carrier at once; if it is one of two looks in a
+// row; still the same one
+constexpr float certain = 100, repeated = 20, remains = 8;
 constexpr int lobe = 4;    // half of the window's main lobe, in bins
-constexpr int around = 16; // bins on each side, less the lobe, that tell the mean
+constexpr int around = 32; // bins on each side, less the lobe, that tell the mean
 constexpr int chunk = 64;  // samples between two updates of the loop
 constexpr double gain = chunk / 2048.0, frequency_gain = gain * gain / 4;
 constexpr double jump = 16; // of an error's power over what noise makes of it
@@ -106,7 +108,7 @@ std::vector<line_canceller::line> line_canceller::find(std::int64_t begin)
         in[i] = d_window[i] * d_recent[i];
     }
     d_fft.execute();
-    std::vector<float> power(n + 2 * around), before(power.size() + 1, 0.0f);
+    std::vector<float> power(n + 2 * around);
     for (int i = 0; i < static_cast<int>(power.size()); i++) {
         power[i] = std::norm(d_fft.get_outbuf()[(i - around + n) % n]);
     }
@@ -114,11 +116,15 @@ std::vector<line_canceller::line> line_canceller::find(std::int64_t begin)
     for (std::size_t i = 0; i < power.size(); i++) {
         sums[i + 1] = sums[i] + power[i];
     }
-    const auto followed = [&](int k) {
-        return std::any_of(d_lines.begin(), d_lines.end(), [&](const line& l) {
-            return std::abs(std::remainder(l.frequency * n / (2 * M_PI) - k, n)) < 1;
+    const auto near = [n](const auto& list, int k) {
+        return std::any_of(list.begin(), list.end(), [&](double bin) {
+            return std::abs(std::remainder(bin - k, n)) < 1.5;
         });
     };
+    std::vector<double> followed, candidates;
+    for (const auto& l : d_lines) {
+        followed.push_back(l.frequency * n / (2 * M_PI));
+    }
     std::vector<std::pair<float, int>> peaks;
     for (int k = 0; k < n; k++) {
         const float* p = &power[k + around];
@@ -128,11 +134,18 @@ std::vector<line_canceller::line> line_canceller::find(std::int64_t begin)
         const double below = sums[k + around - lobe] - sums[k];
         const double above = sums[k + 2 * around + 1] - sums[k + around + lobe + 1];
         const double mean = std::max(below, above) / (around - lobe);
-        if (*p > remains * mean && *p > 1e-30f &&
-            (*p > appears * mean || followed(k))) {
+        if (!(*p > remains * mean && *p > 1e-30f)) {
+            continue;
+        }
+        if (*p > repeated * mean) {
+            candidates.push_back(k);
+        }
+        if (*p > certain * mean || near(followed, k) ||
+            (*p > repeated * mean && near(d_candidates, k))) {
             peaks.emplace_back(*p, k);
         }
     }
+    d_candidates = std::move(candidates);
     std::sort(peaks.rbegin(), peaks.rend());
     peaks.resize(std::min(peaks.size(), max_lines));
     std::vector<line> lines;

@@ -29,9 +29,9 @@ struct SEMCOM_API spectral_line {
  *
  * \details
  * One stretch of samples in eight goes through an FFT (Blackman-Harris window, whose
- * side lobes are 92 dB down). A bin that stands a factor of 30 above the mean of the bins
- * around it, on either side, is a carrier: noise does that in one of 10^4 stretches, and
- * a burst of OFDM does not. Its frequency and amplitude are estimated by least squares,
+ * side lobes are 92 dB down). A bin that stands a factor of 100 above the mean of the bins
+ * around it, on either side, is a carrier, and one that stands a factor of 20 above it in
+ * two such stretches in a row: neither noise nor OFDM does that. Its frequency and amplitude are estimated by least squares,
  * then followed by a loop of second order, and the carrier is subtracted. The notch is so
  * narrow (1/2048 of the sample rate, in radians) that the OFDM carrier beneath is left.
  * A stream without carriers passes unchanged, bit by bit.
@@ -74,6 +74,7 @@ private:
     std::vector<float> d_window;
     std::vector<gr_complex> d_recent; // the stretch, as received
     std::vector<line> d_lines;
+    std::vector<double> d_candidates; // bins that stood out in the last look
     std::int64_t d_taken = 0, d_left = 0; // samples taken; samples that have left
 };
 

@@ -4,6 +4,7 @@
 #include "burst_detector.h"
 #include "burst_receiver.h"
 #include "burst_transmitter.h"
+#include "line_canceller.h"
 
 #include <pybind11/complex.h>
 #include <pybind11/numpy.h>
@@ -33,6 +34,16 @@ template <typename T>
 py::array_t<T> array(const std::vector<T>& values)
 {
     return py::array_t<T>(values.size(), values.data());
+}
+
+// Carriers as (cycles per sample, power).
+std::vector<std::pair<double, double>> pairs(const std::vector<spectral_line>& lines)
+{
+    std::vector<std::pair<double, double>> list;
+    for (const auto& line : lines) {
+        list.emplace_back(line.frequency, line.power);
+    }
+    return list;
 }
 
 // Assigns a keyword argument to a field, naming the field when it does not fit.
@@ -246,6 +257,22 @@ void bind_stages(py::module& m)
             },
             py::arg("samples"));
 
+    py::class_<line_canceller>(
+        m,
+        "line_canceller",
+        "Takes carriers out of a stream; see lib/line_canceller.h.")
+        .def(py::init<int>(), py::arg("oversampling") = 1)
+        .def_property_readonly("lines",
+                               [](const line_canceller& c) { return pairs(c.lines()); })
+        .def(
+            "work",
+            [](line_canceller& c, const complex_array& samples) {
+                std::vector<gr_complex> out;
+                c.work(samples.data(), samples.size(), out);
+                return array(out);
+            },
+            py::arg("samples"));
+
     py::class_<burst_transmitter>(
         m,
         "burst_transmitter",
@@ -295,6 +322,8 @@ void bind_stages(py::module& m)
                                    counts["bursts"] = c.bursts;
                                    return counts;
                                })
+        .def_property_readonly("lines",
+                               [](const burst_receiver& r) { return pairs(r.lines()); })
         .def(
             "work",
             [](burst_receiver& r, const complex_array& samples) {

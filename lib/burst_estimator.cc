@@ -301,7 +301,8 @@ bool burst_estimator::follow_motion(observations& seen,
     for (const int k : d_pilots) {
         noise_var.push_back(rest.early_noise / rest.spread.weight[k]);
     }
-    if (!d_motion.suspected(at_pilots(seen, rest), seen.rows, noise_var)) {
+    if (!channel_motion::suspected(
+            d_motion.slow_changes(at_pilots(seen, rest), seen.rows, noise_var))) {
         return false;
     }
     state s = rest;
@@ -320,7 +321,7 @@ bool burst_estimator::follow_motion(observations& seen,
                               s.clean,
                               s.spread.weight,
                               s.noise,
-                              motion.cycles);
+                              motion);
         moved.path = motion.channel;
         const double residual = left_by(seen, s, moved);
         s.used = motion.used + phases;

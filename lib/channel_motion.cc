@@ -22,6 +22,9 @@ constexpr double weakest = 1e-4;
 // of each delay's power, outside the Doppler spectrum: a series of twice the burst's
 // length fits its edges by harmonics beyond the spectrum
 constexpr double outside = 0.02;
+// of the power, alike on all delays: the training may have met a delay in a fade, and if
+// all are trusted alike, pilots 14 carriers apart confuse those that are 4.6 samples apart
+constexpr double spreads[] = { 1e-3, 0.03, 0.3 };
 constexpr int slow_harmonics = 5;
 
 // Share of Clarke's spectrum up to x times the largest shift.
@@ -34,7 +37,8 @@ struct channel_motion::problem {
     int rows, training;
     double noise, energy;               // energy: sum of weight |y|^2
     std::vector<int> taps;              // delays that move
-    std::vector<double> power;          // prior of each
+    std::vector<double> power;          // of each in the training
+    double mean_power;                  // of all, over the burst
     std::vector<gr_complex> still;      // what the other delays add
     std::vector<std::complex<double>> in_training, at_pilots; // Gram matrices of the taps
     std::vector<std::complex<double>> sums; // [row][tap]: taps' match with the row's cells
@@ -42,7 +46,7 @@ struct channel_motion::problem {
 
 struct channel_motion::solution {
     int low; // the first harmonic is -low, the last one low
-    double cycles, evidence;
+    double cycles, spread, evidence;
     std::vector<std::complex<double>> l, value; // factor of the system; [harmonic][tap]
     std::vector<double> ridge;                  // noise over prior of each unknown
 
@@ -63,14 +67,14 @@ channel_motion::channel_motion(const delay_fit& delays,
     std::iota(d_every.begin(), d_every.end(), 0);
 }
 
-bool channel_motion::suspected(const std::vector<gr_complex>& residual,
-                               int rows,
-                               const std::vector<double>& noise_var) const
+std::vector<double>
+channel_motion::slow_changes(const std::vector<gr_complex>& residual,
+                             int rows,
+                             const std::vector<double>& noise_var) const
 {
     const int pilots = d_pilots.size();
-    const int harmonics = std::min(slow_harmonics, rows);
-    double energy = 0;
-    for (int m = 0; m < harmonics; m++) {
+    std::vector<double> energy(pilots, 0.0);
+    for (int m = 0; m < slow_harmonics; m++) {
         std::vector<gr_complex> sum(pilots, gr_complex(0, 0));
         for (int i = 0; i < rows; i++) {
             const float wave = std::cos(static_cast<float>(M_PI) * m * (i + 0.5f) / rows);
@@ -79,11 +83,21 @@ bool channel_motion::suspected(const std::vector<gr_complex>& residual,
             }
         }
         for (int p = 0; p < pilots; p++) {
-            energy += (m ? 2.0 : 1.0) / rows * std::norm(sum[p]) / noise_var[p];
+            energy[p] += (m ? 2.0 : 1.0) / rows * std::norm(sum[p]) / noise_var[p];
         }
     }
-    const double mean = harmonics * pilots;
-    return energy > mean + 4 * std::sqrt(mean);
+    return energy;
+}
+
+bool channel_motion::suspected(const std::vector<double>& changes)
+{
+    const double loudest = *std::max_element(changes.begin(), changes.end());
+    const double all = std::accumulate(changes.begin(), changes.end(), 0.0);
+    const auto above = [](double energy, double pilots) {
+        const double mean = slow_harmonics * pilots;
+        return energy > mean + 4 * std::sqrt(mean);
+    };
+    return above(all, changes.size()) && above(all - loudest, changes.size() - 1);
 }
 
 channel_motion::problem channel_motion::pose(const std::vector<gr_complex>& seen,
@@ -93,7 +107,11 @@ channel_motion::problem channel_motion::pose(const std::vector<gr_complex>& seen
                                              const std::vector<float>& weight,
                                              double noise_var) const
 {
-    problem p{ rows, training, noise_var, 0, {}, {}, rest, {}, {}, {} };
+    problem p{};
+    p.rows = rows;
+    p.training = training;
+    p.noise = noise_var;
+    p.still.assign(d_carriers, gr_complex(0, 0));
     const auto tap = d_delays->delays(rest, noise_var / training);
     double strongest = 0;
     for (const auto& c : tap) {
@@ -113,8 +131,12 @@ channel_motion::problem channel_motion::pose(const std::vector<gr_complex>& seen
     double moving = 1e-30;
     for (const int d : p.taps) {
         moving += std::norm(tap[d]);
-        for (int k = 0; k < d_carriers; k++) {
-            p.still[k] -= gr_complex(tap[d]) * d_delays->carriers_of(d)[k];
+    }
+    for (int d = 0; d < d_delays->taps(); d++) {
+        if (std::find(p.taps.begin(), p.taps.end(), d) == p.taps.end()) {
+            for (int k = 0; k < d_carriers; k++) {
+                p.still[k] += gr_complex(tap[d]) * d_delays->carriers_of(d)[k];
+            }
         }
     }
 
@@ -136,8 +158,9 @@ channel_motion::problem channel_motion::pose(const std::vector<gr_complex>& seen
         }
     }
     power /= seen.size();
+    p.mean_power = power / taps;
     for (int a = 0; a < taps; a++) {
-        p.power.push_back(power * (std::norm(tap[p.taps[a]]) / moving + 0.01 / taps));
+        p.power.push_back(power * std::norm(tap[p.taps[a]]) / moving);
         for (int b = 0; b < taps; b++) {
             for (const auto* list : { &d_every, &d_pilots }) {
                 auto& gram = list == &d_every ? p.in_training : p.at_pilots;
@@ -152,10 +175,12 @@ channel_motion::problem channel_motion::pose(const std::vector<gr_complex>& seen
     return p;
 }
 
-channel_motion::solution channel_motion::solve(const problem& p, double cycles) const
+channel_motion::solution
+channel_motion::solve(const problem& p, double cycles, double spread) const
 {
     solution s;
     s.cycles = cycles;
+    s.spread = spread;
     s.low = static_cast<int>(std::ceil(2 * cycles)) + 2;
     const int harmonics = s.harmonics();
     // the strongest come first
@@ -183,7 +208,7 @@ channel_motion::solution channel_motion::solve(const problem& p, double cycles) 
             outside / harmonics;
         for (int d = 0; d < taps; d++) {
             const int row = m * taps + d;
-            s.ridge.push_back(p.noise / (p.power[d] * share));
+            s.ridge.push_back(p.noise / (((1 - spread) * p.power[d] + spread * p.mean_power) * share));
             for (int o = 0; o <= m; o++) {
                 for (int e = 0; e < taps; e++) {
                     s.l[row * n + o * taps + e] =
@@ -208,12 +233,18 @@ channel_motion::solution channel_motion::solve(const problem& p, double cycles) 
 
 channel_motion::solution channel_motion::likeliest(const problem& p) const
 {
-    solution best = solve(p, shifts[0]);
-    for (std::size_t i = 1; i < std::size(shifts); i++) {
-        auto other = solve(p, shifts[i]);
+    solution best = solve(p, shifts[0], spreads[0]);
+    const auto consider = [&](double cycles, double spread) {
+        auto other = solve(p, cycles, spread);
         if (other.evidence > best.evidence) {
             best = std::move(other);
         }
+    };
+    for (std::size_t i = 1; i < std::size(shifts); i++) {
+        consider(shifts[i], spreads[0]);
+    }
+    for (std::size_t i = 1; i < std::size(spreads); i++) {
+        consider(best.cycles, spreads[i]);
     }
     return best;
 }
@@ -286,13 +317,14 @@ moving_channel channel_motion::fit(const std::vector<gr_complex>& seen,
                                    const std::vector<gr_complex>& rest,
                                    const std::vector<float>& weight,
                                    double noise_var,
-                                   double cycles) const
+                                   const moving_channel& like) const
 {
     const auto p = pose(seen, rows, training, rest, weight, noise_var);
-    const auto s = cycles > 0 ? solve(p, cycles) : likeliest(p);
+    const auto s = like.cycles > 0 ? solve(p, like.cycles, like.spread) : likeliest(p);
     const int n = s.value.size();
     moving_channel out;
     out.cycles = s.cycles;
+    out.spread = s.spread;
     out.used = n - cholesky::trace_of_inverse(s.l, n, s.ridge);
     expand(p, s, out);
     expect_errors(p, s, out);

@@ -21,6 +21,7 @@ struct SEMCOM_API moving_channel {
     std::vector<float> variance;     //!< squared error expected of each
     double used = 0;                 //!< degrees of freedom that the fit took
     double cycles = 0;               //!< largest Doppler shift, in cycles per burst
+    double spread = 0;               //!< share of the power alike on all delays
 };
 
 /*!
@@ -48,16 +49,22 @@ public:
                    int carriers);
 
     /*!
-     * Whether residuals at the pilots hold slow changes that noise does not explain: their
-     * energy in the five lowest harmonics of a cosine transform along time, against its
-     * mean in noise and four deviations more.
+     * Slow changes at the pilots that noise does not explain: the energy of the residuals
+     * in the five lowest harmonics of a cosine transform along time, which is 5 in noise.
      * \param residual what a channel at rest leaves, [rows][pilots]
      * \param rows number of OFDM symbols
      * \param noise_var variance of the noise at each pilot
+     * \returns energy over noise, one value per pilot
      */
-    bool suspected(const std::vector<gr_complex>& residual,
-                   int rows,
-                   const std::vector<double>& noise_var) const;
+    std::vector<double> slow_changes(const std::vector<gr_complex>& residual,
+                                     int rows,
+                                     const std::vector<double>& noise_var) const;
+    /*!
+     * Whether the channel may have moved: the energy of \p changes is four deviations
+     * above its mean in noise, and still is without the loudest pilot, for a spur shows
+     * on one pilot alone.
+     */
+    static bool suspected(const std::vector<double>& changes);
 
     /*!
      * \param seen H and noise of every known cell: all carriers of the first \p training
@@ -67,8 +74,8 @@ public:
      * \param rest the channel in the training rows, one value per carrier
      * \param weight noise_var over the noise variance of each carrier
      * \param noise_var E|n|^2 where the weight is 1
-     * \param cycles largest Doppler shift in cycles per burst, where it is known; 0: the
-     * most likely one of those tried
+     * \param like an earlier fit, whose Doppler shift and spread are taken; if it has none,
+     * the most likely ones of a few are
      */
     moving_channel fit(const std::vector<gr_complex>& seen,
                        int rows,
@@ -76,7 +83,7 @@ public:
                        const std::vector<gr_complex>& rest,
                        const std::vector<float>& weight,
                        double noise_var,
-                       double cycles = 0) const;
+                       const moving_channel& like = {}) const;
 
 private:
     struct problem;
@@ -87,7 +94,7 @@ private:
                  const std::vector<gr_complex>& rest,
                  const std::vector<float>& weight,
                  double noise_var) const;
-    solution solve(const problem& p, double cycles) const;
+    solution solve(const problem& p, double cycles, double spread) const;
     solution likeliest(const problem& p) const;
     void expand(const problem& p, const solution& s, moving_channel& out) const;
     void expect_errors(const problem& p, const solution& s, moving_channel& out) const;

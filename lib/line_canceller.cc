@@ -18,16 +18,27 @@ constexpr std::size_t max_lines = 8;
 constexpr float certain = 100, repeated = 20, remains = 8;
 constexpr int lobe = 4;    // half of the window's main lobe, in bins
 constexpr int around = 32; // bins on each side, less the lobe, that tell the mean
-constexpr int chunk = 64;  // samples between two updates of the loop
-constexpr double gain = chunk / 2048.0, frequency_gain = gain * gain / 4;
-constexpr double jump = 16; // of an error's power over what noise makes of it
+constexpr int chunk = 64;  // samples between two updates of the loop, at the critical rate
+constexpr int settled = 256; // chunks that the loop looks back on in the end
+constexpr double jump = 16;  // of an error's power over what noise makes of it
 
+
+// Mean of exponentially distributed bins from their median, which carriers do not move.
+float level(const float* bins)
+{
+    constexpr int n = around - lobe;
+    float sorted[n];
+    std::copy(bins, bins + n, sorted);
+    std::nth_element(sorted, sorted + n / 2, sorted + n);
+    return sorted[n / 2] / static_cast<float>(M_LN2);
+}
 
 } // namespace
 
 line_canceller::line_canceller(int oversampling)
     : d_stretch(stretch * oversampling),
       d_period(stretches * d_stretch),
+      d_chunk(chunk * oversampling),
       d_fft(stretch * oversampling)
 {
     // 4-term Blackman-Harris (F. J. Harris, Proc. IEEE 66(1), 1978), of unit energy
@@ -112,10 +123,10 @@ std::vector<line_canceller::line> line_canceller::find(std::int64_t begin)
     for (int i = 0; i < static_cast<int>(power.size()); i++) {
         power[i] = std::norm(d_fft.get_outbuf()[(i - around + n) % n]);
     }
-    std::vector<double> sums(power.size() + 1, 0.0);
-    for (std::size_t i = 0; i < power.size(); i++) {
-        sums[i + 1] = sums[i] + power[i];
-    }
+    auto sorted = power;
+    const auto tenth = sorted.begin() + 9 * sorted.size() / 10;
+    std::nth_element(sorted.begin(), tenth, sorted.end());
+    const float least = std::max(3 * *tenth, 1e-30f);
     const auto near = [n](const auto& list, int k) {
         return std::any_of(list.begin(), list.end(), [&](double bin) {
             return std::abs(std::remainder(bin - k, n)) < 1.5;
@@ -128,13 +139,12 @@ std::vector<line_canceller::line> line_canceller::find(std::int64_t begin)
     std::vector<std::pair<float, int>> peaks;
     for (int k = 0; k < n; k++) {
         const float* p = &power[k + around];
-        if (!(*p >= p[-1] && *p > p[1] && *p < 1e30f)) {
+        // few bins pass, so that the medians are seldom computed
+        if (!(*p > least && *p >= p[-1] && *p > p[1] && *p < 1e30f)) {
             continue;
         }
-        const double below = sums[k + around - lobe] - sums[k];
-        const double above = sums[k + 2 * around + 1] - sums[k + around + lobe + 1];
-        const double mean = std::max(below, above) / (around - lobe);
-        if (!(*p > remains * mean && *p > 1e-30f)) {
+        const float mean = std::max(level(p - around), level(p + lobe + 1));
+        if (!(*p > remains * mean)) {
             continue;
         }
         if (*p > repeated * mean) {
@@ -192,6 +202,7 @@ void line_canceller::refine(line& l, std::int64_t begin) const
         l.frequency += std::arg(product) / part;
     }
     // samples leave from d_left on
+    l.age = stretch / chunk;
     l.phase = l.frequency * d_left;
     restart(l);
 }
@@ -208,7 +219,7 @@ void line_canceller::restart(line& l)
 void line_canceller::clean(gr_complex* samples, std::size_t n)
 {
     while (n > 0) {
-        const std::size_t piece = std::min<std::size_t>(n, chunk - d_left % chunk);
+        const std::size_t piece = std::min<std::size_t>(n, d_chunk - d_left % d_chunk);
         for (const auto& l : d_lines) {
             const gr_complex amplitude(l.amplitude);
             gr_complex turn = l.turn;
@@ -227,7 +238,7 @@ void line_canceller::clean(gr_complex* samples, std::size_t n)
         samples += piece;
         n -= piece;
         d_left += piece;
-        if (d_left % chunk == 0) {
+        if (d_left % d_chunk == 0) {
             for (auto& l : d_lines) {
                 update(l);
             }
@@ -236,24 +247,27 @@ void line_canceller::clean(gr_complex* samples, std::size_t n)
 }
 
 // The loop, at the end of a chunk.
-void line_canceller::update(line& l)
+void line_canceller::update(line& l) const
 {
-    auto error = std::complex<double>(l.error) / static_cast<double>(chunk);
+    auto error = std::complex<double>(l.error) / static_cast<double>(d_chunk);
     const double size = std::abs(error), most = std::abs(l.amplitude);
-    const double noise = (l.power / chunk - size * size) / chunk;
+    const double noise = (l.power / d_chunk - size * size) / d_chunk;
     if (!std::isfinite(size)) {
         error = 0;
     } else if (size > 2 * most) {
         error *= 2 * most / size; // what a burst of interference can do has an end
     }
-    l.phase += chunk * l.frequency;
-    l.frequency += frequency_gain / chunk *
-                   std::clamp(std::imag(error * std::conj(l.amplitude)) /
-                                  std::max(most * most, 1e-300),
-                              -1.0,
-                              1.0);
     // a carrier that has jumped is caught again in a few chunks
-    l.amplitude += (size * size > jump * noise ? 0.5 : gain) * error;
+    l.age = size * size > jump * noise ? 0 : std::min(l.age + 1, settled);
+    // least squares of amplitude and frequency over what the loop looks back on
+    const double gain = l.age ? 4.0 / std::max(l.age, 8) : 0.5;
+    const double slip = std::imag(error * std::conj(l.amplitude)) /
+                        std::max(most * most, 1e-300);
+    l.phase += d_chunk * l.frequency;
+    if (l.age) {
+        l.frequency += 0.375 * gain * gain * std::clamp(slip, -1.0, 1.0) / d_chunk;
+    }
+    l.amplitude += gain * error;
     restart(l);
 }
 

@@ -29,11 +29,11 @@ struct SEMCOM_API spectral_line {
  *
  * \details
  * One stretch of samples in eight goes through an FFT (Blackman-Harris window, whose
- * side lobes are 92 dB down). A bin that stands a factor of 100 above the mean of the bins
- * around it, on either side, is a carrier, and one that stands a factor of 20 above it in
+ * side lobes are 92 dB down). A bin that stands a factor of 100 above the level of the bins
+ * around it (by their median), on either side, is a carrier, and one that stands a factor of 20 above it in
  * two such stretches in a row: neither noise nor OFDM does that. Its frequency and amplitude are estimated by least squares,
  * then followed by a loop of second order, and the carrier is subtracted. The notch is so
- * narrow (1/2048 of the sample rate, in radians) that the OFDM carrier beneath is left.
+ * narrow (1/4096 of the critical sample rate, in radians, once settled) that the OFDM carrier beneath is left.
  * A stream without carriers passes unchanged, bit by bit.
  *
  * The first samples of a stream wait until the first stretch is complete, so that a
@@ -61,15 +61,17 @@ private:
         gr_complex turn, step; // of the next sample, and from sample to sample
         gr_complex error;      // what is left of the carrier, summed over the chunk
         float power;           // of what is left of the stream, likewise
+        int age;               // chunks since the carrier was caught
     };
     void look(std::int64_t begin);
     std::vector<line> find(std::int64_t begin);
     void refine(line& found, std::int64_t begin) const;
     void clean(gr_complex* samples, std::size_t n);
-    static void update(line& l);
+    void update(line& l) const;
     static void restart(line& l);
 
     const std::size_t d_stretch, d_period;
+    const int d_chunk;
     fft::fft_complex_fwd d_fft;
     std::vector<float> d_window;
     std::vector<gr_complex> d_recent; // the stretch, as received

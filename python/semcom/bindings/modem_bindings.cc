@@ -4,6 +4,9 @@
 #include "burst_detector.h"
 #include "burst_receiver.h"
 #include "burst_transmitter.h"
+#include "carrier_noise.h"
+#include "channel_motion.h"
+#include "delay_fit.h"
 #include "line_canceller.h"
 
 #include <pybind11/complex.h>
@@ -235,6 +238,60 @@ void bind_header(py::module& m)
             py::arg("soft"));
 }
 
+// What the burst estimator is made of, beside which tests hold an oracle.
+void bind_estimates(py::module& m)
+{
+    m.def(
+        "carrier_noise",
+        [](const std::vector<double>& energy, double observations, double floor) {
+            carrier_noise noise;
+            noise.estimate(energy, observations, floor);
+            return py::make_tuple(noise.common, array(noise.weight));
+        },
+        py::arg("energy"),
+        py::arg("observations"),
+        py::arg("floor") = 1e-30,
+        "Common noise variance, and each carrier's share; see lib/carrier_noise.h.");
+    m.def(
+        "channel_motion",
+        [](const ofdm_frame& frame,
+           const complex_array& seen,
+           int rows,
+           int training,
+           const complex_array& rest,
+           const float_array& weight,
+           double noise_var) {
+            const std::size_t carriers = frame.occupied();
+            if (training < 1 || training > rows || rest.size() != frame.occupied() ||
+                weight.size() != frame.occupied() ||
+                static_cast<std::size_t>(seen.size()) !=
+                    training * carriers + (rows - training) * frame.pilots().size()) {
+                throw std::invalid_argument(
+                    "The arrays do not have the sizes that the frame and the rows ask "
+                    "for.");
+            }
+            const delay_fit delays(frame.carriers(), frame.fft_len(), frame.cp_len());
+            const channel_motion motion(delays, frame.pilots(), frame.occupied());
+            const auto found = motion.fit({ seen.data(), seen.data() + seen.size() },
+                                          rows,
+                                          training,
+                                          { rest.data(), rest.data() + rest.size() },
+                                          { weight.data(), weight.data() + weight.size() },
+                                          noise_var);
+            return py::make_tuple(
+                array(found.channel), array(found.variance), found.used, found.cycles);
+        },
+        py::arg("frame"),
+        py::arg("seen"),
+        py::arg("rows"),
+        py::arg("training"),
+        py::arg("rest"),
+        py::arg("weight"),
+        py::arg("noise_var"),
+        "Channel and expected error of each cell, degrees of freedom, Doppler shift in "
+        "cycles per burst; see lib/channel_motion.h.");
+}
+
 void bind_stages(py::module& m)
 {
     py::class_<burst_candidate>(m, "burst_candidate")
@@ -395,6 +452,7 @@ void bind_modem(py::module& m)
 {
     bind_params(m);
     bind_header(m);
+    bind_estimates(m);
     bind_stages(m);
     bind_blocks(m);
 }

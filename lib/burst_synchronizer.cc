@@ -20,7 +20,7 @@ constexpr double candidates_per_block = 1e-6;
 
 burst_synchronizer::burst_synchronizer(const ofdm_frame& frame)
     : d_frame(frame),
-      d_canceller(frame.oversampling()),
+      d_canceller(frame.fft_len(), frame.oversampling()),
       d_detector(frame, candidates_per_block),
       d_fft(frame.fft_len() * frame.oversampling()),
       d_delay_fft(frame.fft_len())

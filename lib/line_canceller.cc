@@ -16,6 +16,7 @@ constexpr std::size_t max_lines = 8;
 // a bin over the mean of those around: a carrier at once; if it is one of two looks in a
 // row; still the same one
 constexpr float certain = 100, repeated = 20, remains = 8;
+constexpr float alone = 8; // above the lines of a comb, which preambles are
 constexpr int lobe = 4;    // half of the window's main lobe, in bins
 constexpr int around = 32; // bins on each side, less the lobe, that tell the mean
 constexpr int chunk = 64;  // samples between two updates of the loop, at the critical rate
@@ -35,8 +36,9 @@ float level(const float* bins)
 
 } // namespace
 
-line_canceller::line_canceller(int oversampling)
+line_canceller::line_canceller(int fft_len, int oversampling)
     : d_stretch(stretch * oversampling),
+      d_spacing(stretch / fft_len),
       d_period(stretches * d_stretch),
       d_chunk(chunk * oversampling),
       d_fft(stretch * oversampling)
@@ -96,6 +98,20 @@ void line_canceller::work(const gr_complex* in,
     }
 }
 
+// The strongest bin where a repeated OFDM symbol has its other lines.
+float line_canceller::of_comb(const float* bin) const
+{
+    float strongest = 0;
+    for (const int distance : { -2, -1, 1, 2 }) {
+        // lines closer than the window's lobe are not resolved
+        if (d_spacing > lobe) {
+            const float* other = bin + distance * d_spacing;
+            strongest = std::max({ strongest, other[-1], other[0], other[1] });
+        }
+    }
+    return strongest;
+}
+
 // Brings the list of carriers up to date.
 void line_canceller::look(std::int64_t begin)
 {
@@ -119,9 +135,10 @@ std::vector<line_canceller::line> line_canceller::find(std::int64_t begin)
         in[i] = d_window[i] * d_recent[i];
     }
     d_fft.execute();
-    std::vector<float> power(n + 2 * around);
+    constexpr int margin = around + 1;
+    std::vector<float> power(n + 2 * margin);
     for (int i = 0; i < static_cast<int>(power.size()); i++) {
-        power[i] = std::norm(d_fft.get_outbuf()[(i - around + n) % n]);
+        power[i] = std::norm(d_fft.get_outbuf()[(i - margin + n) % n]);
     }
     auto sorted = power;
     const auto tenth = sorted.begin() + 9 * sorted.size() / 10;
@@ -138,13 +155,13 @@ std::vector<line_canceller::line> line_canceller::find(std::int64_t begin)
     }
     std::vector<std::pair<float, int>> peaks;
     for (int k = 0; k < n; k++) {
-        const float* p = &power[k + around];
+        const float* p = &power[k + margin];
         // few bins pass, so that the medians are seldom computed
         if (!(*p > least && *p >= p[-1] && *p > p[1] && *p < 1e30f)) {
             continue;
         }
         const float mean = std::max(level(p - around), level(p + lobe + 1));
-        if (!(*p > remains * mean)) {
+        if (!(*p > remains * mean && *p > alone * of_comb(p))) {
             continue;
         }
         if (*p > repeated * mean) {
@@ -161,7 +178,7 @@ std::vector<line_canceller::line> line_canceller::find(std::int64_t begin)
     std::vector<line> lines;
     for (const auto& [p, k] : peaks) {
         // a parabola through the logarithm of the main lobe
-        const float* at = &power[k + around];
+        const float* at = &power[k + margin];
         const double left = std::log(at[-1]), top = std::log(at[0]), right = std::log(at[1]);
         const double shift = 0.5 * (left - right) / (left - 2 * top + right);
         line l{};

@@ -31,7 +31,8 @@ struct SEMCOM_API spectral_line {
  * One stretch of samples in eight goes through an FFT (Blackman-Harris window, whose
  * side lobes are 92 dB down). A bin that stands a factor of 100 above the level of the bins
  * around it (by their median), on either side, is a carrier, and one that stands a factor of 20 above it in
- * two such stretches in a row: neither noise nor OFDM does that. Its frequency and amplitude are estimated by least squares,
+ * two such stretches in a row: noise does not do that. Neither does OFDM, but for a
+ * preamble, whose lines lie one OFDM carrier apart; a carrier stands alone. Its frequency and amplitude are estimated by least squares,
  * then followed by a loop of second order, and the carrier is subtracted. The notch is so
  * narrow (1/4096 of the critical sample rate, in radians, once settled) that the OFDM carrier beneath is left.
  * A stream without carriers passes unchanged, bit by bit.
@@ -44,9 +45,10 @@ class SEMCOM_API line_canceller
 {
 public:
     /*!
+     * \param fft_len FFT length of the waveform
      * \param oversampling samples per critical sample
      */
-    explicit line_canceller(int oversampling = 1);
+    explicit line_canceller(int fft_len = 64, int oversampling = 1);
 
     //! Takes \p n samples, appends what can leave to \p out.
     void work(const gr_complex* in, std::size_t n, std::vector<gr_complex>& out);
@@ -64,6 +66,7 @@ private:
         int age;               // chunks since the carrier was caught
     };
     void look(std::int64_t begin);
+    float of_comb(const float* bin) const;
     std::vector<line> find(std::int64_t begin);
     void refine(line& found, std::int64_t begin) const;
     void clean(gr_complex* samples, std::size_t n);
@@ -71,7 +74,7 @@ private:
     static void restart(line& l);
 
     const std::size_t d_stretch, d_period;
-    const int d_chunk;
+    const int d_spacing, d_chunk; // bins between two OFDM carriers; samples
     fft::fft_complex_fwd d_fft;
     std::vector<float> d_window;
     std::vector<gr_complex> d_recent; // the stretch, as received

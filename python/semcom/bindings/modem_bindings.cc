@@ -318,7 +318,9 @@ void bind_stages(py::module& m)
         m,
         "line_canceller",
         "Takes carriers out of a stream; see lib/line_canceller.h.")
-        .def(py::init<int>(), py::arg("oversampling") = 1)
+        .def(py::init<int, int>(),
+             py::arg("fft_len") = 64,
+             py::arg("oversampling") = 1)
         .def_property_readonly("lines",
                                [](const line_canceller& c) { return pairs(c.lines()); })
         .def(

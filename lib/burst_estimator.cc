@@ -170,14 +170,22 @@ double burst_estimator::follow_phase(const observations& seen,
 // What undoes phase and drift on every carrier of a row.
 void burst_estimator::undo(float phase, float slope, std::vector<gr_complex>& turn) const
 {
-    turn.resize(d_carriers);
+    // powers of the step by blocks of eight: a chain of products would wait for each one
+    constexpr int block = 8;
     const gr_complex step = std::polar(1.0f, -slope);
-    gr_complex next = std::polar(1.0f, -phase - slope * d_number[0]);
-    for (int k = 0; k < d_carriers; k++) {
-        turn[k] = next;
-        next *= step;
-        if (k == d_carriers / 2 - 1) {
-            next *= step; // over the unused centre
+    const gr_complex stride = std::polar(1.0f, -slope * block);
+    gr_complex within[block], start = std::polar(1.0f, -phase - slope * d_number[0]);
+    within[0] = gr_complex(1, 0);
+    for (int i = 1; i < block; i++) {
+        within[i] = within[i - 1] * step;
+    }
+    turn.resize(d_carriers);
+    const int span = static_cast<int>(d_number.back() - d_number[0]) + 1;
+    for (int at = 0; at < span; at += block, start *= stride) {
+        for (int i = 0; i < block && at + i < span; i++) {
+            // the unused centre lies between the halves
+            const int k = at + i - (at + i > d_carriers / 2);
+            turn[k] = start * within[i];
         }
     }
 }

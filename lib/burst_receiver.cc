@@ -44,6 +44,7 @@ void burst_receiver::process(std::vector<received_burst>& out)
                 return;
             }
             d_lock = d_sync.synchronize(candidate);
+            d_counts.swapped = d_sync.swapped();
             if (!d_lock) {
                 candidates.pop_front();
                 continue;
@@ -74,6 +75,9 @@ void burst_receiver::process(std::vector<received_burst>& out)
         burst.header = *d_header;
         burst.position = d_lock->position;
         burst.cfo = d_lock->carrier / (2 * M_PI);
+        const auto levels = d_sync.levels(d_lock->position, samples);
+        burst.level_db = 10 * std::log10(std::max(levels.power, 1e-30f));
+        burst.clipped = levels.clipped;
         read_payload(burst);
         if (std::isfinite(burst.snr_db)) {
             out.push_back(std::move(burst));

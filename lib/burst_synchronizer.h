@@ -28,6 +28,13 @@ struct SEMCOM_API burst_lock {
     float metric; //!< share of the preamble's energy that is coherent, 0 to 1
 };
 
+/*! \brief What the converter delivered of a burst. \ingroup semcom */
+struct SEMCOM_API sample_levels {
+    float power = 0;   //!< mean |x|^2, a DC offset included
+    float clipped = 0; //!< share of I and Q values within 0.1 % of the largest one; less
+                       //!< than 0.1 % of them are there by chance, and count as none
+};
+
 /*!
  * \brief Finds bursts in a stream and cuts them into cells: the receiver up to the
  * channel estimate.
@@ -79,6 +86,10 @@ public:
     //! Values sent, same shape: the whole preamble and later pilots; the rest is open.
     std::vector<gr_complex>& known() { return d_known; }
 
+    //! Preambles whose I and Q are swapped, which are no candidates.
+    std::uint64_t swapped() const { return d_swapped; }
+    //! Levels of \p n samples from \p position on, as received.
+    sample_levels levels(std::int64_t position, std::int64_t n) const;
     //! The carriers that are taken out of the stream at present.
     std::vector<spectral_line> lines() const { return d_canceller.lines(); }
     const ofdm_frame& frame() const { return d_frame; }
@@ -88,6 +99,8 @@ private:
     {
         return d_buffer.data() + (position - d_first);
     }
+    std::optional<burst_lock> find(const burst_candidate& candidate);
+    bool is_swapped(const burst_candidate& candidate);
     void average(std::int64_t position, double carrier);
     void impulse(std::vector<float>& power);
 
@@ -98,8 +111,10 @@ private:
     fft::fft_complex_rev d_delay_fft;
     float d_preamble_threshold;
 
-    std::vector<gr_complex> d_buffer;
+    std::vector<gr_complex> d_buffer; // without the carriers that are taken out
+    std::vector<gr_complex> d_raw;    // as received, from the same position on
     std::int64_t d_first = 0; // position of d_buffer[0]
+    std::uint64_t d_swapped = 0;
     std::vector<burst_candidate> d_found;
     std::deque<burst_candidate> d_candidates;
     std::vector<gr_complex> d_average, d_cells, d_known;

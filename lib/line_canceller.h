@@ -73,8 +73,10 @@ private:
     void update(line& l) const;
     static void restart(line& l);
 
-    const std::size_t d_stretch, d_period;
-    const int d_spacing, d_chunk; // bins between two OFDM carriers; samples
+    const std::size_t d_stretch;
+    const int d_spacing; // bins between two OFDM carriers
+    const std::size_t d_period;
+    const int d_chunk;
     fft::fft_complex_fwd d_fft;
     std::vector<float> d_window;
     std::vector<gr_complex> d_recent; // the stretch, as received

@@ -362,6 +362,8 @@ void bind_stages(py::module& m)
         .def_readonly("position", &received_burst::position)
         .def_readonly("snr_db", &received_burst::snr_db)
         .def_readonly("cfo", &received_burst::cfo)
+        .def_readonly("level_db", &received_burst::level_db)
+        .def_readonly("clipped", &received_burst::clipped)
         .def_property_readonly("symbols",
                                [](const received_burst& b) { return array(b.symbols); })
         .def_property_readonly(
@@ -379,6 +381,7 @@ void bind_stages(py::module& m)
                                    counts["preambles"] = c.preambles;
                                    counts["headers"] = c.headers;
                                    counts["bursts"] = c.bursts;
+                                   counts["swapped"] = c.swapped;
                                    return counts;
                                })
         .def_property_readonly("lines",
@@ -428,7 +431,8 @@ void bind_blocks(py::module& m)
              py::arg("params") = ofdm_params(),
              py::arg("sample_rate") = 1e6,
              py::arg("idle_samples") = 0,
-             py::arg("most_waiting") = 0)
+             py::arg("most_waiting") = 0,
+             py::arg("swap_iq") = false)
         .def("taken",
              &burst_demodulator::taken,
              py::arg("n") = 1,

@@ -44,8 +44,8 @@ void burst_receiver::process(std::vector<received_burst>& out)
                 return;
             }
             d_lock = d_sync.synchronize(candidate);
-            d_counts.swapped = d_sync.swapped();
             if (!d_lock) {
+                d_counts.swapped += d_sync.is_swapped(candidate, 0);
                 candidates.pop_front();
                 continue;
             }
@@ -59,6 +59,7 @@ void burst_receiver::process(std::vector<received_burst>& out)
             d_sync.rows(*d_lock, 0, training);
             d_header = read_header();
             if (!d_header) {
+                d_counts.swapped += d_sync.is_swapped(candidate, d_lock->metric);
                 d_lock.reset();
                 candidates.pop_front();
                 continue;

@@ -142,18 +142,7 @@ sample_levels burst_synchronizer::levels(std::int64_t position, std::int64_t n) 
     return found;
 }
 
-std::optional<burst_lock>
-burst_synchronizer::synchronize(const burst_candidate& candidate)
-{
-    const auto lock = find(candidate);
-    if (!lock && is_swapped(candidate)) {
-        d_swapped++;
-    }
-    return lock;
-}
-
-// Whether the samples are a preamble when each is conjugated.
-bool burst_synchronizer::is_swapped(const burst_candidate& candidate)
+bool burst_synchronizer::is_swapped(const burst_candidate& candidate, float metric)
 {
     const int length = d_frame.symbol_samples();
     const std::int64_t begin = std::max(candidate.position - 2 * length, d_first);
@@ -166,13 +155,15 @@ bool burst_synchronizer::is_swapped(const burst_candidate& candidate)
         }
     };
     conjugate();
-    const bool found =
-        find({ candidate.position, candidate.metric, -candidate.phase }).has_value();
+    const auto lock =
+        synchronize({ candidate.position, candidate.metric, -candidate.phase });
     conjugate();
-    return found;
+    // a repeated symbol that is another one is coherent too, but spread over all delays
+    return lock && lock->metric > 2 * metric;
 }
 
-std::optional<burst_lock> burst_synchronizer::find(const burst_candidate& candidate)
+std::optional<burst_lock>
+burst_synchronizer::synchronize(const burst_candidate& candidate)
 {
     const int n = d_frame.fft_len();
     const int os = d_frame.oversampling();

@@ -86,8 +86,11 @@ public:
     //! Values sent, same shape: the whole preamble and later pilots; the rest is open.
     std::vector<gr_complex>& known() { return d_known; }
 
-    //! Preambles whose I and Q are swapped, which are no candidates.
-    std::uint64_t swapped() const { return d_swapped; }
+    /*!
+     * Whether \p candidate is a preamble whose I and Q are swapped: one that stands out
+     * when each sample is conjugated, beside the \p metric of what synchronize() found.
+     */
+    bool is_swapped(const burst_candidate& candidate, float metric);
     //! Levels of \p n samples from \p position on, as received.
     sample_levels levels(std::int64_t position, std::int64_t n) const;
     //! The carriers that are taken out of the stream at present.
@@ -99,8 +102,6 @@ private:
     {
         return d_buffer.data() + (position - d_first);
     }
-    std::optional<burst_lock> find(const burst_candidate& candidate);
-    bool is_swapped(const burst_candidate& candidate);
     void average(std::int64_t position, double carrier);
     void impulse(std::vector<float>& power);
 
@@ -114,7 +115,6 @@ private:
     std::vector<gr_complex> d_buffer; // without the carriers that are taken out
     std::vector<gr_complex> d_raw;    // as received, from the same position on
     std::int64_t d_first = 0; // position of d_buffer[0]
-    std::uint64_t d_swapped = 0;
     std::vector<burst_candidate> d_found;
     std::deque<burst_candidate> d_candidates;
     std::vector<gr_complex> d_average, d_cells, d_known;

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pmt
 import pytest
-from gnuradio import semcom
+from gnuradio import blocks, gr, semcom
 from gnuradio.semcom import semcom_python as native
 
 FRAME = semcom.ofdm_frame()
@@ -278,3 +279,55 @@ def test_path_of_the_channel_is_near_the_oracle() -> None:
     # which knows the delays and the Doppler spectrum; without them some of the accuracy is lost
     assert np.mean(ours) < 4 * np.mean(oracle)
     assert np.mean(expected) == pytest.approx(np.mean(ours), rel=0.5)
+
+
+# ---- what the converter delivers ----
+
+
+def test_swapped_i_and_q_are_recognised_and_nothing_else_is() -> None:
+    rng = np.random.default_rng(11)
+    transmitter = semcom.burst_transmitter()
+    stream = gaussian(rng, 60_000, 0.05)
+    for i in range(5):
+        burst = transmitter.modulate(semcom.burst_header(image_id=i, n_symbols=1000), gaussian(rng, 1000))
+        stream[10_000 * i + 700 :][: len(burst)] += burst * np.exp(0.02j * np.arange(len(burst)))
+    counters = []
+    for samples in (stream, stream.imag + 1j * stream.real, gaussian(rng, 500_000)):
+        receiver = semcom.burst_receiver()
+        receiver.work(samples.astype(np.complex64))
+        counters.append((receiver.counters["bursts"], receiver.counters["swapped"]))
+    assert counters == [(5, 0), (0, 5), (0, 0)]
+
+
+@pytest.mark.parametrize("swap_iq", [False, True])
+def test_a_receiver_says_that_i_and_q_are_swapped(swap_iq: bool) -> None:
+    rng = np.random.default_rng(12)
+    burst = semcom.burst_transmitter().modulate(semcom.burst_header(n_symbols=500), gaussian(rng, 500))
+    stream = np.tile(np.pad(burst, (500, 500)), 4) + gaussian(rng, 4 * (len(burst) + 1000), 0.05)
+    source = blocks.vector_source_c((1j * stream.conj()).tolist())
+    demodulator, store = semcom.burst_demodulator(swap_iq=swap_iq), blocks.message_debug(False)
+    tb = gr.top_block()
+    tb.connect(source, demodulator)
+    tb.msg_connect(demodulator, "status", store, "store")
+    tb.run()
+    assert demodulator.bursts() == (4 if swap_iq else 0)
+    said = [pmt.to_python(store.get_message(i)) for i in range(store.num_messages())]
+    if swap_iq:
+        assert said == []
+    else:
+        assert "swapped" in said[0]["status"] and "--swap-iq" in said[0]["status"]
+
+
+@pytest.mark.parametrize("amplitude", [0.02, 0.3, 2.0])
+def test_level_and_clipping_are_reported(amplitude: float) -> None:
+    """A converter of 12 bits and full scale 1: nothing of the two small ones is clipped, a good deal of the large one."""
+    rng = np.random.default_rng(13)
+    burst = semcom.burst_transmitter().modulate(semcom.burst_header(n_symbols=2000), gaussian(rng, 2000))
+    stream = amplitude * (np.pad(burst, (600, 600)) + gaussian(rng, len(burst) + 1200, 0.01))
+    parts = np.clip(np.round(stream.view(np.float32) * 2048), -2048, 2047) / 2048
+    stream = parts.astype(np.float32).view(np.complex64)
+    (got,) = semcom.burst_receiver().work(stream)
+    inside = stream[600 : 600 + len(burst)]
+    assert got.level_db == pytest.approx(10 * np.log10(np.mean(np.abs(inside) ** 2)), abs=0.2)
+    at_rails = np.mean(np.abs(inside.view(np.float32)) > 0.999)
+    assert got.clipped == pytest.approx(at_rails if amplitude > 1 else 0, rel=0.02)

@@ -101,14 +101,13 @@ void burst_demodulator_impl::report_swapped()
     }
     d_swapped_said = swapped;
     const std::string sentence =
-        d_swap_iq ? "bursts arrive with I and Q as they should be; do not swap them"
-                  : "bursts arrive with I and Q swapped; swap them (swap_iq, rx --swap-iq)";
+        d_swap_iq
+            ? "bursts arrive with I and Q as they should be; do not swap them"
+            : "bursts arrive with I and Q swapped; swap them (swap_iq, rx --swap-iq)";
     d_logger->warn("{}", sentence);
-    auto message =
-        pmt::dict_add(pmt::make_dict(), pmt::mp("block"), pmt::mp(name()));
+    auto message = pmt::dict_add(pmt::make_dict(), pmt::mp("block"), pmt::mp(name()));
     message = pmt::dict_add(message, pmt::mp("status"), pmt::mp(sentence));
-    message =
-        pmt::dict_add(message, pmt::mp("swapped"), pmt::from_uint64(swapped));
+    message = pmt::dict_add(message, pmt::mp("swapped"), pmt::from_uint64(swapped));
     message_port_pub(pmt::mp("status"), message);
 }
 
@@ -146,8 +145,8 @@ int burst_demodulator_impl::work(int noutput_items,
     d_received.clear();
     const auto* in = static_cast<const gr_complex*>(input_items[0]);
     if (d_swap_iq) {
-        // i + j q of swapped I and Q is j times the conjugate, and a burst of any phase is
-        // received
+        // i + j q of swapped I and Q is j times the conjugate, and a burst of any phase
+        // is received
         d_swapped_back.resize(noutput_items);
         volk_32fc_conjugate_32fc(d_swapped_back.data(), in, noutput_items);
         in = d_swapped_back.data();

@@ -33,9 +33,9 @@ struct burst_estimator::observations {
 struct burst_estimator::state {
     phase_track track;
     carrier_noise spread;
-    std::vector<gr_complex> clean; // the channel, noise taken off
-    int averaged;                  // rows that the channel is the mean of
-    double noise, floor;           // where the weight is 1
+    std::vector<gr_complex> clean;          // the channel, noise taken off
+    int averaged;                           // rows that the channel is the mean of
+    double noise, floor;                    // where the weight is 1
     double early_noise = 0, late_noise = 0; // of the training; of the pilots after it
     double slope = 0, walk = 0;
     double used = 0; // degrees of freedom of the fit
@@ -108,8 +108,8 @@ void burst_estimator::guess(const observations& seen, state& s, burst_estimate& 
     s.averaged = d_preamble;
 }
 
-std::vector<gr_complex>
-burst_estimator::denoised(const std::vector<gr_complex>& channel, const state& s) const
+std::vector<gr_complex> burst_estimator::denoised(const std::vector<gr_complex>& channel,
+                                                  const state& s) const
 {
     auto clean = channel;
     if (s.spread.white) {
@@ -126,12 +126,12 @@ burst_estimator::denoised(const std::vector<gr_complex>& channel, const state& s
     return clean;
 }
 
-// Phase of every row, in a channel at rest or a moving one; returns the degrees of freedom
-// that it took.
+// Phase of every row, in a channel at rest or a moving one; returns the degrees of
+// freedom that it took.
 double burst_estimator::follow_phase(const observations& seen,
-                                   state& s,
-                                   burst_estimate& out,
-                                   bool choose_walk) const
+                                     state& s,
+                                     burst_estimate& out,
+                                     bool choose_walk) const
 {
     std::vector<gr_complex> pilot(seen.rows);
     std::vector<double> variance(seen.rows);
@@ -145,9 +145,8 @@ double burst_estimator::follow_phase(const observations& seen,
         for (const int k : carriers(seen, i)) {
             const auto h = channel[k];
             const float weight = s.spread.weight[k];
-            sum +=
-                weight * std::conj(h) * *at++ *
-                (s.slope ? std::polar(1.0f, -lever * d_number[k]) : gr_complex(1, 0));
+            sum += weight * std::conj(h) * *at++ *
+                   (s.slope ? std::polar(1.0f, -lever * d_number[k]) : gr_complex(1, 0));
             energy += weight * std::norm(h);
         }
         pilot[i] = sum;
@@ -293,8 +292,8 @@ double burst_estimator::left_by(const observations& seen,
     auto at = seen.straight.begin();
     for (int i = 0; i < seen.rows; i++) {
         for (const int k : carriers(seen, i)) {
-            residual += s.spread.weight[k] *
-                        std::norm(*at++ - moved.path[i * d_carriers + k]);
+            residual +=
+                s.spread.weight[k] * std::norm(*at++ - moved.path[i * d_carriers + k]);
         }
     }
     return residual;
@@ -427,7 +426,8 @@ void burst_estimator::equalize(const burst_estimate& estimate,
     undo(estimate.phase[row], estimate.slope * (row - estimate.origin), turn);
     const float least = 1e-6f * estimate.signal;
     const gr_complex* y = &cells[row * n];
-    const gr_complex* channel = moving ? &estimate.path[row * n] : estimate.channel.data();
+    const gr_complex* channel =
+        moving ? &estimate.path[row * n] : estimate.channel.data();
     for (int k = 0; k < n; k++) {
         const auto h = channel[k];
         const float gain = std::norm(h);

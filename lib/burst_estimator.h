@@ -95,9 +95,9 @@ private:
     std::vector<gr_complex> denoised(const std::vector<gr_complex>& channel,
                                      const state& s) const;
     double follow_phase(const observations& seen,
-                      state& s,
-                      burst_estimate& out,
-                      bool choose_walk) const;
+                        state& s,
+                        burst_estimate& out,
+                        bool choose_walk) const;
     void
     follow_timing(const observations& seen, state& s, const burst_estimate& out) const;
     void undo(float phase, float slope, std::vector<gr_complex>& turn) const;
@@ -105,9 +105,8 @@ private:
     void average(const observations& seen, state& s, burst_estimate& out) const;
     void measure_noise(const observations& seen, state& s) const;
     std::vector<gr_complex> at_pilots(const observations& seen, const state& s) const;
-    double left_by(const observations& seen,
-                   const state& s,
-                   const burst_estimate& moved) const;
+    double
+    left_by(const observations& seen, const state& s, const burst_estimate& moved) const;
     bool follow_motion(observations& seen, const state& rest, burst_estimate& out) const;
 
     int d_carriers, d_preamble;

@@ -114,7 +114,7 @@ private:
 
     std::vector<gr_complex> d_buffer; // without the carriers that are taken out
     std::vector<gr_complex> d_raw;    // as received, from the same position on
-    std::int64_t d_first = 0; // position of d_buffer[0]
+    std::int64_t d_first = 0;         // position of d_buffer[0]
     std::vector<burst_candidate> d_found;
     std::deque<burst_candidate> d_candidates;
     std::vector<gr_complex> d_average, d_cells, d_known;

@@ -23,7 +23,8 @@ constexpr double weakest = 1e-4;
 // length fits its edges by harmonics beyond the spectrum
 constexpr double outside = 0.02;
 // of the power, alike on all delays: the training may have met a delay in a fade, and if
-// all are trusted alike, pilots 14 carriers apart confuse those that are 4.6 samples apart
+// all are trusted alike, pilots 14 carriers apart confuse those that are 4.6 samples
+// apart
 constexpr double spreads[] = { 1e-3, 0.03, 0.3 };
 constexpr int slow_harmonics = 5;
 
@@ -35,13 +36,14 @@ double clarke(double x) { return 0.5 + std::asin(std::clamp(x, -1.0, 1.0)) / M_P
 // Observations y = sum of c[m][d] u_m(row) b_d(carrier) + n of the delays that move.
 struct channel_motion::problem {
     int rows, training;
-    double noise, energy;               // energy: sum of weight |y|^2
-    std::vector<int> taps;              // delays that move
-    std::vector<double> power;          // of each in the training
-    double mean_power;                  // of all, over the burst
-    std::vector<gr_complex> still;      // what the other delays add
+    double noise, energy;          // energy: sum of weight |y|^2
+    std::vector<int> taps;         // delays that move
+    std::vector<double> power;     // of each in the training
+    double mean_power;             // of all, over the burst
+    std::vector<gr_complex> still; // what the other delays add
     std::vector<std::complex<double>> in_training, at_pilots; // Gram matrices of the taps
-    std::vector<std::complex<double>> sums; // [row][tap]: taps' match with the row's cells
+    std::vector<std::complex<double>>
+        sums; // [row][tap]: taps' match with the row's cells
 };
 
 struct channel_motion::solution {
@@ -202,13 +204,13 @@ channel_motion::solve(const problem& p, double cycles, double spread) const
     }
     s.l.resize(n * n);
     for (int m = 0; m < harmonics; m++) {
-        const double share =
-            (1 - outside) * (clarke((m - s.low + 0.5) / (2 * cycles)) -
-                             clarke((m - s.low - 0.5) / (2 * cycles))) +
-            outside / harmonics;
+        const double share = (1 - outside) * (clarke((m - s.low + 0.5) / (2 * cycles)) -
+                                              clarke((m - s.low - 0.5) / (2 * cycles))) +
+                             outside / harmonics;
         for (int d = 0; d < taps; d++) {
             const int row = m * taps + d;
-            s.ridge.push_back(p.noise / (((1 - spread) * p.power[d] + spread * p.mean_power) * share));
+            s.ridge.push_back(
+                p.noise / (((1 - spread) * p.power[d] + spread * p.mean_power) * share));
             for (int o = 0; o <= m; o++) {
                 for (int e = 0; e < taps; e++) {
                     s.l[row * n + o * taps + e] =
@@ -249,7 +251,9 @@ channel_motion::solution channel_motion::likeliest(const problem& p) const
     return best;
 }
 
-void channel_motion::expand(const problem& p, const solution& s, moving_channel& out) const
+void channel_motion::expand(const problem& p,
+                            const solution& s,
+                            moving_channel& out) const
 {
     const int taps = s.taps();
     out.channel.reserve(p.rows * d_carriers);

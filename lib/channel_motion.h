@@ -30,11 +30,11 @@ struct SEMCOM_API moving_channel {
  *
  * \details
  * The strongest delays of the channel at rest, each a random process of Clarke's Doppler
- * spectrum (R. H. Clarke, Bell Syst. Tech. J. 47(6), 1968), written as a Fourier series of
- * twice the burst's length: H is linear in delays times harmonics, and the LMMSE estimate
- * (P. Hoeher, S. Kaiser and P. Robertson, Proc. ICASSP 1997: pilots in two dimensions) is
- * one small system. Of a few largest Doppler shifts the most likely one is taken. What
- * the other delays add is taken as at rest.
+ * spectrum (R. H. Clarke, Bell Syst. Tech. J. 47(6), 1968), written as a Fourier series
+ * of twice the burst's length: H is linear in delays times harmonics, and the LMMSE
+ * estimate (P. Hoeher, S. Kaiser and P. Robertson, Proc. ICASSP 1997: pilots in two
+ * dimensions) is one small system. Of a few largest Doppler shifts the most likely one is
+ * taken. What the other delays add is taken as at rest.
  */
 class SEMCOM_API channel_motion
 {
@@ -44,9 +44,7 @@ public:
      * \param pilots positions of the pilots among the carriers
      * \param carriers number of carriers
      */
-    channel_motion(const delay_fit& delays,
-                   const std::vector<int>& pilots,
-                   int carriers);
+    channel_motion(const delay_fit& delays, const std::vector<int>& pilots, int carriers);
 
     /*!
      * Slow changes at the pilots that noise does not explain: the energy of the residuals
@@ -74,8 +72,8 @@ public:
      * \param rest the channel in the training rows, one value per carrier
      * \param weight noise_var over the noise variance of each carrier
      * \param noise_var E|n|^2 where the weight is 1
-     * \param like an earlier fit, whose Doppler shift and spread are taken; if it has none,
-     * the most likely ones of a few are
+     * \param like an earlier fit, whose Doppler shift and spread are taken; if it has
+     * none, the most likely ones of a few are
      */
     moving_channel fit(const std::vector<gr_complex>& seen,
                        int rows,

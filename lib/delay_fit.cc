@@ -72,8 +72,8 @@ void delay_fit::expand(const std::vector<std::complex<double>>& tap,
     }
 }
 
-std::vector<std::complex<double>> delay_fit::delays(const std::vector<gr_complex>& channel,
-                                                    double noise_var) const
+std::vector<std::complex<double>>
+delay_fit::delays(const std::vector<gr_complex>& channel, double noise_var) const
 {
     double power = 0;
     for (const auto& h : channel) {

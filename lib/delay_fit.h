@@ -74,7 +74,7 @@ private:
     std::vector<gr_complex> d_basis; // [tap][carrier]
     std::vector<std::complex<double>>
         d_roots; // of one: in single precision the Gram matrix of close delays is none
-    std::vector<double> d_gram;      // [tap][tap] for equal weights, its real part
+    std::vector<double> d_gram; // [tap][tap] for equal weights, its real part
 };
 
 } // namespace semcom

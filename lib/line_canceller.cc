@@ -19,7 +19,7 @@ constexpr float certain = 100, repeated = 20, remains = 8;
 constexpr float alone = 8; // above the lines of a comb, which preambles are
 constexpr int lobe = 4;    // half of the window's main lobe, in bins
 constexpr int around = 32; // bins on each side, less the lobe, that tell the mean
-constexpr int chunk = 64;  // samples between two updates of the loop, at the critical rate
+constexpr int chunk = 64; // samples between two updates of the loop, at the critical rate
 constexpr int settled = 256; // chunks that the loop looks back on in the end
 constexpr double jump = 16;  // of an error's power over what noise makes of it
 
@@ -119,9 +119,11 @@ void line_canceller::look(std::int64_t begin)
     const double bin = 2 * M_PI / d_stretch;
     std::vector<line> lines;
     for (const auto& l : found) {
-        const auto same = std::find_if(d_lines.begin(), d_lines.end(), [&](const line& o) {
-            return std::abs(std::remainder(o.frequency - l.frequency, 2 * M_PI)) < bin;
-        });
+        const auto same =
+            std::find_if(d_lines.begin(), d_lines.end(), [&](const line& o) {
+                return std::abs(std::remainder(o.frequency - l.frequency, 2 * M_PI)) <
+                       bin;
+            });
         lines.push_back(same == d_lines.end() ? l : *same);
     }
     d_lines = std::move(lines);
@@ -183,7 +185,8 @@ std::vector<line_canceller::line> line_canceller::find(std::int64_t begin)
     for (const auto& [p, k] : peaks) {
         // a parabola through the logarithm of the main lobe
         const float* at = &power[k + margin];
-        const double left = std::log(at[-1]), top = std::log(at[0]), right = std::log(at[1]);
+        const double left = std::log(at[-1]), top = std::log(at[0]),
+                     right = std::log(at[1]);
         const double shift = 0.5 * (left - right) / (left - 2 * top + right);
         line l{};
         l.frequency = 2 * M_PI * (k + (std::abs(shift) < 1 ? shift : 0)) / n;
@@ -206,8 +209,7 @@ void line_canceller::refine(line& l, std::int64_t begin) const
         std::complex<double> turn = std::polar(1.0, -l.frequency * begin);
         const auto step = std::polar(1.0, -l.frequency);
         for (int i = 0; i < static_cast<int>(d_stretch); i++) {
-            const auto value =
-                std::complex<double>(d_window[i] * d_recent[i]) * turn;
+            const auto value = std::complex<double>(d_window[i] * d_recent[i]) * turn;
             sums[i / part] += value;
             l.amplitude += value;
             total += d_window[i];
@@ -282,8 +284,8 @@ void line_canceller::update(line& l) const
     l.age = size * size > jump * noise ? 0 : std::min(l.age + 1, settled);
     // least squares of amplitude and frequency over what the loop looks back on
     const double gain = l.age ? 4.0 / std::max(l.age, 8) : 0.5;
-    const double slip = std::imag(error * std::conj(l.amplitude)) /
-                        std::max(most * most, 1e-300);
+    const double slip =
+        std::imag(error * std::conj(l.amplitude)) / std::max(most * most, 1e-300);
     l.phase += d_chunk * l.frequency;
     if (l.age) {
         l.frequency += 0.375 * gain * gain * std::clamp(slip, -1.0, 1.0) / d_chunk;

@@ -29,13 +29,14 @@ struct SEMCOM_API spectral_line {
  *
  * \details
  * One stretch of samples in eight goes through an FFT (Blackman-Harris window, whose
- * side lobes are 92 dB down). A bin that stands a factor of 100 above the level of the bins
- * around it (by their median), on either side, is a carrier, and one that stands a factor of 20 above it in
- * two such stretches in a row: noise does not do that. Neither does OFDM, but for a
- * preamble, whose lines lie one OFDM carrier apart; a carrier stands alone. Its frequency and amplitude are estimated by least squares,
- * then followed by a loop of second order, and the carrier is subtracted. The notch is so
- * narrow (1/4096 of the critical sample rate, in radians, once settled) that the OFDM carrier beneath is left.
- * A stream without carriers passes unchanged, bit by bit.
+ * side lobes are 92 dB down). A bin that stands a factor of 100 above the level of the
+ * bins around it (by their median), on either side, is a carrier, and one that stands a
+ * factor of 20 above it in two such stretches in a row: noise does not do that. Neither
+ * does OFDM, but for a preamble, whose lines lie one OFDM carrier apart; a carrier stands
+ * alone. Its frequency and amplitude are estimated by least squares, then followed by a
+ * loop of second order, and the carrier is subtracted. The notch is so narrow (1/4096 of
+ * the critical sample rate, in radians, once settled) that the OFDM carrier beneath is
+ * left. A stream without carriers passes unchanged, bit by bit.
  *
  * The first samples of a stream wait until the first stretch is complete, so that a
  * carrier that is there from the beginning spoils nothing; later samples pass at once.
@@ -81,7 +82,7 @@ private:
     std::vector<float> d_window;
     std::vector<gr_complex> d_recent; // the stretch, as received
     std::vector<line> d_lines;
-    std::vector<double> d_candidates; // bins that stood out in the last look
+    std::vector<double> d_candidates;     // bins that stood out in the last look
     std::int64_t d_taken = 0, d_left = 0; // samples taken; samples that have left
 };
 

@@ -320,7 +320,7 @@ def test_a_receiver_says_that_i_and_q_are_swapped(swap_iq: bool) -> None:
 
 @pytest.mark.parametrize("amplitude", [0.02, 0.3, 2.0])
 def test_level_and_clipping_are_reported(amplitude: float) -> None:
-    """A converter of 12 bits and full scale 1: nothing of the two small ones is clipped, a good deal of the large one."""
+    """A converter of 12 bits and full scale 1 clips a good deal of the largest stream, and nothing of the others."""
     rng = np.random.default_rng(13)
     burst = semcom.burst_transmitter().modulate(semcom.burst_header(n_symbols=2000), gaussian(rng, 2000))
     stream = amplitude * (np.pad(burst, (600, 600)) + gaussian(rng, len(burst) + 1200, 0.01))

@@ -272,12 +272,13 @@ void bind_estimates(py::module& m)
             }
             const delay_fit delays(frame.carriers(), frame.fft_len(), frame.cp_len());
             const channel_motion motion(delays, frame.pilots(), frame.occupied());
-            const auto found = motion.fit({ seen.data(), seen.data() + seen.size() },
-                                          rows,
-                                          training,
-                                          { rest.data(), rest.data() + rest.size() },
-                                          { weight.data(), weight.data() + weight.size() },
-                                          noise_var);
+            const auto found =
+                motion.fit({ seen.data(), seen.data() + seen.size() },
+                           rows,
+                           training,
+                           { rest.data(), rest.data() + rest.size() },
+                           { weight.data(), weight.data() + weight.size() },
+                           noise_var);
             return py::make_tuple(
                 array(found.channel), array(found.variance), found.used, found.cycles);
         },
@@ -315,12 +316,8 @@ void bind_stages(py::module& m)
             py::arg("samples"));
 
     py::class_<line_canceller>(
-        m,
-        "line_canceller",
-        "Takes carriers out of a stream; see lib/line_canceller.h.")
-        .def(py::init<int, int>(),
-             py::arg("fft_len") = 64,
-             py::arg("oversampling") = 1)
+        m, "line_canceller", "Takes carriers out of a stream; see lib/line_canceller.h.")
+        .def(py::init<int, int>(), py::arg("fft_len") = 64, py::arg("oversampling") = 1)
         .def_property_readonly("lines",
                                [](const line_canceller& c) { return pairs(c.lines()); })
         .def(

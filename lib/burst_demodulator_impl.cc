@@ -92,11 +92,12 @@ void burst_demodulator_impl::report_silence(std::uint64_t until)
     }
 }
 
-// Says it the 1st, 2nd, 4th, 8th, ... time, when no burst is received as it is.
+// Says it the 1st, 2nd, 4th, 8th, ... time, while it holds for most bursts.
 void burst_demodulator_impl::report_swapped()
 {
     const auto swapped = d_receiver->counters().swapped;
-    if (swapped < std::max<std::uint64_t>(2 * d_swapped_said, 1)) {
+    if (swapped < std::max<std::uint64_t>(2 * d_swapped_said, 1) ||
+        swapped <= d_receiver->counters().bursts) {
         return;
     }
     d_swapped_said = swapped;

@@ -158,8 +158,10 @@ bool burst_synchronizer::is_swapped(const burst_candidate& candidate, float metr
     const auto lock =
         synchronize({ candidate.position, candidate.metric, -candidate.phase });
     conjugate();
-    // a repeated symbol that is another one is coherent too, but spread over all delays
-    return lock && lock->metric > 2 * metric;
+    // what the detector saw, in few delays: a repeated symbol that is another one is
+    // coherent too, but spread over all of them
+    return lock && lock->metric > 2 * metric &&
+           lock->metric > 0.7f * std::sqrt(candidate.metric);
 }
 
 std::optional<burst_lock>

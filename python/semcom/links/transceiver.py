@@ -148,8 +148,8 @@ class receiver(gr.hier_block2):
     Notes
     -----
     Ports: in complex samples; out messages ``image``, ``text``, ``labels``, ``segments``, ``part``, ``text_view``,
-    ``labels_view``, ``segments_view``, ``status`` (as of the JSCC Decoder; and of the Burst Demodulator, where I and Q are
-    swapped), ``symbols`` (equalised, for a constellation) and ``idle`` (for the Image Source of a loopback).
+    ``labels_view``, ``segments_view``, ``status`` (as of the JSCC Decoder and the Burst Demodulator), ``symbols``
+    (equalised, for a constellation) and ``idle`` (for the Image Source of a loopback).
     """
 
     def __init__(

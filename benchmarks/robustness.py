@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures the burst receiver beside what radios and motion do to it, one row per impairment, to results/robustness.json.
+"""Measures the burst receiver beside what radios and motion do to it; one row per impairment in results/robustness.json.
 
-Run it with no argument for all rows (some two minutes on one core), or with ``--only ROW`` for one of them. Every burst carries
-4,096 Gaussian symbols at FFT length 64; dBc is over the power of the burst; ``loss_db`` is the SNR that the information
+Run it with no argument for all rows (a minute on one core), or with ``--only ROW`` for one of them. Every burst
+carries 4,096 Gaussian symbols at FFT length 64; dBc is over the power of the burst; ``loss_db`` is the SNR that the information
 under the receiver's own noise variances is worth, below that of ideal knowledge of the channel.
 """
 
@@ -34,7 +34,7 @@ def information(sent: np.ndarray, got) -> float:
 def stream(count: int, snr_db: float, seed: int, impair: Callable, add: Callable) -> Iterator[tuple]:
     """``count`` bursts through one receiver: the symbols sent and the burst received, or None.
 
-    ``impair(rng, x)`` is done to each burst before carrier offset and noise, ``add(start, n)`` joins the stream after them.
+    ``impair(rng, x)`` is done to each burst before carrier offset and noise; ``add(start, n)`` joins the stream after.
     """
     rng, frame = np.random.default_rng(seed), semcom.ofdm_frame()
     transmitter, receiver, start = semcom.burst_transmitter(frame), semcom.burst_receiver(frame), 0

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measures the burst receiver beside what radios and motion do to it; one row per impairment in results/robustness.json.
+"""Measures the burst receiver beside what radios and motion do to it; one row each in results/robustness.json.
 
 Run it with no argument for all rows (a minute on one core), or with ``--only ROW`` for one of them. Every burst
-carries 4,096 Gaussian symbols at FFT length 64; dBc is over the power of the burst; ``loss_db`` is the SNR that the information
-under the receiver's own noise variances is worth, below that of ideal knowledge of the channel.
+carries 4,096 Gaussian symbols at FFT length 64; dBc is over the power of the burst; ``loss_db`` is the SNR that the
+information under the receiver's own noise variances is worth, below that of ideal knowledge of the channel.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@
 #include "lifecycle.h"
 
 #include <gnuradio/io_signature.h>
+#include <volk/volk.h>
 
 #include <algorithm>
 #include <chrono>
@@ -18,22 +19,25 @@ namespace semcom {
 burst_demodulator::sptr burst_demodulator::make(const ofdm_params& params,
                                                 double sample_rate,
                                                 std::uint64_t idle_samples,
-                                                std::uint64_t most_waiting)
+                                                std::uint64_t most_waiting,
+                                                bool swap_iq)
 {
     return gnuradio::make_block_sptr<burst_demodulator_impl>(
-        params, sample_rate, idle_samples, most_waiting);
+        params, sample_rate, idle_samples, most_waiting, swap_iq);
 }
 
 burst_demodulator_impl::burst_demodulator_impl(const ofdm_params& params,
                                                double sample_rate,
                                                std::uint64_t idle_samples,
-                                               std::uint64_t most_waiting)
+                                               std::uint64_t most_waiting,
+                                               bool swap_iq)
     : gr::sync_block("semcom_burst_demodulator",
                      gr::io_signature::make(1, 1, sizeof(gr_complex)),
                      gr::io_signature::make(0, 0, 0)),
       d_receiver(std::in_place, ofdm_frame(params)),
       d_idle_samples(idle_samples),
       d_most_waiting(most_waiting),
+      d_swap_iq(swap_iq),
       d_longest_burst(d_receiver->frame().burst_samples(burst_header::max_symbols))
 {
     set_sample_rate(sample_rate);
@@ -88,6 +92,26 @@ void burst_demodulator_impl::report_silence(std::uint64_t until)
     }
 }
 
+// Says it the 1st, 2nd, 4th, 8th, ... time, while it holds for most bursts.
+void burst_demodulator_impl::report_swapped()
+{
+    const auto swapped = d_receiver->counters().swapped;
+    if (swapped < std::max<std::uint64_t>(2 * d_swapped_said, 1) ||
+        swapped <= d_receiver->counters().bursts) {
+        return;
+    }
+    d_swapped_said = swapped;
+    const std::string sentence =
+        d_swap_iq
+            ? "bursts arrive with I and Q as they should be; do not swap them"
+            : "bursts arrive with I and Q swapped; swap them (swap_iq, rx --swap-iq)";
+    d_logger->warn("{}", sentence);
+    auto message = pmt::dict_add(pmt::make_dict(), pmt::mp("block"), pmt::mp(name()));
+    message = pmt::dict_add(message, pmt::mp("status"), pmt::mp(sentence));
+    message = pmt::dict_add(message, pmt::mp("swapped"), pmt::from_uint64(swapped));
+    message_port_pub(pmt::mp("status"), message);
+}
+
 void burst_demodulator_impl::set_sample_rate(double sample_rate)
 {
     if (!(sample_rate > 0 && std::isfinite(sample_rate))) {
@@ -107,6 +131,7 @@ bool burst_demodulator_impl::start()
         d_earlier_preambles = d_preambles;
         d_earlier_bursts = d_bursts;
         d_seen = d_active = 0;
+        d_swapped_said = 0;
     }
     return gr::sync_block::start();
 }
@@ -119,8 +144,16 @@ int burst_demodulator_impl::work(int noutput_items,
         return 0;
     }
     d_received.clear();
-    d_receiver->work(
-        static_cast<const gr_complex*>(input_items[0]), noutput_items, d_received);
+    const auto* in = static_cast<const gr_complex*>(input_items[0]);
+    if (d_swap_iq) {
+        // i + j q of swapped I and Q is j times the conjugate, and a burst of any phase
+        // is received
+        d_swapped_back.resize(noutput_items);
+        volk_32fc_conjugate_32fc(d_swapped_back.data(), in, noutput_items);
+        in = d_swapped_back.data();
+    }
+    d_receiver->work(in, noutput_items, d_received);
+    report_swapped();
     for (const auto& burst : d_received) {
         const auto start =
             static_cast<std::uint64_t>(std::max<std::int64_t>(burst.position, 0));

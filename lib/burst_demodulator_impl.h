@@ -23,7 +23,8 @@ public:
     burst_demodulator_impl(const ofdm_params& params,
                            double sample_rate,
                            std::uint64_t idle_samples,
-                           std::uint64_t most_waiting);
+                           std::uint64_t most_waiting,
+                           bool swap_iq);
 
     void set_sample_rate(double sample_rate) override;
     void taken(std::uint64_t n) override;
@@ -41,12 +42,16 @@ public:
 private:
     bool has_room();
     void report_silence(std::uint64_t until);
+    void report_swapped();
 
     std::optional<burst_receiver> d_receiver; // made anew for each stream
     std::atomic<double> d_sample_rate;
     std::vector<received_burst> d_received;
     const std::uint64_t d_idle_samples;
     const std::uint64_t d_most_waiting;
+    const bool d_swap_iq;
+    std::vector<gr_complex> d_swapped_back; // samples, where I and Q are swapped
+    std::uint64_t d_swapped_said = 0; // preambles with I and Q swapped, when last told of
     const std::uint64_t d_longest_burst;
     std::atomic<std::uint64_t> d_seen{ 0 }; // samples taken
     std::uint64_t d_published = 0;          // bursts

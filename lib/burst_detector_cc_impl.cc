@@ -93,7 +93,7 @@ void burst_detector_cc_impl::mark(const burst_lock& lock)
     d_sync->rows(lock, 0, preamble);
     const auto estimate =
         d_estimator.fit(d_sync->cells(), d_sync->known(), preamble, preamble);
-    if (!std::isfinite(estimate.signal / estimate.noise_var)) {
+    if (!std::isfinite(estimate.snr)) {
         return;
     }
     const double turn = (estimate.phase.back() - estimate.phase.front()) /
@@ -106,8 +106,7 @@ void burst_detector_cc_impl::mark(const burst_lock& lock)
     };
     put("sample", pmt::from_uint64(sample));
     put("cfo_hz", pmt::from_double((lock.carrier + turn) / (2 * M_PI) * d_sample_rate));
-    put("snr_db",
-        pmt::from_double(10 * std::log10(estimate.signal / estimate.noise_var)));
+    put("snr_db", pmt::from_double(10 * std::log10(estimate.snr)));
     put("metric", pmt::from_double(lock.metric));
     put("timing", pmt::from_long(lock.position - sample));
     add_item_tag(0, sample, pmt::mp("burst"), value, alias_pmt());

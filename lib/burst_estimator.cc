@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace gr {
 namespace semcom {
@@ -21,16 +22,352 @@ constexpr float largest = 1e12;
 
 } // namespace
 
+// What the channel, phase and drift did to each known cell, Y X* (|X| is 1 there): every
+// carrier of the training rows, then the pilots of each row.
+struct burst_estimator::observations {
+    int rows, training;
+    std::vector<gr_complex> z, straight; // as received; phase and drift undone
+};
+
+// What the rounds improve.
+struct burst_estimator::state {
+    phase_track track;
+    carrier_noise spread;
+    std::vector<gr_complex> clean;          // the channel, noise taken off
+    int averaged;                           // rows that the channel is the mean of
+    double noise, floor;                    // where the weight is 1
+    double early_noise = 0, late_noise = 0; // of the training; of the pilots after it
+    double slope = 0, walk = 0;
+    double used = 0; // degrees of freedom of the fit
+};
+
 burst_estimator::burst_estimator(const ofdm_frame& frame)
     : d_carriers(frame.occupied()),
       d_preamble(frame.preamble_len()),
       d_number(frame.carriers().begin(), frame.carriers().end()),
+      d_every(frame.occupied()),
       d_pilots(frame.pilots()),
-      d_delays(frame.carriers(), frame.fft_len(), frame.cp_len())
+      d_delays(frame.carriers(), frame.fft_len(), frame.cp_len()),
+      d_motion(d_delays, frame.pilots(), frame.occupied())
 {
+    std::iota(d_every.begin(), d_every.end(), 0);
     const double step = 2 * M_PI / frame.fft_len();
     const double slope = step * (frame.fft_len() + frame.cp_len()) * timing_ppm * 1e-6;
     d_slope_var = slope * slope;
+}
+
+const std::vector<int>& burst_estimator::carriers(const observations& seen, int row) const
+{
+    return row < seen.training ? d_every : d_pilots;
+}
+
+burst_estimator::observations
+burst_estimator::observe(const std::vector<gr_complex>& cells,
+                         const std::vector<gr_complex>& known,
+                         int rows,
+                         int training) const
+{
+    observations seen{ rows, training, {}, {} };
+    seen.z.reserve(training * d_carriers + (rows - training) * d_pilots.size());
+    for (int i = 0; i < rows; i++) {
+        for (const int k : carriers(seen, i)) {
+            const int at = i * d_carriers + k;
+            seen.z.push_back(cells[at] * std::conj(known[at]));
+        }
+    }
+    seen.straight.resize(seen.z.size());
+    return seen;
+}
+
+// First guess of channel and noise: no drift, preamble only.
+void burst_estimator::guess(const observations& seen, state& s, burst_estimate& out) const
+{
+    const int n = d_carriers;
+    out.channel.assign(n, gr_complex(0, 0));
+    for (int i = 0; i < d_preamble; i++) {
+        for (int k = 0; k < n; k++) {
+            out.channel[k] += seen.z[i * n + k] / static_cast<float>(d_preamble);
+        }
+    }
+    std::vector<double> residual(n, 0.0);
+    for (int i = 0; i < d_preamble; i++) {
+        for (int k = 0; k < n; k++) {
+            residual[k] += std::norm(seen.z[i * n + k] - out.channel[k]);
+        }
+    }
+    std::vector<float> power(n);
+    for (int k = 0; k < n; k++) {
+        residual[k] /= d_preamble - 1;
+        power[k] = std::norm(out.channel[k]);
+    }
+    // the median: a carrier that is disturbed does not raise the floor
+    std::nth_element(power.begin(), power.begin() + n / 2, power.end());
+    s.floor = 1e-7 * power[n / 2] + 1e-30;
+    s.spread.estimate(residual, d_preamble - 1, s.floor);
+    s.noise = s.spread.common;
+    s.averaged = d_preamble;
+}
+
+std::vector<gr_complex> burst_estimator::denoised(const std::vector<gr_complex>& channel,
+                                                  const state& s) const
+{
+    auto clean = channel;
+    if (s.spread.white) {
+        d_delays.denoise(clean, s.noise / s.averaged);
+        return clean;
+    }
+    auto weights = s.spread.weight;
+    for (int k = 0; k < d_carriers; k++) {
+        weights[k] *= s.averaged;
+        clean[k] *= weights[k];
+    }
+    const auto sums = clean;
+    d_delays.fit(sums, weights, s.noise, clean);
+    return clean;
+}
+
+// Phase of every row, in a channel at rest or a moving one; returns the degrees of
+// freedom that it took.
+double burst_estimator::follow_phase(const observations& seen,
+                                     state& s,
+                                     burst_estimate& out,
+                                     bool choose_walk) const
+{
+    std::vector<gr_complex> pilot(seen.rows);
+    std::vector<double> variance(seen.rows);
+    auto at = seen.z.begin();
+    for (int i = 0; i < seen.rows; i++) {
+        gr_complex sum(0, 0);
+        double energy = 1e-30;
+        const float lever = s.slope * (i - out.origin);
+        const gr_complex* channel =
+            out.moving() ? &out.path[i * d_carriers] : s.clean.data();
+        for (const int k : carriers(seen, i)) {
+            const auto h = channel[k];
+            const float weight = s.spread.weight[k];
+            sum += weight * std::conj(h) * *at++ *
+                   (s.slope ? std::polar(1.0f, -lever * d_number[k]) : gr_complex(1, 0));
+            energy += weight * std::norm(h);
+        }
+        pilot[i] = sum;
+        variance[i] = s.noise / (2 * energy);
+    }
+    if (choose_walk) {
+        s.walk = s.track.likeliest_walk(pilot, variance);
+    }
+    s.track.filter(pilot, variance, s.walk);
+    s.track.smooth();
+    double used = 0;
+    for (int i = 0; i < seen.rows; i++) {
+        out.phase[i] = s.track.phase(i);
+        out.phase_var[i] = s.track.phase_var(i);
+        used += 0.5 * std::min(1.0, s.track.phase_var(i) / variance[i]);
+    }
+    return used;
+}
+
+// What undoes phase and drift on every carrier of a row.
+void burst_estimator::undo(float phase, float slope, std::vector<gr_complex>& turn) const
+{
+    // powers of the step by blocks of eight: a chain of products would wait for each one
+    constexpr int block = 8;
+    const gr_complex step = std::polar(1.0f, -slope);
+    const gr_complex stride = std::polar(1.0f, -slope * block);
+    gr_complex within[block], start = std::polar(1.0f, -phase - slope * d_number[0]);
+    within[0] = gr_complex(1, 0);
+    for (int i = 1; i < block; i++) {
+        within[i] = within[i - 1] * step;
+    }
+    turn.resize(d_carriers);
+    const int span = static_cast<int>(d_number.back() - d_number[0]) + 1;
+    for (int at = 0; at < span; at += block, start *= stride) {
+        for (int i = 0; i < block && at + i < span; i++) {
+            // the unused centre lies between the halves
+            const int k = at + i - (at + i > d_carriers / 2);
+            turn[k] = start * within[i];
+        }
+    }
+}
+
+// Undoes phase and drift: seen.straight.
+void burst_estimator::straighten(observations& seen,
+                                 const state& s,
+                                 const burst_estimate& out) const
+{
+    std::vector<gr_complex> turn;
+    std::size_t j = 0;
+    for (int i = 0; i < seen.rows; i++) {
+        const float slope = s.slope * (i - out.origin);
+        if (i < seen.training) {
+            undo(out.phase[i], slope, turn);
+            for (int k = 0; k < d_carriers; k++, j++) {
+                seen.straight[j] = seen.z[j] * turn[k];
+            }
+        } else {
+            for (const int k : d_pilots) {
+                seen.straight[j] =
+                    seen.z[j] * std::polar(1.0f, -out.phase[i] - slope * d_number[k]);
+                j++;
+            }
+        }
+    }
+}
+
+// Timing drift, linearised about the last value, from what it left in seen.straight.
+void burst_estimator::follow_timing(const observations& seen,
+                                    state& s,
+                                    const burst_estimate& out) const
+{
+    double up = 0, down = 0;
+    auto at = seen.straight.begin();
+    for (int i = 0; i < seen.rows; i++) {
+        const float lever = i - out.origin;
+        float row_up = 0, row_down = 0;
+        for (const int k : carriers(seen, i)) {
+            const auto h = s.clean[k], y = *at++;
+            const float weighted = s.spread.weight[k] * d_number[k];
+            row_up += weighted * (h.real() * y.imag() - h.imag() * y.real());
+            row_down += weighted * d_number[k] * std::norm(h);
+        }
+        up += lever * row_up;
+        down += lever * lever * row_down;
+    }
+    const double prior = s.noise / (2 * d_slope_var);
+    s.slope += (up - prior * s.slope) / (down + prior);
+}
+
+// Noise from what the channel leaves, with the degrees of freedom that the fit took.
+void burst_estimator::measure_noise(const observations& seen, state& s) const
+{
+    const int n = d_carriers;
+    std::vector<double> in_training(n, 0.0), in_pilots(n, 0.0);
+    std::size_t j = 0;
+    for (int i = 0; i < seen.rows; i++) {
+        auto& residual = i < seen.training ? in_training : in_pilots;
+        for (const int k : carriers(seen, i)) {
+            residual[k] += std::norm(seen.straight[j++] - s.clean[k]);
+        }
+    }
+    const double left = (seen.z.size() - s.used) / seen.z.size();
+    auto energy = in_training;
+    for (auto& e : energy) {
+        e /= left * seen.training;
+    }
+    s.spread.estimate(energy, left * seen.training, s.floor);
+
+    double training = 0, later = 0;
+    for (int k = 0; k < n; k++) {
+        training += s.spread.weight[k] * in_training[k];
+        later += s.spread.weight[k] * in_pilots[k];
+    }
+    s.early_noise = std::max(training / (left * seen.training * n), s.floor);
+    s.noise = std::max((training + later) / (seen.z.size() - s.used), s.floor);
+    const double pilots = seen.z.size() - static_cast<double>(seen.training) * n;
+    s.late_noise = pilots > 0 ? later / pilots : s.noise;
+}
+
+// Residuals at the pilots of every row.
+std::vector<gr_complex> burst_estimator::at_pilots(const observations& seen,
+                                                   const state& s) const
+{
+    std::vector<gr_complex> residual;
+    residual.reserve(seen.rows * d_pilots.size());
+    auto row = seen.straight.begin();
+    for (int i = 0; i < seen.rows; i++) {
+        const bool whole = i < seen.training;
+        for (std::size_t p = 0; p < d_pilots.size(); p++) {
+            residual.push_back(row[whole ? d_pilots[p] : p] - s.clean[d_pilots[p]]);
+        }
+        row += whole ? d_carriers : d_pilots.size();
+    }
+    return residual;
+}
+
+// Weighted energy of what the moving channel leaves.
+double burst_estimator::left_by(const observations& seen,
+                                const state& s,
+                                const burst_estimate& moved) const
+{
+    double residual = 0;
+    auto at = seen.straight.begin();
+    for (int i = 0; i < seen.rows; i++) {
+        for (const int k : carriers(seen, i)) {
+            residual +=
+                s.spread.weight[k] * std::norm(*at++ - moved.path[i * d_carriers + k]);
+        }
+    }
+    return residual;
+}
+
+// Takes the channel for a moving one where that explains the burst better.
+bool burst_estimator::follow_motion(observations& seen,
+                                    const state& rest,
+                                    burst_estimate& out) const
+{
+    std::vector<double> noise_var;
+    for (const int k : d_pilots) {
+        noise_var.push_back(rest.early_noise / rest.spread.weight[k]);
+    }
+    if (!channel_motion::suspected(
+            d_motion.slow_changes(at_pilots(seen, rest), seen.rows, noise_var))) {
+        return false;
+    }
+    state s = rest;
+    s.noise = rest.early_noise;
+    burst_estimate moved = out;
+    moved.phase.assign(seen.rows, 0.0f);
+    moved.phase_var.assign(seen.rows, 0.0f);
+    double phases = 0; // degrees of freedom
+    moving_channel motion;
+    for (int round = 0; round < rounds; round++) {
+        straighten(seen, s, moved);
+        average(seen, s, moved);
+        motion = d_motion.fit(seen.straight,
+                              seen.rows,
+                              seen.training,
+                              s.clean,
+                              s.spread.weight,
+                              s.noise,
+                              motion);
+        moved.path = motion.channel;
+        const double residual = left_by(seen, s, moved);
+        s.used = motion.used + phases;
+        s.noise = std::max(residual / (seen.z.size() - s.used), s.floor);
+        if (round + 1 == rounds || (round && !phases)) {
+            break;
+        }
+        auto tried = moved;
+        const double phases_tried = follow_phase(seen, s, tried, true);
+        if (s.walk > phase_track::least_walk) {
+            // without phase noise the harmonics have followed what phase there is
+            moved = std::move(tried);
+            phases = phases_tried;
+        }
+    }
+    // Akaike's criterion, twice over
+    if (!(seen.z.size() * std::log(rest.noise / s.noise) > 2 * (s.used - rest.used))) {
+        return false;
+    }
+    out = std::move(moved);
+    out.path_var = std::move(motion.variance);
+    out.noise_var = s.noise;
+    return true;
+}
+
+// The channel as the mean over the training, all rows brought to one phase.
+void burst_estimator::average(const observations& seen,
+                              state& s,
+                              burst_estimate& out) const
+{
+    std::fill(out.channel.begin(), out.channel.end(), gr_complex(0, 0));
+    auto at = seen.straight.begin();
+    for (int i = 0; i < seen.training; i++) {
+        for (int k = 0; k < d_carriers; k++) {
+            out.channel[k] += *at++ / static_cast<float>(seen.training);
+        }
+    }
+    s.averaged = seen.training;
+    s.clean = denoised(out.channel, s);
 }
 
 burst_estimate burst_estimator::fit(const std::vector<gr_complex>& cells,
@@ -38,141 +375,42 @@ burst_estimate burst_estimator::fit(const std::vector<gr_complex>& cells,
                                     int rows,
                                     int training) const
 {
-    const int n = d_carriers;
     burst_estimate out;
     out.phase.assign(rows, 0.0f);
     out.phase_var.assign(rows, 0.0f);
     out.origin = 0.5f * (training - 1);
-    out.channel.assign(n, gr_complex(0, 0));
-
-    // what the channel, phase and drift did to each known cell: Y X* (|X| is 1 there)
-    std::vector<int> every(n);
-    for (int k = 0; k < n; k++) {
-        every[k] = k;
-    }
-    std::vector<gr_complex> z;
-    z.reserve(training * n + (rows - training) * d_pilots.size());
-    for (int i = 0; i < rows; i++) {
-        for (const int k : i < training ? every : d_pilots) {
-            z.push_back(cells[i * n + k] * std::conj(known[i * n + k]));
-        }
-    }
-
-    // first guess: no drift, preamble only
-    for (int i = 0; i < d_preamble; i++) {
-        for (int k = 0; k < n; k++) {
-            out.channel[k] += z[i * n + k] / static_cast<float>(d_preamble);
-        }
-    }
-    double residual = 0;
-    for (int i = 0; i < d_preamble; i++) {
-        for (int k = 0; k < n; k++) {
-            residual += std::norm(z[i * n + k] - out.channel[k]);
-        }
-    }
-    double floor = 0;
-    for (const auto& h : out.channel) {
-        floor += std::norm(h);
-    }
-    floor = 1e-7 * floor / n + 1e-30;
-    double noise = std::max(residual / ((d_preamble - 1) * n), floor);
-    int averaged = d_preamble;
-
-    phase_track t(rows, frequency_var);
-    std::vector<gr_complex> pilot(rows), drift(n);
-    std::vector<double> variance(rows);
-    double slope = 0, walk = 0;
+    auto seen = observe(cells, known, rows, training);
+    state s{ phase_track(rows, frequency_var) };
+    guess(seen, s, out);
     for (int round = 0; round < rounds; round++) {
-        d_delays.denoise(out.channel, noise / averaged);
-
-        // phase of every row
-        auto at = z.begin();
-        for (int i = 0; i < rows; i++) {
-            gr_complex sum(0, 0);
-            double energy = 1e-30;
-            const float lever = slope * (i - out.origin);
-            for (const int k : i < training ? every : d_pilots) {
-                const auto h = out.channel[k];
-                sum +=
-                    std::conj(h) * *at++ *
-                    (slope ? std::polar(1.0f, -lever * d_number[k]) : gr_complex(1, 0));
-                energy += std::norm(h);
-            }
-            pilot[i] = sum;
-            variance[i] = noise / (2 * energy);
-        }
-        if (round != 1) {
-            walk = t.likeliest_walk(pilot, variance);
-        }
-        t.filter(pilot, variance, walk);
-        t.smooth();
-
-        // timing drift, linearised about the last value
-        double up = 0, down = 0, used = 0.5 + d_delays.taps();
-        at = z.begin();
-        for (int i = 0; i < rows; i++) {
-            out.phase[i] = t.phase(i);
-            out.phase_var[i] = t.phase_var(i);
-            used += 0.5 * std::min(1.0, t.phase_var(i) / variance[i]);
-            const float lever = i - out.origin;
-            for (const int k : i < training ? every : d_pilots) {
-                const float l = lever * d_number[k];
-                const auto h = out.channel[k];
-                const auto derotated =
-                    *at++ *
-                    std::polar(1.0f, static_cast<float>(-out.phase[i] - slope * l));
-                up += l * (h.real() * derotated.imag() - h.imag() * derotated.real());
-                down += l * l * std::norm(h);
-            }
-        }
-        const double prior = noise / (2 * d_slope_var);
-        slope += (up - prior * slope) / (down + prior);
-
-        // channel and noise, all training rows brought to the phase of the first guess
-        std::fill(out.channel.begin(), out.channel.end(), gr_complex(0, 0));
-        std::vector<gr_complex> straight(z.size());
-        for (std::size_t j = 0, i = 0; i < static_cast<std::size_t>(rows); i++) {
-            const float lever = slope * (i - out.origin);
-            for (const int k : static_cast<int>(i) < training ? every : d_pilots) {
-                straight[j] =
-                    z[j] * std::polar(1.0f, -out.phase[i] - lever * d_number[k]);
-                if (static_cast<int>(i) < training) {
-                    out.channel[k] += straight[j] / static_cast<float>(training);
-                }
-                j++;
-            }
-        }
-        averaged = training;
-        auto clean = out.channel;
-        d_delays.denoise(clean, noise / averaged);
-        double in_training = 0, in_pilots = 0;
-        for (std::size_t j = 0, i = 0; i < static_cast<std::size_t>(rows); i++) {
-            const bool whole = static_cast<int>(i) < training;
-            for (const int k : whole ? every : d_pilots) {
-                (whole ? in_training : in_pilots) += std::norm(straight[j] - clean[k]);
-                j++;
-            }
-        }
-        noise = std::max((in_training + in_pilots) / (z.size() - used), floor);
-        const double pilots = z.size() - static_cast<double>(training) * n;
-        if (pilots > 0 && in_pilots / pilots > noise * (1 + 4 / std::sqrt(pilots))) {
-            // the channel has moved since the training: the payload sees what the pilots
-            // see
-            noise = in_pilots / pilots;
-        }
-        if (round == rounds - 1) {
-            out.channel = std::move(clean);
-        }
+        s.clean = denoised(out.channel, s);
+        s.used = 0.5 + d_delays.taps() + follow_phase(seen, s, out, round != 1);
+        straighten(seen, s, out);
+        follow_timing(seen, s, out);
+        straighten(seen, s, out);
+        average(seen, s, out);
+        measure_noise(seen, s);
     }
-
-    out.slope = slope;
-    out.noise_var = noise;
-    out.channel_var = noise * d_delays.taps() / (static_cast<double>(n) * training);
+    out.slope = s.slope;
+    out.noise_var = s.noise;
+    const double pilots = static_cast<double>(rows - training) * d_pilots.size();
+    // a header is robust and short: it is read as if the channel were at rest
+    const bool moving = training > d_preamble && follow_motion(seen, s, out);
+    if (!moving && s.late_noise > s.noise * (1 + 4 / std::sqrt(pilots))) {
+        // what nobody follows is noise to the payload, as it is to the pilots
+        out.noise_var = s.late_noise;
+    }
+    out.channel = s.clean;
+    out.weight = s.spread.weight;
+    out.channel_var =
+        out.noise_var * d_delays.taps() / (static_cast<double>(d_carriers) * training);
     double power = 0;
-    for (const auto& h : out.channel) {
+    for (const auto& h : moving ? out.path : out.channel) {
         power += std::norm(h);
     }
-    out.signal = std::max(power / n - out.channel_var, 1e-3 * power / n);
+    power /= moving ? out.path.size() : out.channel.size();
+    out.signal = std::max(power - out.channel_var, 1e-3 * power);
+    out.snr = out.signal * s.spread.mean_weight() / out.noise_var;
     return out;
 }
 
@@ -183,16 +421,20 @@ void burst_estimator::equalize(const burst_estimate& estimate,
                                float* noise_var) const
 {
     const int n = d_carriers;
-    const float lever = estimate.slope * (row - estimate.origin);
-    const gr_complex step = std::polar(1.0f, -lever);
-    gr_complex turn = std::polar(1.0f, -estimate.phase[row] - lever * d_number[0]);
-    const float noise = estimate.noise_var + estimate.channel_var;
+    const bool moving = estimate.moving();
+    std::vector<gr_complex> turn;
+    undo(estimate.phase[row], estimate.slope * (row - estimate.origin), turn);
     const float least = 1e-6f * estimate.signal;
     const gr_complex* y = &cells[row * n];
+    const gr_complex* channel =
+        moving ? &estimate.path[row * n] : estimate.channel.data();
     for (int k = 0; k < n; k++) {
-        const auto h = estimate.channel[k];
+        const auto h = channel[k];
         const float gain = std::norm(h);
-        const auto symbol = y[k] * turn * std::conj(h) / gain;
+        const float noise =
+            estimate.noise_var / estimate.weight[k] +
+            (moving ? estimate.path_var[row * n + k] : estimate.channel_var);
+        const auto symbol = y[k] * turn[k] * std::conj(h) / gain;
         // what is no number, or beyond any symbol that was ever sent, must not go on
         if (gain > least && std::isfinite(gain) && std::norm(symbol) < largest) {
             symbols[k] = symbol;
@@ -200,10 +442,6 @@ void burst_estimator::equalize(const burst_estimate& estimate,
         } else {
             symbols[k] = gr_complex(0, 0);
             noise_var[k] = 1e6f;
-        }
-        turn *= step;
-        if (k == n / 2 - 1) {
-            turn *= step; // over the unused centre
         }
     }
 }

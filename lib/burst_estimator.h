@@ -4,6 +4,8 @@
 #ifndef INCLUDED_SEMCOM_BURST_ESTIMATOR_H
 #define INCLUDED_SEMCOM_BURST_ESTIMATOR_H
 
+#include "carrier_noise.h"
+#include "channel_motion.h"
 #include "delay_fit.h"
 
 #include <gnuradio/gr_complex.h>
@@ -25,9 +27,16 @@ struct SEMCOM_API burst_estimate {
     std::vector<float> phase_var;    //!< squared error expected of each phase
     float slope = 0;                 //!< timing drift, radians per symbol and carrier
     float origin = 0;                //!< symbol at which the slope is zero
-    float noise_var = 0;             //!< E|N|^2 per cell
+    float noise_var = 0;             //!< E|N|^2 per cell, on carriers of weight 1
+    std::vector<float> weight;       //!< noise_var over that of each carrier
     float channel_var = 0;           //!< mean squared error expected of H_k
     float signal = 0;                //!< mean |H_k|^2, its own noise removed
+    float snr = 0;                   //!< mean over the carriers of |H_k|^2 / E|N|^2
+
+    std::vector<gr_complex> path; //!< H_k of each OFDM symbol, [symbol][carrier], where
+                                  //!< the channel moves; empty where it is at rest
+    std::vector<float> path_var;  //!< squared error expected of each
+    bool moving() const { return !path.empty(); }
 };
 
 /*!
@@ -39,7 +48,10 @@ struct SEMCOM_API burst_estimate {
  * symbol by an extended Kalman filter and Rauch-Tung-Striebel smoother over phase and
  * residual frequency, the phase-noise power chosen by likelihood, so that a clean
  * oscillator costs nothing and a poor one is followed; (3) timing drift by least squares;
- * (4) noise variance from the residual, with the degrees of freedom that the fit took.
+ * (4) noise variance from the residual, with the degrees of freedom that the fit took,
+ * and by carrier_noise the carriers that are disturbed; they count by their weight in all
+ * steps. Where the pilots are left with slow changes, the channel is fitted by
+ * channel_motion as well, and the better of the two by Akaike's criterion is taken.
  */
 class SEMCOM_API burst_estimator
 {
@@ -72,10 +84,36 @@ public:
                   float* noise_var) const;
 
 private:
+    struct observations;
+    struct state;
+    const std::vector<int>& carriers(const observations& seen, int row) const;
+    observations observe(const std::vector<gr_complex>& cells,
+                         const std::vector<gr_complex>& known,
+                         int rows,
+                         int training) const;
+    void guess(const observations& seen, state& s, burst_estimate& out) const;
+    std::vector<gr_complex> denoised(const std::vector<gr_complex>& channel,
+                                     const state& s) const;
+    double follow_phase(const observations& seen,
+                        state& s,
+                        burst_estimate& out,
+                        bool choose_walk) const;
+    void
+    follow_timing(const observations& seen, state& s, const burst_estimate& out) const;
+    void undo(float phase, float slope, std::vector<gr_complex>& turn) const;
+    void straighten(observations& seen, const state& s, const burst_estimate& out) const;
+    void average(const observations& seen, state& s, burst_estimate& out) const;
+    void measure_noise(const observations& seen, state& s) const;
+    std::vector<gr_complex> at_pilots(const observations& seen, const state& s) const;
+    double
+    left_by(const observations& seen, const state& s, const burst_estimate& moved) const;
+    bool follow_motion(observations& seen, const state& rest, burst_estimate& out) const;
+
     int d_carriers, d_preamble;
     std::vector<float> d_number; // carrier numbers
-    std::vector<int> d_pilots;
+    std::vector<int> d_every, d_pilots;
     delay_fit d_delays;
+    channel_motion d_motion;
     double d_slope_var; // prior
 };
 

@@ -110,6 +110,8 @@ pmt::pmt_t pdu_of_burst(const received_burst& burst, double sample_rate)
     };
     put(pdu::snr_db(), pmt::from_double(burst.snr_db));
     put(pdu::cfo_hz(), pmt::from_double(burst.cfo * sample_rate));
+    put(pdu::level_db(), pmt::from_double(burst.level_db));
+    put(pdu::clipped(), pmt::from_double(burst.clipped));
     put(pdu::noise_var(), pmt::init_f32vector(burst.noise_var.size(), burst.noise_var));
     return pmt::cons(metadata, pmt::init_c32vector(burst.symbols.size(), burst.symbols));
 }

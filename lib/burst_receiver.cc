@@ -45,6 +45,7 @@ void burst_receiver::process(std::vector<received_burst>& out)
             }
             d_lock = d_sync.synchronize(candidate);
             if (!d_lock) {
+                d_counts.swapped += d_sync.is_swapped(candidate, 0);
                 candidates.pop_front();
                 continue;
             }
@@ -58,6 +59,7 @@ void burst_receiver::process(std::vector<received_burst>& out)
             d_sync.rows(*d_lock, 0, training);
             d_header = read_header();
             if (!d_header) {
+                d_counts.swapped += d_sync.is_swapped(candidate, d_lock->metric);
                 d_lock.reset();
                 candidates.pop_front();
                 continue;
@@ -74,6 +76,9 @@ void burst_receiver::process(std::vector<received_burst>& out)
         burst.header = *d_header;
         burst.position = d_lock->position;
         burst.cfo = d_lock->carrier / (2 * M_PI);
+        const auto levels = d_sync.levels(d_lock->position, samples);
+        burst.level_db = 10 * std::log10(std::max(levels.power, 1e-30f));
+        burst.clipped = levels.clipped;
         read_payload(burst);
         if (std::isfinite(burst.snr_db)) {
             out.push_back(std::move(burst));
@@ -144,7 +149,7 @@ void burst_receiver::read_payload(received_burst& burst)
         burst.symbols[j] = interleaver.sign(j) * cells[cell];
         burst.noise_var[j] = variance[cell];
     }
-    burst.snr_db = 10 * std::log10(estimate.signal / estimate.noise_var);
+    burst.snr_db = 10 * std::log10(estimate.snr);
     const std::size_t last = estimate.phase.size() - 1;
     burst.cfo += (estimate.phase[last] - estimate.phase[0]) /
                  (2 * M_PI * last * frame().symbol_samples());

@@ -28,6 +28,8 @@ struct SEMCOM_API received_burst {
         0;            //!< sample at which it began, counted from the start of the stream
     float snr_db = 0; //!< mean Es/N0 over the carriers, bias removed
     double cfo = 0;   //!< carrier offset in cycles per sample
+    float level_db = 0; //!< mean power of the samples as received, over 1, in dB
+    float clipped = 0;  //!< share of I and Q values at the limits of the converter
 };
 
 /*!
@@ -48,6 +50,7 @@ public:
         std::uint64_t preambles = 0;  //!< of them, believed by the second
         std::uint64_t headers = 0;    //!< of them, with a valid header
         std::uint64_t bursts = 0;     //!< of them, delivered
+        std::uint64_t swapped = 0; //!< preambles whose I and Q are swapped, not delivered
     };
 
     explicit burst_receiver(const ofdm_frame& frame);
@@ -56,6 +59,8 @@ public:
     void work(const gr_complex* in, std::size_t n, std::vector<received_burst>& out);
     const ofdm_frame& frame() const { return d_sync.frame(); }
     const counts& counters() const { return d_counts; }
+    //! The carriers that are taken out of the stream at present, a DC offset among them.
+    std::vector<spectral_line> lines() const { return d_sync.lines(); }
 
 private:
     std::optional<burst_header> read_header();

@@ -20,6 +20,7 @@ constexpr double candidates_per_block = 1e-6;
 
 burst_synchronizer::burst_synchronizer(const ofdm_frame& frame)
     : d_frame(frame),
+      d_canceller(frame.fft_len(), frame.oversampling()),
       d_detector(frame, candidates_per_block),
       d_fft(frame.fft_len() * frame.oversampling()),
       d_delay_fft(frame.fft_len())
@@ -33,14 +34,17 @@ burst_synchronizer::burst_synchronizer(const ofdm_frame& frame)
 
     // silence before the stream, so that a window may reach back
     d_buffer.assign(4 * d_frame.symbol_samples(), gr_complex(0, 0));
+    d_raw = d_buffer;
     d_first = -static_cast<std::int64_t>(d_buffer.size());
 }
 
 std::size_t burst_synchronizer::append(const gr_complex* in, std::size_t n)
 {
-    d_buffer.insert(d_buffer.end(), in, in + n);
+    d_raw.insert(d_raw.end(), in, in + n);
+    const std::size_t before = d_buffer.size();
+    d_canceller.work(in, n, d_buffer);
     d_found.clear();
-    d_detector.work(in, n, d_found);
+    d_detector.work(d_buffer.data() + before, d_buffer.size() - before, d_found);
     d_candidates.insert(d_candidates.end(), d_found.begin(), d_found.end());
     return d_found.size();
 }
@@ -53,6 +57,7 @@ void burst_synchronizer::trim()
     // moving the rest down costs as much as it holds, so it waits until that is little
     if (oldest - d_first > 32768) {
         d_buffer.erase(d_buffer.begin(), d_buffer.begin() + (oldest - d_first));
+        d_raw.erase(d_raw.begin(), d_raw.begin() + (oldest - d_first));
         d_first = oldest;
     }
 }
@@ -106,6 +111,57 @@ void burst_synchronizer::impulse(std::vector<float>& power)
     for (int d = 0; d < n; d++) {
         power[d] = std::norm(d_delay_fft.get_outbuf()[d]);
     }
+}
+
+sample_levels burst_synchronizer::levels(std::int64_t position, std::int64_t n) const
+{
+    const std::int64_t begin = std::max(position, d_first);
+    const std::int64_t end =
+        std::min(position + n, d_first + static_cast<std::int64_t>(d_raw.size()));
+    sample_levels found;
+    if (begin >= end) {
+        return found;
+    }
+    const auto* values = reinterpret_cast<const float*>(&d_raw[begin - d_first]);
+    const int count = static_cast<int>(2 * (end - begin));
+    float power = 0;
+    volk_32f_x2_dot_prod_32f(&power, values, values, count);
+    // magnitudes are in the order of their bits, whose maximum the compiler vectorises
+    constexpr std::int32_t magnitude = 0x7fffffff;
+    const auto* bits = reinterpret_cast<const std::int32_t*>(values);
+    std::int32_t largest = 0, at_rails = 0;
+    for (int i = 0; i < count; i++) {
+        largest = std::max(largest, bits[i] & magnitude);
+    }
+    const std::int32_t rail = largest - (1 << 13); // 0.1 % below, in the mantissa's bits
+    for (int i = 0; i < count; i++) {
+        at_rails += (bits[i] & magnitude) >= rail;
+    }
+    found.power = 2 * power / count;
+    found.clipped = at_rails < 1e-3 * count ? 0 : static_cast<float>(at_rails) / count;
+    return found;
+}
+
+bool burst_synchronizer::is_swapped(const burst_candidate& candidate, float metric)
+{
+    const int length = d_frame.symbol_samples();
+    const std::int64_t begin = std::max(candidate.position - 2 * length, d_first);
+    const std::int64_t end =
+        std::min(candidate.position + (d_frame.preamble_len() + 2) * length, this->end());
+    const auto conjugate = [&] {
+        for (std::int64_t i = begin; i < end; i++) {
+            auto& x = d_buffer[i - d_first];
+            x = std::conj(x);
+        }
+    };
+    conjugate();
+    const auto lock =
+        synchronize({ candidate.position, candidate.metric, -candidate.phase });
+    conjugate();
+    // what the detector saw, in few delays: a repeated symbol that is another one is
+    // coherent too, but spread over all of them
+    return lock && lock->metric > 2 * metric &&
+           lock->metric > 0.7f * std::sqrt(candidate.metric);
 }
 
 std::optional<burst_lock>

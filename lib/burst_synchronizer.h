@@ -5,6 +5,7 @@
 #define INCLUDED_SEMCOM_BURST_SYNCHRONIZER_H
 
 #include "burst_detector.h"
+#include "line_canceller.h"
 
 #include <gnuradio/fft/fft.h>
 #include <gnuradio/semcom/api.h>
@@ -27,12 +28,20 @@ struct SEMCOM_API burst_lock {
     float metric; //!< share of the preamble's energy that is coherent, 0 to 1
 };
 
+/*! \brief What the converter delivered of a burst. \ingroup semcom */
+struct SEMCOM_API sample_levels {
+    float power = 0;   //!< mean |x|^2, a DC offset included
+    float clipped = 0; //!< share of I and Q values within 0.1 % of the largest one; less
+                       //!< than 0.1 % of them are there by chance, and count as none
+};
+
 /*!
  * \brief Finds bursts in a stream and cuts them into cells: the receiver up to the
  * channel estimate.
  * \ingroup semcom
  *
  * \details
+ * line_canceller takes carriers out of the stream, a DC offset among them;
  * burst_detector proposes preambles; synchronize() finds carrier offset (the ambiguity of
  * the delay correlation by trial of every multiple) and timing (the window of one prefix
  * that holds the most energy of the impulse response), and tells noise from a preamble;
@@ -54,7 +63,8 @@ public:
 
     //! Proposals of the detector, in order; the owner pops those it is done with.
     std::deque<burst_candidate>& candidates() { return d_candidates; }
-    //! Number of samples taken so far.
+    //! Number of samples that can be read so far: all but the first ones of the stream,
+    //! which wait in line_canceller.
     std::int64_t end() const
     {
         return d_first + static_cast<std::int64_t>(d_buffer.size());
@@ -76,6 +86,15 @@ public:
     //! Values sent, same shape: the whole preamble and later pilots; the rest is open.
     std::vector<gr_complex>& known() { return d_known; }
 
+    /*!
+     * Whether \p candidate is a preamble whose I and Q are swapped: one that stands out
+     * when each sample is conjugated, beside the \p metric of what synchronize() found.
+     */
+    bool is_swapped(const burst_candidate& candidate, float metric);
+    //! Levels of \p n samples from \p position on, as received.
+    sample_levels levels(std::int64_t position, std::int64_t n) const;
+    //! The carriers that are taken out of the stream at present.
+    std::vector<spectral_line> lines() const { return d_canceller.lines(); }
     const ofdm_frame& frame() const { return d_frame; }
 
 private:
@@ -87,13 +106,15 @@ private:
     void impulse(std::vector<float>& power);
 
     ofdm_frame d_frame;
+    line_canceller d_canceller;
     burst_detector d_detector;
     fft::fft_complex_fwd d_fft;
     fft::fft_complex_rev d_delay_fft;
     float d_preamble_threshold;
 
-    std::vector<gr_complex> d_buffer;
-    std::int64_t d_first = 0; // position of d_buffer[0]
+    std::vector<gr_complex> d_buffer; // without the carriers that are taken out
+    std::vector<gr_complex> d_raw;    // as received, from the same position on
+    std::int64_t d_first = 0;         // position of d_buffer[0]
     std::vector<burst_candidate> d_found;
     std::deque<burst_candidate> d_candidates;
     std::vector<gr_complex> d_average, d_cells, d_known;

@@ -1,6 +1,7 @@
 /* -*- c++ -*- */
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#include "cholesky.h"
 #include "delay_fit.h"
 
 #include <algorithm>
@@ -11,77 +12,15 @@
 namespace gr {
 namespace semcom {
 
-namespace {
-
-double conjugate(double x) { return x; }
-std::complex<double> conjugate(std::complex<double> x) { return std::conj(x); }
-
-// Lower Cholesky factor of a + ridge I, in place; n rows of n.
-template <typename T>
-void factor(std::vector<T>& a, int n, double ridge)
-{
-    for (int j = 0; j < n; j++) {
-        T* row = &a[j * n];
-        double pivot = std::real(row[j]) + ridge;
-        for (int k = 0; k < j; k++) {
-            pivot -= std::norm(row[k]);
-        }
-        pivot = std::sqrt(std::max(pivot, 1e-12));
-        row[j] = pivot;
-        for (int i = j + 1; i < n; i++) {
-            T* below = &a[i * n];
-            for (int k = 0; k < j; k++) {
-                below[j] -= below[k] * conjugate(row[k]);
-            }
-            below[j] /= pivot;
-        }
-    }
-}
-
-// x with l l^H x = x, in place
-template <typename T>
-void solve(const std::vector<T>& l, int n, std::vector<std::complex<double>>& x)
-{
-    for (int i = 0; i < n; i++) {
-        for (int k = 0; k < i; k++) {
-            x[i] -= l[i * n + k] * x[k];
-        }
-        x[i] /= l[i * n + i];
-    }
-    for (int i = n - 1; i >= 0; i--) {
-        for (int k = i + 1; k < n; k++) {
-            x[i] -= conjugate(l[k * n + i]) * x[k];
-        }
-        x[i] /= l[i * n + i];
-    }
-}
-
-// trace of (l l^H)^-1
-double trace_of_inverse(const std::vector<std::complex<double>>& l, int n)
-{
-    double trace = 0;
-    std::vector<std::complex<double>> column(n);
-    for (int j = 0; j < n; j++) {
-        for (int i = j; i < n; i++) {
-            std::complex<double> value = i == j ? 1 : 0;
-            for (int k = j; k < i; k++) {
-                value -= l[i * n + k] * column[k];
-            }
-            column[i] = value / l[i * n + i];
-            trace += std::norm(column[i]);
-        }
-    }
-    return trace;
-}
-
-} // namespace
-
 delay_fit::delay_fit(const std::vector<int>& carriers, int fft_len, int cp_len)
-    : d_carriers(carriers.size())
+    : d_carriers(carriers.size()), d_number(carriers)
 {
     const int margin = fft_len / 32;
     d_taps = cp_len + 1 + 2 * margin;
     const double step = 2 * M_PI / fft_len;
+    for (int i = 0; i < fft_len; i++) {
+        d_roots.push_back(std::polar(1.0, step * i));
+    }
     for (int tap = 0; tap < d_taps; tap++) {
         for (const float k : carriers) {
             d_basis.push_back(
@@ -133,7 +72,8 @@ void delay_fit::expand(const std::vector<std::complex<double>>& tap,
     }
 }
 
-void delay_fit::denoise(std::vector<gr_complex>& channel, double noise_var) const
+std::vector<std::complex<double>>
+delay_fit::delays(const std::vector<gr_complex>& channel, double noise_var) const
 {
     double power = 0;
     for (const auto& h : channel) {
@@ -144,11 +84,16 @@ void delay_fit::denoise(std::vector<gr_complex>& channel, double noise_var) cons
     const double ridge = std::max(noise_var / std::max(prior, 1e-30), 1e-6);
 
     std::vector<double> l(d_gram);
-    factor(l, d_taps, ridge);
+    cholesky::factor(l, d_taps, ridge);
     std::vector<std::complex<double>> tap;
     project(channel, tap);
-    solve(l, d_taps, tap);
-    expand(tap, channel);
+    cholesky::solve(l, d_taps, tap);
+    return tap;
+}
+
+void delay_fit::denoise(std::vector<gr_complex>& channel, double noise_var) const
+{
+    expand(delays(channel, noise_var), channel);
 }
 
 double delay_fit::fit(const std::vector<gr_complex>& sums,
@@ -171,12 +116,12 @@ double delay_fit::fit(const std::vector<gr_complex>& sums,
         std::max(noise_var / std::max(prior, 1e-30), 1e-6 * weight / d_carriers);
 
     // the Gram matrix is Toeplitz: delays enter by their difference alone
+    const int period = d_roots.size();
     std::vector<std::complex<double>> row(d_taps);
     for (int a = 0; a < d_taps; a++) {
         for (int k = 0; k < d_carriers; k++) {
-            row[a] +=
-                static_cast<double>(weights[k]) *
-                std::complex<double>(std::conj(d_basis[a * d_carriers + k]) * d_basis[k]);
+            const int turn = ((d_number[k] * a) % period + period) % period;
+            row[a] += static_cast<double>(weights[k]) * d_roots[turn];
         }
     }
     std::vector<std::complex<double>> l(d_taps * d_taps);
@@ -185,12 +130,13 @@ double delay_fit::fit(const std::vector<gr_complex>& sums,
             l[a * d_taps + b] = a >= b ? row[a - b] : std::conj(row[b - a]);
         }
     }
-    factor(l, d_taps, ridge);
+    cholesky::factor(l, d_taps, ridge);
     std::vector<std::complex<double>> tap;
     project(sums, tap);
-    solve(l, d_taps, tap);
+    cholesky::solve(l, d_taps, tap);
     expand(tap, channel);
-    return d_taps - ridge * trace_of_inverse(l, d_taps);
+    const std::vector<double> ridges(d_taps, ridge);
+    return d_taps - cholesky::trace_of_inverse(l, d_taps, ridges);
 }
 
 } // namespace semcom

@@ -32,6 +32,16 @@ public:
 
     //! Number of delays.
     int taps() const { return d_taps; }
+    //! What delay \p tap does to each carrier, for a tap of 1.
+    const gr_complex* carriers_of(int tap) const { return &d_basis[tap * d_carriers]; }
+
+    /*!
+     * The taps behind observations of equal quality; for carriers symmetric about 0.
+     * \param channel one value per carrier
+     * \param noise_var variance of its error
+     */
+    std::vector<std::complex<double>> delays(const std::vector<gr_complex>& channel,
+                                             double noise_var) const;
 
     /*!
      * Smooths observations of equal quality; for carriers symmetric about 0.
@@ -60,8 +70,11 @@ private:
                 std::vector<gr_complex>& channel) const;
 
     int d_carriers, d_taps;
+    std::vector<int> d_number;       // carrier numbers
     std::vector<gr_complex> d_basis; // [tap][carrier]
-    std::vector<double> d_gram;      // [tap][tap] for equal weights, its real part
+    std::vector<std::complex<double>>
+        d_roots; // of one: in single precision the Gram matrix of close delays is none
+    std::vector<double> d_gram; // [tap][tap] for equal weights, its real part
 };
 
 } // namespace semcom

@@ -45,6 +45,10 @@ const std::vector<key>& keys()
         { "name", value_type::text, "file stem of the image" },
         { "snr_db", value_type::real, "measured Es/N0, dB" },
         { "cfo_hz", value_type::real, "measured carrier offset, Hz" },
+        { "level_db", value_type::real, "mean power of the samples, dB over 1" },
+        { "clipped",
+          value_type::real,
+          "share of I and Q values at the limits of the converter" },
         { "noise_var", value_type::f32, "noise variance of each symbol" },
         { "signal_energy", value_type::real, "sum of |h x|^2 over the fragment" },
         { "noise_energy", value_type::real, "sum of |n|^2 over the fragment" },
@@ -93,6 +97,8 @@ SEMCOM_KEY(mcs)
 SEMCOM_KEY(weights_id)
 SEMCOM_KEY(n_symbols)
 SEMCOM_KEY(cfo_hz)
+SEMCOM_KEY(level_db)
+SEMCOM_KEY(clipped)
 SEMCOM_KEY(height)
 SEMCOM_KEY(width)
 SEMCOM_KEY(channels)

@@ -12,7 +12,9 @@ namespace {
 
 // Variance of the phase step from symbol to symbol, tried in turn; 2 pi 100 Hz 72 us is
 // 0.045.
-constexpr std::array<double, 8> walks = { 1e-7, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3 };
+constexpr std::array<double, 8> walks = {
+    phase_track::least_walk, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3
+};
 
 double wrapped(double angle) { return std::remainder(angle, 2 * M_PI); }
 

@@ -20,6 +20,9 @@ namespace semcom {
 class phase_track
 {
 public:
+    //! The walk of an oscillator without phase noise.
+    static constexpr double least_walk = 1e-7;
+
     /*!
      * \param rows number of OFDM symbols
      * \param frequency_var prior variance of the phase advance, radians^2 per symbol^2

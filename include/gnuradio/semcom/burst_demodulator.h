@@ -29,6 +29,12 @@ namespace semcom {
  * - \p snr_db: Es/N0 over the carriers, bias removed (double)
  * - \p cfo_hz: carrier offset (double)
  * - \p noise_var: expected squared error of every symbol (f32vector)
+ * - \p level_db: mean power of the samples over 1, a DC offset included (double)
+ * - \p clipped: share of I and Q values at the limits of the converter (double)
+ *
+ * A DC offset, spurs and other carriers are taken out of the samples before bursts are
+ * looked for. Bursts whose I and Q are swapped are not received: port "status" and the
+ * log say so, and \p swap_iq mends it.
  *
  * Output: message port "idle", a dictionary with \p samples, whenever idle_samples have
  * passed without a burst: time, measured by the channel and not by a clock, for what
@@ -51,11 +57,13 @@ public:
      * \param idle_samples without a burst after which the channel counts as idle; 0:
      * never
      * \param most_waiting PDUs that may wait at the consumer; 0: any number
+     * \param swap_iq whether the radio delivers I as Q and Q as I
      */
     static sptr make(const ofdm_params& params = ofdm_params(),
                      double sample_rate = 1e6,
                      std::uint64_t idle_samples = 0,
-                     std::uint64_t most_waiting = 0);
+                     std::uint64_t most_waiting = 0,
+                     bool swap_iq = false);
 
     virtual void set_sample_rate(double sample_rate) = 0;
     //! The consumer has dealt with \p n PDUs; to be called from any thread.

@@ -56,6 +56,8 @@ SEMCOM_API const pmt::pmt_t& mcs();
 SEMCOM_API const pmt::pmt_t& weights_id();
 SEMCOM_API const pmt::pmt_t& n_symbols();
 SEMCOM_API const pmt::pmt_t& cfo_hz();
+SEMCOM_API const pmt::pmt_t& level_db();
+SEMCOM_API const pmt::pmt_t& clipped();
 SEMCOM_API const pmt::pmt_t& height();
 SEMCOM_API const pmt::pmt_t& width();
 SEMCOM_API const pmt::pmt_t& channels();

@@ -4,6 +4,10 @@
 #include "burst_detector.h"
 #include "burst_receiver.h"
 #include "burst_transmitter.h"
+#include "carrier_noise.h"
+#include "channel_motion.h"
+#include "delay_fit.h"
+#include "line_canceller.h"
 
 #include <pybind11/complex.h>
 #include <pybind11/numpy.h>
@@ -33,6 +37,16 @@ template <typename T>
 py::array_t<T> array(const std::vector<T>& values)
 {
     return py::array_t<T>(values.size(), values.data());
+}
+
+// Carriers as (cycles per sample, power).
+std::vector<std::pair<double, double>> pairs(const std::vector<spectral_line>& lines)
+{
+    std::vector<std::pair<double, double>> list;
+    for (const auto& line : lines) {
+        list.emplace_back(line.frequency, line.power);
+    }
+    return list;
 }
 
 // Assigns a keyword argument to a field, naming the field when it does not fit.
@@ -224,6 +238,61 @@ void bind_header(py::module& m)
             py::arg("soft"));
 }
 
+// What the burst estimator is made of, beside which tests hold an oracle.
+void bind_estimates(py::module& m)
+{
+    m.def(
+        "carrier_noise",
+        [](const std::vector<double>& energy, double observations, double floor) {
+            carrier_noise noise;
+            noise.estimate(energy, observations, floor);
+            return py::make_tuple(noise.common, array(noise.weight));
+        },
+        py::arg("energy"),
+        py::arg("observations"),
+        py::arg("floor") = 1e-30,
+        "Common noise variance, and each carrier's share; see lib/carrier_noise.h.");
+    m.def(
+        "channel_motion",
+        [](const ofdm_frame& frame,
+           const complex_array& seen,
+           int rows,
+           int training,
+           const complex_array& rest,
+           const float_array& weight,
+           double noise_var) {
+            const std::size_t carriers = frame.occupied();
+            if (training < 1 || training > rows || rest.size() != frame.occupied() ||
+                weight.size() != frame.occupied() ||
+                static_cast<std::size_t>(seen.size()) !=
+                    training * carriers + (rows - training) * frame.pilots().size()) {
+                throw std::invalid_argument(
+                    "The arrays do not have the sizes that the frame and the rows ask "
+                    "for.");
+            }
+            const delay_fit delays(frame.carriers(), frame.fft_len(), frame.cp_len());
+            const channel_motion motion(delays, frame.pilots(), frame.occupied());
+            const auto found =
+                motion.fit({ seen.data(), seen.data() + seen.size() },
+                           rows,
+                           training,
+                           { rest.data(), rest.data() + rest.size() },
+                           { weight.data(), weight.data() + weight.size() },
+                           noise_var);
+            return py::make_tuple(
+                array(found.channel), array(found.variance), found.used, found.cycles);
+        },
+        py::arg("frame"),
+        py::arg("seen"),
+        py::arg("rows"),
+        py::arg("training"),
+        py::arg("rest"),
+        py::arg("weight"),
+        py::arg("noise_var"),
+        "Channel and expected error of each cell, degrees of freedom, Doppler shift in "
+        "cycles per burst; see lib/channel_motion.h.");
+}
+
 void bind_stages(py::module& m)
 {
     py::class_<burst_candidate>(m, "burst_candidate")
@@ -243,6 +312,20 @@ void bind_stages(py::module& m)
                 std::vector<burst_candidate> found;
                 d.work(samples.data(), samples.size(), found);
                 return found;
+            },
+            py::arg("samples"));
+
+    py::class_<line_canceller>(
+        m, "line_canceller", "Takes carriers out of a stream; see lib/line_canceller.h.")
+        .def(py::init<int, int>(), py::arg("fft_len") = 64, py::arg("oversampling") = 1)
+        .def_property_readonly("lines",
+                               [](const line_canceller& c) { return pairs(c.lines()); })
+        .def(
+            "work",
+            [](line_canceller& c, const complex_array& samples) {
+                std::vector<gr_complex> out;
+                c.work(samples.data(), samples.size(), out);
+                return array(out);
             },
             py::arg("samples"));
 
@@ -276,6 +359,8 @@ void bind_stages(py::module& m)
         .def_readonly("position", &received_burst::position)
         .def_readonly("snr_db", &received_burst::snr_db)
         .def_readonly("cfo", &received_burst::cfo)
+        .def_readonly("level_db", &received_burst::level_db)
+        .def_readonly("clipped", &received_burst::clipped)
         .def_property_readonly("symbols",
                                [](const received_burst& b) { return array(b.symbols); })
         .def_property_readonly(
@@ -293,8 +378,11 @@ void bind_stages(py::module& m)
                                    counts["preambles"] = c.preambles;
                                    counts["headers"] = c.headers;
                                    counts["bursts"] = c.bursts;
+                                   counts["swapped"] = c.swapped;
                                    return counts;
                                })
+        .def_property_readonly("lines",
+                               [](const burst_receiver& r) { return pairs(r.lines()); })
         .def(
             "work",
             [](burst_receiver& r, const complex_array& samples) {
@@ -340,7 +428,8 @@ void bind_blocks(py::module& m)
              py::arg("params") = ofdm_params(),
              py::arg("sample_rate") = 1e6,
              py::arg("idle_samples") = 0,
-             py::arg("most_waiting") = 0)
+             py::arg("most_waiting") = 0,
+             py::arg("swap_iq") = false)
         .def("taken",
              &burst_demodulator::taken,
              py::arg("n") = 1,
@@ -366,6 +455,7 @@ void bind_modem(py::module& m)
 {
     bind_params(m);
     bind_header(m);
+    bind_estimates(m);
     bind_stages(m);
     bind_blocks(m);
 }

@@ -144,6 +144,7 @@ def rx(
     gain: Gain = 0.0,
     bandwidth: Bandwidth = 0.0,
     antenna: Antenna = "",
+    swap_iq: Annotated[bool, typer.Option("--swap-iq", help="the radio delivers I as Q and Q as I")] = False,
     fft_len: FftLen = 64,
     oversampling: Oversampling = 1,
     as_json: JsonLinesOption = False,
@@ -155,7 +156,7 @@ def rx(
     if idle is not None and not (math.isfinite(idle) and idle > 0):
         raise BadInput(f"--idle {idle:g} makes no sense; give seconds above 0")
     keep_steady()
-    front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna)
+    front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna, swap_iq)
     coding = ends.Coding(scheme, {"variant": variant}, waveform(fft_len, oversampling))
     delivered = 0
     with interruptible():

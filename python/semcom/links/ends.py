@@ -54,6 +54,8 @@ class FrontEnd:
         Analogue, Hz; 0 for the sample rate.
     antenna : str
         A name that the device knows; empty for the one it has by itself.
+    swap_iq : bool
+        A receiver's samples have I and Q swapped.
     """
 
     via: str
@@ -62,6 +64,7 @@ class FrontEnd:
     gain: float = 0.0
     bandwidth: float = 0.0
     antenna: str = ""
+    swap_iq: bool = False
 
 
 @dataclass(frozen=True)
@@ -404,7 +407,7 @@ class receiving_end(_end):
         rate = front.samp_rate or (0.0 if self._recording else SAMPLE_RATE)
         source = radio_source(front.via, rate, front.frequency, front.gain, front.bandwidth, front.antenna, hold=True)
         variant = coding.options.get("variant") or AUTO
-        self._receiver = receiver(coding.scheme, variant, coding.params, source.samp_rate, max_pixels)
+        self._receiver = receiver(coding.scheme, variant, coding.params, source.samp_rate, max_pixels, front.swap_iq)
         self._idle_seconds = idle_samples(coding.params) / source.samp_rate
         self._sink = image_sink(str(out), keep=True)
         # whoever runs this end shows what was not received

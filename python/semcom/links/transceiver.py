@@ -144,12 +144,14 @@ class receiver(gr.hier_block2):
         Samples a second; scales the reported carrier offset.
     max_pixels : int
         Larger images are refused, see the JSCC Decoder.
+    swap_iq : bool
+        The radio delivers I as Q and Q as I.
 
     Notes
     -----
     Ports: in complex samples; out messages ``image``, ``text``, ``labels``, ``segments``, ``part``, ``text_view``,
-    ``labels_view``, ``segments_view``, ``status`` (as of the JSCC Decoder), ``symbols`` (equalised, for a
-    constellation) and ``idle`` (for the Image Source of a loopback).
+    ``labels_view``, ``segments_view``, ``status`` (as of the JSCC Decoder and the Burst Demodulator), ``symbols``
+    (equalised, for a constellation) and ``idle`` (for the Image Source of a loopback).
     """
 
     def __init__(
@@ -159,11 +161,12 @@ class receiver(gr.hier_block2):
         params: native.ofdm_params | None = None,
         samp_rate: float = 1e6,
         max_pixels: int = USUAL_PIXELS,
+        swap_iq: bool = False,
     ):
         none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
         gr.hier_block2.__init__(self, "Receiver", one, none)
         params = params or native.ofdm_params()
-        self.demodulator = burst_demodulator(params, samp_rate, idle_samples(params), MAX_WAITING)
+        self.demodulator = burst_demodulator(params, samp_rate, idle_samples(params), MAX_WAITING, swap_iq)
         self.decoder = jscc_decoder(scheme, 10.0, variant, taken=self.demodulator.taken, max_pixels=max_pixels)
         outputs = ("image", *PORTS, *VIEWS, "part", "idle", "status")
         for port in (*outputs, "symbols"):
@@ -172,6 +175,7 @@ class receiver(gr.hier_block2):
         self.msg_connect(self.demodulator, "symbols", self.decoder, "symbols")
         self.msg_connect(self.demodulator, "symbols", self, "symbols")
         self.msg_connect(self.demodulator, "idle", self.decoder, "flush")
+        self.msg_connect(self.demodulator, "status", self, "status")
         for port in outputs:
             self.msg_connect(self.decoder, port, self, port)
 

@@ -438,6 +438,17 @@ def _encoder(chosen: list[Scheme]) -> Block:
     )
 
 
+SWAPPED = Parameter(
+    "swap_iq",
+    "Swap I and Q",
+    "bool",
+    "False",
+    "The radio delivers I as Q and Q as I; a receiver that hears such bursts says so on status.",
+    ("False", "True"),
+    ("No", "Yes"),
+    hide="part",
+)
+
 MOST_PIXELS = Parameter(
     "max_pixels",
     "Pixels at most",
@@ -556,10 +567,10 @@ def _receiver(name: str, label: str, chosen: list[Scheme], preset: bool = False)
     outputs += [IDLE, STATUS]
     only = f"A preset of the Receiver for {', '.join(s.name for s in chosen)}. " if preset else ""
     if len(chosen) == 1:
-        parameters, what = [*WAVEFORM, SAMP_RATE, MOST_PIXELS], f"'{chosen[0].name}', 'auto'"
+        parameters, what = [*WAVEFORM, SAMP_RATE, MOST_PIXELS, SWAPPED], f"'{chosen[0].name}', 'auto'"
     else:
         what = "${scheme}, ${variant}"
-        parameters = [_scheme(True, chosen), VARIANT_OF_RECEIVER, *WAVEFORM, SAMP_RATE, MOST_PIXELS]
+        parameters = [_scheme(True, chosen), VARIANT_OF_RECEIVER, *WAVEFORM, SAMP_RATE, MOST_PIXELS, SWAPPED]
     return Block(
         name,
         label,
@@ -569,7 +580,7 @@ def _receiver(name: str, label: str, chosen: list[Scheme], preset: bool = False)
         [("stream", "complex", False, "complex samples at any level; bursts may begin anywhere.")],
         outputs,
         ["${ samp_rate > 0 }", "${ max_pixels >= 1 }"],
-        f"semcom.receiver({what}, {PARAMS}, ${{samp_rate}}, ${{max_pixels}})",
+        f"semcom.receiver({what}, {PARAMS}, ${{samp_rate}}, ${{max_pixels}}, ${{swap_iq}})",
         (),
         preset,
     )

@@ -502,7 +502,7 @@ def test_one_burst_of_the_largest_image_allocates_nothing():
     # 4096x8192 pixels at the lowest rate are 16 fragments; at twice the rate 32, of which one is too few
     meta = {"image_id": 1, "fragment": 0, "fragments": 32, "scheme": 0, "height": 4096, "width": 8192, "rate": 1}
     msg = pdus.from_symbols(np.ones(4096, np.complex64), meta | {"scale": 32768, "snr_enc": 10})
-    decoder, out = decoder_alone([])
+    decoder, out = decoder_alone([], max_pixels=2**25)
     tracemalloc.start()
     try:
         decoder._take("symbols", msg)

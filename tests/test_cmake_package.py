@@ -12,7 +12,7 @@ from conftest import ROOT
 PROJECT = """
 cmake_minimum_required(VERSION 3.16)
 project(consumer CXX)
-find_package(gnuradio-semcom 0.1 REQUIRED)
+find_package(gnuradio-semcom 0.2 REQUIRED)
 add_executable(consumer main.cc)
 target_link_libraries(consumer PRIVATE gnuradio::gnuradio-semcom)
 """

@@ -26,7 +26,7 @@ from gnuradio.fec import polar
 from gnuradio.semcom import semcom_kernels as kernels
 from gnuradio.semcom.digital import group, mcs
 
-from common import arguments, provenance, write
+from common import arguments, by_rows
 
 THRESHOLDS = Path("python/semcom/digital/thresholds.json")
 
@@ -648,18 +648,12 @@ def main() -> None:
     parser = arguments(__doc__, smoke=True, out=Path("results/fec.json"))
     parser.add_argument("--only", choices=[*ROWS, "thresholds"], action="append", help="measure this, repeatable")
     options = parser.parse_args()
-    results = json.loads(options.out.read_text()) if options.out.exists() else {}
-    for name in options.only or ROWS:
-        if name == "thresholds":
-            thresholds()
-            continue
-        start = time.perf_counter()
-        row = ROWS[name](**(SMOKE[name] if options.smoke else {}))
-        row["command"] = f"python benchmarks/fec.py --only {name}"
-        row["provenance"] = provenance(time.perf_counter() - start)
-        results[name] = row
-        write(options.out, {key: value for key, value in results.items() if key in ROWS})
-        print(name, json.dumps(row), file=sys.stderr)
+    wanted = options.only or list(ROWS)
+    options.only = [name for name in wanted if name in ROWS]
+    if "thresholds" in wanted:
+        thresholds()
+    if options.only:
+        by_rows(options, ROWS, SMOKE)
 
 
 if __name__ == "__main__":

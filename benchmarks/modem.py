@@ -8,9 +8,7 @@ says otherwise.
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -20,7 +18,7 @@ import numpy as np
 import pmt
 from gnuradio import blocks, digital, gr, semcom
 
-from common import arguments, provenance, write
+from common import arguments, by_rows
 
 FULL = 4096
 RATE = 1e6
@@ -319,16 +317,7 @@ SMOKE: dict[str, dict] = {
 def main() -> None:
     parser = arguments(__doc__, smoke=True, out=Path("results/modem.json"))
     parser.add_argument("--only", choices=ROWS, action="append", help="measure this row, repeatable")
-    options = parser.parse_args()
-    results = json.loads(options.out.read_text()) if options.out.exists() else {}
-    for name in options.only or ROWS:
-        start = time.perf_counter()
-        row = ROWS[name](**(SMOKE[name] if options.smoke else {}))
-        row["command"] = f"python benchmarks/modem.py --only {name}"
-        row["provenance"] = provenance(time.perf_counter() - start)
-        results[name] = row
-        write(options.out, {key: value for key, value in results.items() if key in ROWS})
-        print(name, json.dumps(row), file=sys.stderr)
+    by_rows(parser.parse_args(), ROWS, SMOKE)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,6 @@ information under the receiver's own noise variances is worth, below that of ide
 
 from __future__ import annotations
 
-import json
-import sys
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -18,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from gnuradio import semcom
 
-from common import arguments, provenance, write
+from common import arguments, by_rows
 from modem import FULL, MAX_CFO, PROFILES, RATE, gaussian, noisy
 
 FLAT = ([0], [0])
@@ -120,16 +117,7 @@ ROWS: dict[str, Callable[..., dict]] = {
 def main() -> None:
     parser = arguments(__doc__, smoke=True, out=Path("results/robustness.json"))
     parser.add_argument("--only", choices=ROWS, action="append", help="measure this row, repeatable")
-    options = parser.parse_args()
-    results = json.loads(options.out.read_text()) if options.out.exists() else {}
-    for name in options.only or ROWS:
-        start = time.perf_counter()
-        row = ROWS[name](**({"count": 2} if options.smoke else {}))
-        row["command"] = f"python benchmarks/robustness.py --only {name}"
-        row["provenance"] = provenance(time.perf_counter() - start)
-        results[name] = row
-        write(options.out, {key: value for key, value in results.items() if key in ROWS})
-        print(name, json.dumps(row), file=sys.stderr)
+    by_rows(parser.parse_args(), ROWS, {name: {"count": 2} for name in ROWS})
 
 
 if __name__ == "__main__":

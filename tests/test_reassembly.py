@@ -261,6 +261,13 @@ def test_bits_of_another_group_do_not_take_a_place():
     events = fed(gathering, [*lies, *honest])
     assert kinds(events) == ["PartArrived", "Delivery"] and events[1].meta["groups"] == "4x10"
     assert all((s == 2).all() for _, got in events[1].parts[0].groups for s, _ in got.values())
+    # nor from a part that is whole while others are waited for
+    honest = [({**meta, "parts": 2}, symbols) for meta, symbols in honest]
+    lies = [(meta | {"parts": 2}, symbols) for meta, symbols in (burst(i, 0, 4) for i in range(3))]
+    last = bursts(parts=2, part=1)
+    delivery = fed(gathering, [*honest, *lies, *last])[-1]
+    assert isinstance(delivery, Delivery) and delivery.meta["lost"] == 0
+    assert all((s == 2).all() for _, got in delivery.parts[0].groups for s, _ in got.values())
     # and no more contradictions are kept than there could be groups
     liars = [burst(0, 0, 1, length) for length in range(1, 60)]
     assert kinds(fed(gathering, liars)).count("Dropped") == 59 - (4 + reassembly.MAX_IDENTITIES)

@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,31 @@ def arguments(doc: str, smoke: bool = False, journal: bool = False, out: Path | 
     if journal:
         parser.add_argument("--journal", type=Path, help="file of what was measured; a later run goes on from it")
     return parser
+
+
+def by_rows(
+    options: argparse.Namespace, rows: Mapping[str, Callable[..., dict]], smoke: Mapping[str, dict[str, Any]]
+) -> None:
+    """Measure rows, all or those of ``--only``, into a file that keeps the others.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        ``out``, ``only`` and ``smoke``.
+    rows : mapping of str to callable
+        Name to what measures it.
+    smoke : mapping of str to dict
+        Name to the arguments that make it as brief as possible.
+    """
+    results = json.loads(options.out.read_text()) if options.out.exists() else {}
+    for name in options.only or rows:
+        start = time.perf_counter()
+        row = rows[name](**(smoke[name] if options.smoke else {}))
+        row["command"] = f"python benchmarks/{Path(sys.argv[0]).name} --only {name}"
+        row["provenance"] = provenance(time.perf_counter() - start)
+        results[name] = row
+        write(options.out, {key: value for key, value in results.items() if key in rows})
+        print(name, json.dumps(row), file=sys.stderr)
 
 
 def command() -> str:

@@ -13,6 +13,7 @@ import pmt
 from ..errors import BadInput, SemcomError, sentence_of
 from . import pdu
 from .base import message_block
+from .live import printed
 from .waiting import Waiting
 
 STOP_SECONDS = 2.0
@@ -88,7 +89,7 @@ class worker_block(message_block):
     def _refuse(self, port: str, msg: pmt.pmt_base) -> None:
         """No room: what is left of the message waits in its place, so that nobody waits for its image."""
         self.dropped += 1
-        if self.dropped & (self.dropped - 1) == 0:  # said at 1, 2, 4, 8...
+        if printed(self.dropped):
             sentence = f"{self.name()} is too slow for what arrives: {self.dropped} dropped so far; send less"
             self.report("", sentence, BadInput(sentence))
         rest = self.without_payload(port, msg)

@@ -12,6 +12,7 @@ from gnuradio import gr
 
 from ..errors import BadInput, Missing
 from .base import STATUS, kept_block
+from .live import printed
 
 SAMPLE_BYTES = np.dtype(np.complex64).itemsize
 MAX_FRAME = 2**24
@@ -130,7 +131,7 @@ class zmq_source(kept_block, gr.sync_block):
         if odd is None:
             return np.concatenate([np.frombuffer(part.buffer, np.complex64) for part in parts])
         self.dropped += 1
-        if self.dropped & (self.dropped - 1) == 0:  # said at 1, 2, 4, 8...
+        if printed(self.dropped):
             sentence = (
                 f"a message of {odd} bytes is no whole number of samples of {SAMPLE_BYTES} bytes and was dropped, "
                 f"{self.dropped} so far; somebody else sends to this address"

@@ -270,21 +270,30 @@ class _Part:
     seen: dict[Group, set[int]] = field(default_factory=dict)
     arrived: dict[Group, Arrived] = field(default_factory=dict)
     count: int = 0
-    is_told: bool = False
+    whole: list[Group] | None = None  # the groups that make it up, from when all their fragments were seen
 
     def has(self, fragment: int, group: Group) -> bool:
         return fragment in self.seen.get(group, ())
 
-    def add(self, fragment: int, group: Group, burst: tuple[np.ndarray, np.ndarray] | None) -> None:
+    def add(self, fragment: int, group: Group, burst: tuple[np.ndarray, np.ndarray] | None) -> bool:
+        """Whether it has become whole by this; what is seen later, and contradicts, does not take that back."""
         if group not in self.seen and len(self.seen) >= self.header.fragments + MAX_IDENTITIES:
             raise BadInput(f"{len(self.seen)} bursts contradict one another in what part {self.header.part} is made of")
         self.seen.setdefault(group, set()).add(fragment)
         self.count += 1
         if burst is not None:
             self.arrived.setdefault(group, {})[fragment - group.first] = burst
+        if self.whole is None and self.count >= self.header.fragments:
+            groups = self.groups()
+            if sum(len(self.seen[group]) for group in groups) == self.header.fragments:
+                self.whole = groups
+                return True
+        return False
 
     def groups(self) -> list[Group]:
         """Those that do not overlap, most seen of first: one lying burst does not take another's place."""
+        if self.whole is not None:
+            return self.whole
         if len(self.seen) == 1:
             return list(self.seen)
         taken = np.zeros(self.header.fragments, bool)
@@ -295,10 +304,6 @@ class _Part:
                 taken[place] = True
                 chosen.append(group)
         return sorted(chosen, key=_first)
-
-    def is_whole(self) -> bool:
-        fragments = self.header.fragments
-        return self.count >= fragments and sum(len(self.seen[group]) for group in self.groups()) == fragments
 
     def bursts(self) -> PartBursts:
         groups = self.groups()
@@ -342,13 +347,14 @@ class _Pending:
 
     def add(
         self, header: BurstHeader, place: Place, now: int, burst: tuple[np.ndarray, np.ndarray] | None = None
-    ) -> _Part:
+    ) -> _Part | None:
+        """The part that has become whole by this, if one has."""
         part = self.part(header, place.identity)
-        part.add(header.fragment, place.group, burst)
+        is_whole = part.add(header.fragment, place.group, burst)
         self.last[header.part] = header.fragment
         self.last_burst = now
         self.bursts += 1
-        return part
+        return part if is_whole else None
 
     def distance(self, header: BurstHeader) -> int:
         """How far a burst is from the last one of its part; a sender does not go back."""
@@ -361,7 +367,7 @@ class _Pending:
 
     def is_whole(self) -> bool:
         parts = self.chosen()
-        return len(parts) == self.header.parts and all(part.is_whole() for part in parts)
+        return len(parts) == self.header.parts and all(part.whole is not None for part in parts)
 
     def symbols(self) -> int:
         return sum(part.symbols() for identities in self.parts.values() for part in identities.values())
@@ -487,14 +493,13 @@ class Reassembly:
         header, key = fragment.header, _key(fragment.header, place.identity)
         burst = (fragment.symbols, fragment.noise_var) if len(fragment.symbols) else None
         for pending in self._continued(key, header, place) or [self._begun(key, fragment, place, events)]:
-            part = pending.add(header, place, self._bursts, burst)
+            whole = pending.add(header, place, self._bursts, burst)
             self._pending.pop(pending.token, None)
             self._pending[pending.token] = pending
             self._symbols += len(fragment.symbols)
             pending.energies += fragment.energies
-            if part.is_whole() and not part.is_told:
-                part.is_told = True
-                events.append(PartArrived(pending.token, part.bursts(), pending.meta))
+            if whole is not None:
+                events.append(PartArrived(pending.token, whole.bursts(), pending.meta))
             if pending.is_whole():
                 for earlier in [copy for copy in self._copies[key] if copy.last_burst < pending.opened]:
                     self._deliver(self._pending, earlier.token, events)

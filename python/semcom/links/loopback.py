@@ -235,10 +235,8 @@ class loopback(gr.top_block):
 
     def _symbol_link(self) -> tuple[gr.basic_block, gr.basic_block]:
         settings = self.settings
-        encoder, decoder = (
-            jscc_encoder(**self._coding()),
-            jscc_decoder(self.scheme, settings.snr_db, max_pixels=io.MAX_PIXELS),
-        )
+        encoder = jscc_encoder(**self._coding())
+        decoder = jscc_decoder(self.scheme, settings.snr_db, max_pixels=io.MAX_PIXELS)
         channel = symbol_channel(
             model=settings.channel,
             snr_db=settings.snr_db,

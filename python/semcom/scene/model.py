@@ -140,6 +140,31 @@ class Scene:
     painting: float | None = None
 
 
+def scaled_box(
+    box: tuple[int, int, int, int], size: tuple[int, int], height: int, width: int
+) -> tuple[int, int, int, int]:
+    """A box as if its picture were of another size.
+
+    Parameters
+    ----------
+    box : tuple of 4 int
+        x0, y0, x1, y1 in pixels, the last two exclusive.
+    size : tuple of 2 int
+        Height and width of its picture.
+    height, width : int
+        The other size.
+
+    Returns
+    -------
+    tuple of 4 int
+        Of a pixel at least.
+    """
+    x0, x1 = (round(x * width / size[1]) for x in box[::2])
+    y0, y1 = (round(y * height / size[0]) for y in box[1::2])
+    x0, y0 = min(x0, width - 1), min(y0, height - 1)
+    return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
+
+
 def scaled(scene: Scene, height: int, width: int) -> Scene:
     """A scene as if its picture were of another size.
 
@@ -157,10 +182,7 @@ def scaled(scene: Scene, height: int, width: int) -> Scene:
     """
 
     def fitted(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-        x0, x1 = (round(x * width / scene.width) for x in box[::2])
-        y0, y1 = (round(y * height / scene.height) for y in box[1::2])
-        x0, y0 = min(x0, width - 1), min(y0, height - 1)
-        return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
+        return scaled_box(box, (scene.height, scene.width), height, width)
 
     return replace(
         scene,

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ...segment.boundaries import boundaries
 from ...segment.classes import PALETTE, VOC
 from ...segment.instances import SceneObject
-from ..model import fraction
+from ..model import fraction, scaled_box
 
 _INK, _PAPER, _GREY = (20, 20, 20), (255, 255, 255), (150, 150, 150)
 _TEXT = 15  # height of letters, in pixels of a picture of 512
@@ -55,9 +55,7 @@ def class_map(
     picture = Image.fromarray(PALETTE[np.minimum(labels, len(PALETTE) - 1)]).resize((width, height), 0)
     draw, font = ImageDraw.Draw(picture), _font(max(height, width))
     for instance in objects:
-        x0, x1 = (x * width // whole[1] for x in instance.box[::2])
-        y0, y1 = (y * height // whole[0] for y in instance.box[1::2])
-        x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
+        x0, y0, x1, y1 = scaled_box(instance.box, whole, height, width)
         colour = tuple(int(c) for c in PALETTE[instance.label])
         draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline=_PAPER, width=max(1, max(height, width) // 256))
         name = classes[instance.label]

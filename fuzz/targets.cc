@@ -87,7 +87,8 @@ burst_header any_header(reader& in)
     h.weights_id = in.byte();
     // mostly short bursts, so that an input holds several
     const unsigned longest = in.byte() % 8 ? 200 : burst_header::max_symbols;
-    h.n_symbols = 1 + in.below(longest);
+    h.sealed = in.byte() % 2;
+    h.n_symbols = 1 + in.below(longest) + h.sealed * burst_header::seal_symbols;
     return h;
 }
 
@@ -106,9 +107,6 @@ packed_header any_packed(reader& in)
             const unsigned bit = in.below(burst_header::bits);
             packed[bit / 8] ^= 1 << bit % 8;
         }
-    }
-    if (kind == 3) {
-        packed[18] &= 0xfe; // the reserved bit, the only one that tells
     }
     return kind >= 2 ? with_crc(packed) : packed;
 }
@@ -435,8 +433,8 @@ pmt::pmt_t any_key(reader& in)
 
 pmt::pmt_t any_vector(reader& in)
 {
-    static constexpr std::size_t lengths[] = { 0, 1, 2, 3, 60, 4096, 4097 };
-    const unsigned choice = in.byte() % 10;
+    static constexpr std::size_t lengths[] = { 0, 1, 2, 3, 60, 4096, 4097, 4224, 4225 };
+    const unsigned choice = in.byte() % 12;
     const std::size_t n = choice < std::size(lengths) ? lengths[choice] : in.below(5000);
     switch (in.byte() % 6) {
     case 0:

@@ -38,7 +38,7 @@ burst_demodulator_impl::burst_demodulator_impl(const ofdm_params& params,
       d_idle_samples(idle_samples),
       d_most_waiting(most_waiting),
       d_swap_iq(swap_iq),
-      d_longest_burst(d_receiver->frame().burst_samples(burst_header::max_symbols))
+      d_longest_burst(d_receiver->frame().burst_samples(burst_header::longest))
 {
     set_sample_rate(sample_rate);
     message_port_register_out(pmt::mp("symbols"));

@@ -18,7 +18,6 @@ namespace {
 
 constexpr int crc_bits = 24;
 constexpr int payload_bytes = burst_header::bytes - crc_bits / 8;
-constexpr int reserved_bits = 1;
 
 std::uint32_t crc24(const std::uint8_t* data, int length)
 {
@@ -85,7 +84,8 @@ auto fields(const burst_header& h)
                            h.snr_enc,
                            h.mcs,
                            h.weights_id,
-                           h.n_symbols);
+                           h.n_symbols,
+                           h.sealed);
 }
 
 constexpr int states = 64;
@@ -123,8 +123,14 @@ const char* burst_header::problem() const
     if (mcs > 63) {
         return "The header carries an mcs of at most 63.";
     }
-    if (n_symbols < 1 || n_symbols > max_symbols) {
+    if (sealed > 1) {
+        return "A burst is sealed (1) or not (0).";
+    }
+    if (!sealed && (n_symbols < 1 || n_symbols > max_symbols)) {
         return "A burst carries 1 to 4096 symbols.";
+    }
+    if (sealed && (n_symbols <= seal_symbols || n_symbols > longest)) {
+        return "A sealed burst carries 129 to 4224 symbols.";
     }
     return "";
 }
@@ -151,7 +157,7 @@ std::array<std::uint8_t, burst_header::bytes> burst_header::pack() const
     writer.put(mcs, 6);
     writer.put(weights_id, 8);
     writer.put(n_symbols, 13);
-    writer.put(0, reserved_bits);
+    writer.put(sealed, 1);
     writer.put(crc24(packed.data(), payload_bytes), crc_bits);
     return packed;
 }
@@ -176,9 +182,9 @@ burst_header::unpack(const std::array<std::uint8_t, bytes>& packed)
     h.mcs = reader.get(6);
     h.weights_id = reader.get(8);
     h.n_symbols = reader.get(13);
-    const bool reserved = reader.get(reserved_bits) == 0;
+    h.sealed = reader.get(1);
     const bool crc = reader.get(crc_bits) == crc24(packed.data(), payload_bytes);
-    if (!reserved || !crc || *h.problem()) {
+    if (!crc || *h.problem()) {
         return std::nullopt;
     }
     return h;

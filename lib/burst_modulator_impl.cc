@@ -39,7 +39,7 @@ std::size_t silence_for_all()
     ofdm_params longest;
     longest.fft_len = 512;
     longest.oversampling = 8;
-    return 36 * ofdm_frame(longest).burst_samples(burst_header::max_symbols);
+    return 36 * ofdm_frame(longest).burst_samples(burst_header::longest);
 }
 
 bool asks_for_silence(const pmt::pmt_t& pdu)

@@ -39,7 +39,7 @@ std::string header_of_metadata(const pmt::pmt_t& metadata,
                                burst_header& header)
 {
     if (n_symbols < 1 ||
-        n_symbols > static_cast<std::size_t>(burst_header::max_symbols)) {
+        n_symbols > static_cast<std::size_t>(burst_header::longest)) {
         return "a burst carries 1 to 4096 symbols, not " + std::to_string(n_symbols) +
                ".";
     }
@@ -60,6 +60,7 @@ std::string header_of_metadata(const pmt::pmt_t& metadata,
             : !read(metadata, pdu::snr_enc(), header.snr_enc)         ? "snr_enc"
             : !read(metadata, pdu::mcs(), header.mcs)                 ? "mcs"
             : !read(metadata, pdu::weights_id(), header.weights_id)   ? "weights_id"
+            : !read(metadata, pdu::sealed(), header.sealed)           ? "sealed"
                                                                       : nullptr;
         if (wrong) {
             return std::string("its ") + wrong +
@@ -91,6 +92,7 @@ pmt::pmt_t metadata_of_header(const burst_header& h)
     put(pdu::mcs(), h.mcs);
     put(pdu::weights_id(), h.weights_id);
     put(pdu::n_symbols(), h.n_symbols);
+    put(pdu::sealed(), h.sealed);
     return metadata;
 }
 

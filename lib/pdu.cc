@@ -39,7 +39,10 @@ const std::vector<key>& keys()
         { "weights_id",
           value_type::integer,
           "identifier of the coder's weights, 0..255; 0: none, or not said" },
-        { "n_symbols", value_type::integer, "symbols of this fragment, 1..4096" },
+        { "n_symbols",
+          value_type::integer,
+          "symbols of this fragment, 1..4096; with those of a seal, 129..4224" },
+        { "sealed", value_type::integer, "1 when the symbols are sealed with a key" },
         { "channels", value_type::integer, "values per pixel, 1 or 3" },
         { "classes", value_type::integer, "number of classes of a label map" },
         { "name", value_type::text, "file stem of the image" },
@@ -96,6 +99,7 @@ SEMCOM_KEY(snr_enc)
 SEMCOM_KEY(mcs)
 SEMCOM_KEY(weights_id)
 SEMCOM_KEY(n_symbols)
+SEMCOM_KEY(sealed)
 SEMCOM_KEY(cfo_hz)
 SEMCOM_KEY(level_db)
 SEMCOM_KEY(clipped)

@@ -86,10 +86,10 @@ def permutation(n: int, seed: int) -> np.ndarray:
     return order
 
 
-def oracle_header_bits(n_symbols: int, **fields: int) -> list[int]:
+def oracle_header_bits(n_symbols: int, sealed: int = 0, **fields: int) -> list[int]:
     widths = [8, 16, 3, 3, 12, 12, 8, 15, 15, 8, 16, 8, 6, 8, 13, 1]
     sent = {**fields, "parts": fields["parts"] - 1}
-    values = [*(sent[k] for k in FIELDS), n_symbols, 0]
+    values = [*(sent[k] for k in FIELDS), n_symbols, sealed]
     text = "".join(f"{v & (1 << w) - 1:0{w}b}" for v, w in zip(values, widths, strict=True))
     crc = 0xB704CE
     for bit in text:
@@ -146,9 +146,10 @@ def oracle_modulate(params: dict, symbols: np.ndarray, fields: dict) -> np.ndarr
     return np.concatenate(out)
 
 
-def test_header_packs_as_documented() -> None:
-    header = semcom.burst_header(n_symbols=4096, **FIELDS)
-    bits = oracle_header_bits(4096, **FIELDS)
+@pytest.mark.parametrize(("n_symbols", "sealed"), [(4096, 0), (129, 1), (4224, 1)])
+def test_header_packs_as_documented(n_symbols: int, sealed: int) -> None:
+    header = semcom.burst_header(n_symbols=n_symbols, sealed=sealed, **FIELDS)
+    bits = oracle_header_bits(n_symbols, sealed, **FIELDS)
     assert header.pack() == np.packbits(bits).tobytes()
     assert semcom.burst_header.unpack(header.pack()) == header
     assert {name: getattr(header, name) for name in FIELDS} == FIELDS
@@ -167,11 +168,18 @@ def test_header_packs_as_documented() -> None:
         ("mcs", 64),
         ("n_symbols", 0),
         ("n_symbols", 4097),
+        ("sealed", 2),
     ],
 )
 def test_header_refuses_what_it_cannot_hold(field: str, value: int) -> None:
     with pytest.raises(ValueError, match=r"\w+.*\.$"):
         semcom.burst_header(**{**FIELDS, "n_symbols": 1, field: value}).pack()
+
+
+@pytest.mark.parametrize("n_symbols", [0, 128, 4225])
+def test_header_of_a_sealed_burst_has_room_for_its_seal(n_symbols: int) -> None:
+    with pytest.raises(ValueError, match="129 to 4224"):
+        semcom.burst_header(**FIELDS, n_symbols=n_symbols, sealed=1).pack()
 
 
 def test_every_single_bit_error_of_a_header_is_seen() -> None:

@@ -147,7 +147,7 @@ def test_a_message_of_pure_noise_is_given_up_in_a_sentence():
     [
         ({"mcs": 40}, "no MCS 40"),
         ({"mcs": 1.5}, "mcs is not an integer"),
-        ({"n_symbols": 5000}, "n_symbols is not an integer from 1 to 4096"),
+        ({"n_symbols": 5000}, "n_symbols is not an integer from 1 to 4224"),
         ({"n_symbols": 7}, "symbols arrived where 7 symbols belong"),
         ({"scale": 2000}, "does not belong to a group"),
         ({"rate": 255}, "does not belong to a group"),

@@ -141,11 +141,11 @@ def test_headers_pass_the_stock_generator_and_parser(header_len: int, bits_per_b
     bits = np.unpackbits(items[:header_len, None], axis=1, bitorder="little")[:, :bits_per_byte].ravel()
     np.testing.assert_array_equal(bits, cells < 0)
 
-    nothing = {**dict.fromkeys(FIELDS, 0), "parts": 1, "fragments": 1}
+    nothing = {**dict.fromkeys(FIELDS, 0), "parts": 1, "fragments": 1, "sealed": 0}
     assert parsed(formatter, items) == [
-        {**FIELDS, "packet_len": 4096, "frame_len": 342},
+        {**FIELDS, "sealed": 0, "packet_len": 4096, "frame_len": 342},
         {**nothing, "packet_len": 1, "frame_len": 1},
-        {**FIELDS, "image_id": 7, "packet_len": 100, "frame_len": 9},
+        {**FIELDS, "image_id": 7, "sealed": 0, "packet_len": 100, "frame_len": 9},
     ]
 
 
@@ -153,7 +153,7 @@ def test_bit_errors_are_corrected_or_seen() -> None:
     rng = np.random.default_rng(44)
     formatter = semcom.burst_header_format()
     items = np.tile(generated(formatter, [(1000, FIELDS)]), 200)
-    expected = {**FIELDS, "packet_len": 1000}
+    expected = {**FIELDS, "sealed": 0, "packet_len": 1000}
     few = parsed(formatter, items ^ (rng.random(len(items)) < 0.08))
     assert few == [expected] * 200
     many = parsed(formatter, items ^ (rng.random(len(items)) < 0.25))
@@ -171,7 +171,8 @@ def test_what_a_header_cannot_hold_is_lost_alone() -> None:
     formatter = semcom.burst_header_format()
     bad = [(4097, {}), (10, {"fragment": 5}), (10, {"part": 1}), (10, {"mcs": 64}), (10, {"rate": 2.5})]
     got = parsed(formatter, generated(formatter, [(5, FIELDS), *bad, (6, FIELDS)]))
-    assert got == [{**FIELDS, "packet_len": 5}, *[False] * len(bad), {**FIELDS, "packet_len": 6}]
+    known = {**FIELDS, "sealed": 0}
+    assert got == [{**known, "packet_len": 5}, *[False] * len(bad), {**known, "packet_len": 6}]
 
 
 @pytest.mark.parametrize(

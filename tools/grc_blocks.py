@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, dataclass, fields, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -407,7 +407,7 @@ def _asserts(chosen: list[Scheme]) -> list[str]:
 
 
 def _encoder(chosen: list[Scheme]) -> Block:
-    parameters = _coding(chosen)
+    parameters = [*_coding(chosen), SEALING]
     return Block(
         "jscc_encoder",
         "JSCC Encoder",
@@ -428,7 +428,7 @@ def _encoder(chosen: list[Scheme]) -> Block:
         ],
         _asserts(chosen),
         f"semcom.jscc_encoder(${{scheme}}, ${{rate}}, ${{snr_db}}, '', ${{use_mask}}, ${{background}}, "
-        f"{_dictionary(chosen, 'options')}, ${{fading}})",
+        f"{_dictionary(chosen, 'options')}, ${{fading}}, key=${{key}})",
         (
             "set_rate(${rate})",
             "set_snr_db(${snr_db})",
@@ -448,6 +448,16 @@ SWAPPED = Parameter(
     ("No", "Yes"),
     hide="part",
 )
+
+SEALING = Parameter(
+    "key",
+    "Key File",
+    "file_open",
+    "",
+    "Made by semcom key; bursts are sealed with it, and the receiver needs the same. Empty for none.",
+    hide="part",
+)
+SEALED = replace(SEALING, help="Made by semcom key: bursts that are not sealed with it are dropped. Empty for none.")
 
 MOST_PIXELS = Parameter(
     "max_pixels",
@@ -480,6 +490,7 @@ def _decoder(chosen: list[Scheme]) -> Block:
             hide="part",
         ),
         MOST_PIXELS,
+        SEALED,
     ]
     inputs = [
         (
@@ -502,13 +513,13 @@ def _decoder(chosen: list[Scheme]) -> Block:
         inputs,
         [*DECODED, IDLE, STATUS],
         ["${ timeout >= 1 }", "${ -100 <= snr_db <= 100 }", "${ max_pixels >= 1 }"],
-        "semcom.jscc_decoder(${scheme}, ${snr_db}, ${variant}, ${timeout}, max_pixels=${max_pixels})",
+        "semcom.jscc_decoder(${scheme}, ${snr_db}, ${variant}, ${timeout}, max_pixels=${max_pixels}, key=${key})",
         ("set_snr_db(${snr_db})",),
     )
 
 
 def _transmitter(name: str, label: str, chosen: list[Scheme], preset: bool = False) -> Block:
-    parameters = [*_coding(chosen), *WAVEFORM, *SENDING]
+    parameters = [*_coding(chosen), *WAVEFORM, *SENDING, *([] if preset else [SEALING])]
     outputs = [
         SAMPLES,
         ("message", "symbols", True, "what is sent, as PDUs."),
@@ -538,7 +549,8 @@ def _transmitter(name: str, label: str, chosen: list[Scheme], preset: bool = Fal
     else:
         make = (
             f"semcom.transmitter(${{scheme}}, ${{rate}}, ${{snr_db}}, '', {PARAMS}, ${{amplitude}}, "
-            f"${{continuous}}, ${{use_mask}}, ${{background}}, {_dictionary(chosen, 'options')}, ${{fading}})"
+            f"${{continuous}}, ${{use_mask}}, ${{background}}, {_dictionary(chosen, 'options')}, "
+            f"${{fading}}{'' if preset else ', key=${key}'})"
         )
         callbacks = (
             "set_rate(${rate})",
@@ -571,6 +583,8 @@ def _receiver(name: str, label: str, chosen: list[Scheme], preset: bool = False)
     else:
         what = "${scheme}, ${variant}"
         parameters = [_scheme(True, chosen), VARIANT_OF_RECEIVER, *WAVEFORM, SAMP_RATE, MOST_PIXELS, SWAPPED]
+    if not preset:
+        parameters.append(SEALED)
     return Block(
         name,
         label,
@@ -580,7 +594,8 @@ def _receiver(name: str, label: str, chosen: list[Scheme], preset: bool = False)
         [("stream", "complex", False, "complex samples at any level; bursts may begin anywhere.")],
         outputs,
         ["${ samp_rate > 0 }", "${ max_pixels >= 1 }"],
-        f"semcom.receiver({what}, {PARAMS}, ${{samp_rate}}, ${{max_pixels}}, ${{swap_iq}})",
+        f"semcom.receiver({what}, {PARAMS}, ${{samp_rate}}, ${{max_pixels}}, ${{swap_iq}}"
+        f"{'' if preset else ', ${key}'})",
         (),
         preset,
     )

@@ -46,7 +46,8 @@ burst_header sample_header()
     h.snr_enc = -128;
     h.mcs = 63;
     h.weights_id = 85;
-    h.n_symbols = 4096;
+    h.n_symbols = 4224;
+    h.sealed = 1;
     return h;
 }
 
@@ -150,6 +151,8 @@ BOOST_AUTO_TEST_CASE(bad_arguments_throw)
     BOOST_CHECK_THROW(burst_header_codec(burst_header_codec::coded_bits - 1),
                       std::invalid_argument);
     auto header = sample_header();
+    header.sealed = 0;
+    BOOST_CHECK_THROW(header.pack(), std::invalid_argument);
     header.n_symbols = 4097;
     BOOST_CHECK_THROW(header.pack(), std::invalid_argument);
     BOOST_CHECK_THROW(burst_modulator::make(ofdm_params(), -1.0f), std::invalid_argument);

@@ -265,6 +265,33 @@ def replace(path: Name, write: Callable[[IO[bytes]], Any]) -> None:
         ) from error
 
 
+def create_secret(path: Name, content: bytes) -> None:
+    """Write a file that is not there yet, and that only its owner may read.
+
+    Parameters
+    ----------
+    path : str or os.PathLike[str]
+        Name of the file; ``~`` is the home folder.
+    content : bytes
+        All of it.
+
+    Raises
+    ------
+    BadInput
+        It is there, or cannot be written.
+    """
+    where = named(path)
+    try:
+        with os.fdopen(os.open(where, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as stream:
+            stream.write(content)
+    except FileExistsError:
+        raise BadInput(f"{where} exists; name another file, or delete this one first") from None
+    except OSError as error:
+        raise BadInput(
+            f"{where} cannot be written ({error.strerror or error}); name a file in a folder that you may write to"
+        ) from error
+
+
 def growing(path: Name, mode: str) -> IO[bytes]:
     """A file that is written for as long as something runs.
 

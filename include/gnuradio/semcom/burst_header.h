@@ -15,13 +15,13 @@ namespace gr {
 namespace semcom {
 
 /*!
- * \brief What crosses the air beside the symbols of a burst: 151 bits of fields in 176
+ * \brief What crosses the air beside the symbols of a burst: 152 bits of fields in 176
  * with the CRC. \ingroup semcom
  *
  * \details
- * Packed most significant bit first in the order of the members, then a zero bit, then a
- * CRC-24 (polynomial 0x864CFB, initial value 0xB704CE, RFC 9580 section 6.1) over the 19
- * bytes before it. \p parts travels as parts - 1.
+ * Packed most significant bit first in the order of the members, then a CRC-24
+ * (polynomial 0x864CFB, initial value 0xB704CE, RFC 9580 section 6.1) over the 19 bytes
+ * before it. \p parts travels as parts - 1.
  *
  * An image is sent in one or several parts, each of them in one or several fragments, and
  * every fragment is a burst.
@@ -30,6 +30,8 @@ struct SEMCOM_API burst_header {
     static constexpr int bits = 176;
     static constexpr int bytes = bits / 8;
     static constexpr int max_symbols = 4096; //!< payload symbols of a burst
+    static constexpr int seal_symbols = 128; //!< symbols of a seal, beside them
+    static constexpr int longest = max_symbols + seal_symbols; //!< of any burst
 
     //! 8 bits, random for each run of a sender: it tells two senders apart
     std::uint8_t transmission = 0;
@@ -50,7 +52,10 @@ struct SEMCOM_API burst_header {
     //! 6 bits, modulation and coding scheme; 63: symbols of a joint coder, not bits
     std::uint8_t mcs = 0;
     std::uint8_t weights_id = 0; //!< 8 bits, of the coder's weights; 0: none, or not said
-    std::uint16_t n_symbols = 1; //!< 13 bits, payload symbols, 1 to 4096
+    //! 13 bits, symbols of the burst with those of its seal: 1 to 4096, or 129 to 4224
+    std::uint16_t n_symbols = 1;
+    //! 1 bit: whether the payload is sealed with a key, see python/semcom/burst/seal.py
+    std::uint8_t sealed = 0;
 
     //! Why the fields cannot travel, in one sentence; empty when they can.
     const char* problem() const;

@@ -29,9 +29,9 @@ namespace semcom {
  *
  * - header_formatter() reads the integer tags \p transmission, \p image_id, \p part, \p
  *   parts, \p fragment, \p fragments, \p scheme, \p height, \p width, \p rate, \p scale,
- *   \p snr_enc, \p mcs and \p weights_id; of several tags of one key the last counts, and
- *   one that is missing travels as burst_header's default. The packet length, 1 to 4096
- *   items, takes the place of n_symbols.
+ *   \p snr_enc, \p mcs, \p weights_id and \p sealed; of several tags of one key the last
+ *   counts, and one that is missing travels as burst_header's default. The packet length,
+ *   1 to 4096 items, takes the place of n_symbols.
  * - header_parser() appends these tags, the packet length under len_tag_key and, if
  *   frame_len_tag_key is not empty, the packet's length in OFDM symbols under that key.
  */

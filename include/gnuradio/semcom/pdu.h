@@ -36,8 +36,8 @@ struct key {
  * \brief Every key, once, for C++ and Python.
  * \details
  * transmission, image_id, part, parts, fragment, fragments, scheme, height, width, rate,
- * scale, snr_enc, mcs, weights_id and n_symbols travel in the burst header; the others
- * are what a receiver or channel measured, or stay inside one process. Keys that are not
+ * scale, snr_enc, mcs, weights_id, n_symbols and sealed travel in the burst header; the
+ * others are what a receiver or channel measured, or stay inside one process. Keys that are not
  * in the list pass through every block.
  */
 SEMCOM_API const std::vector<key>& keys();
@@ -55,6 +55,7 @@ SEMCOM_API const pmt::pmt_t& snr_enc();
 SEMCOM_API const pmt::pmt_t& mcs();
 SEMCOM_API const pmt::pmt_t& weights_id();
 SEMCOM_API const pmt::pmt_t& n_symbols();
+SEMCOM_API const pmt::pmt_t& sealed();
 SEMCOM_API const pmt::pmt_t& cfo_hz();
 SEMCOM_API const pmt::pmt_t& level_db();
 SEMCOM_API const pmt::pmt_t& clipped();

@@ -74,7 +74,8 @@ burst_header make_header(long transmission,
                          long snr_enc,
                          long mcs,
                          long weights_id,
-                         long n_symbols)
+                         long n_symbols,
+                         long sealed)
 {
     burst_header h;
     assign("transmission", transmission, h.transmission);
@@ -92,6 +93,7 @@ burst_header make_header(long transmission,
     assign("mcs", mcs, h.mcs);
     assign("weights_id", weights_id, h.weights_id);
     assign("n_symbols", n_symbols, h.n_symbols);
+    assign("sealed", sealed, h.sealed);
     return h;
 }
 
@@ -178,7 +180,8 @@ void bind_header(py::module& m)
              py::arg("snr_enc") = 0,
              py::arg("mcs") = 0,
              py::arg("weights_id") = 0,
-             py::arg("n_symbols") = 1)
+             py::arg("n_symbols") = 1,
+             py::arg("sealed") = 0)
         .def_readonly("transmission", &burst_header::transmission)
         .def_readonly("image_id", &burst_header::image_id)
         .def_readonly("part", &burst_header::part)
@@ -194,6 +197,7 @@ void bind_header(py::module& m)
         .def_readonly("mcs", &burst_header::mcs)
         .def_readonly("weights_id", &burst_header::weights_id)
         .def_readonly("n_symbols", &burst_header::n_symbols)
+        .def_readonly("sealed", &burst_header::sealed)
         .def("__eq__", &burst_header::operator==)
         .def("pack",
              [](const burst_header& h) {
@@ -216,6 +220,7 @@ void bind_header(py::module& m)
             py::arg("packed"));
     header.attr("BITS") = int(burst_header::bits);
     header.attr("MAX_SYMBOLS") = int(burst_header::max_symbols);
+    header.attr("SEAL_SYMBOLS") = int(burst_header::seal_symbols);
 
     py::class_<burst_header_codec>(
         m,

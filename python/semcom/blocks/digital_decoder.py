@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pmt
 
+from .. import keys
 from ..burst import USUAL_TIMEOUT
 from ..schemes import AUTO, MessageReception, PartRead
 from . import pdu
@@ -29,11 +30,13 @@ class digital_decoder(receiving_block):
         Bursts of other messages after which an incomplete one is delivered.
     taken : callable, optional
         As of the JSCC Decoder.
+    key : str
+        As of the JSCC Decoder.
 
     Raises
     ------
     BadInput
-        A scheme that carries no bytes, an SNR that cannot be, or a timeout below 1.
+        A scheme that carries no bytes, an SNR or key file that cannot be, or a timeout below 1.
 
     Notes
     -----
@@ -50,8 +53,10 @@ class digital_decoder(receiving_block):
         snr_db: float = 10.0,
         timeout: int = USUAL_TIMEOUT,
         taken: Callable[[], None] | None = None,
+        key: str = "",
     ):
-        receiving_block.__init__(self, "Digital Decoder", ["bytes"], MessageReception(scheme, timeout, snr_db), taken)
+        reception = MessageReception(scheme, timeout, snr_db, keys.read(key) if key else None)
+        receiving_block.__init__(self, "Digital Decoder", ["bytes"], reception, taken)
         self.message_port_register_out(pmt.intern("part"))
 
     def deliver(self, report: object) -> None:

@@ -7,8 +7,8 @@ import secrets
 
 import pmt
 
-from .. import digital, schemes
-from ..burst import ImageHeader
+from .. import digital, keys, schemes
+from ..burst import ImageHeader, Seal
 from ..errors import BadInput
 from ..schemes import Part, Transmission
 from . import pdu
@@ -25,11 +25,13 @@ class digital_encoder(sending_block):
         Modulation and coding scheme of messages that do not say one themselves (key ``mcs``): 0 to 27 LDPC of 5G NR
         (3GPP TS 38.214, Table 5.1.3.1-2), 28 to 31 low rates of it (Table 5.1.3.1-3), 32 to 39 K = 7 convolutional
         (802.11), 48 to 52 uncoded.
+    key : str
+        Key file with which bursts are sealed, see :class:`~..burst.Seal`; empty for none.
 
     Raises
     ------
     BadInput
-        There is no such MCS.
+        There is no such MCS, or no such key file.
 
     Notes
     -----
@@ -39,9 +41,10 @@ class digital_encoder(sending_block):
     ``failed`` (``image_id`` and ``error`` of what will not be sent), ``status``.
     """
 
-    def __init__(self, mcs: int = 4):
+    def __init__(self, mcs: int = 4, key: str = ""):
         sending_block.__init__(self, "Digital Encoder", ["bytes"], ["symbols"])
         self._transmission = secrets.randbelow(256)
+        self._seal = Seal(keys.read(key)) if key else None
         self.set_mcs(mcs)
 
     @live
@@ -64,7 +67,8 @@ class digital_encoder(sending_block):
         header = ImageHeader(header.height, header.width, scheme.name, snr_enc=_whole(meta, "snr_enc", 0))
         sent = Transmission(parts, header)
         name = str(meta.get("name", ""))
-        for burst, symbols in schemes.bursts(sent, scheme, name, pdu.number_of(meta), self._transmission):
+        made = schemes.bursts(sent, scheme, name, pdu.number_of(meta), self._transmission, self._seal)
+        for burst, symbols in made:
             self.publish("symbols", pdu.from_symbols(symbols, meta | burst.fields()))
 
 

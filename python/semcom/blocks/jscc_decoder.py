@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pmt
 
+from .. import keys
 from ..burst import USUAL_TIMEOUT
 from ..schemes import AUTO, USUAL_PIXELS, News, PartRead, Reception, Scheme
 from . import pdu
@@ -35,11 +36,13 @@ class jscc_decoder(receiving_block):
         Called when a symbols PDU has been dealt with; a Burst Demodulator counts them.
     max_pixels : int
         Larger images are refused with one sentence, by what the header of a burst says.
+    key : str
+        Key file: bursts that are not sealed with it are dropped. Empty for none.
 
     Raises
     ------
     BadInput
-        A scheme or SNR that cannot be, or a timeout or ``max_pixels`` below 1.
+        A scheme, SNR or key file that cannot be, or a timeout or ``max_pixels`` below 1.
 
     Notes
     -----
@@ -60,8 +63,9 @@ class jscc_decoder(receiving_block):
         timeout: int = USUAL_TIMEOUT,
         taken: Callable[[], None] | None = None,
         max_pixels: int = USUAL_PIXELS,
+        key: str = "",
     ):
-        reception = Reception(scheme, variant, timeout, snr_db, max_pixels)
+        reception = Reception(scheme, variant, timeout, snr_db, max_pixels, keys.read(key) if key else None)
         receiving_block.__init__(self, "JSCC Decoder", ["image"], reception, taken)
         for port in (*PORTS, *VIEWS, "part"):
             self.message_port_register_out(pmt.intern(port))

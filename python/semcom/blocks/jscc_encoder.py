@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pmt
 
-from .. import schemes, values
+from .. import keys, schemes, values
+from ..burst import Seal
 from ..errors import BadInput
 from ..schemes import USUAL_SCHEME, Conditions, Scheme
 from ..schemes.update import Updates
@@ -45,11 +46,13 @@ class jscc_encoder(encoding_block):
         "awgn", "rayleigh" or "rician": fading of each burst that a choice of MCS reckons with.
     transmission : int
         Number of this run in the headers, 0 to 255, by which receivers tell two senders apart; -1 draws one.
+    key : str
+        Key file with which bursts are sealed, see :class:`~..burst.Seal`; empty for none.
 
     Raises
     ------
     BadInput
-        A scheme, option, rate, SNR or importance that cannot be.
+        A scheme, option, rate, SNR, importance or key file that cannot be.
 
     Notes
     -----
@@ -72,6 +75,7 @@ class jscc_encoder(encoding_block):
         options: Mapping[str, Any] | None = None,
         channel: str = "awgn",
         transmission: int = -1,
+        key: str = "",
     ):
         encoding_block.__init__(self, "JSCC Encoder", ["image", "mask"], ["symbols"])
         self.message_port_register_out(pmt.intern("bytes"))
@@ -87,6 +91,7 @@ class jscc_encoder(encoding_block):
         if not -1 <= transmission <= 255:
             raise BadInput(f"must be 0 to 255, or -1 to draw one, got {transmission}", field="transmission")
         self._transmission = secrets.randbelow(256) if transmission < 0 else transmission
+        self._seal = Seal(keys.read(key)) if key else None
         self._gathering = Gathering({"image", "mask"} if use_mask else {"image"})
         self.last_port = "mask" if use_mask else "image"
         self._updates = Updates()
@@ -142,7 +147,7 @@ class jscc_encoder(encoding_block):
                 self._updates.sent_whole(number)
         sent = self._scheme.encode(image, conditions, self._options, importance)
         name = str(meta.get("name", ""))
-        bursts = schemes.bursts(sent, self._scheme, name, number, self._transmission)
+        bursts = schemes.bursts(sent, self._scheme, name, number, self._transmission, self._seal)
         passed = {k: v for k, v in meta.items() if k != "channels"} | {"bursts": len(bursts)}
         if all(part.kind == schemes.BITS for part in sent.parts):
             data = b"".join(part.payload for part in sent.parts)

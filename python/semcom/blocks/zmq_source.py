@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from gnuradio import gr
 
-from ..errors import BadInput, Missing
+from ..errors import BadInput
+from ..keys import Key
 from .base import STATUS, kept_block
 from .live import printed
+from .zmq_sockets import SAMPLE_BYTES, encrypt, library, refusal
 
-SAMPLE_BYTES = np.dtype(np.complex64).itemsize
 MAX_FRAME = 2**24
 """Bytes of a frame. GNU Radio's own sinks send what their scheduler hands over, some 32 kB; ZeroMQ ends a connection
 that announces more before anything of it is stored."""
@@ -36,6 +37,8 @@ class zmq_source(kept_block, gr.sync_block):
         Seconds that one call of the scheduler waits for samples.
     queue : int, default 8
         Messages that wait at most.
+    key : Key, optional
+        The connection is encrypted, and a sender without the key is not listened to.
 
     Attributes
     ----------
@@ -47,23 +50,18 @@ class zmq_source(kept_block, gr.sync_block):
     BadInput
         ZeroMQ cannot use the address.
     Missing
-        pyzmq is not installed.
+        pyzmq is not installed, or a key is given and ZeroMQ cannot encrypt.
 
     Notes
     -----
     Ports: out complex samples, message ``status``.
     """
 
-    def __init__(self, address: str, timeout: float = 0.1, queue: int = 8):
-        try:
-            import zmq
-            from zmq.utils.monitor import recv_monitor_message
-        except ImportError as error:
-            raise Missing(f"ZeroMQ for Python is not installed ({error}); install the package python3-zmq") from None
+    def __init__(self, address: str, timeout: float = 0.1, queue: int = 8, key: Key | None = None):
+        self._zmq = library()
         gr.sync_block.__init__(self, name="ZeroMQ Source", in_sig=None, out_sig=[np.complex64])
         self.message_port_register_out(STATUS)
-        self._parsed = recv_monitor_message
-        self._zmq, self._address, self._timeout, self._queue = zmq, address, timeout, queue
+        self._address, self._timeout, self._queue, self._key = address, timeout, queue, key
         self._rest = np.empty(0, np.complex64)
         self.dropped = 0
         self._socket = self._connected()
@@ -74,14 +72,16 @@ class zmq_source(kept_block, gr.sync_block):
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.RCVHWM, self._queue)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME)
+        encrypt(socket, zmq, self._key, serves=False)
         tried = zmq.EVENT_CONNECT_DELAYED | zmq.EVENT_CONNECT_RETRIED | zmq.EVENT_CONNECTED
-        self._events = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | tried)
+        failed = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+        self._events = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | tried | failed)
         self._alone = 0  # waits since a connection ended that ZeroMQ does not open again
         try:
             socket.connect(self._address)
         except zmq.ZMQError as error:
             socket.close()
-            raise BadInput(f"{self._address!r} is no address that ZeroMQ can connect to: {error}") from None
+            raise refusal(self._address, "connect", error) from None
         return socket
 
     def start(self) -> bool:
@@ -112,14 +112,24 @@ class zmq_source(kept_block, gr.sync_block):
 
     def _connect_anew(self) -> None:
         """ZeroMQ looks by itself for a sender that has gone, but not where it ended the connection for a fault."""
+        zmq = self._zmq
         while self._events.poll(0):
-            event = self._parsed(self._events)["event"]
-            self._alone = int(event == self._zmq.EVENT_DISCONNECTED)
+            event = zmq.utils.monitor.recv_monitor_message(self._events)["event"]
+            if event in (zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL, zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL):
+                self._not_let_in()
+            self._alone = int(event == zmq.EVENT_DISCONNECTED)
         if self._alone == PATIENCE:
-            with suppress(self._zmq.ZMQError):
+            with suppress(zmq.ZMQError):
                 self._socket.disconnect(self._address)
             self._socket.connect(self._address)
         self._alone += self._alone > 0
+
+    def _not_let_in(self) -> None:
+        sentence = (
+            f"{self._address} has not let this receiver in: another receiver is connected there, or the two ends have "
+            "not the same key"
+        )
+        self.report("", sentence, BadInput(sentence))
 
     def _samples(self) -> np.ndarray:
         """Those of the next message; none where it is another's."""

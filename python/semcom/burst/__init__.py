@@ -12,7 +12,7 @@ from .fragments import (
     join,
     split,
 )
-from .header import ANALOGUE, MAX_PARTS, MAX_SIDE, BurstHeader, ImageHeader, check_size, snr_field
+from .header import ANALOGUE, MAX_PARTS, MAX_SIDE, SEAL_SYMBOLS, BurstHeader, ImageHeader, check_size, snr_field
 from .reassembly import (
     MIN_SHARE,
     USUAL_TIMEOUT,
@@ -28,6 +28,7 @@ from .reassembly import (
     Reassembly,
     Refusal,
 )
+from .seal import Seal
 
 __all__ = [
     "ANALOGUE",
@@ -36,6 +37,7 @@ __all__ = [
     "MAX_PARTS",
     "MAX_SIDE",
     "MIN_SHARE",
+    "SEAL_SYMBOLS",
     "USUAL_TIMEOUT",
     "BurstHeader",
     "Delivery",
@@ -50,6 +52,7 @@ __all__ = [
     "Place",
     "Reassembly",
     "Refusal",
+    "Seal",
     "check_size",
     "fragment_length",
     "fragments_needed",

@@ -11,11 +11,13 @@ import numpy as np
 
 from .. import values
 from ..errors import BadInput
+from .fragments import MAX_FRAGMENT
 
 MAX_SIDE = 32767  # the burst header counts the sides of an image in 15 bits
 MAX_PARTS = 8
 MAX_SNR_DB = 300  # the powers of ten of larger ones are no floating-point numbers any more
 ANALOGUE = 63  # the mcs of symbols that a joint coder made, which are not bits in any modulation
+SEAL_SYMBOLS = 128  # of a seal, beside those of the fragment
 
 # lowest and highest value of each field, and what a PDU that lacks it means; None: it must be there
 _FIELDS: dict[str, tuple[int, int, int | None]] = {
@@ -33,7 +35,8 @@ _FIELDS: dict[str, tuple[int, int, int | None]] = {
     "snr_enc": (-128, 127, None),
     "mcs": (0, 63, ANALOGUE),
     "weights_id": (0, 255, 0),
-    "n_symbols": (1, 4096, None),
+    "n_symbols": (1, MAX_FRAGMENT + SEAL_SYMBOLS, None),
+    "sealed": (0, 1, 0),
 }
 
 
@@ -66,7 +69,9 @@ class BurstHeader:
     weights_id : int
         Identifier of the weights, 1..255; 0 where nothing is said of them.
     n_symbols : int
-        Symbols of this burst, 1..4096.
+        Symbols of this burst, 1..4096; with those of its seal 129..4224.
+    sealed : int
+        1 when the symbols are sealed with a key, see :class:`~.seal.Seal`.
     """
 
     transmission: int
@@ -84,6 +89,7 @@ class BurstHeader:
     mcs: int
     weights_id: int
     n_symbols: int
+    sealed: int = 0
 
     @classmethod
     def of(cls, meta: Mapping[str, Any]) -> BurstHeader:
@@ -103,12 +109,20 @@ class BurstHeader:
                 raise BadInput(f"a symbols PDU arrived whose {name} is not an integer from {low} to {high}")
             values[name] = value
         header = cls(**values)
+        if not 1 <= header.payload <= MAX_FRAGMENT:
+            kind = "sealed burst" if header.sealed else "burst"
+            raise BadInput(f"a symbols PDU arrived that says it is a {kind} of {header.n_symbols} symbols")
         if header.fragment >= header.fragments or header.part >= header.parts:
             raise BadInput(
                 f"a symbols PDU arrived that says it is fragment {header.fragment} of {header.fragments} of part "
                 f"{header.part} of {header.parts}"
             )
         return header
+
+    @property
+    def payload(self) -> int:
+        """Symbols of the fragment, without those of a seal."""
+        return self.n_symbols - self.sealed * SEAL_SYMBOLS
 
     def fields(self) -> dict[str, int]:
         """Name and value of every field, in the order of the header."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -14,12 +14,13 @@ import numpy as np
 
 from ..errors import BadInput
 from .fragments import fragment_length, join
-from .header import BurstHeader
+from .header import SEAL_SYMBOLS, BurstHeader
+from .seal import Seal
 
 # What belongs to one burst, and not to the image that it is a part of.
 PER_BURST = {
     "transmission", "part", "parts", "fragment", "fragments", "n_symbols", "noise_var", "snr_db", "cfo_hz",
-    "signal_energy", "noise_energy", "pilots", "scheme", "rate", "scale", "snr_enc", "mcs", "weights_id",
+    "signal_energy", "noise_energy", "pilots", "scheme", "rate", "scale", "snr_enc", "mcs", "weights_id", "sealed",
 }  # fmt: skip
 _MEASURED = {"signal_energy": (0, 1e30), "noise_energy": (0, 1e30), "pilots": (0, 1e9), "snr_db": (-300, 300)}
 
@@ -394,6 +395,8 @@ class Reassembly:
         cannot be decoded here. It must allocate nothing by what the header says.
     timeout : int
         Bursts of other images after which an incomplete image is delivered; 1 or more.
+    seal : Seal, optional
+        Bursts that are not sealed by its key are dropped; without it, those that are sealed are refused.
 
     Raises
     ------
@@ -401,10 +404,10 @@ class Reassembly:
         A timeout below 1.
     """
 
-    def __init__(self, place: Callable[[BurstHeader], Place], timeout: int = USUAL_TIMEOUT):
+    def __init__(self, place: Callable[[BurstHeader], Place], timeout: int = USUAL_TIMEOUT, seal: Seal | None = None):
         if timeout < 1:
             raise BadInput(f"timeout must be 1 or more bursts, got {timeout}")
-        self._place, self._timeout = place, timeout
+        self._place, self._timeout, self._seal = place, timeout, seal
         self._pending: dict[int, _Pending] = {}  # by token, in the order of their last bursts
         self._copies: dict[tuple, list[_Pending]] = {}  # of each image, the oldest first
         self._refused: dict[tuple, _Pending] = {}
@@ -433,6 +436,7 @@ class Reassembly:
         try:
             fragment = Fragment.of(meta, symbols, snr_db)
             try:
+                fragment = self._unsealed(fragment)
                 self._add(fragment, self._placed(fragment), events)
             except Refusal as refusal:
                 self._refuse(fragment, str(refusal), events)
@@ -474,6 +478,18 @@ class Reassembly:
             for key in list(images):
                 self._deliver(images, key, events)
         return events
+
+    def _unsealed(self, fragment: Fragment) -> Fragment:
+        header = fragment.header
+        if self._seal is None:
+            if header.sealed:
+                raise Refusal("it is sealed, and this receiver has no key; give it that of the sender")
+            return fragment
+        if not len(fragment.symbols):  # there was no room for it: what tells whose it was is gone
+            return replace(fragment, header=replace(header, n_symbols=header.payload, sealed=0))
+        inside, symbols, noise_var = self._seal.opened(header, fragment.symbols, fragment.noise_var)
+        energies = fragment.energies + np.array([0, 0, SEAL_SYMBOLS])
+        return replace(fragment, header=inside, symbols=symbols, noise_var=noise_var, energies=energies)
 
     def _placed(self, fragment: Fragment) -> Place:
         header = fragment.header

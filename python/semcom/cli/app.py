@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from .. import __version__, schemes
+from .. import __version__, keys, schemes
 from .. import files as reader
 from ..channel import symbol
 from ..errors import BadInput
@@ -73,6 +73,7 @@ def app() -> typer.Typer:
             ("scene", scene.app()),
             ("models", models.app()),
             ("paper", paper.app()),
+            ("key", key),
             ("doctor", doctor),
         ),
     )
@@ -94,6 +95,18 @@ def semcom(
 
     Figures and pictures go to standard output and files, all else to standard error.
     """
+
+
+def key(file: Annotated[Path, typer.Argument(help="key file to write; it must not be there yet")]) -> int:
+    """Make a key for both ends of a link.
+
+    Copy the file to the other end by a way that you trust, and give it to semcom tx and semcom rx as --key, or to the
+    blocks as Key File. The receiver then drops bursts that were not sealed with it, and a connection over ZeroMQ is
+    encrypted.
+    """
+    keys.make(file)
+    wrote(file)
+    return 0
 
 
 def loopback(

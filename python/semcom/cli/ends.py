@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import signal
 from collections.abc import Iterator, Mapping
@@ -47,6 +46,10 @@ Freq = Annotated[float, typer.Option(help="centre frequency", metavar="HZ")]
 Gain = Annotated[float, typer.Option(help="of the radio", metavar="DB")]
 Bandwidth = Annotated[float, typer.Option(help="of the radio; 0: the sample rate", metavar="HZ")]
 Antenna = Annotated[str, typer.Option(help="of the radio, by its name there", metavar="NAME")]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option("--key", help="key file, made by semcom key: seals bursts, encrypts ZeroMQ", metavar="FILE"),
+]
 FftLen = Annotated[
     int,
     typer.Option(help="64, 128, 256 or 512; the same at both ends", autocompletion=among(("64", "128", "256", "512"))),
@@ -80,6 +83,7 @@ def tx(
     antenna: Antenna = "",
     fft_len: FftLen = 64,
     oversampling: Oversampling = 1,
+    key: KeyFile = None,
     as_json: JsonLinesOption = False,
     *,
     scheme_options: dict,
@@ -92,7 +96,7 @@ def tx(
     if repeat < 0:
         raise BadInput(f"--repeat {repeat} makes no sense; give a number of times, or 0 for without end")
     keep_steady()
-    front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna)
+    front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna, key=str(key or ""))
     coding = ends.Coding(scheme, scheme_options, waveform(fft_len, oversampling), region)
     number = -1 if transmission is None else transmission
     sent = 0
@@ -107,10 +111,9 @@ def tx(
                     continue
                 sent += 1
                 say(as_json, image, f"{image.get('name', image['image_id'])}: sent in {image['bursts']} bursts")
-    # ZeroMQ sends what it still holds while it is destroyed, and nothing but the system's own Ctrl-C gets through to it
+    # nothing but the system's own Ctrl-C gets through to ZeroMQ
     with notices(signal.SIGINT, signal.SIG_DFL):
-        del end
-        gc.collect()
+        end.radio.drain()
     return 0 if sent else 1
 
 
@@ -147,6 +150,7 @@ def rx(
     swap_iq: Annotated[bool, typer.Option("--swap-iq", help="the radio delivers I as Q and Q as I")] = False,
     fft_len: FftLen = 64,
     oversampling: Oversampling = 1,
+    key: KeyFile = None,
     as_json: JsonLinesOption = False,
 ) -> int:
     """Receive what a semcom tx sends, until Ctrl-C, the end of a recording, --count or --idle."""
@@ -156,13 +160,15 @@ def rx(
     if idle is not None and not (math.isfinite(idle) and idle > 0):
         raise BadInput(f"--idle {idle:g} makes no sense; give seconds above 0")
     keep_steady()
-    front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna, swap_iq)
+    front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna, swap_iq, str(key or ""))
     coding = ends.Coding(scheme, {"variant": variant}, waveform(fft_len, oversampling))
     delivered = 0
     with interruptible():
         end = ends.receiving_end(front, coding, out, max_pixels)
+        # a transmitter over ZeroMQ listens to one receiver at a time
+        alone = ", and no other receiver connected to it" if via.startswith("zmq:") else ""
         said = {
-            "samples": f"waiting for samples from {via}; is a transmitter running there?",
+            "samples": f"waiting for samples from {via}; is a transmitter running there{alone}?",
             "bursts": f"samples arrive from {via}, but no burst so far; see frequency, gain, --fft-len, --oversampling",
         }
         with left_early(end.pictures(count, idle, lambda what: complain(said[what]))) as pictures:

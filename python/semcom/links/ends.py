@@ -56,6 +56,8 @@ class FrontEnd:
         A name that the device knows; empty for the one it has by itself.
     swap_iq : bool
         A receiver's samples have I and Q swapped.
+    key : str
+        Key file: bursts are sealed with it, and ZeroMQ is encrypted. Empty for none.
     """
 
     via: str
@@ -65,6 +67,7 @@ class FrontEnd:
     bandwidth: float = 0.0
     antenna: str = ""
     swap_iq: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -303,12 +306,14 @@ class transmitting_end(_end):
         sender = transmitter(
             scheme, rate or 0.0, snr_db, params=coding.params, amplitude=amplitude, continuous=radio,
             use_mask=region.weighed, background=region.outside, options=options, transmission=transmission,
+            key=front.key,
         )  # fmt: skip
         # whoever runs this end shows what was not sent
         sender.encoder.logs_failures = False
         self.radio = radio_sink(
-            front.via, front.samp_rate or SAMPLE_RATE, front.frequency, front.gain, front.bandwidth, front.antenna
-        )
+            front.via, front.samp_rate or SAMPLE_RATE, front.frequency, front.gain, front.bandwidth, front.antenna,
+            key=front.key,
+        )  # fmt: skip
         self._sender = sender
         self.connect(sender, self.radio)
         for port in ("sent", "failed"):
@@ -405,9 +410,13 @@ class receiving_end(_end):
         schemes.load_decoder(coding.scheme, coding.options.get("variant", AUTO))
         self._recording = parse_via(front.via)[0] == "sigmf"
         rate = front.samp_rate or (0.0 if self._recording else SAMPLE_RATE)
-        source = radio_source(front.via, rate, front.frequency, front.gain, front.bandwidth, front.antenna, hold=True)
+        source = radio_source(
+            front.via, rate, front.frequency, front.gain, front.bandwidth, front.antenna, hold=True, key=front.key
+        )
         variant = coding.options.get("variant") or AUTO
-        self._receiver = receiver(coding.scheme, variant, coding.params, source.samp_rate, max_pixels, front.swap_iq)
+        self._receiver = receiver(
+            coding.scheme, variant, coding.params, source.samp_rate, max_pixels, front.swap_iq, front.key
+        )
         self._idle_seconds = idle_samples(coding.params) / source.samp_rate
         self._sink = image_sink(str(out), keep=True)
         # whoever runs this end shows what was not received

@@ -15,18 +15,20 @@ from types import ModuleType
 import pmt
 from gnuradio import blocks, gr
 
+from .. import keys, values
 from .. import semcom_python as native
-from .. import values
 from ..blocks.base import live_hier_block, message_block
 from ..blocks.live import live
 from ..blocks.recording import recording_sink, recording_source
+from ..blocks.zmq_sink import zmq_sink
+from ..blocks.zmq_sockets import is_local
 from ..blocks.zmq_source import zmq_source
 from ..errors import BadInput, Missing
 from .transceiver import IDLE_BURSTS
 
 # kind -> (module of GNU Radio, all in the Debian package gnuradio; example)
 KINDS = {
-    "zmq": ("zeromq", "zmq:tcp://127.0.0.1:5555"),
+    "zmq": ("", "zmq:tcp://127.0.0.1:5555"),
     "sigmf": ("", "sigmf:recording"),
     "soapy": ("soapy", "soapy:driver=rtlsdr"),
     "uhd": ("uhd", "uhd:type=b200"),
@@ -34,8 +36,8 @@ KINDS = {
 }
 RADIOS = ("soapy", "uhd", "pluto")
 
-# Messages that ZeroMQ holds at each end. A message is what the scheduler hands over at once, some 32 kB: what a
-# receiver loses when it dies should be little, and its own buffers and those of the network are more.
+# Messages of some 32 kB that ZeroMQ holds at each end: what a receiver loses when it dies should be little, and its own
+# buffers and those of the network are more.
 QUEUE = 8
 POLL_MS = 100
 
@@ -152,14 +154,17 @@ class _ignore(message_block):
 class _front_end(live_hier_block):
     """What both ends have in common: opening a device, and its live controls; over ZeroMQ and files they do nothing."""
 
-    def __init__(self, name: str, sends: bool, via: str, samp_rate: float):
+    def __init__(self, name: str, sends: bool, via: str, samp_rate: float, key: str):
         none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
         live_hier_block.__init__(self, name, *((one, none) if sends else (none, one)))
         self._sends, self._samp_rate, self._via = sends, samp_rate, via
         self._kind, self._address = parse_via(via)
+        self._key = keys.read(key) if key else None
 
     def _open(self, frequency: float, gain: float, bandwidth: float, antenna: str) -> gr.basic_block:
         """The block that talks to ZeroMQ or to the device."""
+        if self._kind == "zmq":
+            return self._open_zmq()
         module = _module(self._kind)
         if self._kind == "pluto":
             _check_pluto(self._samp_rate, frequency, bandwidth or max(self._samp_rate, PLUTO_BANDWIDTH[0]))
@@ -168,21 +173,29 @@ class _front_end(live_hier_block):
         try:
             with _held_back():
                 self._device = getattr(self, f"_open_{self._kind}")(module)
-                if self._kind != "zmq":
-                    self.set_frequency(frequency)
-                    self.set_bandwidth(bandwidth)
-                    self.set_gain(gain)
-                    if antenna and self._kind != "pluto":
-                        self._device.set_antenna(*self._of_channel(antenna))
+                self.set_frequency(frequency)
+                self.set_bandwidth(bandwidth)
+                self.set_gain(gain)
+                if antenna and self._kind != "pluto":
+                    self._device.set_antenna(*self._of_channel(antenna))
         except (RuntimeError, ValueError, IndexError, TypeError, OverflowError) as error:
             reason = " ".join(str(error).split())
             raise BadInput(f"{self._via} cannot be opened ({reason}); {ADVICE[self._kind]}") from None
         return self._device
 
-    def _open_zmq(self, zeromq: ModuleType) -> gr.basic_block:
-        if self._sends:
-            return zeromq.push_sink(gr.sizeof_gr_complex, 1, self._address, POLL_MS, False, QUEUE)
-        return zmq_source(self._address, POLL_MS / 1000, QUEUE)
+    def _open_zmq(self) -> gr.basic_block:
+        end = zmq_sink if self._sends else zmq_source
+        try:
+            self._device = end(self._address, POLL_MS / 1000, QUEUE, self._key)
+        except BadInput as error:
+            raise BadInput(f"{self._via} cannot be opened ({error}); {ADVICE['zmq']}") from None
+        if self._key is None and not is_local(self._address):
+            what = "anybody can read the samples" if self._sends else "the samples may be anybody's"
+            self.logger.warn(
+                f"{self._via} is reached over the network without a key: {what}; give both ends the same key file, or "
+                "use 127.0.0.1"
+            )
+        return self._device
 
     def _open_soapy(self, soapy: ModuleType) -> gr.basic_block:
         make = soapy.sink if self._sends else soapy.source
@@ -253,8 +266,9 @@ class radio_sink(_front_end):
     """Samples out of this process: over ZeroMQ, into a SigMF recording, or onto the air.
 
     Over ZeroMQ the sink binds a PUSH socket: it holds the flowgraph back while nobody takes the samples, and a receiver
-    that dies takes with it only what was on its way. One receiver at a time: two would share the samples out. When the
-    flowgraph has ended, what ZeroMQ still holds goes out as the block is destroyed, however long that takes.
+    that dies takes with it only what was on its way. One receiver at a time: a second one waits until the first has
+    gone. When the flowgraph has ended, what ZeroMQ still holds goes out before the process ends, however long that
+    takes.
 
     Parameters
     ----------
@@ -272,6 +286,8 @@ class radio_sink(_front_end):
         A name that the device knows; empty for the one it has by itself.
     paced : bool
         Whether samples leave no faster than ``samp_rate`` over ZeroMQ; a radio does that by itself.
+    key : str
+        Key file: ZeroMQ is encrypted, and lets in nobody without it. Empty for none.
 
     Raises
     ------
@@ -296,8 +312,9 @@ class radio_sink(_front_end):
         bandwidth: float = 0.0,
         antenna: str = "",
         paced: bool = False,
+        key: str = "",
     ):
-        _front_end.__init__(self, "Radio Sink", True, via, samp_rate)
+        _front_end.__init__(self, "Radio Sink", True, via, samp_rate, key)
         _check(samp_rate, frequency, gain, bandwidth)
         if self._kind == "sigmf":
             self._device = recording_sink(self._address, samp_rate, frequency)
@@ -312,6 +329,11 @@ class radio_sink(_front_end):
     def taken(self) -> int:
         """Samples that have left so far."""
         return self._device.nitems_read(0)
+
+    def drain(self) -> None:
+        """Wait until ZeroMQ has sent what it holds; after the end of the flowgraph, which then cannot run again."""
+        if self._kind == "zmq":
+            self._device.drain()
 
     @property
     def error(self) -> BadInput | None:
@@ -342,6 +364,8 @@ class radio_source(_front_end):
     hold : bool
         Whether a recording ends the flowgraph only when the receiver, connected to ``idle``, has passed on all that
         arrived; otherwise it ends with its last sample.
+    key : str
+        As of :class:`radio_sink`.
 
     Raises
     ------
@@ -366,8 +390,9 @@ class radio_source(_front_end):
         bandwidth: float = 0.0,
         antenna: str = "",
         hold: bool = False,
+        key: str = "",
     ):
-        _front_end.__init__(self, "Radio Source", False, via, samp_rate)
+        _front_end.__init__(self, "Radio Source", False, via, samp_rate, key)
         _check(samp_rate if samp_rate or self._kind != "sigmf" else 1.0, frequency, gain, bandwidth)
         self.message_port_register_hier_in("idle")
         if self._kind == "sigmf":

@@ -61,6 +61,8 @@ class transmitter(live_hier_block):
         Fading of each burst that a choice of MCS reckons with.
     transmission : int
         Number of this run in the headers, 0 to 255; -1 draws one.
+    key : str
+        Key file with which bursts are sealed; empty for none.
 
     Notes
     -----
@@ -83,11 +85,14 @@ class transmitter(live_hier_block):
         options: Mapping[str, Any] | None = None,
         channel: str = "awgn",
         transmission: int = -1,
+        key: str = "",
     ):
         none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
         live_hier_block.__init__(self, "Transmitter", none, one)
         params = params or native.ofdm_params()
-        self.encoder = jscc_encoder(scheme, rate, snr_db, variant, use_mask, background, options, channel, transmission)
+        self.encoder = jscc_encoder(
+            scheme, rate, snr_db, variant, use_mask, background, options, channel, transmission, key
+        )
         self.modulator = burst_modulator(params, amplitude, GAP, continuous, trailer_samples(params))
         for port in ("image", "mask"):
             self.message_port_register_hier_in(port)
@@ -146,6 +151,8 @@ class receiver(gr.hier_block2):
         Larger images are refused, see the JSCC Decoder.
     swap_iq : bool
         The radio delivers I as Q and Q as I.
+    key : str
+        Key file: bursts that are not sealed with it are dropped. Empty for none.
 
     Notes
     -----
@@ -162,12 +169,14 @@ class receiver(gr.hier_block2):
         samp_rate: float = 1e6,
         max_pixels: int = USUAL_PIXELS,
         swap_iq: bool = False,
+        key: str = "",
     ):
         none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
         gr.hier_block2.__init__(self, "Receiver", one, none)
         params = params or native.ofdm_params()
         self.demodulator = burst_demodulator(params, samp_rate, idle_samples(params), MAX_WAITING, swap_iq)
-        self.decoder = jscc_decoder(scheme, 10.0, variant, taken=self.demodulator.taken, max_pixels=max_pixels)
+        taken = self.demodulator.taken
+        self.decoder = jscc_decoder(scheme, 10.0, variant, taken=taken, max_pixels=max_pixels, key=key)
         outputs = ("image", *PORTS, *VIEWS, "part", "idle", "status")
         for port in (*outputs, "symbols"):
             self.message_port_register_hier_out(port)

@@ -25,12 +25,14 @@ from ..burst import (
     Place,
     Reassembly,
     Refusal,
+    Seal,
     fragments_needed,
     snr_field,
 )
 from ..digital import mcs_of, read_part
 from ..errors import BadInput, SemcomError, Undecodable, sentence_of
 from ..jscc.coder import MAX_PIXELS
+from ..keys import Key
 from . import registry
 from .base import AUTO, BITS, SYMBOLS, Decoded, Decoder, ReceivedPart, Scheme, image_header
 
@@ -143,8 +145,8 @@ Reported = PartRead | News | Image | Message | Dropped | Idle
 class _Receiving:
     """Bursts in, by way of a reassembly; what derives from it says where a burst belongs and what becomes of events."""
 
-    def __init__(self, timeout: int, snr_db: float):
-        self.reassembly = Reassembly(self._place, timeout)
+    def __init__(self, timeout: int, snr_db: float, key: Key | None):
+        self.reassembly = Reassembly(self._place, timeout, Seal(key) if key else None)
         self.snr_db = snr_db
         self._handed: dict[int, dict[int, tuple]] = {}  # of each image the parts that were read, and their identities
 
@@ -229,6 +231,8 @@ class Reception(_Receiving):
         Es/N0 assumed for bursts that bring no noise variance, dB.
     max_pixels : int
         Larger images are refused, by what the header of a burst says.
+    key : Key, optional
+        Bursts that are not sealed by it are dropped.
 
     Raises
     ------
@@ -243,6 +247,7 @@ class Reception(_Receiving):
         timeout: int = USUAL_TIMEOUT,
         snr_db: float = 10.0,
         max_pixels: int = USUAL_PIXELS,
+        key: Key | None = None,
     ):
         self._only = None if scheme == AUTO else registry.get(scheme)
         self._max_pixels = values.whole(max_pixels, "max_pixels", 1, MAX_PIXELS)
@@ -250,7 +255,7 @@ class Reception(_Receiving):
         self._chosen: dict[tuple[int, int], tuple[Scheme, str] | Refusal] = {}
         self._states: dict[int, _State] = {}
         self._last: tuple[tuple[int, int], Decoded] | None = None  # sender and number of the last image, and it
-        _Receiving.__init__(self, timeout, snr_db)
+        _Receiving.__init__(self, timeout, snr_db, key)
 
     def _scheme_of(self, header: BurstHeader) -> tuple[Scheme, str]:
         """Scheme and variant of the weights of a burst; Refusal where it cannot be decoded here."""
@@ -415,6 +420,8 @@ class MessageReception(_Receiving):
         As of :class:`Reception`.
     snr_db : float
         As of :class:`Reception`.
+    key : Key, optional
+        As of :class:`Reception`.
 
     Raises
     ------
@@ -422,13 +429,13 @@ class MessageReception(_Receiving):
         There is no such scheme, or it carries no bits.
     """
 
-    def __init__(self, scheme: str = AUTO, timeout: int = USUAL_TIMEOUT, snr_db: float = 10.0):
+    def __init__(self, scheme: str = AUTO, timeout: int = USUAL_TIMEOUT, snr_db: float = 10.0, key: Key | None = None):
         self._only = None if scheme == AUTO else registry.get(scheme)
         if self._only is not None and self._only.carries != {BITS}:
             raise BadInput(f"scheme {scheme} carries no bytes alone; choose auto, digital or esisc")
         self._readers: dict[int, _Reader] = {}
         self._parts: dict[int, dict[int, PartRead]] = {}
-        _Receiving.__init__(self, timeout, snr_db)
+        _Receiving.__init__(self, timeout, snr_db, key)
 
     def _place(self, header: BurstHeader) -> Place:
         name, scheme = registry.name_of(header.scheme), registry.of_code(header.scheme)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..burst import ANALOGUE, MAX_PARTS, BurstHeader, split
+from ..burst import ANALOGUE, MAX_PARTS, BurstHeader, Seal, split
 from ..digital import ProtectedBytes, mcs_of, part_bursts
 from ..errors import BadInput
 from .base import BITS, Part, Scheme, Transmission
@@ -15,7 +15,14 @@ MAX_NAME = 255  # bytes of an image's name
 Burst = tuple[BurstHeader, np.ndarray]
 
 
-def bursts(sent: Transmission, scheme: Scheme, name: str = "", image_id: int = 0, transmission: int = 0) -> list[Burst]:
+def bursts(
+    sent: Transmission,
+    scheme: Scheme,
+    name: str = "",
+    image_id: int = 0,
+    transmission: int = 0,
+    seal: Seal | None = None,
+) -> list[Burst]:
     """The bursts of all parts, in the order in which they are sent.
 
     Part follows on part, but those of bits that are spread over several bursts go out from the beginning to the end of
@@ -33,6 +40,8 @@ def bursts(sent: Transmission, scheme: Scheme, name: str = "", image_id: int = 0
         0 to 65535.
     transmission : int
         0 to 255, the same during a sender's run.
+    seal : Seal, optional
+        Seals each burst.
 
     Returns
     -------
@@ -66,7 +75,8 @@ def bursts(sent: Transmission, scheme: Scheme, name: str = "", image_id: int = 0
             spread.append(made)
         else:
             row += made
-    return _in_turns(spread, row)
+    made = _in_turns(spread, row)
+    return made if seal is None else [seal.closed(*burst) for burst in made]
 
 
 def _in_turns(spread: list[list[Burst]], row: list[Burst]) -> list[Burst]:

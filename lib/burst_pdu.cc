@@ -38,8 +38,7 @@ std::string header_of_metadata(const pmt::pmt_t& metadata,
                                std::size_t n_symbols,
                                burst_header& header)
 {
-    if (n_symbols < 1 ||
-        n_symbols > static_cast<std::size_t>(burst_header::longest)) {
+    if (n_symbols < 1 || n_symbols > static_cast<std::size_t>(burst_header::longest)) {
         return "a burst carries 1 to 4096 symbols, not " + std::to_string(n_symbols) +
                ".";
     }

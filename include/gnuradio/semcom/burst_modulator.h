@@ -20,11 +20,12 @@ namespace semcom {
  *
  * \details
  * Input: message port "symbols", PDUs of 1 to 4096 complex symbols (c32vector, mean power
- * 1), analogue or digital alike, and 128 more where they are sealed. The metadata \p transmission, \p image_id, \p part, \p
- * parts, \p fragment, \p fragments, \p scheme, \p height, \p width, \p rate, \p scale, \p
- * snr_enc, \p mcs, \p weights_id and \p sealed (integers; absent ones take the defaults
- * of burst_header) travel in the burst's header. A PDU that cannot be sent is dropped with
- * one line in the log, and counted by dropped().
+ * 1), analogue or digital alike, and 128 more where they are sealed. The metadata \p
+ * transmission, \p image_id, \p part, \p parts, \p fragment, \p fragments, \p scheme, \p
+ * height, \p width, \p rate, \p scale, \p snr_enc, \p mcs, \p weights_id and \p sealed
+ * (integers; absent ones take the defaults of burst_header) travel in the burst's header.
+ * A PDU that cannot be sent is dropped with one line in the log, and counted by
+ * dropped().
  *
  * Output: complex samples. Half of the gap's zeros are sent before and half after every
  * burst. Tag "tx_burst" on the first sample of the burst itself: a dictionary of its

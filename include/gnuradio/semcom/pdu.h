@@ -37,8 +37,8 @@ struct key {
  * \details
  * transmission, image_id, part, parts, fragment, fragments, scheme, height, width, rate,
  * scale, snr_enc, mcs, weights_id, n_symbols and sealed travel in the burst header; the
- * others are what a receiver or channel measured, or stay inside one process. Keys that are not
- * in the list pass through every block.
+ * others are what a receiver or channel measured, or stay inside one process. Keys that
+ * are not in the list pass through every block.
  */
 SEMCOM_API const std::vector<key>& keys();
 

@@ -37,7 +37,7 @@ def main() -> None:
     args = parser.parse_args()
     clang = run.compiler()
     if clang is None:
-        raise SystemExit("clang is not installed; apt-get install -y clang")
+        raise SystemExit("clang is not installed; apt-get install -y clang libclang-rt-dev")
     run.build(clang)
     run.FINDINGS.mkdir(exist_ok=True)
     for target in run.CPP:

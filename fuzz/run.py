@@ -8,9 +8,10 @@ The seconds are of processor time, shared out over the targets in rounds, each w
 written after every round. The sanitized build lives in ``build/sanitize`` and is installed there, so that the one in
 ``.venv`` stays as it is. Needs GCC, and ``./bootstrap build`` before it.
 
-The targets in C++ run under libFuzzer where clang is installed (``apt-get install -y clang``), in a build of their own,
-``build/sanitize-clang``: from ``fuzz/corpus`` it goes where the coverage grows, and what it finds on the way is kept in
-``build/sanitize-clang/corpus``. Without clang the driver of ``fuzz/main.cc`` runs them, from the same corpus.
+The targets in C++ run under libFuzzer where clang is installed (``apt-get install -y clang libclang-rt-dev``), in a
+build of their own, ``build/sanitize-clang``: from ``fuzz/corpus`` it goes where the coverage grows, and what it finds
+on the way is kept in ``build/sanitize-clang/corpus``. Without clang the driver of ``fuzz/main.cc`` runs them, from the
+same corpus.
 
 Exit status 1 when a target ended early: its output and the input that did it are then in ``build/sanitize/findings``.
 """
@@ -221,8 +222,8 @@ def main() -> int:
             "command": f"python fuzz/run.py --seconds {(seed + 1 - args.seed) * args.round:g} "
             f"--round {args.round:g} --seed {args.seed}{only} --out results/{args.out.name}",
             "sanitizers": "AddressSanitizer, UndefinedBehaviorSanitizer, float-cast-overflow",
-            "engines": f"{'libFuzzer (Clang)' if clang else 'the driver of fuzz/main.cc (GCC)'} in C++, fuzz/harness in "
-            "Python, whose memory is what became resident",
+            "engines": ("libFuzzer (Clang)" if clang else "the driver of fuzz/main.cc (GCC)")
+            + " in C++, fuzz/harness in Python, whose memory is what became resident",
             "seconds_are": "processor time",
             "rounds": seed + 1 - args.seed,
             "seconds": round(sum(r.get("seconds", 0) for r in figures), 1),

@@ -18,11 +18,15 @@ from . import hostile
 from .common import picture, require
 from .journals import RECORD, REPORT
 
-NUMBERS = ["0", "1", "-1", "10", "1e3", "1e999", "1e999999999", "0:1e999999:1e-999999", "nan", "inf", "-0", "0x10", "1/12", "1/0", "9" * 400, "1:3:1", "1:20:1e-9",
-           "", " ", "1,2", ",", ":::"]  # fmt: skip
-WORDS = ["", "x", "awgn", "rayleigh", "epa", "ideal", "pilot", "none", "psnr", "masked", "symbol", "waveform", "auto",
-         "point:3,3", "box:0,0,9,9", "point:nan,1", "mask:photo.png", "mask:none", "class:dog", "everything", "..",
-         "/", "~", "a\nb", "\x1b[31m", "\udcff", "$x$", "%s", "{}", "--", "-", "mine.py:Mine", "onnx:a,b", "x" * 5000]  # fmt: skip
+NUMBERS = [
+    "0", "1", "-1", "10", "1e3", "1e999", "1e999999999", "0:1e999999:1e-999999", "nan", "inf", "-0", "0x10", "1/12",
+    "1/0", "9" * 400, "1:3:1", "1:20:1e-9", "", " ", "1,2", ",", ":::",
+]  # fmt: skip
+WORDS = [
+    "", "x", "awgn", "rayleigh", "epa", "ideal", "pilot", "none", "psnr", "masked", "symbol", "waveform", "auto",
+    "point:3,3", "box:0,0,9,9", "point:nan,1", "mask:photo.png", "mask:none", "class:dog", "everything", "..", "/", "~",
+    "a\nb", "\x1b[31m", "\udcff", "$x$", "%s", "{}", "--", "-", "mine.py:Mine", "onnx:a,b", "x" * 5000,
+]  # fmt: skip
 FILES = ["photo.png", "report.json", "record.json", "none.png", ".", "zeros", "out.json", "out.svg", "out.png"]
 # nothing that fetches, trains for long, opens a radio or waits for somebody
 COMMANDS = {

@@ -24,7 +24,7 @@ JOINT = {
     "transmission": (0, 1, 255),
     "image_id": (0, 1, 65535),
     "parts": (1, 2, 3, 8),
-    "scheme": tuple(scheme.code for scheme in schemes.schemes().values()) + (0, 127, 128, 255),
+    "scheme": (*(scheme.code for scheme in schemes.schemes().values()), 0, 127, 128, 255),
     "height": (1, 15, 16, 17, 64, 300, 2048, 32767),
     "width": (1, 15, 16, 17, 64, 300, 2048, 32767),
     "rate": (0, 1, 30, 127, 255),

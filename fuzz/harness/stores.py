@@ -33,6 +33,7 @@ class Stores:
         self.root = Path(tempfile.mkdtemp(prefix="semcom-fuzz-"))
         self.folder = self.root / "a" / "models"
         self.folder.mkdir(parents=True)
+        self.before = {name: os.environ.get(name) for name in ("SEMCOM_MODELS", "XDG_CACHE_HOME")}
         os.environ |= {"SEMCOM_MODELS": str(self.folder), "XDG_CACHE_HOME": str(self.root / "a" / "cache")}
         self.card = {"name": "mine", "file": "mine.npz", "sha256": hashlib.sha256(b"mine").hexdigest(), "bytes": 4,
                      "licence": "CC0-1.0", "description": "of a test", "scheme": ""}  # fmt: skip
@@ -58,7 +59,12 @@ class Stores:
         return out.getvalue()
 
     def close(self) -> None:
-        """Remove what was written."""
+        """Remove what was written, and look for weights where they were."""
+        for name, value in self.before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
         shutil.rmtree(self.root)
 
     def step(self) -> bool:

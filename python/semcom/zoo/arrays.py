@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
 from pathlib import Path
@@ -69,11 +70,14 @@ class Sips:
 
     def __init__(self, stream: IO[bytes]):
         self._stream = stream
+        self._size = stream.seek(0, io.SEEK_END)
         self.seek, self.tell = stream.seek, stream.tell
 
     def read(self, size: int = -1) -> bytes:
         """So many bytes, or all; ValueError where that is more than any table of contents takes."""
-        content = self._stream.read(self.MOST + 1 if size < 0 else min(size, self.MOST + 1))
+        # as many as are asked for are reserved: no more than there are
+        left = self._size - self._stream.tell()
+        content = self._stream.read(min(self.MOST + 1, left if size < 0 else min(size, max(left, 0))))
         if len(content) > self.MOST:
             raise ValueError("its table of contents says that it takes more than there can be")
         return content

@@ -4,7 +4,7 @@
 // Runs the targets on mutated inputs for a given time; one JSON object per target on
 // standard output. fuzz/run.py builds it under the sanitizers and runs it.
 
-#include "targets.h"
+#include "mutations.h"
 
 #include <sys/time.h>
 #include <unistd.h>
@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <new>
@@ -42,7 +43,7 @@ const input* current = nullptr;
 std::string artifact;
 
 // of processor time: a busy machine is no hang
-constexpr int hang_seconds = 20;
+constexpr int hang_seconds = 25;
 
 void note(std::size_t size)
 {
@@ -108,9 +109,13 @@ double resident_mb()
 class mutator
 {
 public:
-    mutator(std::uint64_t seed, std::size_t longest) : d_random(seed), d_longest(longest)
+    mutator(const fuzz::target& target, std::uint64_t seed, std::vector<input> corpus)
+        : d_target(target),
+          d_random(seed),
+          d_longest(target.longest_input),
+          d_pool(std::move(corpus))
     {
-        for (int i = 0; i < 64; i++) {
+        while (d_pool.size() < 64) {
             d_pool.push_back(noise());
         }
     }
@@ -121,8 +126,12 @@ public:
             return noise();
         }
         input out = d_pool[below(d_pool.size())];
-        for (std::size_t n = 1 + below(4); n > 0; n--) {
-            change(out);
+        if (below(4) == 0) {
+            fuzz::change_fields(out, fuzz::fields_of(d_target, out), d_random);
+        } else {
+            for (std::size_t n = 1 + below(4); n > 0; n--) {
+                change(out);
+            }
         }
         out.resize(std::min(out.size(), d_longest));
         return out;
@@ -175,6 +184,7 @@ private:
         }
     }
 
+    const fuzz::target& d_target;
     std::mt19937_64 d_random;
     std::size_t d_longest;
     std::vector<input> d_pool;
@@ -192,17 +202,37 @@ fuzz::verdict run_one(const fuzz::target& target, const input& bytes)
     return verdict;
 }
 
-void run(const fuzz::target& target, double seconds, std::uint64_t seed)
+std::vector<input> read_all(const std::string& folder)
+{
+    std::vector<input> found;
+    if (std::filesystem::is_directory(folder)) {
+        for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+            std::ifstream file(entry.path(), std::ios::binary);
+            found.emplace_back(std::istreambuf_iterator<char>(file),
+                               std::istreambuf_iterator<char>());
+        }
+    }
+    return found;
+}
+
+void run(const fuzz::target& target,
+         double seconds,
+         std::uint64_t seed,
+         const std::string& corpus)
 {
     // processor time, so that the figures mean the same on a busy machine
     const auto begun = std::clock();
     const auto elapsed = [begun] {
         return static_cast<double>(std::clock() - begun) / CLOCKS_PER_SEC;
     };
-    mutator inputs(seed, target.longest_input);
+    const auto known = read_all(corpus + "/" + target.name);
+    mutator inputs(target, seed, known);
     std::uint64_t iterations = 0, accepted = 0;
     double settled_mb = 0;
     largest = 0;
+    for (const auto& bytes : known) {
+        run_one(target, bytes);
+    }
     while (elapsed() < seconds) {
         const input bytes = inputs.next();
         if (run_one(target, bytes) == fuzz::verdict::accepted) {
@@ -232,8 +262,8 @@ void run(const fuzz::target& target, double seconds, std::uint64_t seed)
 
 [[noreturn]] void usage()
 {
-    std::fputs("usage: semcom_fuzz [--target NAME] [--seconds N] [--seed S] [--artifact "
-               "FILE] [--input FILE]\n",
+    std::fputs("usage: semcom_fuzz [--target NAME] [--seconds N] [--seed S] [--corpus "
+               "FOLDER] [--artifact FILE] [--input FILE]\n",
                stderr);
     std::exit(2);
 }
@@ -242,7 +272,7 @@ void run(const fuzz::target& target, double seconds, std::uint64_t seed)
 
 int main(int argc, char** argv)
 {
-    std::string only, replay;
+    std::string only, replay, corpus;
     double seconds = 1;
     std::uint64_t seed = 1;
     artifact = "fuzz-input.bin";
@@ -262,6 +292,8 @@ int main(int argc, char** argv)
             artifact = value;
         } else if (name == "--input") {
             replay = value;
+        } else if (name == "--corpus") {
+            corpus = value;
         } else {
             usage();
         }
@@ -282,7 +314,7 @@ int main(int argc, char** argv)
         }
         any = true;
         if (replay.empty()) {
-            run(target, seconds, seed);
+            run(target, seconds, seed, corpus);
             continue;
         }
         std::ifstream file(replay, std::ios::binary);

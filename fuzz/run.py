@@ -6,8 +6,14 @@
 
 The seconds are of processor time, shared out over the targets in rounds, each with a seed of its own; the file is
 written after every round. The sanitized build lives in ``build/sanitize`` and is installed there, so that the one in
-``.venv`` stays as it is. Needs GCC, and ``./bootstrap build`` before it. Exit status 1 when a target ended early: its
-output and the input that did it are then in ``build/sanitize/findings``.
+``.venv`` stays as it is. Needs GCC, and ``./bootstrap build`` before it.
+
+The targets in C++ run under libFuzzer where clang is installed (``apt-get install -y clang libclang-rt-dev``), in a
+build of their own, ``build/sanitize-clang``: from ``fuzz/corpus`` it goes where the coverage grows, and what it finds
+on the way is kept in ``build/sanitize-clang/corpus``. Without clang the driver of ``fuzz/main.cc`` runs them, from the
+same corpus.
+
+Exit status 1 when a target ended early: its output and the input that did it are then in ``build/sanitize/findings``.
 """
 
 from __future__ import annotations
@@ -15,6 +21,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
+import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -24,6 +33,8 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "sanitize"
 PREFIX = BUILD / "prefix"
 FINDINGS = BUILD / "findings"
+BUILD_CLANG = ROOT / "build" / "sanitize-clang"
+CORPUS = ROOT / "fuzz" / "corpus"
 
 # name -> share of the time; samples are where the intricate code is
 CPP = {"header_bits": 1, "header_soft": 2, "receiver": 8, "pdu": 2}
@@ -39,20 +50,45 @@ PYTHON = {
     "sigmf": 1,
     "scene": 3,
     "map": 3,
+    "zmq": 1,
+    "command": 2,
+    "image": 2,
+    "weights": 2,
+    "journal": 2,
+    "afterwards": 3,
 }
+LONGEST = {"header_bits": 64, "header_soft": 4096, "receiver": 512, "pdu": 512}  # bytes of an input, as in targets.h
+MEMORY = {"header_bits": 300, "header_soft": 300, "receiver": 600, "pdu": 600}  # MB that libFuzzer's process may take
+SLOW = 25  # seconds that an input may take
 
 # A small quarantine keeps the growth of memory that is reported that of the product.
 ASAN = "abort_on_error=1:quarantine_size_mb=16:detect_leaks={leaks}:detect_stack_use_after_return=0"
 UBSAN = "print_stacktrace=1:halt_on_error=1"
 
 
-def build() -> None:
-    """Configure, build and install the sanitized tree; quick when nothing changed."""
-    configure = [
-        "cmake", "-S", ROOT, "-B", BUILD, "-DSEMCOM_SANITIZE=ON", f"-DCMAKE_INSTALL_PREFIX={PREFIX}",
+def compiler() -> str | None:
+    """The newest clang++ that is installed."""
+    names = ["clang++", *(f"clang++-{version}" for version in range(30, 13, -1))]
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+def build(clang: str | None) -> None:
+    """Configure, build and install the sanitized trees; quick when nothing changed."""
+    settings = [
+        "-S", ROOT, "-DSEMCOM_SANITIZE=ON", f"-DCMAKE_INSTALL_PREFIX={PREFIX}",
         f"-DPYTHON_EXECUTABLE={sys.executable}", f"-DGR_PYTHON_DIR={PREFIX / 'python'}",
     ]  # fmt: skip
-    for command in (configure, ["cmake", "--build", BUILD, "--parallel", "2"], ["cmake", "--install", BUILD]):
+    steps = [
+        ["cmake", "-B", BUILD, *settings],
+        ["cmake", "--build", BUILD, "--parallel", "2"],
+        ["cmake", "--install", BUILD],
+    ]
+    if clang:
+        steps += [
+            ["cmake", "-B", BUILD_CLANG, f"-DCMAKE_CXX_COMPILER={clang}", *settings],
+            ["cmake", "--build", BUILD_CLANG, "--parallel", "2", "--target", "semcom_fuzzers"],
+        ]
+    for command in steps:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
             raise SystemExit(f"{done.stdout}the sanitized build failed; is ./bootstrap build through?")
@@ -64,14 +100,27 @@ def library(name: str) -> str:
     return str(Path(done.stdout.strip()).resolve())
 
 
+def libfuzzer_of(target: str, seconds: float, seed: int) -> tuple[list[str], dict[str, str]]:
+    """The command line of one target under libFuzzer and what it needs in its environment."""
+    found = BUILD_CLANG / "corpus" / target
+    found.mkdir(parents=True, exist_ok=True)
+    program = BUILD_CLANG / "fuzz" / f"semcom_fuzz_{target}"
+    options = {
+        "max_total_time": max(1, round(seconds)), "seed": seed, "max_len": LONGEST[target], "timeout": SLOW,
+        "rss_limit_mb": MEMORY[target], "use_value_profile": 1, "print_final_stats": 1, "verbosity": 1,
+        "artifact_prefix": f"{FINDINGS}/{target}-{seed}-",
+    }  # fmt: skip
+    words = [f"-{name}={value}" for name, value in options.items()]
+    return [str(program), *words, str(found), str(CORPUS / target)], {"ASAN_OPTIONS": ASAN.format(leaks=1)}
+
+
 def command_of(target: str, seconds: float, seed: int) -> tuple[list[str], dict[str, str]]:
     """The command line of one target and what it needs in its environment."""
     common = ["--target", target, "--seconds", f"{seconds:.1f}", "--seed", str(seed)]
     if target in CPP:
         artifact = FINDINGS / f"{target}-{seed}.bin"
-        return [str(BUILD / "fuzz" / "semcom_fuzz"), *common, "--artifact", str(artifact)], {
-            "ASAN_OPTIONS": ASAN.format(leaks=1)
-        }
+        more = ["--corpus", str(CORPUS), "--artifact", str(artifact)]
+        return [str(BUILD / "fuzz" / "semcom_fuzz"), *common, *more], {"ASAN_OPTIONS": ASAN.format(leaks=1)}
     return [sys.executable, "-m", "harness", *common], {
         # Python itself is not instrumented: the run-time must be there before it, and its own leaks do not count
         "LD_PRELOAD": f"{library('libasan.so')} {library('libstdc++.so.6')}",
@@ -81,10 +130,29 @@ def command_of(target: str, seconds: float, seed: int) -> tuple[list[str], dict[
     }
 
 
-def run(target: str, seconds: float, seed: int) -> dict:
+def figures_of_libfuzzer(target: str, said: str, spent: float) -> dict:
+    """What libFuzzer says at its end."""
+    stats = {name: int(value) for name, value in re.findall(r"stat::(\w+):\s+(\d+)", said)}
+    reached = re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", said)
+    coverage, features, corpus = map(int, reached[-1]) if reached else (0, 0, 0)
+    return {
+        "target": target,
+        "engine": "libFuzzer",
+        "seconds": round(spent, 1),
+        "iterations": stats["number_of_executed_units"],
+        "largest_edges": coverage,
+        "largest_features": features,
+        "largest_corpus": corpus,
+        "resident_peak_mb": stats["peak_rss_mb"],
+        "allowed_resident_mb": MEMORY[target],
+    }
+
+
+def run(target: str, seconds: float, seed: int, clang: bool) -> dict:
     """One target; its figures, with ``crashes``."""
-    command, environment = command_of(target, seconds, seed)
-    begun = time.monotonic()
+    by_coverage = clang and target in CPP
+    command, environment = (libfuzzer_of if by_coverage else command_of)(target, seconds, seed)
+    begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         command,
         env=os.environ | environment | {"UBSAN_OPTIONS": UBSAN},
@@ -98,6 +166,10 @@ def run(target: str, seconds: float, seed: int) -> dict:
         log.write_text(done.stdout + done.stderr)
         print(f"{target}: ended with {done.returncode}, see {log}", file=sys.stderr)
         return {"target": target, "crashes": 1, "wall_seconds": wall}
+    if by_coverage:
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return figures_of_libfuzzer(target, done.stderr, spent) | {"crashes": 0, "wall_seconds": round(wall, 1)}
     result = json.loads(done.stdout.splitlines()[-1])
     module = result.pop("module", str(PREFIX))
     if not module.startswith(str(PREFIX)):
@@ -110,7 +182,7 @@ def merged(sofar: dict, more: dict) -> dict:
     """The figures of two runs of a target: sums, or the larger of what is a maximum."""
     out = dict(sofar)
     for key, value in more.items():
-        if key == "target" or key not in sofar:
+        if isinstance(value, str) or key not in sofar:
             out[key] = value
         elif key.startswith(("largest_", "allowed_", "resident_")):
             out[key] = max(sofar[key], value)
@@ -125,11 +197,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=3600, help="of processor time, over all targets")
     parser.add_argument("--round", type=float, default=60, help="seconds after which the next seed begins")
     parser.add_argument("--seed", type=int, default=1, help="of the first round")
+    parser.add_argument("--gcc", action="store_true", help="the driver of main.cc, though clang is installed")
     parser.add_argument("--only", choices=[*CPP, *PYTHON], action="append", help="these targets, not all")
     parser.add_argument("--out", type=Path, default=Path("results/fuzz.json"))
     parser.add_argument("--add", action="store_true", help="go on where the run that wrote the file was stopped")
     args = parser.parse_args()
-    build()
+    clang = None if args.gcc else compiler()
+    build(clang)
     FINDINGS.mkdir(exist_ok=True)
     shares = {t: s for t, s in (CPP | PYTHON).items() if not args.only or t in args.only}
     only = "".join(f" --only {target}" for target in args.only or ())
@@ -141,13 +215,15 @@ def main() -> int:
     rounds = max(1, round(args.seconds / args.round))
     for seed in range(args.seed + done, args.seed + done + rounds):
         for target, share in shares.items():
-            more = run(target, args.round * share / sum(shares.values()), seed)
+            more = run(target, args.round * share / sum(shares.values()), seed, clang is not None)
             results[target] = merged(results.get(target, {}), more)
         figures = list(results.values())
         report = {
             "command": f"python fuzz/run.py --seconds {(seed + 1 - args.seed) * args.round:g} "
             f"--round {args.round:g} --seed {args.seed}{only} --out results/{args.out.name}",
-            "sanitizers": "AddressSanitizer, UndefinedBehaviorSanitizer, float-cast-overflow (GCC)",
+            "sanitizers": "AddressSanitizer, UndefinedBehaviorSanitizer, float-cast-overflow",
+            "engines": ("libFuzzer (Clang)" if clang else "the driver of fuzz/main.cc (GCC)")
+            + " in C++, fuzz/harness in Python, whose memory is what became resident",
             "seconds_are": "processor time",
             "rounds": seed + 1 - args.seed,
             "seconds": round(sum(r.get("seconds", 0) for r in figures), 1),

@@ -561,12 +561,3 @@ verdict pdus(reader& in)
 }
 
 } // namespace fuzz
-
-// With Clang, this file, air.cc and lib/burst_pdu.cc make a libFuzzer program without
-// main.cc.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
-{
-    fuzz::reader in(data, size);
-    fuzz::targets[in.byte() % fuzz::targets.size()].run(in);
-    return 0;
-}

@@ -7,11 +7,18 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace fuzz {
 
 //! What one input came to: whether the product took it or refused it.
 enum class verdict { accepted, rejected };
+
+//! Bytes that a target reads as one number: where they begin, and how many they are.
+struct field {
+    std::size_t at;
+    int bytes;
+};
 
 /*!
  * \brief The bytes of one input, read as numbers; zeros when they run out, so that every
@@ -20,14 +27,23 @@ enum class verdict { accepted, rejected };
 class reader
 {
 public:
-    reader(const std::uint8_t* data, std::size_t size) : d_at(data), d_end(data + size) {}
+    //! Where \p fields is given, what is read as one number is noted there.
+    reader(const std::uint8_t* data,
+           std::size_t size,
+           std::vector<field>* fields = nullptr)
+        : d_begin(data), d_at(data), d_end(data + size), d_fields(fields)
+    {
+    }
     bool empty() const { return d_at == d_end; }
-    std::uint8_t byte() { return empty() ? 0 : *d_at++; }
+    std::uint8_t byte() { return number(1); }
     std::uint32_t number(int bytes)
     {
+        if (d_fields && d_end - d_at >= bytes) {
+            d_fields->push_back({ static_cast<std::size_t>(d_at - d_begin), bytes });
+        }
         std::uint32_t value = 0;
         for (int i = 0; i < bytes; i++) {
-            value = value << 8 | byte();
+            value = value << 8 | (empty() ? 0 : *d_at++);
         }
         return value;
     }
@@ -39,7 +55,8 @@ public:
     float small_float(float range);
 
 private:
-    const std::uint8_t *d_at, *d_end;
+    const std::uint8_t *d_begin, *d_at, *d_end;
+    std::vector<field>* d_fields;
 };
 
 //! Whether the thread is inside the product, see watch.

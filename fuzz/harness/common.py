@@ -13,7 +13,8 @@ import pmt
 from gnuradio.semcom.blocks.base import message_block
 from gnuradio.semcom.errors import SemcomError
 
-HANG = 600  # seconds that one iteration may take, however busy the machine
+HANG = 600  # seconds of the clock on the wall that one iteration may take, however busy the machine
+SLOW = 25  # seconds of processor time that one input may take
 INTEGERS = [
     -(2**63), -(2**31), -1, 0, 1, 2, 15, 16, 17, 127, 128, 255, 256, 4094, 4095, 4096, 4097, 32767, 32768, 65535,
     65536, 2**31, 2**62, 2**63 - 1,

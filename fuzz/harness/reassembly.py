@@ -13,6 +13,7 @@ from gnuradio.semcom.burst import reassembly
 
 from .common import Probe, allocating, odd_pmt, require
 from .fragments import hostile, sent
+from .headers import agreed
 
 REFUSED = ("an image of scheme", "a message of scheme")
 
@@ -20,6 +21,7 @@ REFUSED = ("an image of scheme", "a message of scheme")
 class Decoder:
     """Fragments of several images with lies, out of order, twice, or not at all, straight into the handler."""
 
+    MAX_RISEN = 2**30  # a header may say that a picture has four million pixels, and they may all be there
     output = "image"
     per_use_of_a_failure = 100  # bytes for each channel use that may be spent before an image is given up
 
@@ -42,6 +44,8 @@ class Decoder:
             whole = list(rng.choice(self.images))
             rng.shuffle(whole)
             pieces += whole[: rng.randrange(1, len(whole) + 1)] + pieces[:1]
+        if rng.random() < 0.1:
+            pieces += agreed(rng, rng.choice(self.images))
         clean = True
         for meta, symbols in pieces:
             message = hostile(rng, meta, symbols) if rng.random() < 0.6 else self._plain(meta, symbols)

@@ -13,6 +13,7 @@ from gnuradio.semcom.schemes import Conditions, Image, News, Part, PartRead, Tra
 
 from .common import INTEGERS, REALS, odd_floats, picture, require
 from .fragments import FIELDS
+from .headers import agreed
 from .scenes import scenes
 
 ODD = [None, True, "x", b"y", 1.5, (1,), *REALS, *INTEGERS]
@@ -43,6 +44,8 @@ def transmissions() -> list[list[tuple[dict, np.ndarray]]]:
 class Receiving:
     """Bursts in any order, lost, twice, and with lies; whatever arrives, nothing is raised and nothing piles up."""
 
+    MAX_RISEN = 2**30  # a header may say that a picture has four million pixels, and they may all be there
+
     def __init__(self, seed: int):
         self.rng = random.Random(seed)
         self.sent = transmissions()
@@ -52,7 +55,9 @@ class Receiving:
     def step(self) -> bool:
         """Some images' worth of bursts; whether one of them was decoded."""
         rng, reports = self.rng, []
-        pieces = [burst for bursts in rng.sample(self.sent, rng.randrange(1, 4)) for burst in bursts]
+        chosen = rng.sample(self.sent, rng.randrange(1, 4))
+        chosen = [agreed(rng, bursts) if rng.random() < 0.3 else bursts for bursts in chosen]
+        pieces = [burst for bursts in chosen for burst in bursts]
         if rng.random() < 0.5:
             rng.shuffle(pieces)
         for meta, symbols in pieces:

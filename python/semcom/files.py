@@ -23,14 +23,25 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
+from . import plain
 from .errors import BadInput
 
-MAX_JSON = 2**25
+MAX_JSON = 2**24
 """Bytes of a JSON file."""
+
+MAX_VALUES = 2**20
+"""Values of a JSON text: each takes twenty times the bytes that it is written in."""
+
+MAX_DEPTH = 64
+"""Levels of a JSON text; whoever walks through it does not run out of stack."""
+
+MAX_DIGITS = 308
+"""Of a whole number in JSON: any such is a finite real number, too."""
 
 MAX_WEIGHTS = 2**36
 """Bytes of a file of weights, samples or checkpoints, which are read in pieces."""
 
+_LONGEST = 120  # characters that a sentence repeats of what is wrong
 _SUFFIX_ROOM = len("_0000000")
 _NUMBERS_KEPT = 1024
 _LEAST, _PIECE = 2**12, 2**20  # bytes read at once: as many as are asked for are reserved
@@ -52,6 +63,15 @@ def named(path: Name) -> Path:
         The path. A ``~`` that stands for no user stays as it is.
     """
     return Path(os.path.expanduser(path))
+
+
+def resolved(path: Name) -> Path:
+    """A path without links; as it is, but absolute, where its links lead nowhere."""
+    where = named(path)
+    try:
+        return where.resolve()
+    except (OSError, RuntimeError, ValueError):  # a link to itself, a null byte
+        return where.absolute()
 
 
 @contextmanager
@@ -93,7 +113,8 @@ def opened(path: Name, limit: int, kind: str = "a file") -> Iterator[IO[bytes]]:
         # of the caller's own reading as well
         raise BadInput(f"{where} cannot be read ({error.strerror or error}); name {kind}") from None
     except ValueError as error:
-        if isinstance(error, BadInput) or "null" not in str(error):
+        # a null byte, or half a character: nothing that a file can be called
+        if isinstance(error, BadInput) or not ("null" in str(error) or isinstance(error, UnicodeEncodeError)):
             raise
         raise BadInput(f"{str(path)!r} is no name of a file; name {kind}") from None
 
@@ -161,18 +182,87 @@ def read_json(path: Name, kind: str = "a JSON file", limit: int = MAX_JSON) -> A
     Raises
     ------
     BadInput
-        As :func:`opened`, or it is no JSON.
+        As :func:`opened` and :func:`json_of`.
     """
-    content = read(path, limit, kind)
+    return json_of(read(path, limit, kind), str(named(path)), kind)
+
+
+def json_of(content: bytes, name: str, kind: str = "a JSON file", infinite: bool = False) -> Any:
+    """What a JSON text says, as strictly as RFC 8259 has it: each key once, and no number that is none.
+
+    Parameters
+    ----------
+    content : bytes
+        UTF-8.
+    name : str
+        Of what the text is from, for the sentences.
+    kind : str
+        What it should be.
+    infinite : bool, default False
+        Whether infinity and NaN are taken, which Python writes and JSON does not have.
+
+    Returns
+    -------
+    object
+        Of any of JSON's types, at most ``MAX_DEPTH`` levels deep.
+
+    Raises
+    ------
+    BadInput
+        It is no JSON, or more than ``MAX_VALUES`` values.
+    """
+    if sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise BadInput(f"{name} has more than {MAX_VALUES:,} values; name {kind}")
     try:
-        return json.loads(content)
+        found = json.loads(
+            content.decode("utf-8-sig"),
+            object_pairs_hook=_each_once,
+            parse_int=_whole,
+            parse_float=_real,
+            parse_constant=float if infinite else _real,
+        )
+        deep = _depth(found) > MAX_DEPTH
     except RecursionError:
-        raise BadInput(f"{named(path)} is nested too deeply; name {kind}") from None
+        deep = True
     except ValueError as error:  # damaged UTF-8 is one as well
-        raise BadInput(f"{named(path)} is no JSON ({error}); name {kind}") from None
+        raise BadInput(f"{name} is no JSON ({plain.line(error, _LONGEST)}); name {kind}") from None
+    if deep:
+        raise BadInput(f"{name} is nested too deeply; name {kind}")
+    return found
 
 
-def sha256(path: Name, kind: str = "a file of weights") -> str:
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise ValueError(f"the key {plain.line(twice, _LONGEST)} is there twice")
+    return made
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number has {len(digits)} digits where at most {MAX_DIGITS} are taken")
+    return int(digits)
+
+
+def _real(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"{plain.line(digits, _LONGEST // 4)} is no finite number")
+    return value
+
+
+def _depth(value: Any) -> int:
+    """Levels of lists and objects."""
+    depth, level = 0, [value]
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [item for each in level for item in (each.values() if isinstance(each, dict) else each)]
+    return depth
+
+
+def sha256(path: Name, kind: str = "a file of weights", limit: int = MAX_WEIGHTS) -> str:
     """The hash of a regular file.
 
     Parameters
@@ -181,6 +271,8 @@ def sha256(path: Name, kind: str = "a file of weights") -> str:
         Name of the file; ``~`` is the home folder.
     kind : str
         What the file should be, for the sentences.
+    limit : int
+        Bytes that it may have.
 
     Returns
     -------
@@ -192,7 +284,7 @@ def sha256(path: Name, kind: str = "a file of weights") -> str:
     BadInput
         As :func:`opened`.
     """
-    with opened(path, MAX_WEIGHTS, kind) as stream:
+    with opened(path, limit, kind) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -292,7 +384,7 @@ def create_secret(path: Name, content: bytes) -> None:
         ) from error
 
 
-def growing(path: Name, mode: str) -> IO[bytes]:
+def growing(path: Name, mode: str, links: bool = True) -> IO[bytes]:
     """A file that is written for as long as something runs.
 
     Parameters
@@ -301,6 +393,8 @@ def growing(path: Name, mode: str) -> IO[bytes]:
         Name of the file; ``~`` is the home folder.
     mode : str
         As of ``open``, of bytes: "wb", "ab" or "a+b".
+    links : bool, default True
+        Whether a link is followed; not where the name is made up, so that nobody meant what a link leads to.
 
     Returns
     -------
@@ -316,7 +410,7 @@ def growing(path: Name, mode: str) -> IO[bytes]:
 
     def opener(name: str, flags: int) -> int:
         # a pipe that nobody reads is not waited for
-        descriptor = os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW), 0o666)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise OSError(errno.ENXIO, "")
@@ -325,7 +419,8 @@ def growing(path: Name, mode: str) -> IO[bytes]:
     try:
         return open(where, mode, opener=opener)
     except OSError as error:
-        reason = "it is a pipe or a device" if error.errno == errno.ENXIO else error.strerror
+        known = {errno.ENXIO: "it is a pipe or a device"} | ({} if links else {errno.ELOOP: "it is a link"})
+        reason = known.get(error.errno, error.strerror)
         raise BadInput(
             f"{where} cannot be written ({reason}); name a file in a folder that you may write to"
         ) from error

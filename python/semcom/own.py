@@ -6,14 +6,19 @@ from __future__ import annotations
 import importlib.util
 import sys
 from functools import lru_cache
+from importlib.abc import Loader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import files
+from . import files, plain
 from .errors import BadInput, Missing
 
 SUFFIX = ".py"
+MAX_SOURCE = 2**22
+"""Bytes of a Python file."""
+
+_LONGEST = 200  # characters that a sentence repeats of what somebody's file says
 
 
 def split(text: str) -> tuple[Path, str] | None:
@@ -61,7 +66,7 @@ def load(text: str) -> Any:
     file, name = found
     if not file.is_file():
         raise Missing(f"there is no file {file}; give the path of the one that has {name or 'what is meant'}")
-    module = _module(file.resolve(), file.stat().st_mtime_ns)
+    module = _module(file.resolve(), files.read(file, MAX_SOURCE, "a Python file"))
     if not hasattr(module, name):
         public = ", ".join(sorted(each for each, value in vars(module).items() if _is_of(module, each, value)))
         raise BadInput(f"{file} has no {name or 'name after the colon'}; it has {public or 'nothing of its own'}")
@@ -72,10 +77,22 @@ def _is_of(module: ModuleType, name: str, value: Any) -> bool:
     return callable(value) and not name.startswith("_") and getattr(value, "__module__", "") == module.__name__
 
 
+class _Source(Loader):
+    """What runs a file of which no more was read than a program can have; nothing compiled is left beside it."""
+
+    def __init__(self, source: bytes):
+        self._source = source
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run it."""
+        exec(compile(self._source, module.__spec__.origin, "exec", dont_inherit=True), vars(module))
+
+
 @lru_cache(maxsize=32)
-def _module(file: Path, stamp: int) -> ModuleType:
+def _module(file: Path, source: bytes) -> ModuleType:
     """The module of a file, run once for each of its versions."""
-    spec = importlib.util.spec_from_file_location(file.stem, file)
+    spec = importlib.util.spec_from_loader(file.stem, _Source(source), origin=str(file))
+    spec.has_location = True
     module = importlib.util.module_from_spec(spec)
     folder = str(file.parent)
     # what it imports may lie beside it
@@ -94,6 +111,8 @@ def _module(file: Path, stamp: int) -> ModuleType:
             raise Missing(f"{file} imports {error.name}, which is not here; install it") from None
         if isinstance(error, Exception):
             raise BadInput(f"{file} does not run: {reason(error, file)}") from error
+        if isinstance(error, SystemExit):
+            raise BadInput(f"{file} ends the program instead of defining something") from None
         raise
     return module
 
@@ -120,4 +139,4 @@ def reason(error: Exception, file: str | Path) -> str:
             line = trace.tb_lineno
         trace = trace.tb_next
     text = error.msg if isinstance(error, SyntaxError) else (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {text}" + (f" (line {line})" if line else "")
+    return f"{type(error).__name__}: {plain.line(text, _LONGEST)}" + (f" (line {line})" if line else "")

@@ -4,12 +4,20 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from numbers import Integral, Real
+from reprlib import Repr
+from typing import Any
 
 from . import plain
 from .errors import BadInput
 
 _LONGEST = 60  # characters of a wrong value that a sentence repeats
+_ENTRIES = _LONGEST // 2  # of a list or object, more than which no sentence shows
+_SHORT = Repr()
+_HUGE = re.compile("[eE][+-]?[0-9_]{4}")
 
 
 def number(value: object, field: str, low: float = -math.inf, high: float = math.inf, above: bool = False) -> float:
@@ -73,17 +81,48 @@ def whole(value: object, field: str, low: int, high: int) -> int:
     raise BadInput(f"must be a whole number{_span(low, high)}, got {shown(value)}", field=field)
 
 
-def text(value: object, field: str) -> str:
-    """A text; BadInput with ``field`` for anything else."""
-    if isinstance(value, str):
+def fraction(text: str) -> Fraction:
+    """``1/12`` or ``0.083`` as it is written; ValueError for what is none.
+
+    Python would work out ``1e999999999`` to its last digit.
+    """
+    if len(text) > _LONGEST or _HUGE.search(text):
+        raise ValueError(f"{shown(text)} is no ratio")
+    return Fraction(text)
+
+
+def text(value: object, field: str, longest: int | None = None) -> str:
+    """A text; BadInput with ``field`` for anything else, or where it has more than ``longest`` characters."""
+    if not isinstance(value, str):
+        raise BadInput(f"must be a text, got {shown(value)}", field=field)
+    if longest is not None and len(value) > longest:
+        raise BadInput(f"must have at most {longest:,} characters, got {len(value):,}", field=field)
+    return value
+
+
+def mapping(value: object, field: str) -> Mapping[str, Any]:
+    """Values by name, an object of JSON; BadInput with ``field`` for anything else."""
+    if isinstance(value, Mapping):
         return value
-    raise BadInput(f"must be a text, got {shown(value)}", field=field)
+    raise BadInput(f"must be an object with names and values, got {shown(value)}", field=field)
+
+
+def listed(value: object, field: str, most: int | None = None) -> Sequence[Any]:
+    """Values in their order; BadInput with ``field`` for anything else, or where there are more than ``most``."""
+    if not isinstance(value, list | tuple):
+        raise BadInput(f"must be a list, got {shown(value)}", field=field)
+    if most is not None and len(value) > most:
+        raise BadInput(f"must have at most {most:,} entries, got {len(value):,}", field=field)
+    return value
 
 
 def shown(value: object) -> str:
     """A value of any kind within a sentence."""
     try:
-        return plain.line(repr(value), _LONGEST)
+        if isinstance(value, str | bytes):
+            return plain.line(repr(value[: _LONGEST + 1]), _LONGEST)
+        large = isinstance(value, list | tuple | dict) and len(value) > _ENTRIES
+        return plain.line(_SHORT.repr(value) if large else repr(value), _LONGEST)
     except Exception:  # a whole number of more digits than Python writes, or an object that fails to describe itself
         return f"a {type(value).__name__} that cannot be written down"
 

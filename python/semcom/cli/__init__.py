@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from .. import plain
-from ..errors import BadInput, SemcomError
+from ..errors import BadInput, SemcomError, sentence_of
+
+TRACEBACK = "SEMCOM_TRACEBACK"
 
 
 def main(argv: list[str] | None = None, program: str | None = None) -> int:
@@ -47,6 +51,8 @@ def incomplete(arguments: list[str], error: ModuleNotFoundError) -> int:
 
 def guarded(command: Callable[[], object]) -> int:
     """Exit status of a command, whose errors are said in a sentence each."""
+    from typer import Abort
+
     from .app import click_exceptions
     from .common import complain
 
@@ -57,9 +63,23 @@ def guarded(command: Callable[[], object]) -> int:
         return error.exit_status
     except click_exceptions() as error:
         return show(error)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Abort):
         complain("interrupted")
         return 130
+    except BrokenPipeError:
+        # whoever read has enough; the interpreter would say so once more at its end
+        with suppress(OSError):
+            sys.stdout.close()
+        return 1
+    except MemoryError:
+        complain("there is not enough memory for this; give something smaller, or end other programs")
+        return 1
+    except Exception as error:
+        # a mistake of ours: whoever reports it sees it again with its traceback
+        if os.environ.get(TRACEBACK):
+            raise
+        complain(f"{sentence_of(error)}: this is a fault of gr-semcom; report it with what {TRACEBACK}=1 shows")
+        return 1
     return status if isinstance(status, int) else 0
 
 

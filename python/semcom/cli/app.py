@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from .. import __version__, keys, schemes
+from .. import __version__, keys, schemes, values
 from .. import files as reader
 from ..channel import symbol
 from ..errors import BadInput
@@ -215,6 +215,9 @@ def metrics_of(text: str) -> tuple[str, ...]:
     return tuple(one_of("--metrics", part.strip(), (*METRICS, *TASKS)) for part in text.split(","))
 
 
+MAX_REPORT = 2**20  # bytes of what an Image Sink writes of one picture
+MAX_NAME, MAX_PATH = 200, 2**16  # characters
+TEXTS = frozenset({"caption"})  # of ROWS; all others are numbers
 ROWS = (
     ("SNR set", "snr_set_db", "{:.2f} dB"),
     ("SNR measured", "snr_measured_db", "{:.2f} dB"),
@@ -256,31 +259,36 @@ def report(
 ) -> int:
     """Show what was measured of received images."""
     for file in files:
-        found = reader.read_json(file, "a report of an Image Sink")
+        found = reader.read_json(file, "a report of an Image Sink", MAX_REPORT)
         try:
             figures = as_report(found)
-            if not as_json:
-                show_figures(file.stem, figures)
-        except (ValueError, OverflowError) as error:
+        except BadInput as error:
             raise BadInput(f"{file} is no report of an Image Sink: {error}") from None
         if as_json:
             put_json({"file": str(file)} | figures)
             continue
+        show_figures(file.stem, figures)
         for name, path in figures.get("images", {}).items():
             put(f"{name}: {path}")
     return 0
 
 
 def as_report(figures: Any) -> dict:
-    """What an Image Sink wrote, in the words of a loopback's report; ValueError where it wrote something else."""
-    if not isinstance(figures, dict) or not all(isinstance(figures.get(k, {}), dict) for k in ("images", "seconds")):
-        raise ValueError("it has no figures by name")
+    """What an Image Sink wrote, in the words of a loopback's report; BadInput where it wrote something else."""
+    figures = dict(values.mapping(figures, "it"))
     named = {"roi_predicted_iou": figures.get("score"), "roi_share": figures.get("share")}
-    figures = figures | {key: value for key, value in named.items() if value is not None}
-    numbers = {key: figures.get(key) for _, key, form in ROWS if ":" in form} | figures.get("seconds", {})
-    for key, value in numbers.items():
-        if not isinstance(value, int | float | None):
-            raise ValueError(f"{key} is no number")
+    figures |= {key: value for key, value in named.items() if value is not None}
+    for name, path in values.mapping(figures.get("images", {}), "images").items():
+        values.text(name, "images", MAX_NAME)
+        values.text(path, name, MAX_PATH)
+    for stage, seconds in values.mapping(figures.get("seconds", {}), "seconds").items():
+        values.number(seconds, values.text(stage, "seconds", MAX_NAME))
+    for _, key, _ in ROWS:
+        value = figures.get(key)
+        if key in TEXTS and value is not None:
+            values.text(value, key)
+        elif value is not None:
+            values.number(value, key)
     return figures
 
 

@@ -15,13 +15,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from fractions import Fraction
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from .. import files, plain
+from .. import files, plain, values
 from ..errors import NO_GNURADIO, BadInput, Missing, lacks_gnuradio
 
 
@@ -30,7 +29,7 @@ def parse_rate(text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        rate = float(Fraction(text))
+        rate = float(values.fraction(text))
     except (ValueError, ZeroDivisionError, OverflowError):
         raise BadInput(f"--rate {text} is no ratio; write it as K/N, such as 1/12") from None
     if rate <= 0:
@@ -57,9 +56,13 @@ def put(*lines: object) -> None:
     plain.write(sys.stdout, lines)
 
 
+MAX_SENTENCE = 2000
+"""Characters: whatever somebody wrote into a file, what is said of it is no page."""
+
+
 def complain(sentence: object) -> None:
     """A sentence on standard error."""
-    plain.write(sys.stderr, [f"semcom: {sentence}"])
+    plain.write(sys.stderr, [plain.line(f"semcom: {sentence}", MAX_SENTENCE)])
 
 
 def wrote(path: object, more: str = "") -> None:

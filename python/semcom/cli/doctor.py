@@ -22,8 +22,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import files, plain
-from ..errors import sentence_of
+from .. import files, plain, values
+from ..errors import BadInput, SemcomError, sentence_of
 from ..zoo import weights
 
 BOOTSTRAP = "./bootstrap build"
@@ -76,7 +76,13 @@ def report(fix: bool = False, as_json: bool = False) -> int:
     int
         Exit status: 0 in order, 3 something is missing.
     """
-    findings = list(examine())
+    findings: list[Finding] = []
+    try:
+        findings += examine()
+    except SemcomError:
+        # what was found until then is worth knowing all the more
+        _show(findings)
+        raise
     remedies = list(dict.fromkeys(finding.remedy for finding in findings if finding.remedy))
     if fix and remedies:
         # what the commands say is no JSON
@@ -157,10 +163,16 @@ def _domain_alone() -> Iterator[Finding]:
     if built:
         yield Finding("C++ kernels", str(built[0]))
     else:
-        sources = [files.read_json(file)["url"] for file in _files_of_pip() if file.name == "direct_url.json"]
+        sources = [_source(file) for file in _files_of_pip() if file.name == "direct_url.json"]
         again = ["--force-reinstall", "--no-deps", *(sources or [_DISTRIBUTION])]
         needed = "missing: they need a C++ compiler and Python's headers (apt-get install -y g++ python3-dev)"
         yield Finding("C++ kernels", needed, shlex.join([sys.executable, "-m", "pip", "install", *again]))
+
+
+def _source(file: Path) -> str:
+    """Where pip has a package from."""
+    said = values.mapping(files.read_json(file, "a record of pip"), str(file))
+    return values.text(said.get("url"), "url", _MAX_REQUIREMENTS)
 
 
 def _whole_module() -> Iterator[Finding]:
@@ -228,9 +240,11 @@ def install_line(requirements: Path) -> str:
 
 def _needs(requirements: Path) -> Iterator[tuple[str, str]]:
     """(name, versions) of each line."""
-    for line in files.read(requirements, _MAX_REQUIREMENTS).decode().splitlines():
-        name, versions = _REQUIREMENT.fullmatch(line).groups()
-        yield name, versions
+    for line in files.read(requirements, _MAX_REQUIREMENTS).decode(errors="replace").splitlines():
+        found = _REQUIREMENT.fullmatch(line)
+        if found is None:
+            raise BadInput(f"{requirements} has a line that names no package: {values.shown(line)}; run {BOOTSTRAP}")
+        yield found[1], found[2]
 
 
 def _version(name: str) -> str:

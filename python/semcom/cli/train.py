@@ -112,7 +112,7 @@ def network_settings(texts: list[str]) -> dict[str, Any]:
             found[name] = (
                 {"true": True, "false": False}[value] if value in ("true", "false") else ast.literal_eval(value)
             )
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             found[name] = value
     return found
 

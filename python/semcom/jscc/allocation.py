@@ -25,7 +25,7 @@ import numpy as np
 
 from ..burst import fragments_needed
 from ..errors import BadInput
-from ..zoo import weights
+from ..zoo import arrays, weights
 from .base import Base
 from .coder import SOURCE_VALUES, STRIDE, grid
 
@@ -33,6 +33,7 @@ COEFFICIENTS = 512  # of a patch, at most
 STEPS = 16  # levels of variance in an octave
 CELLS = (STRIDE, 2 * STRIDE)  # sides of a cell, pixels
 SKIPPED = 7  # importance of a cell of which nothing is sent
+MAX_TABLES = 2**26  # bytes
 BAND = 2048  # patches looked at together: their 512 coefficients take 4 MB
 TOGETHER, LAYERS, REGIONS = "together", "layers", "regions"  # how what is sent is divided into parts
 _IMPORTANCES = SKIPPED + 1
@@ -60,6 +61,8 @@ class Tables:
         shapes = self.mean.shape, self.basis.shape, self.levels.shape[1:]
         if shapes != ((3,), (SOURCE_VALUES, COEFFICIENTS), (COEFFICIENTS,)) or not 1 <= len(self.levels) <= 256:
             raise BadInput("the tables of softcast have other shapes than this version reads; fit them again")
+        if any(table.dtype.kind not in "fiu" for table in (self.mean, self.basis, self.levels)):
+            raise BadInput("the tables of softcast are not made of numbers; fit them again")
 
     @property
     def profiles(self) -> int:
@@ -88,11 +91,11 @@ def _based(known: Tables, count: int, level: int) -> Tables:
 @lru_cache(maxsize=1)
 def tables() -> Tables:
     """Those that ship, read once."""
-    with np.load(weights.find("softcast_klt")) as file:
-        try:
-            return Tables(file["mean"], file["basis"], file["levels"])
-        except KeyError as error:
-            raise BadInput(f"softcast_klt.npz is of another version: it has no {error}") from None
+    held = arrays.load(weights.find("softcast_klt"), MAX_TABLES, "the tables of softcast")
+    try:
+        return Tables(held["mean"], held["basis"], held["levels"])
+    except KeyError as error:
+        raise BadInput(f"softcast_klt.npz is of another version: it has no {error}") from None
 
 
 @dataclass(frozen=True, eq=False)

@@ -148,7 +148,7 @@ class PairCoder:
 
     def _run_encoder(self, x: np.ndarray, snr: int) -> np.ndarray:
         latent = self._run(self._encoder, self._files[0], {self._x.name: x} | self._conditions(self._encoder, snr))
-        if latent.ndim != 4 or latent.shape[0] != 1:
+        if latent.ndim != 4 or latent.shape[0] != 1 or not 0 < latent.size <= MAX_LATENT:
             raise BadInput(
                 f"{self._files[0].name} makes a latent of shape {list(latent.shape)}; [1, C, h, w] was expected"
             )
@@ -270,7 +270,13 @@ def _fixed_size(x: NodeArg, path: Path) -> tuple[int, int] | None:
         raise BadInput(f"{path.name} takes the shape {list(x.shape)}; an image [1, 3, H, W] was expected")
     if isinstance(height, int) != isinstance(width, int):
         raise BadInput(f"{path.name} takes the shape {list(x.shape)}; height and width must both be fixed or both free")
-    return (height, width) if isinstance(height, int) else None
+    if not isinstance(height, int):
+        return None
+    if min(height, width) < 1 or height * width > MAX_PIXELS_OF_NETWORK:
+        raise BadInput(
+            f"{path.name} takes images of {width}x{height} pixels; 1 to {MAX_PIXELS_OF_NETWORK:,} pixels were expected"
+        )
+    return height, width
 
 
 @lru_cache(maxsize=4)
@@ -280,7 +286,7 @@ def _pair(encoder: Path, decoder: Path, name: str, stamps: tuple[float, ...]) ->
 
 def pair_coder(encoder: Path, decoder: Path, name: str = NAME) -> PairCoder:
     """The coder of two files; asked again for the same files it loads nothing."""
-    paths = files.named(encoder).resolve(), files.named(decoder).resolve()
+    paths = files.resolved(encoder), files.resolved(decoder)
     # files that were written anew are loaded anew
     stamps = tuple(path.stat().st_mtime for path in paths if path.exists())
     return _pair(*paths, name, stamps)

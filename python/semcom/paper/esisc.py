@@ -10,7 +10,6 @@ map is done: the same networks look at its picture.
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
-from .. import __version__, files, scene, schemes
+from .. import __version__, files, scene, schemes, values
 from ..channel.symbol import SymbolChannel
 from ..errors import BadInput, Undecodable
 from ..image import io, metrics
@@ -326,7 +325,8 @@ def captions_of(path: Path | None) -> dict[str, list[str]]:
         return {}
     try:
         return {
-            str(each["file"]): list(map(str, each["captions"])) for each in json.loads(files.read(path, MAX_CAPTIONS))
+            values.text(each["file"], "file"): [values.text(text, "captions") for text in each["captions"]]
+            for each in files.read_json(path, "a file of captions", MAX_CAPTIONS)
         }
     except (ValueError, KeyError, TypeError):
         raise BadInput(f"{path} is no JSON list of objects with file and captions") from None

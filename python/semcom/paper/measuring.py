@@ -121,7 +121,7 @@ def gathered(
         Figures of each picture.
     """
     found: dict[Hashable, list[Any]] = {}
-    wanted = [[point for point, key in job.keys.items() if key not in journal.results] for job in jobs]
+    wanted = [[point for point, key in job.keys.items() if key not in journal] for job in jobs]
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         running = [pool.submit(job.function, *job.arguments, todo) for job, todo in zip(jobs, wanted, strict=True)]
         for done, (job, todo, future) in enumerate(zip(jobs, wanted, running, strict=True), start=1):
@@ -130,7 +130,7 @@ def gathered(
             say(f"{done} of {len(jobs)} pictures")
     for job in jobs:
         for point, key in job.keys.items():
-            found.setdefault(point, []).append(journal.results[key]["figures"])
+            found.setdefault(point, []).append(journal[key]["figures"])
     return found
 
 

@@ -82,7 +82,10 @@ def of_file(text: str) -> Scheme | None:
         return OwnCoder(name)
     made = own.load(text)
     if isinstance(made, type) and issubclass(made, Scheme):
-        return made()
+        try:
+            return made()
+        except Exception as error:  # whatever somebody's class raises
+            raise BadInput(f"{text} cannot be made: {own.reason(error, file)}") from error
     if not all(callable(getattr(made, method, None)) for method in ("encode", "decode")):
         raise BadInput(f"{text} is neither a scheme nor a coder; a coder has encode(x) and decode(y)")
     raise Missing(

@@ -7,6 +7,7 @@ import warnings
 from functools import lru_cache
 from importlib.metadata import entry_points
 
+from .. import plain
 from ..errors import BadInput
 from .base import AUTO, Scheme
 from .deepjscc import DeepJSCC
@@ -21,6 +22,7 @@ from .softcast import SoftCast
 from .witt import WITT
 
 ENTRY_POINTS = "semcom.schemes"
+MAX_NAME = 100  # characters, of a scheme
 USUAL_SCHEME = Semcom.name  # where none is chosen
 
 _OURS = (SoftCast, SAMSC, DeepJSCC, WITT, SegSC, Semcom, Digital, EsIsc)
@@ -51,6 +53,10 @@ def register(scheme: type[Scheme] | Scheme) -> type[Scheme] | Scheme:
     if not isinstance(made, Scheme):
         raise BadInput(f"{type(made).__name__} is not a scheme; derive it from semcom.schemes.Scheme")
     name, code = made.name, made.code
+    if not isinstance(name, str) or not isinstance(code, int) or len(name) > MAX_NAME:
+        raise BadInput(
+            f"{type(made).__name__} has no name of at most {MAX_NAME} characters, or no whole number as code"
+        )
     if not name or name == AUTO or name.startswith(PREFIX) or name in {s.name for s in _OURS}:
         raise BadInput(f"a scheme cannot be called {name!r}; choose a name of its own")
     if code not in OWN_CODES:
@@ -70,8 +76,10 @@ def _load_entry_points() -> None:
     for point in entry_points(group=ENTRY_POINTS):
         try:
             register(point.load())
-        except Exception as error:  # whatever somebody else's package raises, the other schemes are of use
-            warnings.warn(f"the scheme {point.name} of {point.value} does not load: {error}", stacklevel=2)
+        # whatever somebody else's package raises, the other schemes are of use
+        except (Exception, SystemExit) as error:
+            why = plain.line(error, MAX_NAME)
+            warnings.warn(f"the scheme {point.name} of {point.value} does not load: {why}", stacklevel=2)
 
 
 def schemes() -> dict[str, Scheme]:

@@ -9,13 +9,11 @@ of the picture below its threshold.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import files
+from .. import files, values
 from ..errors import BadInput
 from ..image.quality import METRICS
 
@@ -91,25 +89,39 @@ def read(file: Path) -> tuple[Anchor, ...]:
         raise BadInput(str(error), field="anchors") from None
     if not isinstance(listed, list) or not listed:
         raise BadInput(f"{file} is no list of curves; {_EXPECTED}", field="anchors")
+    if len(listed) > MAX_CURVES:
+        raise BadInput(f"{file} has {len(listed):,} curves where at most {MAX_CURVES} are drawn", field="anchors")
     return tuple(_anchor(file, number, entry) for number, entry in enumerate(listed, 1))
 
 
+MAX_CURVES, MAX_POINTS = 50, 1000
+MAX_TEXT = 200  # characters
+MAX_FIGURE = 1e6  # of a metric
 _EXPECTED = 'write [{"label": "NAME", "points": {"SNR": VALUE}}]'
 
 
 def _anchor(file: Path, number: int, entry: Any) -> Anchor:
     try:
-        points = {float(snr): float(value) for snr, value in entry["points"].items()}
-        made = Anchor(str(entry["label"]), str(entry.get("source", "")), dict(sorted(points.items())), **_metric(entry))
-    except (TypeError, KeyError, ValueError, AttributeError):
-        raise BadInput(f"{file} has no curve at place {number}; {_EXPECTED}", field="anchors") from None
-    if not points or not all(map(math.isfinite, [*points, *points.values()])):
-        raise BadInput(f"{file} has no finite points for {made.label}; {_EXPECTED}", field="anchors")
-    return made
+        known = values.mapping(entry, "it")
+        label = values.text(known.get("label"), "label", MAX_TEXT)
+        points = {
+            values.number(_decibels(snr), "SNR", -1000, 1000): values.number(value, "a value", -MAX_FIGURE, MAX_FIGURE)
+            for snr, value in values.mapping(known.get("points"), "points").items()
+        }
+        if not 0 < len(points) <= MAX_POINTS:
+            raise BadInput(f"must have 1 to {MAX_POINTS} entries, got {len(points)}", field="points")
+        metric = values.text(known.get("metric", "psnr"), "metric")
+        if metric not in METRICS:
+            raise BadInput(f"must be one of {', '.join(METRICS)}, got {values.shown(metric)}", field="metric")
+        return Anchor(
+            label, values.text(known.get("source", ""), "source", MAX_TEXT), dict(sorted(points.items())), metric
+        )
+    except BadInput as error:
+        raise BadInput(f"{file} has no curve at place {number}: {error}; {_EXPECTED}", field="anchors") from None
 
 
-def _metric(entry: Mapping[str, Any]) -> dict[str, str]:
-    metric = entry.get("metric", "psnr")
-    if metric not in METRICS:
-        raise ValueError
-    return {"metric": metric}
+def _decibels(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import plain
+from .. import plain, values
 from ..errors import BadInput, Missing
 from ..files import read_json, replace
 from . import anchors
@@ -28,6 +28,10 @@ METRICS = {
 AXES = {"snr": "Es/N0 per complex symbol, dB", "rate": "payload k/n, complex uses per real source value"}
 SUFFIXES = {".svg": {"Date": None}, ".png": {}, ".pdf": {"CreationDate": None}}
 MARKERS = "osD^vP*X<>"
+MAX_TEXT = 200  # characters of a name in a figure
+MAX_FIGURE = 1e6  # of a metric
+MIN_RATIO = 1e-9
+MAX_LINES, MAX_POINTS = 200, 20_000  # more of which nobody could tell apart
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def plot(
         from matplotlib.figure import Figure
     except ImportError as error:
         raise Missing(f"figures need {error.name or 'matplotlib'}; install it with pip install '.[sweep]'") from None
-    records = [_read(file) for file in files]
+    records = [read(file) for file in files]
     others = anchors.read(beside) if beside else anchors.ANCHORS if any(map(_is_anchored, records)) else ()
     for record in records:
         record["points"] = [p for p in record["points"] if channel in (None, p["channel"])]
@@ -102,6 +106,9 @@ def plot(
     if not lines:
         over = f" over {channel}" if channel else ""
         raise BadInput(f"there is no {metric}{over} in {', '.join(map(str, files))}; sweep with that metric")
+    for count, most, what in ((len(lines), MAX_LINES, "lines"), (sum(len(i.x) for i in lines), MAX_POINTS, "points")):
+        if count > most:
+            raise BadInput(f"the figure would have {count:,} {what} where {most:,} can be told apart; name fewer files")
     # text as text, which is never a formula, and names of parts by their content: the same figure from the same numbers
     settings = {"svg.hashsalt": "semcom", "svg.fonttype": "none", "font.size": 9, "text.parse_math": False}
     with matplotlib.rc_context(settings):
@@ -123,17 +130,56 @@ def plot(
         replace(out, lambda stream: figure.savefig(stream, format=kind, metadata=about))
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read(file: Path) -> dict[str, Any]:
+    """A record of a sweep, as far as it is drawn.
+
+    Parameters
+    ----------
+    file : Path
+        JSON file that a sweep wrote.
+
+    Returns
+    -------
+    dict
+        ``file``, ``scheme``, ``images`` and ``points``.
+
+    Raises
+    ------
+    BadInput
+        It is something else.
+    """
     record = read_json(file, "a record of a sweep")
     try:
+        known = values.mapping(record, "it")
+        images = values.mapping(known.get("images"), "images")
+        variant = known.get("variant")
         return {
             "file": file.stem,
-            "scheme": str(record["scheme"]) + (f" {record['variant']}" if record["variant"] else ""),
-            "images": frozenset(record["images"]["names"]),
-            "points": [point | {"psnr_outage_db": dict(point["psnr_outage_db"])} for point in record["points"]],
+            "scheme": values.text(known.get("scheme"), "scheme", MAX_TEXT)
+            + (f" {values.text(variant, 'variant', MAX_TEXT)}" if variant else ""),
+            "images": frozenset(values.text(name, "images") for name in values.listed(images.get("names"), "images")),
+            "points": [_point(point) for point in values.listed(known.get("points"), "points")],
         }
-    except (KeyError, TypeError, ValueError):
-        raise BadInput(f"{file} is no record of a sweep; give files that `semcom sweep` wrote") from None
+    except BadInput as error:
+        raise BadInput(f"{file} is no record of a sweep: {error}; give files that `semcom sweep` wrote") from None
+
+
+def _point(point: Any) -> dict[str, Any]:
+    """What is drawn of a point."""
+    known = values.mapping(point, "points")
+    made: dict[str, Any] = {name: values.text(known.get(name), name, MAX_TEXT) for name in ("channel", "csi")}
+    made["rate"] = None if known.get("rate") is None else values.text(known["rate"], "rate", MAX_TEXT)
+    for name, low, high in (("snr_db", -1000, 1000), ("snr_enc_db", -1000, 1000), ("lose", 0, 1)):
+        made[name] = values.number(known.get(name), name, low, high)
+    made["payload_kn"] = values.number(known.get("payload_kn"), "payload_kn", MIN_RATIO, 1 / MIN_RATIO)
+    for name, _ in METRICS.values():
+        made[name] = _figure(known.get(name), name)
+    outage = values.mapping(known.get("psnr_outage_db"), "psnr_outage_db")
+    return made | {"psnr_outage_db": {"0.1": _figure(outage.get("0.1"), "psnr_outage_db")}}
+
+
+def _figure(value: Any, name: str) -> float | None:
+    return None if value is None else values.number(value, name, -MAX_FIGURE, MAX_FIGURE)
 
 
 def _lines(records: Sequence[dict[str, Any]], key: str, x: str) -> list[Line]:

@@ -19,7 +19,7 @@ from .executors import Executor, Group, Task
 from .journal import Journal
 from .report import report
 from .settings import SweepSettings, rate_value
-from .tasks import Condition, Encoding, Figures
+from .tasks import Condition, Encoding, Figures, checked
 
 Progress = Callable[[int, int], None]
 Say = Callable[[str], None]
@@ -96,9 +96,9 @@ def sweep(
         groups = list(plan.groups())
         for group in groups:
             for task in group.tasks:
-                if task.key in journal.results:
+                if task.key in journal:
                     known.append(task)
-                    results[plan.place(group, task)] = journal.results[task.key]
+                    results[plan.place(group, task)] = _of_journal(journal, task)
         reused, total = len(known), sum(len(group.tasks) for group in groups)
         progress(reused, total)
         finished = {task.key for task in known}
@@ -131,6 +131,15 @@ def sweep(
     return Outcome(settings.out, len(record["points"]), len({name for name, _, _ in results}), done, reused)
 
 
+def _of_journal(journal: Journal, task: Task) -> Figures:
+    """What a sweep before this one measured."""
+    figures = journal[task.key]
+    try:
+        return checked(figures, len(task.condition.seeds))
+    except BadInput as error:
+        raise BadInput(f"{journal.path} holds what no sweep measures: {error}; take it away") from None
+
+
 class _Plan:
     """The work of a sweep, before it is known what of it is done already."""
 
@@ -147,7 +156,7 @@ class _Plan:
         """Image after image, so that workers seldom change what they hold."""
         for number, file in enumerate(self._files):
             try:
-                digest = files.sha256(file)
+                digest = files.sha256(file, "a picture file", io.MAX_BYTES)
             except BadInput:
                 digest = ""  # loading it will say what is wrong
             for rate in self.rates:

@@ -8,12 +8,11 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from fractions import Fraction
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from .. import schemes
+from .. import schemes, values
 from ..channel import symbol
 from ..errors import BadInput
 from ..image.quality import METRICS, TASKS
@@ -196,7 +195,11 @@ def parse_snrs(text: str) -> tuple[float, ...]:
             values.append(float(numbers[0]))
             continue
         low, high, step = numbers
-        if step <= 0 or high < low or (high - low) / step >= MAX_VALUES:
+        try:
+            counts = step > 0 and high >= low and (high - low) / step < MAX_VALUES
+        except ArithmeticError:  # of exponents that even decimal numbers do not have
+            counts = False
+        if not counts:
             raise BadInput(f"{part} counts nowhere; write LO:HI:STEP with LO below HI, such as 1:20:1", field="snr")
         values += [float(low + i * step) for i in range(int((high - low) / step) + 1)]
     return tuple(dict.fromkeys(values))
@@ -217,7 +220,7 @@ def rate_value(rate: str | None) -> float | None:
     if rate is None:
         return None
     try:
-        value = float(Fraction(rate))
+        value = float(values.fraction(rate))
     except (ValueError, ZeroDivisionError, OverflowError):
         value = math.nan
     if not value > 0:

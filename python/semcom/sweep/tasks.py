@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from .. import schemes
+from .. import schemes, values
 from ..burst import BurstHeader
 from ..channel.symbol import Received, SymbolChannel
-from ..errors import Undecodable
+from ..errors import BadInput, Undecodable
 from ..image.quality import METRICS, TASKS, Assessor
 from ..schemes import Conditions, Image, Options, Reception, Region, Scheme
 from ..segment import TaskAssessor, cut_out
@@ -22,6 +23,7 @@ from . import regions
 
 Figures = dict[str, Any]
 BLANK = 128  # mid-grey
+MAX_COUNT = 2**53  # of anything that is counted
 MEASURED = ("psnr_db", "roi_psnr_db", "ms_ssim", "st_lpips", *TASKS)
 """Of a realisation."""
 
@@ -179,6 +181,54 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
         "undecodable": undecodable,
         "weights": encoded.weights,
     }
+
+
+def checked(figures: Mapping[str, Any], realisations: int) -> Figures:
+    """Figures that were written down, as :func:`measure` gives them.
+
+    Parameters
+    ----------
+    figures : mapping
+        What is there.
+    realisations : int
+        How many there must be.
+
+    Returns
+    -------
+    dict
+        Without the weights, by which they were found.
+
+    Raises
+    ------
+    BadInput
+        A figure is missing, or something else.
+    """
+    lost = _realisations(figures, "lost", realisations)
+    found: Figures = {"lost": [values.whole(value, "lost", 0, MAX_COUNT) for value in lost]}
+    for name in MEASURED:
+        # a journal of before there were tasks has none
+        if name in figures or name not in TASKS:
+            found[name] = [_figure(value, name) for value in _realisations(figures, name, realisations)]
+    for name in ("signal_energy", "noise_energy", "encode_seconds", "decode_seconds"):
+        found[name] = values.number(figures.get(name), name, 0)
+    for name in ("payload_uses", "air_uses", "source_values", "fragments"):
+        found[name] = values.whole(figures.get(name), name, 1, MAX_COUNT)
+    found["undecodable"] = values.whole(figures.get("undecodable"), "undecodable", 0, realisations)
+    return found
+
+
+def _realisations(figures: Mapping[str, Any], name: str, count: int) -> Sequence[Any]:
+    each = values.listed(figures.get(name), name)
+    if len(each) != count:
+        raise BadInput(f"must have {count} values, one for each realisation, got {len(each)}", field=name)
+    return each
+
+
+def _figure(value: Any, name: str) -> float | None:
+    # of a picture that is perfect
+    if value is None or value == math.inf:
+        return value
+    return values.number(value, name)
 
 
 def heard(

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from .. import files
+from .. import files, plain
 from ..errors import BadInput
 from ..scene.caption import beam
 from ..scene.caption.beam import BOUNDARY, FIRST_WORD, UNKNOWN
@@ -22,14 +22,15 @@ from ..scene.caption.network import BEAMS, DECODER, IMAGE, LENGTH_POWER, view
 from ..scene.caption.network import MAX_WORDS as MAX_SAID
 from ..scene.coding.captioncode import words_of
 from . import trainer
-from .checkpoints import replace
-from .export import as_shipped, averaged, trained_recipe, write_onnx
+from .checkpoints import averaged, read, replace
+from .export import as_shipped, trained_recipe, write_onnx
 from .files import left_out, pictures
 from .models.captioner import STRIDE, CaptionNet
 from .models.efficientnet import FEATURES
 
 MEASURING, CHOOSING = 1000, 500  # photographs held out, an eighth and a sixteenth of them at most
 MAX_TEXT = 2**26  # bytes of a file of captions
+MAX_WHY = 160  # characters of what a library says
 MAX_WORDS = 17  # of a caption that is learnt; a photograph whose captions are all longer keeps the beginning of one
 LEAST = 4  # captions that a word of the vocabulary occurs in
 CAPTIONS = 5  # of a photograph, at each step
@@ -296,7 +297,17 @@ def _features(shown: list[np.ndarray], net: CaptionNet, folder: Path) -> np.ndar
             found[2 * begin : 2 * begin + len(images)] = grid.permute(0, 2, 3, 1).float().numpy()
         folder.mkdir(parents=True, exist_ok=True)
         replace(kept, lambda file: np.save(file, found))
-    return np.load(kept, mmap_mode="r")
+    try:
+        known = np.load(kept, mmap_mode="r")
+    except (ValueError, OSError, EOFError) as error:
+        raise BadInput(f"{kept} holds no features ({_first_line(error)}); take it away") from None
+    if (known.ndim, known.shape[:1], known.shape[3:], known.dtype) != (4, (2 * len(shown),), (FEATURES,), np.float16):
+        raise BadInput(f"{kept} holds features of something else; take it away")
+    return known
+
+
+def _first_line(error: Exception) -> str:
+    return plain.line(str(error).splitlines()[0] if str(error) else type(error).__name__, MAX_WHY)
 
 
 class _Loss(torch.nn.Module):
@@ -546,7 +557,7 @@ def load_network(checkpoint: Path) -> CaptionNet:
     CaptionNet
         Without gradients.
     """
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state = read(checkpoint)
     net = CaptionNet(**state["options"])
     net.load_state_dict(averaged(state))
     return as_shipped(net)

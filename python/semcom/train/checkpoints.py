@@ -3,21 +3,24 @@
 
 from __future__ import annotations
 
+import glob
 import io
 import os
-import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .. import files
 from ..errors import BadInput, SemcomError
+from ..zoo import checkpoint
 
 CHECKPOINT = "last.pt"
 BEST = "best.pt"
 AVERAGES = "averages.pt"
+REMEDY = "move it away or choose another folder"
+_NUMBER = re.compile("[1-9][0-9]{0,3}")  # of a part
 MAX_PART = 15 * 2**20  # bytes of a file that is to be carried
 
 
@@ -33,7 +36,9 @@ def replace(path: Path, write: Callable[[Any], None]) -> None:
     """
     unfinished = path.with_name(path.name + ".part")
     try:
-        with unfinished.open("wb") as file:
+        # what a killed run left there, or a link that somebody put there
+        unfinished.unlink(missing_ok=True)
+        with unfinished.open("xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -61,17 +66,40 @@ def read(path: Path) -> dict[str, Any]:
     BadInput
         It cannot be read.
     """
-    try:
-        parts = [path] if path.exists() else _parts(path)
-        content = b"".join(files.read(part, files.MAX_WEIGHTS, "a checkpoint") for part in parts)
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
-        raise BadInput(f"{path} is no checkpoint that can be read; move it away or choose another folder") from None
+    parts = [path] if path.exists() or not _parts(path) else _parts(path)
+    state = checkpoint.load(parts, "a checkpoint", REMEDY)
+    if not isinstance(state, dict):
+        raise BadInput(f"{path} is no checkpoint that can be read (it has no names); {REMEDY}")
+    return state
+
+
+def averaged(state: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The averaged weights of a checkpoint.
+
+    Parameters
+    ----------
+    state : dict of str to object
+        The checkpoint.
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+        As the network's ``load_state_dict`` takes them.
+
+    Raises
+    ------
+    BadInput
+        There are none.
+    """
+    found = state.get("ema")
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise BadInput(f"this checkpoint holds no averaged weights; {REMEDY}")
+    return {name.removeprefix("module."): value for name, value in found.items() if name.startswith("module.")}
 
 
 def _parts(path: Path) -> list[Path]:
     """``NAME.1``, ``NAME.2`` and so on."""
-    found = [part for part in path.parent.glob(f"{path.name}.*") if part.suffix[1:].isdigit()]
+    found = [part for part in path.parent.glob(f"{glob.escape(path.name)}.*") if _NUMBER.fullmatch(part.suffix[1:])]
     return sorted(found, key=lambda part: int(part.suffix[1:]))
 
 
@@ -126,16 +154,16 @@ def read_weights(path: Path) -> dict[str, Any]:
     if path.is_dir():
         names = [path / name for name in (AVERAGES, BEST, CHECKPOINT)]
         path = next((name for name in names if name.exists() or _parts(name)), path / AVERAGES)
-    elif path.suffix[1:].isdigit():
+    elif _NUMBER.fullmatch(path.suffix[1:]):
         path = path.with_suffix("")
     if not path.exists() and not _parts(path):
         raise BadInput(f"{path} is not there; give averages.pt, a checkpoint or the folder of one", field="from")
     state = read(path)
     if "weights" not in state and "ema" not in state:
         raise BadInput(f"{path} holds no weights; give averages.pt, a checkpoint or the folder of one", field="from")
-    weights = state.get("weights") or {
-        name.removeprefix("module."): value for name, value in state["ema"].items() if name.startswith("module.")
-    }
+    weights = state.get("weights") or averaged(state)
+    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+        raise BadInput(f"{path} holds no weights by name; give averages.pt, a checkpoint or its folder", field="from")
     weights = {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
     about = {key: state.get(key) for key in ("scheme", "step")} | {"options": state.get("options", {})}
     return about | {"file": f"{path.parent.name}/{path.name}", "weights": weights}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from .. import files
 from ..errors import SemcomError
 from ..zoo.onnx import AS_ENCODED, POWER, UNIT
 from ..zoo.quantise import int8
+from .checkpoints import averaged, read, replace
 from .files import write_card
 from .models import network
 from .network import Network
@@ -102,22 +104,6 @@ def store_half_precision(model: onnx.ModelProto) -> None:
     graph.node.extend(casts + nodes)
 
 
-def averaged(state: dict) -> dict[str, torch.Tensor]:
-    """The averaged weights of a checkpoint.
-
-    Parameters
-    ----------
-    state : dict of str to object
-        The checkpoint.
-
-    Returns
-    -------
-    dict of str to torch.Tensor
-        As the network's ``load_state_dict`` takes them.
-    """
-    return {k.removeprefix("module."): v for k, v in state["ema"].items() if k.startswith("module.")}
-
-
 def as_shipped(net: torch.nn.Module) -> torch.nn.Module:
     """The network with its weights rounded to float16 as they ship, in eval mode and without gradients.
 
@@ -157,7 +143,7 @@ def load_network(checkpoint: Path) -> torch.nn.Module:
     torch.nn.Module
         Without gradients.
     """
-    return _network(torch.load(checkpoint, map_location="cpu", weights_only=True), checkpoint.parent)
+    return _network(read(checkpoint), checkpoint.parent)
 
 
 def _network(state: dict, folder: Path) -> Network:
@@ -179,7 +165,7 @@ def trained_recipe(checkpoint: Path) -> dict:
     dict
         The recipe that lies beside it, and how far it got.
     """
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state = read(checkpoint)
     recipe = files.read_json(checkpoint.parent / "recipe.json", "the recipe of a training")
     return recipe | {"steps": state["step"], "seconds_trained": round(state["seconds"])}
 
@@ -225,17 +211,18 @@ def write_onnx(
     """
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{name}.onnx"
-    torch.onnx.export(
-        module,
-        tuple(inputs.values()),
-        str(path),
-        input_names=list(inputs),
-        output_names=list(outputs),
-        dynamic_axes=dynamic_axes,
-        opset_version=17,
-        dynamo=False,
-    )
-    model = onnx.load(path)
+    with tempfile.TemporaryDirectory(prefix="semcom-") as folder:
+        torch.onnx.export(
+            module,
+            tuple(inputs.values()),
+            str(Path(folder) / path.name),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes=dynamic_axes,
+            opset_version=17,
+            dynamo=False,
+        )
+        model = onnx.load(Path(folder) / path.name)
     parameters = sum(math.prod(tensor.dims) for tensor in model.graph.initializer)
     if eight_bits:
         model = onnx.load_from_string(int8(model.SerializeToString()))
@@ -243,7 +230,7 @@ def write_onnx(
     if metadata:
         onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
-    onnx.save(model, path)
+    replace(path, lambda file: file.write(model.SerializeToString()))
     stored = {"weights_stored": "8 bits for each channel"} if eight_bits else {}
     write_card(path, name, {"parameters": parameters} | stored | about)
     return path
@@ -274,7 +261,7 @@ def export(checkpoint: Path, variant: str, out: Path, card: dict, eight_bits: bo
     list of Path
         The ONNX files.
     """
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state = read(checkpoint)
     net = _network(state, checkpoint.parent)
     if hasattr(net, "fold"):
         net.fold()

@@ -7,6 +7,10 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
+from .. import files
+
+MAX_TABLE = 2**26  # bytes of ``log.csv``: a row each minute for years
+
 
 def draw(table: Path, out: Path, curve: Callable[[str], str]) -> bool:
     """Draw the figures of ``log.csv``, one curve for each column.
@@ -30,8 +34,7 @@ def draw(table: Path, out: Path, curve: Callable[[str], str]) -> bool:
         from matplotlib.figure import Figure
     except ImportError:
         return False
-    with table.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = list(csv.DictReader(files.read(table, MAX_TABLE, "a table of a training").decode().splitlines()))
     columns = [name for name in rows[0] if name not in ("step", "seconds")] if rows else []
     # text as text, and names of parts by their content: the same figure from the same numbers
     with matplotlib.rc_context({"svg.hashsalt": "semcom", "svg.fonttype": "none", "font.size": 9}):
@@ -45,7 +48,5 @@ def draw(table: Path, out: Path, curve: Callable[[str], str]) -> bool:
         axes.set_xlabel("seconds of training")
         axes.grid(alpha=0.3)
         axes.legend(loc="lower right")
-        unfinished = out.with_name(out.name + ".part")
-        figure.savefig(unfinished, format="svg", metadata={"Date": None})
-        unfinished.replace(out)
+        files.replace(out, lambda stream: figure.savefig(stream, format="svg", metadata={"Date": None}))
     return True

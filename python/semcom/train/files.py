@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import io
 import json
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
 
-from .. import files
+from .. import archives, files
 from ..errors import BadInput
 from ..image.io import MAX_BYTES, decoded
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 MAX_NAMED = 20  # files in one sentence
+MAX_RATIO = 20  # times its own size that a tar unpacks to: pictures are compressed already
 
 
 def image_files(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -35,18 +35,16 @@ def image_files(path: Path) -> Iterator[tuple[str, bytes]]:
     Raises
     ------
     BadInput
-        It is neither.
+        It is neither, or the tar is damaged.
     """
     if path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.suffix.lower() in SUFFIXES:
                 yield file.stem, _content(file)
-    elif path.is_file() and tarfile.is_tarfile(path):
-        with tarfile.open(path) as tar:
-            for member in tar:
-                if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
-                    content = tar.extractfile(member).read() if member.size <= MAX_BYTES else b""
-                    yield Path(member.name).stem, content
+    elif path.is_file():
+        for member in archives.members(path, files.MAX_WEIGHTS, MAX_RATIO, "a folder or a tar of images"):
+            if Path(member.name).suffix.lower() in SUFFIXES:
+                yield Path(member.name).stem, member.read() if member.size <= MAX_BYTES else b""
     else:
         raise BadInput(f"{path} is neither a folder nor a tar of images")
 
@@ -169,4 +167,5 @@ def write_card(path: Path, name: str, about: dict) -> None:
         # it is for whoever trained it to say
         "licence": "not stated",
     }
-    path.with_suffix(".json").write_text(json.dumps(card | about, indent=2) + "\n")
+    text = json.dumps(card | about, indent=2) + "\n"
+    files.replace(path.with_suffix(".json"), lambda stream: stream.write(text.encode()))

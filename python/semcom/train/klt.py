@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import files
 from ..errors import BadInput
 from ..jscc.softcast import fit
 from .files import left_out, pictures, write_card
@@ -51,7 +52,7 @@ def fit_klt(data: list[Path], out: Path, report: Callable[[str], None] = lambda 
     transform = fit(counted())
     out.mkdir(parents=True, exist_ok=True)
     path = out / "softcast_klt.npz"
-    np.savez_compressed(path, **transform)
+    files.replace(path, lambda stream: np.savez_compressed(stream, **transform))
     about = {
         "description": "Karhunen-Loeve transform of 16x16x3 patches, and variances of its components for all patches "
         "together and for each class of patches, fitted in closed form",

@@ -21,8 +21,9 @@ from ..image.stlpips import StLpips as Metric
 from ..scene.render.esrim import CELL, NETWORK, NOISE, STRIDE, WORDS, maps_of, word_counts
 from ..segment import ClassSegmenter
 from ..segment.regions import merged
+from ..zoo import arrays
 from . import checkpoints, trainer
-from .export import as_shipped, averaged, trained_recipe, write_onnx
+from .export import as_shipped, trained_recipe, write_onnx
 from .files import left_out, pictures
 from .models.esrim import Discriminator, EsRim, image_encoder
 from .perceptual import StLpips
@@ -30,6 +31,7 @@ from .perceptual import StLpips
 SCENES = "scenes"  # folder of what was made of the photographs
 PER_FILE = 50  # photographs
 HELD_OUT = 24
+MAX_CACHE = 2**33  # bytes of the scenes of one file
 MIN_SIDE = 64  # of a photograph, pixels
 WHOLE_BYTES = (120, 3000)  # of a sub-image that shows the whole photograph, of 256x256
 BOUNDARY_BYTES = (150, 1400)
@@ -233,18 +235,21 @@ class Scenes:
 
 
 def _write(path: Path, made: list[Sample]) -> None:
-    arrays = {f"{field}_{i}": getattr(sample, field) for i, sample in enumerate(made)
+    planes = {f"{field}_{i}": getattr(sample, field) for i, sample in enumerate(made)
               for field in ("photograph", "picture", "labels", "drawn")}  # fmt: skip
     captions = np.array([sample.caption for sample in made])
-    checkpoints.replace(path, lambda file: np.savez_compressed(file, captions=captions, **arrays))
+    checkpoints.replace(path, lambda file: np.savez_compressed(file, captions=captions, **planes))
 
 
 def _read(path: Path) -> list[Sample]:
-    with np.load(path) as held:
+    held = arrays.load(path, MAX_CACHE, "scenes that a training made")
+    try:
         return [
             Sample(*(held[f"{field}_{i}"] for field in ("photograph", "picture", "labels", "drawn")), str(caption))
             for i, caption in enumerate(held["captions"])
         ]
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"{path} holds no scenes that a training made ({error}); take it away") from None
 
 
 def _stacked(crops: list[Sample]) -> tuple[torch.Tensor, ...]:
@@ -516,7 +521,7 @@ def load_network(checkpoint: Path) -> EsRim:
     EsRim
         Without gradients.
     """
-    state = averaged(torch.load(checkpoint, map_location="cpu", weights_only=True))
+    state = checkpoints.averaged(checkpoints.read(checkpoint))
     net = EsRim()
     own = "generator."
     net.load_state_dict({name.removeprefix(own): value for name, value in state.items() if name.startswith(own)})

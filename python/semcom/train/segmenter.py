@@ -15,7 +15,8 @@ from torch.nn import functional as F  # noqa: N812
 from ..segment.classes import VOC, VOID
 from ..segment.metrics import confusion, iou
 from . import trainer
-from .export import as_shipped, averaged, trained_recipe, write_onnx
+from .checkpoints import averaged, read
+from .export import as_shipped, trained_recipe, write_onnx
 from .labelled import (
     BALANCED_SHARE,
     MAP_STRIDE,
@@ -327,7 +328,7 @@ def load_network(checkpoint: Path) -> ClassMap:
     ClassMap
         Without gradients.
     """
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state = read(checkpoint)
     net = ClassMap(len(VOC))
     net.load_state_dict(averaged(state))
     return as_shipped(net)

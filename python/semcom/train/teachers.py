@@ -9,14 +9,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from .. import plain
 from ..errors import BadInput, Missing
 from ..segment.classes import VOC
 from ..segment.detections import distinct
-from ..zoo import onnx
+from ..zoo import arrays, onnx
 from .checkpoints import replace
 
 CLASS_SCORES = "class_scores.npz"
 BOXES = "boxes.npz"
+MAX_WHY = 160  # characters of what a library says
+MAX_CACHE = 2**35  # bytes of what a teacher said
 
 MIN_SCORE = 0.05  # of a box that is kept
 MAX_BOXES = 60
@@ -58,10 +61,16 @@ class SegmenterTeacher:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError:
             raise Missing("the teacher needs LiteRT; install it with pip install '.[train]'") from None
-        self._network = Interpreter(str(path), num_threads=1, experimental_preserve_all_tensors=True)
-        self._network.allocate_tensors()
-        self._put = self._network.get_input_details()[0]
-        tensors = self._network.get_tensor_details()
+        try:
+            self._network = Interpreter(str(path), num_threads=1, experimental_preserve_all_tensors=True)
+            self._network.allocate_tensors()
+            self._put = self._network.get_input_details()[0]
+            tensors = self._network.get_tensor_details()
+        except (ValueError, RuntimeError, IndexError, KeyError) as error:  # whatever LiteRT says of a damaged file
+            why = plain.line(next(iter(str(error).splitlines()), ""), MAX_WHY)
+            raise BadInput(
+                f"{path} is no TFLite network that can be loaded ({why}); give another", field="teacher"
+            ) from None
         scores = [each for each in tensors if len(each["shape"]) == 4 and each["shape"][3] == len(VOC)]
         if not scores:
             raise BadInput(f"{path} has no scores of {len(VOC)} classes; give a network of VOC's", field="teacher")
@@ -160,7 +169,7 @@ def asked(
     dict of str to numpy.ndarray
         By name.
     """
-    known = dict(np.load(cache)) if cache.exists() else {}
+    known = arrays.load(cache, MAX_CACHE, "what a teacher said") if cache.exists() else {}
     unknown = [name for name in photographs if name not in known]
     if unknown:
         ask = teacher()

@@ -29,16 +29,19 @@ from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast, parse_flag_from_env
 
-from .. import files
+from .. import files, plain, values
 from ..errors import BadInput, SemcomError
-from .checkpoints import BEST, CHECKPOINT, read, read_weights, replace, write_averages
-from .figure import draw
+from .checkpoints import BEST, CHECKPOINT, REMEDY, read, read_weights, replace, write_averages
+from .figure import MAX_TABLE, draw
 
 RECIPE = "recipe.json"
 FIGURE = "quality.svg"
 
 MIN_RATE = 0.02  # where the cosine ends, as a share of the peak
 HOUR = 3600.0
+MAX_STEPS = 2**53
+MAX_LOSSES = 2**22  # between two validations
+MAX_WHY = 160  # characters of what a library says
 SAVE_EVERY = 60.0  # seconds of the clock on the wall
 SPEED_AFTER = 60.0  # seconds of the clock on the wall, until the speed is reported
 READ_EVERY = {"cpu": 1, "cuda": 50}  # steps: reading a loss waits for the device, which costs nothing on a processor
@@ -426,8 +429,7 @@ class _Log:
         # what a killed run wrote after its last checkpoint is dropped, here and below
         path, kept = out / "log.csv", []
         if step and path.exists():
-            with path.open(newline="") as file:
-                kept = [row for row in list(csv.reader(file))[1:] if row and int(row[0]) <= step]
+            kept = [row for row in _table(path, 2 + len(task.columns)) if int(row[0]) <= step]
         text = io.StringIO(newline="")
         csv.writer(text).writerows([["step", "seconds", *task.columns], *kept])
         replace(path, lambda file: file.write(text.getvalue().encode()))
@@ -656,6 +658,13 @@ class _Run:
             return None
         state = read(self.checkpoint)
         _check_same(state, self.task, self.out)
+        try:
+            values.whole(state.get("step"), "step", 0, MAX_STEPS)
+            values.number(state.get("seconds"), "seconds", 0)
+            for name in ("net", "ema", "optimizer"):
+                values.mapping(state.get(name), name)
+        except BadInput as error:
+            raise BadInput(f"{self.checkpoint} is no checkpoint of a training: {error}; {REMEDY}") from None
         return state
 
     def write_recipe(self, mixed: str, state: dict[str, Any] | None, start: dict[str, Any] | None) -> None:
@@ -679,7 +688,10 @@ class _Run:
         segments = self._segments() if state else []
         if segments:
             recipe["start_from"] = segments[0].get("start_from")
-            changed = _differences(task, segments[-1], recipe)
+            try:
+                changed = _differences(task, segments[-1], recipe)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise self._no_recipe(error) from None
             for field, (before, now) in changed.items():
                 if not settings.force:
                     raise BadInput(
@@ -706,10 +718,16 @@ class _Run:
         if not path.exists():
             return []
         try:
-            recipe = files.read_json(path)
-            return list(recipe["segments"]) if "segments" in recipe else [{"from_step": 0} | recipe]
-        except (OSError, ValueError, TypeError):
-            raise BadInput(f"{path} is no recipe that can be read; mend it or choose another folder") from None
+            recipe = values.mapping(files.read_json(path, "the recipe of a training"), "it")
+            if "segments" not in recipe:
+                return [{"from_step": 0} | dict(recipe)]
+            return [dict(values.mapping(each, "segments")) for each in values.listed(recipe["segments"], "segments")]
+        except BadInput as error:
+            raise self._no_recipe(error) from None
+
+    def _no_recipe(self, error: Exception) -> BadInput:
+        why = plain.line(error, MAX_WHY)
+        return BadInput(f"{self.out / RECIPE} is no recipe that can be read ({why}); mend it or choose another folder")
 
     def begin(self, net: torch.nn.Module, state: dict[str, Any] | None, start: dict[str, Any] | None) -> None:
         """Network, optimiser and average, from the start or where the checkpoint left them."""
@@ -733,20 +751,44 @@ class _Run:
         self.loss_of = self.accelerator.prepare(self.plain_loss)
         self.ema = torch.optim.swa_utils.AveragedModel(self.net, multi_avg_fn=_averaging(task.ema))
         if state:
+            self._restore(state)
+        if self.accelerator.is_main_process and best.exists():
+            if state is None:
+                best.unlink()
+            else:
+                self._keep_best(read(best))
+        if self.best == math.inf:
+            self.best = -math.inf
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Where a checkpoint left network, average and optimiser."""
+        try:
             self.net.load_state_dict(state["net"])
             self.ema.load_state_dict(state["ema"])
             for saved, group in zip(state["optimizer"]["param_groups"], self.optimizer.param_groups, strict=True):
                 saved["fused"] = group.get("fused")  # how a step is computed is no state of it
+                _check_settings(saved, group)
             self.optimizer.load_state_dict(state["optimizer"])
-            self.step, self.spent = state["step"], state["seconds"]
-            self.before, self.saved_step = self.spent, self.step
-        if self.accelerator.is_main_process and best.exists():
-            if state is None:
-                best.unlink()
-            elif self.best == -math.inf:
-                self.best = float(read(best).get("score", -math.inf))
-        if self.best == math.inf:
-            self.best = -math.inf
+            _check_moments(self.optimizer)
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
+            why = plain.line(_first_line(error), MAX_WHY)
+            raise BadInput(f"{self.checkpoint} does not fit what is trained ({why}); {REMEDY}") from error
+        self.step, self.spent = state["step"], state["seconds"]
+        self.before, self.saved_step = self.spent, self.step
+
+    def _keep_best(self, kept: dict[str, Any]) -> None:
+        """The best checkpoint so far, which is exported at the end: of this training, or nothing goes on."""
+        _check_same(kept, self.task, self.out / BEST)
+        now = self.ema.state_dict()
+        shapes = {name: value.shape for name, value in now.items()}
+        held = kept.get("ema")
+        if not isinstance(held, dict) or {name: getattr(held[name], "shape", None) for name in held} != shapes:
+            raise BadInput(f"{self.out / BEST} does not fit what is trained; {REMEDY}")
+        if self.best == -math.inf:
+            score = kept.get("score", -math.inf)
+            if not isinstance(score, float | int) or not score < math.inf:  # false for nan too
+                raise BadInput(f"{self.out / BEST} has no score that can be; {REMEDY}")
+            self.best = float(score)
 
     def streams_file(self) -> Path:
         """Where this process keeps the states of its random streams."""
@@ -759,9 +801,13 @@ class _Run:
             return
         kept = read(self.streams_file()).get(self.step)
         if kept:
+            try:
+                self.losses = list(values.listed(kept["losses"].tolist(), "losses", MAX_LOSSES))
+                _set_random_state(self.task, kept, self.device)
+            except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
+                why = plain.line(_first_line(error), MAX_WHY)
+                raise BadInput(f"{self.streams_file()} holds no random streams ({why}); move it away") from None
             self.streams = {self.step: kept}
-            self.losses = kept["losses"].tolist()
-            _set_random_state(self.task, kept, self.device)
 
     def _parts(self) -> dict[str, Any]:
         return {
@@ -995,6 +1041,36 @@ def _averaging(most: float) -> Callable[[list[torch.Tensor], list[torch.Tensor],
     return average
 
 
+def _table(path: Path, columns: int) -> list[list[str]]:
+    """The rows of ``log.csv`` below its head."""
+    try:
+        text = files.read(path, MAX_TABLE, "the log of a training").decode()
+        rows = [row for row in list(csv.reader(text.splitlines()))[1:] if row]
+        if any(len(row) != columns or not all(math.isfinite(float(cell or 0)) for cell in row) for row in rows):
+            raise ValueError(f"its rows must have {columns} numbers")
+        [int(row[0]) for row in rows]
+    except (ValueError, csv.Error) as error:  # damaged UTF-8 is one as well
+        why = plain.line(error, MAX_WHY)
+        raise BadInput(f"{path} is no log of this training ({why}); take it away") from None
+    return rows
+
+
+def _check_settings(saved: dict[str, Any], group: dict[str, Any]) -> None:
+    """ValueError where the settings of an optimiser are of other kinds than its own."""
+    for name, value in group.items():
+        kinds = (int, float) if isinstance(value, float) else type(value)
+        if name != "params" and not isinstance(saved[name], kinds):
+            raise ValueError(f"{name} of its optimiser is {values.shown(saved[name])}")
+
+
+def _check_moments(optimizer: torch.optim.Optimizer) -> None:
+    """ValueError where what an optimiser remembers is of other weights."""
+    for parameter, held in optimizer.state.items():
+        for name, value in held.items():
+            if not isinstance(value, torch.Tensor) or value.shape not in ((), parameter.shape):
+                raise ValueError(f"{name} of its optimiser is of other weights")
+
+
 class _Speed:
     """What the first minute says of the speed, once."""
 
@@ -1062,7 +1138,7 @@ def _random_state(task: Task, device: torch.device) -> dict[str, Any]:
 
 def _set_random_state(task: Task, state: dict[str, Any], device: torch.device) -> None:
     """Go on with the streams where they were."""
-    drawn = json.loads(state["json"])
+    drawn = files.json_of(state["json"].encode(), "what a checkpoint says of random streams")
     name, keys, *rest = drawn["numpy"]
     np.random.set_state((name, np.array(keys, np.uint32), *rest))
     stream = task.stream()

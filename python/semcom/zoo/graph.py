@@ -7,8 +7,9 @@ numbers, or bytes, which may be a message themselves. The numbers are those of `
 
 from __future__ import annotations
 
+import math
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,30 @@ Field = tuple[int, int | bytes]
 GRAPH, OPSETS = 7, 8  # of a model
 NODES, WEIGHTS = 1, 5  # of a graph
 _IR_VERSION = 8
+MAX_MESSAGES = 2**20
+
+# messages of onnx.proto in which there may be a tensor: number of the field -> what it is
+_MODEL, _GRAPH, _NODE, _ATTRIBUTE, _SPARSE, _FUNCTION, _TENSOR = range(7)
+_INSIDE = {
+    _MODEL: {GRAPH: _GRAPH, 25: _FUNCTION},
+    _GRAPH: {NODES: _NODE, WEIGHTS: _TENSOR, 15: _SPARSE},
+    _NODE: {5: _ATTRIBUTE},
+    _ATTRIBUTE: {5: _TENSOR, 6: _GRAPH, 10: _TENSOR, 11: _GRAPH, 22: _SPARSE, 23: _SPARSE},
+    _SPARSE: {1: _TENSOR, 2: _TENSOR},
+    _FUNCTION: {7: _NODE, 11: _ATTRIBUTE},
+}
+_TEXTS, _RAW, _EXTERNAL, _LOCATION = 6, 9, 13, 14  # of a tensor
+_TYPED = {4, 5, 7, 10, 11}
+_BITS = {1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 14: 64, 15: 128, 16: 16}
+"""Of a value of each type of a tensor; what is not here has fewer."""
+
+_MAKERS = frozenset({"ConstantOfShape", "Expand", "Tile", "Range", "Resize", "Upsample", "Pad"})
+_SMALL = 1024  # bytes of a tensor that may be a size
+MAX_MADE = 2**28
+"""Values that a node may make by a size that is written in the graph."""
+
+_NO_MODEL = "this is not an ONNX model, or it is cut short"
+_MAX_SIDES, _MAX_SIDE = 32, 2**40  # of a tensor
 _LONGEST = 63  # bits before the last byte of a whole number
 _TYPES = {np.dtype(np.float32): 1, np.dtype(np.int8): 3, np.dtype(np.int64): 7}
 _DTYPES = {number: dtype for dtype, number in _TYPES.items()}
@@ -64,6 +89,8 @@ def fields(message: bytes) -> list[Field]:
     BadInput
         It is cut short, or no message.
     """
+    if not isinstance(message, bytes):  # a number where a message should be
+        raise BadInput(_NO_MODEL)
     found: list[Field] = []
     view, at = memoryview(message), 0
     try:
@@ -82,7 +109,7 @@ def fields(message: bytes) -> list[Field]:
             found.append((number, bytes(view[at : at + size])))
             at += size
     except IndexError:
-        raise BadInput("this is not an ONNX model, or it is cut short") from None
+        raise BadInput(_NO_MODEL) from None
     return found
 
 
@@ -124,14 +151,14 @@ def nodes(graph: Iterable[Field]) -> list[Node]:
     for number, value in graph:
         if number == NODES:
             parts = fields(value)
-            text = {which: [part.decode() for n, part in parts if n == which] for which in (1, 2, 3, 4)}
+            text = {which: [_text(part) for n, part in parts if n == which] for which in (1, 2, 3, 4)}
             found.append(Node("".join(text[4]), "".join(text[3]), tuple(text[1]), tuple(text[2])))
     return found
 
 
 def name_of(value: bytes) -> str:
     """The name of a tensor that is a message."""
-    return b"".join(part for number, part in fields(value) if number == 8).decode()
+    return "".join(_text(part) for number, part in fields(value) if number == 8)
 
 
 def tensor(name: str, array: np.ndarray) -> bytes:
@@ -184,6 +211,38 @@ def node(op: str, inputs: Iterable[str], outputs: Iterable[str], name: str = "",
             about += [*((8, each) for each in value), (20, 7)]
         parts.append((5, _attribute(about)))
     return message(parts)
+
+
+def check(model: bytes | memoryview) -> None:
+    """Refuse a model whose weights are not all in it, as many as it says.
+
+    ONNX Runtime would read other files, of which no hash knows anything, and take memory for what is not there.
+
+    Parameters
+    ----------
+    model : bytes or memoryview
+        The ONNX file; nothing of it is copied.
+
+    Raises
+    ------
+    BadInput
+        Its weights are in another file, are fewer than it says, or it is no model.
+    """
+    waiting = [(_MODEL, memoryview(model))]
+    seen = 0
+    while waiting:
+        kind, view = waiting.pop()
+        seen += 1
+        if seen > MAX_MESSAGES:
+            raise BadInput(f"this ONNX model has more than {MAX_MESSAGES:,} nodes, weights and attributes")
+        if kind == _TENSOR:
+            _check_tensor(view)
+            continue
+        inner = _INSIDE[kind]
+        found = [(number, value) for number, value in _walk(view) if number in inner]
+        if kind == _GRAPH:
+            _check_sizes(found)
+        waiting += [(inner[number], value) for number, value in found]
 
 
 class Builder:
@@ -247,9 +306,103 @@ def state(model: bytes) -> Mapping[str, np.ndarray]:
     held = weights(graph)
     found = dict(held)
     for each in nodes(graph):
-        if each.op == "MatMul" and each.inputs[1] in held:
+        if each.op == "MatMul" and len(each.inputs) == 2 and each.inputs[1] in held:
             found[each.name.strip("/").replace("/", ".").removesuffix(".MatMul") + ".matmul"] = held[each.inputs[1]]
     return found
+
+
+def _walk(view: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """The fields of a message that have a length, with their numbers; those that are numbers as no bytes."""
+    at = 0
+    try:
+        while at < len(view):
+            key, at = _varint_at(view, at)
+            number, kind = key >> 3, key & 7
+            if not number:
+                raise IndexError
+            if kind == 0:
+                begin = at
+                _, at = _varint_at(view, at)
+                yield number, view[begin:at]
+                continue
+            size = {1: 8, 5: 4}.get(kind)
+            if kind == 2:
+                size, at = _varint_at(view, at)
+            if size is None or at + size > len(view):
+                raise IndexError
+            yield number, view[at : at + size]
+            at += size
+    except IndexError:
+        raise BadInput(_NO_MODEL) from None
+
+
+def _check_sizes(graph: list[tuple[int, memoryview]]) -> None:
+    """Refuse nodes that make more of nothing than there may be, where the size is written in the graph."""
+    sizes: dict[str, list[int]] = {}
+    makers: list[tuple[str, list[str]]] = []
+    for number, view in graph:
+        if number == WEIGHTS:
+            name, values = _small(view)
+            sizes[name] = values
+        elif number == NODES:
+            parts = list(_walk(view))
+            op = "".join(_text(bytes(value)) for field, value in parts if field == 4)
+            attributes = [dict(_walk(value)) for field, value in parts if field == 5]
+            if op == "Constant":
+                outputs = [_text(bytes(value)) for field, value in parts if field == 2]
+                held = next((_small(each[5])[1] for each in attributes if 5 in each), [])
+                sizes |= dict.fromkeys(outputs, held)
+            elif op in _MAKERS:
+                makers.append((op, [_text(bytes(value)) for field, value in parts if field == 1]))
+    for op, inputs in makers:
+        for name in inputs:
+            count = math.prod(max(1, side) for side in sizes.get(name, ()))
+            if count > MAX_MADE:
+                raise BadInput(f"this ONNX model makes {count:,} values by {op} where {MAX_MADE:,} may be")
+
+
+def _small(view: memoryview) -> tuple[str, list[int]]:
+    """Name and values of a tensor of a few whole numbers; no values of any other."""
+    about: dict[int, bytes] = {}
+    if len(view) <= _SMALL:
+        about = {number: bytes(value) for number, value in _walk(view)}
+    else:
+        about = {number: bytes(value) for number, value in _walk(view) if number == 8}
+    kind = _varints(about.get(2, b"\0"))[0]
+    values: list[int] = []
+    if kind == _TYPES[np.dtype(np.int64)]:
+        raw = about.get(_RAW, b"")
+        whole = np.frombuffer(raw[: len(raw) // 8 * 8], "<i8").tolist()
+        signed = [value - 2**64 if value >= 2**63 else value for value in _varints(about.get(7, b""))]
+        values = whole or signed
+    return _text(about.get(8, b"")), values
+
+
+def _check_tensor(view: memoryview) -> None:
+    """Whether the values are here, and as many as there should be."""
+    dims: list[int] = []
+    raw = typed = texts = 0
+    kind = None
+    for number, value in _walk(view):
+        if number == 1:
+            dims += _varints(bytes(value))
+        elif number == 2:
+            kind = _varints(bytes(value))[0]
+        elif number == _RAW:
+            raw += len(value)
+        elif number in _TYPED:
+            typed += len(value)
+        elif number == _TEXTS:
+            texts += 1
+        elif number == _EXTERNAL or (number == _LOCATION and _varints(bytes(value)) != [0]):
+            raise BadInput("this ONNX model keeps weights in another file; export it as one file")
+    # a number takes a byte or more, but of four bits there are two in one
+    if math.prod(dims) > 8 * raw // _BITS.get(kind, 4) + 2 * typed + texts:
+        raise BadInput(f"this ONNX model says that it has a weight of {_shown(dims)} and holds less of it")
+
+
+def _shown(dims: list[int]) -> str:
+    return "x".join(map(str, dims[:4])) + ("x..." if len(dims) > 4 else "")
 
 
 def _value(name: str, shape: Iterable[int | str]) -> bytes:
@@ -260,14 +413,16 @@ def _value(name: str, shape: Iterable[int | str]) -> bytes:
 
 def _array(value: bytes) -> tuple[str, np.ndarray] | None:
     parts = fields(value)
-    shape = [side for number, side in parts if number == 1]
-    if shape and isinstance(shape[0], bytes):  # packed
-        shape = [side for packed in shape for side in _varints(packed)]
+    sides = [side for number, side in parts if number == 1]
+    # one by one, or packed
+    shape = [side for each in sides for side in (_varints(each) if isinstance(each, bytes) else [each])]
     about = dict(parts)
-    dtype = _DTYPES.get(about.get(2))
-    if dtype is None or 9 not in about or len(about[9]) != dtype.itemsize * int(np.prod(shape)):
+    dtype, data = _DTYPES.get(about.get(2)), about.get(9)
+    if dtype is None or not isinstance(data, bytes) or len(data) != dtype.itemsize * math.prod(shape):
         return None
-    return about.get(8, b"").decode(), np.frombuffer(about[9], dtype.newbyteorder("<")).astype(dtype).reshape(shape)
+    if len(shape) > _MAX_SIDES or max(shape, default=0) > _MAX_SIDE:
+        raise BadInput(_NO_MODEL)
+    return _text(about.get(8, b"")), np.frombuffer(about[9], dtype.newbyteorder("<")).astype(dtype).reshape(shape)
 
 
 def _attribute(parts: Iterable[Field]) -> bytes:
@@ -305,7 +460,17 @@ def _varint_at(view: memoryview, at: int) -> tuple[int, int]:
 
 def _varints(packed: bytes) -> list[int]:
     found, at = [], 0
-    while at < len(packed):
-        value, at = _varint_at(memoryview(packed), at)
-        found.append(value)
+    try:
+        while at < len(packed):
+            value, at = _varint_at(memoryview(packed), at)
+            found.append(value)
+    except IndexError:
+        raise BadInput(_NO_MODEL) from None
     return found
+
+
+def _text(value: int | bytes) -> str:
+    try:
+        return value.decode()
+    except (AttributeError, UnicodeDecodeError):
+        raise BadInput(_NO_MODEL) from None

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from .. import files
 from ..errors import BadInput, Missing
+from . import graph
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -73,7 +76,7 @@ def session(
         raise BadInput(f"a model needs at least 1 thread, not {threads}")
     if _max_threads is not None:
         threads = min(threads, _max_threads)
-    path = Path(path).resolve()
+    path = files.resolved(path)
     try:
         stat = path.stat()
     except OSError:
@@ -97,6 +100,18 @@ def takes_unit_power(decoder: onnxruntime.InferenceSession) -> bool:
     return decoder.get_modelmeta().custom_metadata_map.get(POWER) == UNIT
 
 
+def _check(path: Path) -> None:
+    """Refuse a file that is no model, or of which not all is in it."""
+    with files.opened(path, files.MAX_WEIGHTS, "an ONNX file") as stream:
+        if not os.fstat(stream.fileno()).st_size:
+            raise BadInput(f"{path.name} is not a model that ONNX Runtime can load: it is empty")
+        # mapped, and for as long as anything looks at it: it may have gigabytes
+        try:
+            graph.check(memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)))
+        except BadInput as error:
+            raise BadInput(f"{path.name} is not a model that ONNX Runtime can load: {error}") from None
+
+
 @lru_cache(maxsize=16)
 def _session(
     path: Path, size: int, mtime_ns: int, threads: int, provider: str, edit: Callable[[bytes], bytes] | None
@@ -117,6 +132,7 @@ def _session(
     # idle worker threads would otherwise spin and starve the flowgraph's blocks
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
+        _check(path)
         model = edit(files.read(path, files.MAX_WEIGHTS)) if edit else str(path)
         made = onnxruntime.InferenceSession(model, options, providers=[wanted])
     except BadInput:

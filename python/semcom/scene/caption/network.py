@@ -7,7 +7,6 @@ is after those before it. The decoder's metadata has the vocabulary and how sure
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from ... import files, values
 from ...errors import BadInput
 from ...image.io import check_rgb
 from ...segment.classes import VOC
@@ -37,6 +37,7 @@ IMAGE, DECODER = "captioner_image", "captioner_decoder"
 VIEW = 144
 """Side in pixels that a picture is made small to before the network sees it: so were those that it learnt from."""
 
+MAX_WORD = 100  # characters
 BEAMS, MAX_WORDS, LENGTH_POWER = 3, 20, 0.7
 
 SURE = 1 / 4
@@ -190,9 +191,10 @@ def described(decoder: onnxruntime.InferenceSession) -> tuple[list[str], tuple[f
     """
     about = decoder.get_modelmeta().custom_metadata_map
     try:
-        words, (slope, offset) = json.loads(about["words"]), json.loads(about["confidence"])
-        return [str(word) for word in words], (float(slope), float(offset))
-    except (KeyError, ValueError, TypeError):
+        words, confidence = (files.json_of(about[name].encode(), name) for name in ("words", "confidence"))
+        slope, offset = (values.number(each, "confidence") for each in values.listed(confidence, "confidence"))
+        return [values.text(word, "words", MAX_WORD) for word in values.listed(words, "words")], (slope, offset)
+    except (KeyError, ValueError):
         raise BadInput("this decoder of captions has no vocabulary; export it with semcom train captioner") from None
 
 

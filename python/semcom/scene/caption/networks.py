@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ... import files
+from ... import files, plain, values
 from ...errors import BadInput, Missing
 from ...image.io import check_rgb
 from ...segment.instances import SceneObject
@@ -26,6 +26,7 @@ MAX_TOKENS = 24
 """Tokens that a network may say: about a hundred characters."""
 
 _SEEN = "captioners.json"
+_LONGEST = 200  # characters of what a library says
 
 
 @dataclass(frozen=True)
@@ -182,18 +183,18 @@ def _check_seen(checkpoint: Checkpoint, folder: Path) -> None:
     now = {
         file.relative_to(folder).as_posix(): files.sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()
     }
-    record = cache_folder() / _SEEN
+    record, key = cache_folder() / _SEEN, f"{checkpoint.repository}@{checkpoint.revision}"
     try:
-        seen = files.read_json(record) if record.exists() else {}
+        seen = dict(values.mapping(files.read_json(record), "it")) if record.exists() else {}
+        of_this = values.mapping(seen.get(key, now), key)
     except BadInput as error:
         raise Missing(f"{record} cannot be read ({error}); remove it to trust what is downloaded now") from error
-    key = f"{checkpoint.repository}@{checkpoint.revision}"
     if key not in seen:
         record.parent.mkdir(parents=True, exist_ok=True)
         text = files.json_text({**seen, key: now}, 1)
         files.replace(record, lambda stream: stream.write(text.encode()))
         return
-    changed = sorted(name for name in seen[key].keys() | now.keys() if seen[key].get(name) != now.get(name))
+    changed = sorted(name for name in of_this.keys() | now.keys() if of_this.get(name) != now.get(name))
     if changed:
         raise Missing(
             f"{changed[0]} of {checkpoint.repository} is not the file that was downloaded first; remove {folder} to "
@@ -202,7 +203,7 @@ def _check_seen(checkpoint: Checkpoint, folder: Path) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return plain.line((str(error).strip().splitlines() or [type(error).__name__])[0], _LONGEST)
 
 
 def _sentence(said: str) -> str:

@@ -17,9 +17,10 @@ import numpy as np
 
 from ...entropy import Contexts, Decoder, Encoder
 from ...errors import BadInput
-from ...zoo import weights
+from ...zoo import arrays, weights
 
 MAX_CHARACTERS = 2000
+MAX_TABLES = 2**26  # bytes
 ALPHABET = "".join(chr(code) for code in range(32, 127))
 """What can be spelled cheaply; anything else is sent as its bytes in UTF-8."""
 END = 0  # in the words' and in the letters' numbering
@@ -57,7 +58,9 @@ class _Words:
 
 @lru_cache(maxsize=1)
 def _model() -> _Words:
-    with np.load(weights.find("caption_words")) as table:
+    path = weights.find("caption_words")
+    table = arrays.load(path, MAX_TABLES, "a table of words")
+    try:
         words = ["", "", *bytes(table["words"]).decode("ascii").split("\n")]
         return _Words(
             words,
@@ -68,6 +71,8 @@ def _model() -> _Words:
             table["counts"].astype(np.float64),
             _rows(table["letters"]),
         )
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        raise BadInput(f"{path} is no table of words ({error}); fetch or install it again") from None
 
 
 def _rows(counts: np.ndarray) -> np.ndarray:

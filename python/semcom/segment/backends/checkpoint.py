@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-import warnings
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 
 from ... import files
 from ...errors import BadInput, Missing
+from ...zoo import checkpoint
 from ..masks import SIDE, Embedding
 from .base import PADDING, Answers, Drawn, frame
 from .decoder import CELLS, HEADS, WIDTH
@@ -71,7 +71,7 @@ class Checkpoint:
             ):
                 part.load_state_dict(_under(state, name))
                 part.to(provider).eval()
-        except (KeyError, IndexError, ValueError, RuntimeError) as error:
+        except (KeyError, IndexError, ValueError, RuntimeError, TypeError, AttributeError, ArithmeticError) as error:
             why = " ".join(str(error).split())[:160]
             raise BadInput(
                 f"{path.name} is not a checkpoint of SAM that can be used ({why}); take vit_b, vit_l, vit_h or "
@@ -145,17 +145,11 @@ def _modeling() -> Any:
 
 def _state(torch: Any, path: Path) -> State:
     """The tensors of a file by name."""
-    try:
-        with files.opened(path, files.MAX_WEIGHTS, "a checkpoint of SAM") as stream, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is refused below
-            state = torch.load(stream, map_location="cpu", weights_only=True)
-    except BadInput:
-        raise
-    except Exception as error:  # of zipfile, pickle and torch, each its own
-        raise BadInput(
-            f"{path.name} cannot be loaded, it is cut short or holds more than weights; take a checkpoint of SAM"
-        ) from error
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    remedy = "it is cut short or holds more than weights; take a checkpoint of SAM"
+    state = checkpoint.load([path], "a checkpoint of SAM", remedy)
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
+    ):
         raise BadInput(f"{path.name} does not hold weights by name; take a checkpoint of SAM")
     return {name: value for name, value in state.items() if not name.startswith(_HEAD)}
 

@@ -89,7 +89,6 @@ READERS = {
     },
     "a checkpoint of weights alone, from an open file": {"segment/backends/checkpoint.py"},
     "tars, which are asked for by name": {"train/files.py"},
-    "samples, after their metadata": {"blocks/recording.py"},
 }  # fmt: skip
 READS = re.compile(
     r"Image\.open\(|\.read_bytes\(|\.read_text\(|np\.load\(|torch\.load\(|json\.load\(|\bopen\(|expanduser|"

@@ -15,14 +15,17 @@ import math
 import os
 import secrets
 import stat
+import tarfile
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
+from . import plain
 from .errors import BadInput
 
 MAX_JSON = 2**25
@@ -31,9 +34,16 @@ MAX_JSON = 2**25
 MAX_WEIGHTS = 2**36
 """Bytes of a file of weights, samples or checkpoints, which are read in pieces."""
 
+MAX_SAMPLES = 2**60
+"""Bytes of a file of samples, which are read in pieces."""
+
+MAX_HEADERS, MAX_HEADER = 2**19, 2**13
+"""Bytes of a tar's headers that are read: a thousand members; and of one header, with a member's attributes."""
+
 _SUFFIX_ROOM = len("_0000000")
 _NUMBERS_KEPT = 1024
 _LEAST, _PIECE = 2**12, 2**20  # bytes read at once: as many as are asked for are reserved
+_LONGEST = 60  # characters of a name from outside that a sentence repeats
 
 Name = str | os.PathLike[str]
 
@@ -163,13 +173,136 @@ def read_json(path: Name, kind: str = "a JSON file", limit: int = MAX_JSON) -> A
     BadInput
         As :func:`opened`, or it is no JSON.
     """
-    content = read(path, limit, kind)
+    return _parsed(read(path, limit, kind), path, kind)
+
+
+def _parsed(content: bytes, path: Name, kind: str) -> Any:
+    """What JSON text says."""
     try:
         return json.loads(content)
     except RecursionError:
         raise BadInput(f"{named(path)} is nested too deeply; name {kind}") from None
     except ValueError as error:  # damaged UTF-8 is one as well
         raise BadInput(f"{named(path)} is no JSON ({error}); name {kind}") from None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Where a file lies within a tar.
+
+    Attributes
+    ----------
+    start : int
+        Its first byte.
+    size : int
+        Bytes that it has by its header; the tar may end before.
+    """
+
+    start: int
+    size: int
+
+
+def packed(path: Name, suffixes: tuple[str, ...], kind: str) -> dict[str, Piece]:
+    """Where files of some suffixes lie within a tar, of which nothing is unpacked.
+
+    Parameters
+    ----------
+    path : str or os.PathLike[str]
+        Name of the tar, not compressed.
+    suffixes : tuple of str
+        Of the members that are wanted.
+    kind : str
+        What the tar should hold, for the sentences: "a recording".
+
+    Returns
+    -------
+    dict of str to Piece
+        Name of each member, which may have folders in it, to its place. Of a tar that is cut off, what went before.
+
+    Raises
+    ------
+    BadInput
+        As :func:`opened`, or it is no tar, has more than ``MAX_HEADERS`` bytes of headers, or one of the members is
+        there twice or is no plain file.
+    """
+    found: dict[str, Piece] = {}
+    with opened(path, MAX_SAMPLES, kind) as stream:
+        for member in _members(stream, named(path), kind):
+            # what macOS keeps beside each file is called ._NAME
+            if not member.name.endswith(suffixes) or os.path.basename(member.name).startswith("._"):
+                continue
+            shown = f"{plain.line(member.name, _LONGEST)} in {named(path)}"
+            if not member.isreg() or member.issparse() or member.size < 0:
+                raise BadInput(f"{shown} is a link or no plain file; pack the files of {kind} themselves")
+            if member.name in found:
+                raise BadInput(f"{shown} is there twice; pack {kind} once")
+            found[member.name] = Piece(member.offset_data, member.size)
+    return found
+
+
+def _members(stream: IO[bytes], where: Path, kind: str) -> Iterator[tarfile.TarInfo]:
+    """The members of a tar up to its end, or to where it is damaged."""
+    tar = None
+    try:
+        with tarfile.open(mode="r:", fileobj=_Headers(stream, where, kind)) as tar:
+            while (member := tar.next()) is not None:
+                # they would be kept
+                tar.members.clear()
+                yield member
+    except BadInput:
+        raise
+    except Exception:  # a library meets what it was not written for
+        if tar is None:
+            raise BadInput(f"{where} is no tar; unpack what is compressed, and name {kind}") from None
+
+
+class _Headers:
+    """A tar as its reader sees it: sizes that cannot be true, and circles, end where there are too many headers."""
+
+    def __init__(self, stream: IO[bytes], where: Path, kind: str):
+        self._stream, self._left = stream, MAX_HEADERS
+        limits = f"{MAX_HEADERS:,}, and {MAX_HEADER:,} of one"
+        self._sentence = f"{where} has headers of more bytes than are read ({limits}); pack {kind} alone"
+        self.tell, self.seek = stream.tell, stream.seek
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, which count whether they are there or not."""
+        self._left -= max(size, 1)
+        if not 0 <= size <= MAX_HEADER or self._left < 0:
+            raise BadInput(self._sentence)
+        return self._stream.read(size)
+
+
+def read_packed_json(path: Name, piece: Piece, kind: str, limit: int = MAX_JSON) -> Any:
+    """What a JSON file within a tar holds.
+
+    Parameters
+    ----------
+    path : str or os.PathLike[str]
+        Name of the tar.
+    piece : Piece
+        Where the file lies in it.
+    kind : str
+        What the tar should hold, for the sentences.
+    limit : int
+        Bytes that the file may have.
+
+    Returns
+    -------
+    object
+        Of any of JSON's types.
+
+    Raises
+    ------
+    BadInput
+        As :func:`read_json`.
+    """
+    if piece.size > limit:
+        raise BadInput(f"{named(path)} holds {piece.size:,} bytes where at most {limit:,} are taken; name {kind}")
+    with opened(path, MAX_SAMPLES, kind) as stream:
+        # as many as are asked for are reserved
+        content = stream.read(min(piece.size, max(os.fstat(stream.fileno()).st_size - stream.seek(piece.start), 0)))
+    return _parsed(content, path, kind)
 
 
 def sha256(path: Name, kind: str = "a file of weights") -> str:

@@ -105,7 +105,11 @@ class Sigmf:
                 info = tarfile.TarInfo(rng.choice(["", "./", "a/", "../", "/"]) + name)
                 info.size = len(content)
                 if rng.random() < 0.05:
-                    info.type, info.linkname, info.size = rng.choice(KINDS), "/etc/passwd", rng.choice([0, 512])
+                    info.type, info.linkname, info.size = (
+                        rng.choice(KINDS),
+                        "/etc/passwd",
+                        rng.choice([0, min(512, info.size)]),
+                    )
                 if kind == tarfile.PAX_FORMAT and rng.random() < 0.2:
                     size = str(rng.choice([-1, 0, 7, 2**70, "x"]))
                     info.pax_headers = {rng.choice(["size", "path", "GNU.sparse.size", "GNU.sparse.major"]): size}

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measures the burst receiver beside what radios and motion do to it; one row each in results/robustness.json.
 
-Run it with no argument for all rows (a minute on one core), or with ``--only ROW`` for one of them. Every burst
+Run it with no argument for all rows (some minutes on one core), or with ``--only ROW`` for one of them. Every burst
 carries 4,096 Gaussian symbols at FFT length 64; dBc is over the power of the burst; ``loss_db`` is the SNR that the
 information under the receiver's own noise variances is worth, below that of ideal knowledge of the channel.
+``ofdm_rx`` sends packets of 192 bytes as QPSK without FEC by this modem and by GNU Radio's own blocks.
 """
 
 from __future__ import annotations
@@ -14,11 +15,18 @@ from pathlib import Path
 
 import numpy as np
 from gnuradio import semcom
+from gnuradio.semcom import schemes
+from PIL import Image
 
-from common import arguments, by_rows
-from modem import FULL, MAX_CFO, PROFILES, RATE, gaussian, noisy
+from common import ROOT, arguments, by_rows
+from common.packets import Ours, Theirs, contents
+from modem import FULL, MAX_CFO, PROFILES, RATE, gaussian, noisy, resample
 
 FLAT = ([0], [0])
+PHOTOGRAPH = ROOT / "examples" / "images" / "skimage_astronaut.png"
+
+Channel = Callable[[np.random.Generator, np.ndarray], np.ndarray]
+Front = Callable[[int, np.ndarray], np.ndarray]
 
 
 def information(sent: np.ndarray, got) -> float:
@@ -28,40 +36,209 @@ def information(sent: np.ndarray, got) -> float:
     return max(float(np.mean(np.log2(1 + 1 / variance) + metric / np.log(2))), 1e-9)
 
 
-def stream(count: int, snr_db: float, seed: int, impair: Callable, add: Callable) -> Iterator[tuple]:
+def unchanged(_: object, x: np.ndarray) -> np.ndarray:
+    """Neither a channel nor a front end does anything."""
+    return x
+
+
+def stream(
+    count: int, snr_db: float, seed: int, channel: Channel = unchanged, front: Front = unchanged
+) -> Iterator[tuple]:
     """``count`` bursts through one receiver: the symbols sent and the burst received, or None.
 
-    ``impair(rng, x)`` is done to each burst before carrier offset and noise; ``add(start, n)`` joins the stream after.
+    ``channel(rng, x)`` is done to each burst before carrier offset and noise; ``front(start, x)`` after them, by a
+    receiver's front end, to a stretch of the stream that begins at the sample ``start``.
     """
     rng, frame = np.random.default_rng(seed), semcom.ofdm_frame()
     transmitter, receiver, start = semcom.burst_transmitter(frame), semcom.burst_receiver(frame), 0
     for i in range(count):
         symbols, header = gaussian(rng, FULL), semcom.burst_header(image_id=i, n_symbols=FULL)
         x = np.pad(transmitter.modulate(header, symbols), (rng.integers(200, 700), 200))
-        x = noisy(rng, impair(rng, x), frame, snr_db, rng.uniform(-MAX_CFO, MAX_CFO) / RATE) + add(start, len(x))
+        x = noisy(rng, channel(rng, x), frame, snr_db, rng.uniform(-MAX_CFO, MAX_CFO) / RATE)
+        made = front(start, x)
         start += len(x)
-        got = [burst for burst in receiver.work(x.astype(np.complex64)) if burst.header == header]
+        got = [burst for burst in receiver.work(made.astype(np.complex64)) if burst.header == header]
         yield symbols, got[0] if got else None
 
 
-def tone(frequency: float, dbc: float) -> Callable[[int, int], np.ndarray]:
-    """A carrier over the whole stream, as of ``add``; ``frequency`` in cycles per sample."""
-    return lambda start, n: 10 ** (dbc / 20) * np.exp(2j * np.pi * frequency * (start + np.arange(n)))
+def summary(pairs: list[tuple], snr_db: float = 20) -> dict:
+    """What became of bursts at an Es/N0."""
+    kept = [(sent, got) for sent, got in pairs if got is not None]
+    snr = [2 ** information(sent, got) - 1 for sent, got in kept]
+    return {
+        "lost": len(pairs) - len(kept),
+        "mean_report_db": round(float(np.mean([got.snr_db for _, got in kept])), 2) if kept else None,
+        "loss_db": round(float(snr_db - 10 * np.log10(np.median(snr))), 2) if kept else None,
+    }
+
+
+def tone(frequency: float, dbc: float) -> Front:
+    """A carrier over the whole stream; ``frequency`` in cycles per sample."""
+    return lambda start, x: x + 10 ** (dbc / 20) * np.exp(2j * np.pi * frequency * (start + np.arange(len(x))))
 
 
 def beside(frequency: float, levels: tuple[int, ...], count: int = 50) -> dict:
     """Bursts at 20 dB beside a carrier of each level, dBc."""
-    rows = {}
-    for dbc in levels:
-        pairs = list(stream(count, 20, 1, lambda rng, x: x, tone(frequency, dbc)))
-        kept = [(sent, got) for sent, got in pairs if got is not None]
-        snr = [2 ** information(sent, got) - 1 for sent, got in kept]
-        rows[str(dbc)] = {
-            "lost": count - len(kept),
-            "mean_report_db": round(float(np.mean([got.snr_db for _, got in kept])), 2) if kept else None,
-            "loss_db": round(20 - 10 * np.log10(np.median(snr)), 2) if kept else None,
-        }
+    rows = {str(dbc): summary(list(stream(count, 20, 1, front=tone(frequency, dbc)))) for dbc in levels}
     return {"bursts_per_point": count, "frequency": frequency, "by_dbc": rows}
+
+
+def imbalance(gain_db: float, degrees: float) -> Front:
+    """Q by so much louder than I, and so far from a right angle to it."""
+    turned = 10 ** (gain_db / 20) * np.exp(1j * np.radians(degrees))
+    return lambda start, x: (1 + turned) / 2 * x + (1 - np.conj(turned)) / 2 * x.conj()
+
+
+def iq_imbalance(count: int = 50) -> dict:
+    """Bursts at 20 dB; ``image_dbc`` is what is left of each carrier at its mirror image."""
+    rows = {}
+    for gain_db, degrees in ((0.1, 1), (0.5, 2), (1, 5), (2, 10), (3, 20)):
+        turned = 10 ** (gain_db / 20) * np.exp(1j * np.radians(degrees))
+        image = round(float(20 * np.log10(abs(1 - np.conj(turned)) / abs(1 + turned))), 1)
+        found = summary(list(stream(count, 20, 3, front=imbalance(gain_db, degrees))))
+        rows[f"{gain_db} dB, {degrees} degrees"] = {"image_dbc": image} | found
+    return {"bursts_per_point": count, "by_imbalance": rows}
+
+
+def clock(count: int = 50) -> dict:
+    """Bursts at 20 dB whose samples are sent by a clock that is off by so many ppm, either way."""
+    rows = {}
+    for ppm in (0, 10, 20, 50, 100, 200, 400):
+        found = list(stream(count, 20, 4, lambda rng, x, ppm=ppm: resample(x, ppm * rng.choice([-1, 1]))))
+        rows[str(ppm)] = summary(found)
+    return {"bursts_per_point": count, "by_ppm": rows}
+
+
+class Dropping:
+    """A driver that drops samples of every other burst, anywhere within it or in the silence before it."""
+
+    def __init__(self, number: int, within: bool):
+        self._number, self._within = number, within
+        self._rng, self._hit = np.random.default_rng(5), True
+
+    def __call__(self, start: int, x: np.ndarray) -> np.ndarray:
+        self._hit = not self._hit
+        if not self._hit:
+            return x
+        # silence is 200 to 700 samples before a burst, and 200 after it
+        at = self._rng.integers(700, len(x) - 200 - self._number) if self._within else 0
+        return np.delete(x, slice(at, at + self._number))
+
+
+def gaps(count: int = 50) -> dict:
+    """Bursts at 20 dB; of those that were hit, and of those between them."""
+    rows = {}
+    for within, numbers in ((False, (1, 16, 190)), (True, (1, 4, 16, 256, 4096))):
+        for number in numbers:
+            pairs = list(stream(count, 20, 6, front=Dropping(number, within)))
+            name = f"{number} {'within' if within else 'between'}"
+            rows[name] = {"hit": summary(pairs[1::2]), "others": summary(pairs[::2])}
+    return {"bursts_per_point": count, "hit_per_point": count // 2, "by_samples": rows}
+
+
+def limited(over_db: float) -> Front:
+    """A converter whose limits of I and Q lie so far above the root mean square of a burst."""
+    limit = 10 ** (over_db / 20)
+    return lambda start, x: np.clip(x.real, -limit, limit) + 1j * np.clip(x.imag, -limit, limit)
+
+
+def clipping(count: int = 50) -> dict:
+    """Bursts at 20 dB; ``reported`` is the mean share of I and Q values that the receiver found at the limits."""
+    rows = {}
+    for over_db in (9, 6, 3, 0, -3, -6):
+        pairs = list(stream(count, 20, 7, front=limited(over_db)))
+        shares = [got.clipped for _, got in pairs if got is not None]
+        rows[str(over_db)] = summary(pairs) | {"reported": round(float(np.mean(shares)), 4) if shares else None}
+    return {"bursts_per_point": count, "by_db_over_rms": rows}
+
+
+class Stepping:
+    """A gain that is set anew before each burst, or steps once within it, by up to so many dB."""
+
+    def __init__(self, step_db: float, within: bool):
+        self._step_db, self._within = step_db, within
+        self._rng = np.random.default_rng(8)
+
+    def __call__(self, start: int, x: np.ndarray) -> np.ndarray:
+        gain = np.ones(len(x))
+        if self._within:
+            gain[self._rng.integers(700, len(x) - 200) :] = 10 ** (self._rng.choice([-1, 1]) * self._step_db / 20)
+        else:
+            gain *= 10 ** (self._rng.uniform(-self._step_db, self._step_db) / 20)
+        return gain * x
+
+
+def gain_steps(count: int = 50) -> dict:
+    """Bursts at 20 dB, the noise with them."""
+    rows = {}
+    for within, steps in ((False, (6, 20, 40)), (True, (0.5, 1, 3, 6, 12))):
+        for step_db in steps:
+            name = f"{step_db} dB {'within' if within else 'between'}"
+            rows[name] = summary(list(stream(count, 20, 9, front=Stepping(step_db, within))))
+    return {"bursts_per_point": count, "by_step": rows}
+
+
+def digital_pictures(count: int = 50) -> dict:
+    """Pictures of ``digital`` lost, at the MCS that its adapter takes at 20 dB, beside a spur on one carrier each.
+
+    The spur of each picture lies on another carrier, those of the pilots first. A picture is lost where one code block
+    is.
+    """
+    scheme, frame = schemes.get("digital"), semcom.ofdm_frame()
+    picture = np.asarray(Image.open(PHOTOGRAPH).convert("RGB").resize((256, 256)))
+    carriers = np.array(frame.carriers)[[*frame.pilots, *frame.data]]
+    rows: dict[str, dict] = {}
+    for codec in ("jpeg", "avif"):
+        options = scheme.options({"codec": codec})
+        sent = scheme.encode(picture, schemes.Conditions(snr_db=20), options)
+        sent_bursts = schemes.bursts(sent, scheme)
+        lost = {}
+        for dbc in (None, -20, -15, -10, -6, -3, 0):
+            rng = np.random.default_rng(10)
+            lost["none" if dbc is None else str(dbc)] = sum(
+                not _arrives(rng, frame, sent_bursts, dbc, carriers[i % len(carriers)]) for i in range(count)
+            )
+        rows[codec] = {"mcs": sent.parts[0].mcs, "bursts": len(sent_bursts), "lost_by_dbc": lost}
+    return {"pictures_per_point": count, "esn0_db": 20, "by_codec": rows}
+
+
+def _arrives(rng: np.random.Generator, frame, sent: list, dbc: float | None, carrier: int) -> bool:
+    """Whether a picture arrives whole beside a spur on a carrier."""
+    transmitter, receiver = semcom.burst_transmitter(frame), semcom.burst_receiver(frame)
+    made = [
+        np.pad(transmitter.modulate(semcom.burst_header(**header.fields()), symbols), (rng.integers(200, 700), 200))
+        for header, symbols in sent
+    ]
+    cfo = rng.uniform(-MAX_CFO, MAX_CFO) / RATE
+    x = noisy(rng, np.concatenate(made), frame, 20, cfo)
+    if dbc is not None:
+        x = tone(carrier / 64 + cfo, dbc)(0, x).astype(np.complex64)
+    reception, events = schemes.Reception("digital"), []
+    names = sent[0][0].fields().keys()
+    for burst in receiver.work(x):
+        fields = {name: getattr(burst.header, name) for name in names}
+        events += reception.feed(fields | {"snr_db": burst.snr_db, "noise_var": burst.noise_var}, burst.symbols)
+    images = [event for event in events + reception.finish() if isinstance(event, schemes.Image)]
+    return any(image.decoded is not None and image.meta.get("blocks_lost") == 0 for image in images)
+
+
+def ofdm_rx(count: int = 50) -> dict:
+    """Packets lost, by this receiver and by GNU Radio's ``ofdm_rx``, at 20 dB with a carrier offset within +-48 kHz."""
+    packets, rows = contents(count), {}
+    for name, (snr_db, most_cfo, channel, front) in _impairments().items():
+        rows[name] = {}
+        for whose, modem in (("semcom", Ours()), ("gnuradio", Theirs())):
+            rng, pieces, start = np.random.default_rng(11), [], 0
+            begun = front()
+            for burst in modem.modulated(packets):
+                x = channel(rng, np.pad(burst, (rng.integers(700, 1200), 200)))
+                turn = np.exp(2j * np.pi * (rng.uniform(-most_cfo, most_cfo) / RATE * np.arange(len(x)) + rng.random()))
+                x = x * turn + gaussian(rng, len(x), modem.noise_power(snr_db))
+                pieces.append(begun(start, x))
+                start += len(x)
+            received = modem.received(np.concatenate(pieces).astype(np.complex64))
+            rows[name][whose] = count - len(set(packets) & set(received))
+    return {"packets_per_point": count, "lost_by_impairment": rows}
 
 
 def motion(profile: tuple, count: int = 100) -> dict:
@@ -75,7 +252,7 @@ def motion(profile: tuple, count: int = 100) -> dict:
         for snr_db in (10, 20):
             ideal: list[float] = []
             impair = partial(_fade, delays * 1e-9, amplitude, doppler, carriers, 10 ** (snr_db / 10), ideal)
-            pairs = list(stream(count, snr_db, 2, impair, lambda start, n: 0))
+            pairs = list(stream(count, snr_db, 2, impair))
             loss = [
                 np.inf if got is None else 10 * np.log10((2**best - 1) / (2 ** information(sent, got) - 1))
                 for (sent, got), best in zip(pairs, ideal, strict=True)
@@ -102,15 +279,54 @@ def _fade(delays, amplitudes, doppler, carriers, snr, ideal, rng: np.random.Gene
     return out
 
 
+def _impairments() -> dict[str, tuple[float, float, Channel, Callable[[], Front]]]:
+    """Es/N0 in dB, largest carrier offset in Hz, channel, and what makes a front end; spurs lie on carriers of both."""
+    delays, powers = (np.array(v, float) for v in PROFILES["EPA"])
+    amplitudes = np.sqrt(10 ** (powers / 10) / np.sum(10 ** (powers / 10)))
+    epa = partial(_fade, delays * 1e-9, amplitudes, 5, np.zeros(1), 1, [])
+
+    def none() -> Front:
+        return unchanged
+
+    fronts: dict[str, Callable[[], Front]] = {
+        "spur of -20 dBc on data": partial(tone, 10 / 64, -20),
+        "spur of -6 dBc on data": partial(tone, 10 / 64, -6),
+        "spur of -6 dBc on a pilot": partial(tone, -7 / 64, -6),
+        "DC offset of 0 dBc": partial(tone, 0.0, 0),
+        "tone of 10 dBc outside": partial(tone, 0.47, 10),
+        "I and Q off by 1 dB, 5 degrees": partial(imbalance, 1, 5),
+        "clipped 3 dB over the mean": partial(limited, 3),
+        "gain steps by 3 dB within": partial(Stepping, 3, True),
+        "gain steps by 20 dB between": partial(Stepping, 20, False),
+        "16 samples dropped between": partial(Dropping, 16, False),
+    }
+    return {
+        "no noise": (100, 0, unchanged, none),
+        "20 dB, no carrier offset": (20, 0, unchanged, none),
+        "15 dB, no carrier offset": (15, 0, unchanged, none),
+        "20 dB": (20, MAX_CFO, unchanged, none),
+        "15 dB": (15, MAX_CFO, unchanged, none),
+        "clock off by 20 ppm": (20, MAX_CFO, lambda rng, x: resample(x, 20 * rng.choice([-1, 1])), none),
+        "EPA, 5 Hz": (20, MAX_CFO, epa, none),
+    } | {name: (20, MAX_CFO, unchanged, front) for name, front in fronts.items()}
+
+
 SPUR, OFFSET, OUTSIDE = (-30, -20, -10, -6, 0), (0, 6, 9, 15, 20), (0, 5, 10, 15)
 ROWS: dict[str, Callable[..., dict]] = {
     "spur_on_data": partial(beside, 7 / 64, SPUR),
     "spur_on_pilot": partial(beside, 8 / 64, SPUR),
     "spur_between_carriers": partial(beside, 7.5 / 64, SPUR),
+    "digital_pictures": digital_pictures,
     "dc_offset": partial(beside, 0.0, OFFSET),
     "tone_outside": partial(beside, 0.47, OUTSIDE),
+    "iq_imbalance": iq_imbalance,
+    "clock": clock,
+    "gaps": gaps,
+    "clipping": clipping,
+    "gain_steps": gain_steps,
     "motion_flat": partial(motion, FLAT),
     "motion_epa": partial(motion, PROFILES["EPA"]),
+    "ofdm_rx": ofdm_rx,
 }
 
 

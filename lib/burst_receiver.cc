@@ -153,6 +153,9 @@ void burst_receiver::read_payload(received_burst& burst)
     const std::size_t last = estimate.phase.size() - 1;
     burst.cfo += (estimate.phase[last] - estimate.phase[0]) /
                  (2 * M_PI * last * frame().symbol_samples());
+    // a window that drifts by one sample in a symbol turns carrier k by 2 pi k / fft_len
+    burst.clock_ppm = 1e6 * estimate.slope * frame().fft_len() /
+                      (2 * M_PI * (frame().fft_len() + frame().cp_len()));
 }
 
 } // namespace semcom

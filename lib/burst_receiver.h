@@ -28,8 +28,10 @@ struct SEMCOM_API received_burst {
         0;            //!< sample at which it began, counted from the start of the stream
     float snr_db = 0; //!< mean Es/N0 over the carriers, bias removed
     double cfo = 0;   //!< carrier offset in cycles per sample
-    float level_db = 0; //!< mean power of the samples as received, over 1, in dB
-    float clipped = 0;  //!< share of I and Q values at the limits of the converter
+    double clock_ppm = 0; //!< sampling clock of the transmitter over this one, less 1, in
+                          //!< 1e-6; drawn to 0 where a burst is too short to tell
+    float level_db = 0;   //!< mean power of the samples as received, over 1, in dB
+    float clipped = 0;    //!< share of I and Q values at the limits of the converter
 };
 
 /*!

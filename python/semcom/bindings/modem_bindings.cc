@@ -364,6 +364,7 @@ void bind_stages(py::module& m)
         .def_readonly("position", &received_burst::position)
         .def_readonly("snr_db", &received_burst::snr_db)
         .def_readonly("cfo", &received_burst::cfo)
+        .def_readonly("clock_ppm", &received_burst::clock_ppm)
         .def_readonly("level_db", &received_burst::level_db)
         .def_readonly("clipped", &received_burst::clipped)
         .def_property_readonly("symbols",

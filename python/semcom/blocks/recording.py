@@ -10,7 +10,7 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from .. import files, recording, schemes
+from .. import files, plain, recording, schemes
 from ..errors import BadInput
 from . import pdu
 from .base import STATUS, kept_block
@@ -125,19 +125,22 @@ class recording_sink(kept_block, gr.sync_block):
 class recording_source(kept_block, gr.sync_block):
     """The samples of a SigMF recording, once.
 
-    A file that shrinks while it is read just ends earlier. A source that was stopped goes on with the next sample when
-    it is started again; one that had come to its end begins anew.
+    That they do not have the hash that their metadata speak of is said after the last one. A file that shrinks while it
+    is read just ends earlier. A source that was stopped goes on with the next sample when it is started again; one that
+    had come to its end begins anew.
 
     Parameters
     ----------
     name : str
-        Of the recording, with or without the suffix.
+        Of the recording, with or without the suffix, or of an archive.
     hold : bool
         Whether, after the last sample, silence is sent until a receiver says on ``idle`` that it has heard that
         silence, and so has passed on all that was before it; only then the flowgraph ends. Without it the flowgraph
         ends with the last sample, and what a decoder is still working on may be lost.
     silence : int
         Samples of silence; at least as long as the receiver needs to call the channel idle.
+    sample_rate : float, optional
+        Samples a second of a recording that does not tell.
 
     Attributes
     ----------
@@ -154,69 +157,45 @@ class recording_source(kept_block, gr.sync_block):
     Ports: in ``idle`` (as of a JSCC Receiver); out complex samples, message ``status``.
     """
 
-    def __init__(self, name: str, hold: bool = False, silence: int = 0):
+    def __init__(self, name: str, hold: bool = False, silence: int = 0, sample_rate: float | None = None):
         gr.sync_block.__init__(self, name="Recording Source", in_sig=None, out_sig=[np.complex64])
-        self.recording = recording.read(name)
+        self.recording = recording.read(name, sample_rate)
+        self._samples = recording.Samples(self.recording)
         self._hold, self._silence = hold, silence
         self._rewind()
         self.message_port_register_out(STATUS)
         self.message_port_register_in(IDLE)
         self.set_msg_handler(IDLE, self._idle)
-        try:
-            self._file = self.recording.data.open("rb", buffering=0)
-        except OSError as error:
-            raise BadInput(f"{self.recording.data} cannot be read: {error.strerror}") from None
-        if self.recording.promised > self.recording.samples:
-            self.logger.warn(
-                f"{self.recording.data} holds {self.recording.samples} samples where its metadata speak of "
-                f"{self.recording.promised}: the end is missing"
-            )
+        for remark in self.recording.remarks:
+            self.logger.warn(plain.line(remark))
 
     def _rewind(self) -> None:
-        self._left = self.recording.samples
+        self._samples.rewind()
         self._owed = self._silence if self._hold else 0
-        self._sent = 0  # samples of the recording
-        self._passed = 0  # samples of it in this stream
+        self._passed = 0  # samples of the recording in this stream
         self._over = not self._hold
 
     def start(self) -> bool:
         """Called by the scheduler."""
-        if self._left == 0 and self._over:
+        if self._samples.left == 0 and self._over:
             self._rewind()
         if self.nitems_written(0) == 0:  # a new stream, in which the receiver counts anew
             self._passed = 0
-        if self._file.closed:
-            try:
-                self._file = self.recording.data.open("rb", buffering=0)
-                self._file.seek(self._sent * recording.SAMPLE_BYTES)
-            except OSError as error:
-                self._unreadable(error)
-                self._left = 0
         return kept_block.start(self)
-
-    def _unreadable(self, error: OSError) -> None:
-        self.report("", f"{self.recording.data} cannot be read any further: {os.strerror(error.errno)}", error)
 
     def _idle(self, msg: pmt.pmt_base) -> None:
         when = pdu.dictionary(msg).get("samples") if pmt.is_dict(msg) else None
         # a silence in the middle of the recording may be reported after its last sample was sent
-        self._over |= self._left == 0 and (type(when) is not int or when >= self._passed)
-        if self._left == 0 and self._owed == 0:
+        self._over |= self._samples.left == 0 and (type(when) is not int or when >= self._passed)
+        if self._samples.left == 0 and self._owed == 0:
             # the channel in between may hold samples back: more of them will pass
             self._owed = self._silence
 
     def work(self, input_items: list, output_items: list) -> int:
         """As much as fits."""
         out = output_items[0]
-        if self._left:
-            wanted = min(len(out), self._left) * recording.SAMPLE_BYTES
-            try:
-                got = self._file.readinto(memoryview(out).cast("B")[:wanted]) // recording.SAMPLE_BYTES
-            except OSError as error:
-                self._unreadable(error)
-                got = 0
-            self._left = self._left - got if got else 0
-            self._sent += got
+        if self._samples.left:
+            got = self._read(out)
             self._passed += got
             if got:
                 return got
@@ -227,7 +206,21 @@ class recording_source(kept_block, gr.sync_block):
         self._owed -= quiet
         return quiet
 
+    def _read(self, out: np.ndarray) -> int:
+        """The next samples; what is wrong with the recording is said."""
+        try:
+            got = self._samples.read(out)
+        except (BadInput, OSError) as error:
+            reason = error if isinstance(error, BadInput) else os.strerror(error.errno)
+            self.report("", f"{self.recording.data} cannot be read any further: {reason}", error)
+            self._samples.left = 0
+            return 0
+        if self._samples.left == 0 and self._samples.verdict:
+            self.logger.warn(plain.line(self._samples.verdict))
+            self.report("", self._samples.verdict)
+        return got
+
     def stop(self) -> bool:
         """Called by the scheduler."""
-        self._file.close()
+        self._samples.close()
         return True

@@ -44,6 +44,7 @@ from .options import (
     SchemeOption,
     SnrOption,
 )
+from .probe import probe
 from .progress import working
 from .scheme_options import check_used, with_scheme_options
 from .train import train
@@ -65,6 +66,7 @@ def app() -> typer.Typer:
             ("loopback", with_scheme_options(loopback)),
             ("tx", with_scheme_options(tx)),
             ("rx", rx),
+            ("probe", probe),
             ("sweep", with_scheme_options(sweep_commands.sweep, several=True)),
             ("plot", sweep_commands.plot),
             ("report", report),

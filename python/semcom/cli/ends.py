@@ -40,12 +40,17 @@ Via = Annotated[
     ),
 ]
 SampRate = Annotated[
-    float | None, typer.Option(help="samples a second; a recording's own when receiving one, else 1e6", metavar="HZ")
+    float | None,
+    typer.Option(
+        help="samples a second; when receiving a recording its own, and to be given where it tells none; else 1e6",
+        metavar="HZ",
+    ),
 ]
 Freq = Annotated[float, typer.Option(help="centre frequency", metavar="HZ")]
 Gain = Annotated[float, typer.Option(help="of the radio", metavar="DB")]
 Bandwidth = Annotated[float, typer.Option(help="of the radio; 0: the sample rate", metavar="HZ")]
 Antenna = Annotated[str, typer.Option(help="of the radio, by its name there", metavar="NAME")]
+SwapIq = Annotated[bool, typer.Option("--swap-iq", help="the radio delivers I as Q and Q as I")]
 KeyFile = Annotated[
     Path | None,
     typer.Option("--key", help="key file, made by semcom key: seals bursts, encrypts ZeroMQ", metavar="FILE"),
@@ -147,7 +152,7 @@ def rx(
     gain: Gain = 0.0,
     bandwidth: Bandwidth = 0.0,
     antenna: Antenna = "",
-    swap_iq: Annotated[bool, typer.Option("--swap-iq", help="the radio delivers I as Q and Q as I")] = False,
+    swap_iq: SwapIq = False,
     fft_len: FftLen = 64,
     oversampling: Oversampling = 1,
     key: KeyFile = None,

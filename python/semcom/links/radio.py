@@ -352,7 +352,8 @@ class radio_source(_front_end):
     via : str
         As of :class:`radio_sink`; the address of ZeroMQ is the one to connect to.
     samp_rate : float
-        Samples a second; 0 takes that of a recording. It is an attribute as well: the rate that the samples have.
+        Samples a second; 0 takes that of a recording, and one that tells none needs it. It is an attribute as well: the
+        rate that the samples have.
     frequency : float
         Centre frequency, Hz.
     gain : float
@@ -410,10 +411,15 @@ class radio_source(_front_end):
         """Samples a second."""
         return self._samp_rate
 
+    @property
+    def recorded_at(self) -> float | None:
+        """Centre frequency of a recording, Hz; None where it does not tell."""
+        return self._device.recording.frequency if self._kind == "sigmf" else None
+
     def _open_recording(self, hold: bool) -> recording_source:
         # enough silence for a receiver of any waveform that there is: two idle periods and what it looks back
         longest = native.ofdm_frame(native.ofdm_params(fft_len=512, oversampling=8)).burst_samples(4096)
-        device = recording_source(self._address, hold, (2 * IDLE_BURSTS + 4) * longest)
+        device = recording_source(self._address, hold, (2 * IDLE_BURSTS + 4) * longest, self._samp_rate or None)
         found = device.recording.sample_rate
         if self._samp_rate and not math.isclose(found, self._samp_rate, rel_tol=1e-6):
             raise BadInput(

@@ -11,8 +11,8 @@ import numpy as np
 from gnuradio import gr
 
 from ..errors import BadInput, Missing
+from ..repeats import printed
 from .base import STATUS, kept_block
-from .live import printed
 
 SAMPLE_BYTES = np.dtype(np.complex64).itemsize
 MAX_FRAME = 2**24
@@ -136,5 +136,5 @@ class zmq_source(kept_block, gr.sync_block):
                 f"a message of {odd} bytes is no whole number of samples of {SAMPLE_BYTES} bytes and was dropped, "
                 f"{self.dropped} so far; somebody else sends to this address"
             )
-            self.report("", sentence, BadInput(sentence))
+            self.report("", sentence, BadInput(sentence), times=self.dropped)
         return self._rest

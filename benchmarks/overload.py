@@ -43,6 +43,7 @@ WARM = 3  # images that tell how long one takes
 IMAGES = 16  # whose bursts are made beforehand: how bits are scrambled depends on the image's number
 SHORTEST = 1e-3  # seconds between messages that a Python thread keeps to
 RX = "semcom rx"
+SCENES = "JSCC Decoder, esisc"
 BUDGET = 20_000  # bytes of an encoded picture
 
 
@@ -92,6 +93,10 @@ CASES: dict[str, Case] = {
     "JSCC Decoder, semcom": (
         lambda out: semcom.jscc_decoder(),
         lambda photo: sent(semcom.jscc_encoder("semcom"), "symbols", picture(photo), IMAGES),
+    ),
+    SCENES: (
+        lambda out: semcom.jscc_decoder(),
+        lambda photo: sent(semcom.jscc_encoder("esisc"), "symbols", picture(photo), IMAGES),
     ),
     "Image Codec Encoder": (lambda out: semcom.image_codec_encoder(), picture),
     "Image Codec Decoder": (

@@ -27,6 +27,7 @@ BENCHMARKS = {
     "coders": "--smoke",
     "endurance": "--image {data}/photograph.png --images 2",
     "fec": "--smoke",
+    "hostile": "--smoke",
     "instances": "--coco {data}/coco_val --cache {data}/partitions",
     "killed_training": "--data {data}/photographs --kills 2 --steps 8 --crop 64 --batch 2",
     "longevity": "--pictures 40 --rounds 1",
@@ -42,6 +43,7 @@ BENCHMARKS = {
     "scene_link": "--smoke --images {data}/coco_val/images --cache {data}/partitions/coco_val",
     "scenes": "--smoke --coco {data}/coco_val --voc {data}/voc_test --cache {data}/partitions",
     "segmentation": "--coco {data}/coco_val --voc {data}/voc_test",
+    "soak": "--smoke --image {data}/photograph.png --seconds 3 --only scenes",
     "sweep": "--smoke --kodak {data}/kodak --snr 10",
     "tasks": "--voc {data}/voc_test --snr 10",
     "training": "--data {data}/photographs --kodak {data}/kodak --seconds 1 --work {work} --runs samsc",
@@ -50,7 +52,7 @@ BENCHMARKS = {
     "waveform": "--smoke --kodak {data}/kodak",
 }
 SLOW = {
-    "boundaries", "coders", "fec", "killed_training", "pairs", "roi", "scenes", "tasks", "training", "training_speed",
+    "boundaries", "coders", "fec", "hostile", "killed_training", "pairs", "roi", "scenes", "soak", "tasks", "training", "training_speed",
     "two_ends",
 }  # fmt: skip
 

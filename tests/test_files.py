@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from gnuradio import semcom
 from gnuradio.semcom import files
+from gnuradio.semcom.blocks import pdu as pdus
 from gnuradio.semcom.blocks.recording import recording_sink
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io
@@ -261,3 +262,39 @@ def test_masks_as_tools_write_them(tmp_path):
     for name in ("jpeg.jpg", "webp.webp", "video.png", "soft.png", "shape.png", "void.png", "voc.png"):
         got = io.load_mask(tmp_path / name, 96, 128)
         assert (got & inside).sum() / (got | inside).sum() > 0.98, name
+
+
+def test_only_the_newest_pictures_of_a_run_are_kept(tmp_path):
+    """With all their files; what was there before stays, whatever it is called."""
+    before = {name: f"old {name}" for name in ("photo_received.png", "photo.json", "other.txt")}
+    for name, content in before.items():
+        (tmp_path / name).write_text(content)
+    folder = files.Received(tmp_path, keep=True, newest=2)
+    names = [put(folder, "photo", str(i)) for i in range(5)]
+    here = {path.name for path in tmp_path.iterdir()}
+    assert here == before.keys() | {f"photo_{n}{end}" for n in (5, 6) for end in ("_received.png", ".json")}
+    assert names[-1] == "photo_6_received.png"
+    assert all((tmp_path / name).read_text() == content for name, content in before.items())
+
+
+def test_a_file_that_took_the_name_of_a_removed_one_stays(tmp_path):
+    folder = files.Received(tmp_path, newest=1)
+    put(folder, "a", "mine")
+    (tmp_path / "a_received.png").unlink()
+    (tmp_path / "a_received.png").write_text("somebody else's")
+    put(folder, "b")
+    assert (tmp_path / "a_received.png").read_text() == "somebody else's" and not (tmp_path / "a.json").exists()
+
+
+def test_a_sink_keeps_as_many_pictures_as_it_is_told(tmp_path, smooth_image):
+    sink = semcom.image_sink(str(tmp_path), ("sent", "received"), newest=1)
+    sink.message_port_pub = lambda port, msg: None
+    for number in range(3):
+        for port in ("in0", "in1"):
+            msg = pdus.from_image(smooth_image(8, 8), {"image_id": number})
+            sink.work_on(port, msg, pdus.meta_of(msg))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"00002{end}" for end in ("_sent.png", "_received.png", ".png", ".json")
+    }
+    with pytest.raises(BadInput, match="newest must be"):
+        semcom.image_sink(str(tmp_path), newest=-1)

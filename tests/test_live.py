@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 import math
 import os
@@ -21,10 +22,12 @@ import pytest
 import yaml
 from conftest import ROOT, until
 from gnuradio import blocks, gr, semcom
+from gnuradio.semcom import repeats
 from gnuradio.semcom.blocks import canvas, live
 from gnuradio.semcom.blocks import pdu as pdus
 from gnuradio.semcom.blocks.base import message_block
 from gnuradio.semcom.errors import BadInput, Missing
+from gnuradio.semcom.repeats import Repeats
 from gnuradio.semcom.segment import Embedding, Sam
 from gnuradio.semcom.segment.backends import Drawn
 from PIL import Image
@@ -289,14 +292,37 @@ def test_what_fails_every_time_is_counted(astronaut, capfd):
 
 
 def test_sentences_are_counted_in_bounded_memory():
-    repeats = live.Repeats()
-    assert [repeats.count("often") for _ in range(3)] == [1, 2, 3]
-    for number in range(live.MAX_SENTENCES - 1):
-        repeats.count(str(number))
-    assert repeats.count("often") == 4
-    for number in range(live.MAX_SENTENCES):
-        repeats.count(str(number))
-    assert repeats.count("often") == 1
+    said = Repeats()
+    others = ["".join(pair) for pair in itertools.product("abcdefgh", repeat=2)]
+    assert len(others) == repeats.MAX_SENTENCES and [said.count("often") for _ in range(3)] == [1, 2, 3]
+    for other in others[1:]:
+        said.count(other)
+    assert said.count("often") == 4
+    for other in others:
+        said.count(other)
+    assert said.count("often") == 1
+
+
+def test_a_sentence_whose_numbers_and_names_vary_is_one():
+    said = Repeats()
+    sentences = [
+        f"an image of {100 + n}x{n} pixels of scheme 'name {n}' arrived, {-n / 7:.3g} dB and {n:#x}" for n in range(100)
+    ]
+    times = [said.count(sentence) for sentence in sentences]
+    assert times == list(range(1, 101)) and sum(map(said.is_printed, times)) == 7
+    assert said.count("an image of another kind") == 1 and said.left_out == 93
+
+
+def test_who_finds_ever_new_sentences_is_held_to_a_pace():
+    now = [0.0]
+    said = Repeats(lambda: now[0])
+    words = ["".join(letters) for letters in itertools.product("abcdefgh", repeat=4)]
+    printed = 0
+    for word in words:  # a hundred a second
+        now[0] += 0.01
+        printed += said.is_printed(said.count(f"what is {word}"))
+    assert repeats.LINES <= printed <= repeats.LINES + repeats.LINES_A_SECOND * now[0]
+    assert printed + said.left_out == len(words)
 
 
 @pytest.mark.parametrize("scheme", ["softcast", "digital"])

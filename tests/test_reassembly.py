@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from gnuradio.semcom.burst import (
@@ -195,12 +197,45 @@ def test_what_is_refused_is_said_once_and_given_up_when_it_is_over():
     assert [e.error for e in gathering.finish()] == ["scheme 8 cannot be decoded here"]
 
 
-@pytest.mark.parametrize(("limit", "value"), [("MAX_PENDING", 3), ("MAX_SYMBOLS", 35)])
+@pytest.mark.parametrize(
+    ("limit", "value"), [("MAX_PENDING", 3), ("MAX_SYMBOLS", 3 * (10 + 2 * reassembly.OVERHEAD) + 5)]
+)
 def test_what_waits_is_bounded(monkeypatch, limit, value):
     monkeypatch.setattr(reassembly, limit, value)
     gathering = Reassembly(place)
     events = fed(gathering, [bursts(image_id=number)[0] for number in range(10)])
     assert gathering.waiting == 3 and [e.meta["image_id"] for e in events] == list(range(7))
+
+
+def test_bursts_of_one_symbol_are_held_as_what_they_cost():
+    """Of as many images as wait at once, each of as many fragments as there can be."""
+    gathering = Reassembly(place)
+    (meta, _), *_ = bursts(1)
+    del meta["noise_var"]
+    symbol = np.ones(1, np.complex64)
+    for fragment in range(40):
+        for number in range(100):
+            lie = {"mcs": 0, "rate": 0, "scale": fragment, "fragment": fragment, "fragments": 4095}
+            gathering.feed(meta | lie | {"image_id": number, "n_symbols": 1}, symbol)
+    assert gathering.waiting == 100 and gathering.symbols == 4000 * (1 + 2 * reassembly.OVERHEAD)
+    gathering.finish()
+    assert gathering.waiting == gathering.symbols == 0
+
+
+def test_of_what_is_refused_nothing_is_kept():
+    """However many bursts of it arrive, and its own bursts are counted once each."""
+    gathering = Reassembly(place)
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            sent = bursts(50, scheme=8, image_id=number)[1:]
+            assert kinds(fed(gathering, [*sent, *sent])) == ["Dropped"] * (number == 0)
+        del sent
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 100_000
+    assert [event.meta["lost"] for event in gathering.finish()] == [50] * 20
 
 
 def copied(burst):

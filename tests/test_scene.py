@@ -277,9 +277,9 @@ def counted(monkeypatch, kind):
     """The payloads of a kind of section that are read from now on."""
     payloads, (read, fitted) = [], container._READERS[kind]
 
-    def counting(payload):
+    def counting(payload, work):
         payloads.append(payload)
-        return read(payload)
+        return read(payload, work)
 
     monkeypatch.setitem(container._READERS, kind, (counting, fitted))
     return payloads

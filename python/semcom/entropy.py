@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import BadInput, Missing
+from .work import Work
 
 _WORD = 4  # bytes of the coder's words
 _MAX_COUNT = 1024  # of a context before it is halved, so that it follows what changes
@@ -278,6 +279,8 @@ class Decoder:
     ----------
     data : bytes
         What :class:`Encoder` gave.
+    work : Work, optional
+        What pays for the symbols, one step for each: a likely symbol takes hardly any bits.
 
     Raises
     ------
@@ -286,8 +289,8 @@ class Decoder:
         what is decoded is thereby bounded by the length of the data.
     """
 
-    def __init__(self, data: bytes) -> None:
-        self._length = len(data)
+    def __init__(self, data: bytes, work: Work | None = None) -> None:
+        self._length, self._work = len(data), work
         self._stream = _constriction()
         padded = data + bytes(-len(data) % _WORD)
         self._coder = self._stream.queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
@@ -308,6 +311,8 @@ class Decoder:
     def _decode(self, model) -> int:
         if self._meter.bits > self._max_bits:
             raise BadInput("the data ends before what it describes does")
+        if self._work is not None:
+            self._work.spend()
         try:
             return int(self._coder.decode(model))
         except AssertionError:

@@ -17,6 +17,7 @@ import secrets
 import stat
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -429,6 +430,18 @@ def growing(path: Name, mode: str, links: bool = True) -> IO[bytes]:
         ) from error
 
 
+_Identity = tuple[int, int, int] | None
+
+
+def _identity(place: Path) -> _Identity:
+    """What tells a file from another of its name; None where there is none."""
+    try:
+        found = place.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
 def _part(folder: Path) -> Path:
     """A name that no other process uses; short, so that it fits wherever the file's own does."""
     return folder / f".{secrets.token_hex(8)}.part"
@@ -508,6 +521,9 @@ class Received:
         Where they go; it is there.
     keep : bool
         Whether older files are kept as well. Otherwise those of earlier runs are replaced.
+    newest : int
+        Of how many pictures, the last ones that this object wrote, the files stay; 0 for all. Files that somebody else
+        wrote, now or before, are never removed.
 
     Raises
     ------
@@ -515,8 +531,9 @@ class Received:
         The folder cannot be written.
     """
 
-    def __init__(self, folder: Path, keep: bool = False):
-        self.folder, self._keep = folder, keep
+    def __init__(self, folder: Path, keep: bool = False, newest: int = 0):
+        self.folder, self._keep, self._newest = folder, keep, newest
+        self._written: deque[list[tuple[Path, _Identity]]] = deque()  # where a number of pictures is kept
         self._numbers: dict[str, int] = {}
         self._leaving: Callable[[], Any] | None = None
         self._begun: int | None = None
@@ -583,10 +600,12 @@ class Received:
                     parts[name] = _part(self.folder)
                     _write(parts[name], write)
                 parts[end] = _part(self.folder)
-                return self._place(stem, parts, end, record)
+                places = self._place(stem, parts, end, record)
             finally:
                 for part in parts.values():
                     part.unlink(missing_ok=True)
+            self._remove_older(places)
+            return places
         except OSError as error:
             raise BadInput(
                 f"{self.folder / stem} cannot be written ({error.strerror or error}); make room or name another folder"
@@ -603,6 +622,18 @@ class Received:
                 if self._moved(parts, places):
                     return places
         raise AssertionError  # numbers do not end
+
+    def _remove_older(self, places: dict[str, Path]) -> None:
+        """Keep as many pictures as are kept, these files being the newest."""
+        if not self._newest:
+            return
+        self._written.append([(place, _identity(place)) for place in places.values()])
+        while len(self._written) > self._newest:
+            for place, written in self._written.popleft():
+                with suppress(OSError):
+                    # of the name there may be another file by now
+                    if written is not None and _identity(place) == written:
+                        place.unlink()
 
     def _moved(self, parts: dict[str, Path], places: dict[str, Path]) -> bool:
         """Whether every part got its place; otherwise none has one."""

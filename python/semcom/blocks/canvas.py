@@ -18,9 +18,10 @@ from PyQt5 import QtCore, QtGui, QtWidgets
 
 from .. import plain
 from ..errors import BadInput, sentence_of
+from ..repeats import Repeats, with_times
 from . import pdu
 from .base import message_block
-from .live import MAX_LENGTH, STATUS, Repeats, printed, with_times
+from .live import MAX_LENGTH, STATUS
 
 SHOWN_MS = 10_000
 """How long a sentence of ``status`` stays over the picture; that of an image stays until the next picture."""
@@ -206,7 +207,7 @@ def _slot_failed(kind: type[BaseException], error: BaseException, trace: Traceba
     what = plain.line(sentence_of(error), MAX_LENGTH)
     sentence = f"a control of the window failed: {what}; what it sets may stay as it was"
     times = _repeats.count(sentence)
-    if printed(times):
+    if _repeats.is_printed(times):
         gr.logger("window").error(plain.line(with_times(sentence, times)))
     for canvas in list(_canvases):
         canvas.said.emit(plain.line(sentence), times)
@@ -258,7 +259,7 @@ class window_block(message_block):
     def report(self, name: str, sentence: str, error: BaseException | None = None, **more: bool) -> None:
         """What is wrong with what arrived, in the log and over the picture."""
         times = self._repeats.count(sentence)
-        if printed(times):
+        if self._repeats.is_printed(times):
             self.logger.error(plain.line(with_times(sentence, times)))
         self._canvas.said.emit(plain.line(sentence), times)
 

@@ -12,7 +12,8 @@ from gnuradio import gr
 
 from .. import semcom_python as native
 from .. import values
-from .live import Repeats, live, speaking
+from ..repeats import Repeats
+from .live import live, speaking
 
 _whole = partial(values.whole, low=-(2**31), high=2**31 - 1)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pmt
 
-from .. import files
+from .. import files, values
 from ..errors import BadInput
 from ..image import io
 from . import pdu
@@ -18,6 +18,7 @@ from .worker import worker_block
 
 MAX_RESULTS = 4096
 """Of the images that were written last."""
+MAX_NEWEST = 10**5
 
 
 def stem_of(meta: pdu.Meta) -> str:
@@ -52,6 +53,9 @@ class image_sink(worker_block):
     keep : bool
         Whether files of earlier runs are kept as well. A receiver needs it whose transmitter may be started again, and
         count from 0 again.
+    newest : int
+        Of how many images, the last ones of this run, the files stay; those of the images before them are removed, and
+        no others. 0: all stay.
 
     Attributes
     ----------
@@ -64,14 +68,16 @@ class image_sink(worker_block):
     Raises
     ------
     BadInput
-        The folder cannot be made, or titles that are empty or not different.
+        The folder cannot be made, titles that are empty or not different, or a ``newest`` below 0.
 
     Notes
     -----
     Ports: in ``in`` (or ``in0``...); out ``ack`` (``image_id``), ``status``.
     """
 
-    def __init__(self, folder: str = "received", titles: tuple[str, ...] = ("received",), keep: bool = False):
+    def __init__(
+        self, folder: str = "received", titles: tuple[str, ...] = ("received",), keep: bool = False, newest: int = 0
+    ):
         titles = tuple(titles)
         if not titles or len(set(titles)) != len(titles):
             raise BadInput("an Image Sink needs one or more titles, all different")
@@ -80,8 +86,9 @@ class image_sink(worker_block):
         self.message_port_register_out(pmt.intern("ack"))
         self.last_port = ports[-1]
         self._titles = dict(zip(ports, titles, strict=True))
+        newest = values.whole(newest, "newest", 0, MAX_NEWEST)
         made = io.made_folder(folder)
-        self._files = files.Received(made, keep) if made else None
+        self._files = files.Received(made, keep, newest) if made else None
         self._held: Held = {}
         self.results: list[dict] = []
         self.delivered = self.given_up = 0

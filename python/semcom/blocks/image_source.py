@@ -123,7 +123,8 @@ class image_source(message_block):
                 return
             number = pdu.number_of({"image_id": None} | meta)
         except ValueError:  # raised here it would end the scheduler's thread, and the flowgraph would wait for ever
-            self.logger.error("a message arrived on ack that says no image_id; connect the ack output of an Image Sink")
+            sentence = "a message arrived on ack that says no image_id; connect the ack output of an Image Sink"
+            self.report("", sentence, BadInput(sentence))
             return
         with self._changed:
             self._outstanding.discard(number)

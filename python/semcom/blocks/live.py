@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,40 +12,12 @@ import pmt
 from .. import plain
 from .. import semcom_python as native
 from ..errors import sentence_of
+from ..repeats import Repeats, with_times
 from . import pdu
 
 STATUS = pmt.intern("status")
 MAX_LENGTH = 240
 """Characters of a sentence that repeats what was typed."""
-MAX_SENTENCES = 64
-"""How many different sentences are remembered; of those that were said before, the count begins anew."""
-
-
-class Repeats:
-    """How often each sentence was said, of the ``MAX_SENTENCES`` that were said last."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._times: dict[str, int] = {}  # the one that was said last is at the end
-
-    def count(self, sentence: str) -> int:
-        """Say it once more; how often it was said, this time included."""
-        with self._lock:
-            times = self._times.pop(sentence, 0) + 1
-            self._times[sentence] = times
-            if len(self._times) > MAX_SENTENCES:
-                del self._times[next(iter(self._times))]
-        return times
-
-
-def with_times(sentence: str, times: int) -> str:
-    """A sentence, and how often it was said where that is more than once."""
-    return f"{sentence} ({times} times)" if times > 1 else sentence
-
-
-def printed(times: int) -> bool:
-    """Whether the log shows a sentence that was said so often: at 1, 2, 4, 8, ..."""
-    return times & (times - 1) == 0
 
 
 class speaking:
@@ -65,17 +36,19 @@ class speaking:
         """Whether a flowgraph with the block was ever started; from then on its setters do not raise."""
         return native.has_run(getattr(self, "gateway", self).to_basic_block())
 
-    def report(self, name: str, sentence: str, error: BaseException | None = None, **more: Any) -> None:
+    def report(self, name: str, sentence: str, error: BaseException | None = None, times: int = 0, **more: Any) -> None:
         """One sentence on the ``status`` port, which the block must have, and, when it is an error, in the log.
 
-        An error that is said again is counted, and the log shows it the 1st, 2nd, 4th, 8th, ... time.
+        An error that is said again is counted, and the log shows it the 1st, 2nd, 4th, 8th, ... time. Sentences that
+        differ in their numbers count as one, see :mod:`~..repeats`. Who counts by himself gives the ``times``, and says
+        them.
         """
         where = f"{name}: " if name else ""
         if error is not None:
-            times = self._repeats.count(sentence)
-            more = {"sentence": sentence, "times": times} | more
-            sentence = with_times(sentence, times)
-            if printed(times):
+            counted, said = times or self._repeats.count(sentence), sentence
+            sentence = sentence if times else with_times(sentence, counted)
+            more = {"sentence": said, "times": counted} | more
+            if self._repeats.is_printed(counted):
                 self.logger.error(plain.line(where + sentence))
         self.message_port_pub(STATUS, pdu.message({"block": self.name(), "status": where + sentence} | more))
 

@@ -11,9 +11,9 @@ from functools import partial
 import pmt
 
 from ..errors import BadInput, SemcomError, sentence_of
+from ..repeats import printed
 from . import pdu
 from .base import message_block
-from .live import printed
 from .waiting import Waiting
 
 STOP_SECONDS = 2.0
@@ -91,7 +91,7 @@ class worker_block(message_block):
         self.dropped += 1
         if printed(self.dropped):
             sentence = f"{self.name()} is too slow for what arrives: {self.dropped} dropped so far; send less"
-            self.report("", sentence, BadInput(sentence))
+            self.report("", sentence, BadInput(sentence), times=self.dropped)
         rest = self.without_payload(port, msg)
         if rest is None or not self._queue.put((port, rest)):
             self.forgotten(port)

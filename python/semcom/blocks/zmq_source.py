@@ -12,8 +12,8 @@ from gnuradio import gr
 
 from ..errors import BadInput
 from ..keys import Key
+from ..repeats import printed
 from .base import STATUS, kept_block
-from .live import printed
 from .zmq_sockets import SAMPLE_BYTES, encrypt, library, refusal
 
 MAX_FRAME = 2**24
@@ -146,5 +146,5 @@ class zmq_source(kept_block, gr.sync_block):
                 f"a message of {odd} bytes is no whole number of samples of {SAMPLE_BYTES} bytes and was dropped, "
                 f"{self.dropped} so far; somebody else sends to this address"
             )
-            self.report("", sentence, BadInput(sentence))
+            self.report("", sentence, BadInput(sentence), times=self.dropped)
         return self._rest

@@ -14,6 +14,7 @@ MAX_FRAGMENTS = 4095  # the burst header counts them in 12 bits
 # Power is 1 on average over at most 4095 x 4096 symbols, so no symbol was sent with more than a magnitude of 4096. What
 # a receiver finds far above that is noise, divided by a deep fade, or not a number.
 MAX_MAGNITUDE = 1e6
+_MAX_KEPT = 2**20  # symbols whose order is kept, 4 MB
 
 
 def fragments_needed(symbols: int) -> int:
@@ -27,7 +28,6 @@ def fragments_needed(symbols: int) -> int:
     return count
 
 
-@lru_cache(maxsize=4)
 def interleaver(total: int) -> np.ndarray:
     """The fixed pseudo-random order in which symbols are dealt out to fragments.
 
@@ -45,12 +45,26 @@ def interleaver(total: int) -> np.ndarray:
     int32 [total]
         A permutation.
     """
-    x = (np.arange(total, dtype=np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    order = np.argsort(x ^ (x >> np.uint64(31)), kind="stable").astype(np.int32)  # kept, so half the size counts
+    return _kept(total) if total <= _MAX_KEPT else _order(total)
+
+
+@lru_cache(maxsize=4)
+def _kept(total: int) -> np.ndarray:
+    order = _order(total)
     order.flags.writeable = False
     return order
+
+
+def _order(total: int) -> np.ndarray:
+    # in place: of the largest images there are 2^24 symbols
+    x = np.arange(1, total + 1, dtype=np.uint64)
+    x *= np.uint64(0x9E3779B97F4A7C15)
+    x ^= x >> np.uint64(30)
+    x *= np.uint64(0xBF58476D1CE4E5B9)
+    x ^= x >> np.uint64(27)
+    x *= np.uint64(0x94D049BB133111EB)
+    x ^= x >> np.uint64(31)
+    return np.argsort(x, kind="stable").astype(np.int32)
 
 
 def split(symbols: np.ndarray, count: int | None = None) -> list[np.ndarray]:

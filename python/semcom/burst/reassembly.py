@@ -24,8 +24,9 @@ PER_BURST = {
 }  # fmt: skip
 _MEASURED = {"signal_energy": (0, 1e30), "noise_energy": (0, 1e30), "pilots": (0, 1e9), "snr_db": (-300, 300)}
 
-# Bounds of what waits: symbols take 12 bytes each, and the largest image has half as many.
-MAX_SYMBOLS = 2**25
+# Bounds of what waits: symbols take 12 bytes each, and the largest image has 2^24.
+MAX_SYMBOLS = 2**24 + 2**20
+OVERHEAD = 64  # symbols whose memory holds a fragment beside its own: arrays, and their places in tables
 MAX_PENDING = 1024
 MAX_FLUSHES = 64
 MAX_IDENTITIES = 16  # of one part: headers that contradict one another
@@ -186,6 +187,11 @@ class PartBursts:
         return sum(len(fragments) for _, fragments in self.groups)
 
     @property
+    def symbols(self) -> int:
+        """Symbols that arrived."""
+        return sum(len(symbols) for _, fragments in self.groups for symbols, _ in fragments.values())
+
+    @property
     def uses(self) -> int:
         """Channel uses of the groups that are known of."""
         return sum(group.total for group, _ in self.groups)
@@ -280,11 +286,12 @@ class _Part:
         """Whether it has become whole by this; what is seen later, and contradicts, does not take that back."""
         if group not in self.seen and len(self.seen) >= self.header.fragments + MAX_IDENTITIES:
             raise BadInput(f"{len(self.seen)} bursts contradict one another in what part {self.header.part} is made of")
-        self.seen.setdefault(group, set()).add(fragment)
+        seen = self.seen.setdefault(group, set())
+        seen.add(fragment)
         self.count += 1
         if burst is not None:
             self.arrived.setdefault(group, {})[fragment - group.first] = burst
-        if self.whole is None and self.count >= self.header.fragments:
+        if self.whole is None and self.count >= self.header.fragments and len(seen) == group.depth:
             groups = self.groups()
             if sum(len(self.seen[group]) for group in groups) == self.header.fragments:
                 self.whole = groups
@@ -311,9 +318,6 @@ class _Part:
         found = tuple((group, self.arrived.get(group, {})) for group in groups)
         return PartBursts(self.header, self.identity, found, sum(len(self.seen[group]) for group in groups))
 
-    def symbols(self) -> int:
-        return sum(len(symbols) for arrived in self.arrived.values() for symbols, _ in arrived.values())
-
 
 def _first(group: Group) -> tuple[int, int, int]:
     return group.first, group.depth, group.total
@@ -329,10 +333,10 @@ class _Pending:
     meta: Meta
     min_share: float
     opened: int
-    refusal: str = ""
     parts: dict[int, dict[tuple, _Part]] = field(default_factory=dict)
     energies: np.ndarray = field(default_factory=lambda: np.zeros(3))
     bursts: int = 0
+    held: int = 0  # symbols, and what holds them
     last_burst: int = 0
     last: dict[int, int] = field(default_factory=dict)  # part -> the fragment of it that was seen last
 
@@ -351,7 +355,9 @@ class _Pending:
     ) -> _Part | None:
         """The part that has become whole by this, if one has."""
         part = self.part(header, place.identity)
+        groups = len(part.seen)
         is_whole = part.add(header.fragment, place.group, burst)
+        self.held += OVERHEAD * (1 + len(part.seen) - groups) + (0 if burst is None else len(burst[0]))
         self.last[header.part] = header.fragment
         self.last_burst = now
         self.bursts += 1
@@ -370,8 +376,32 @@ class _Pending:
         parts = self.chosen()
         return len(parts) == self.header.parts and all(part.whole is not None for part in parts)
 
-    def symbols(self) -> int:
-        return sum(part.symbols() for identities in self.parts.values() for part in identities.values())
+
+@dataclass
+class _Refused:
+    """An image that cannot be decoded here: which of its bursts were seen, and nothing of them."""
+
+    token: int
+    header: BurstHeader
+    meta: Meta
+    sentence: str
+    last_burst: int = 0
+    seen: dict[int, int] = field(default_factory=dict)  # part -> a bit for each fragment
+    fragments: dict[int, int] = field(default_factory=dict)  # part -> how many it has
+
+    def add(self, header: BurstHeader, now: int) -> bool:
+        """Whether all its bursts have been seen."""
+        self.last_burst = now
+        self.seen[header.part] = self.seen.get(header.part, 0) | 1 << header.fragment
+        self.fragments.setdefault(header.part, header.fragments)
+        return len(self.seen) == self.header.parts and all(
+            seen.bit_count() >= self.fragments[part] for part, seen in self.seen.items()
+        )
+
+    def delivery(self) -> Delivery:
+        total = sum(self.fragments.values()) + self.header.parts - len(self.fragments)
+        known = {"lost": total, "fragments": total, "payload_uses": 0, "air_uses": 0, "groups": ""}
+        return Delivery(self.token, self.header, self.meta | known, (), self.sentence)
 
 
 class Reassembly:
@@ -385,8 +415,9 @@ class Reassembly:
     who copies headers. What follows goes where it continues. A burst that is refused (:class:`Refusal`) is dropped
     too; the reason is said once, and its image is given up in place of being delivered.
 
-    What waits is bounded (``MAX_PENDING`` images, ``MAX_SYMBOLS`` symbols); beyond that the image that has waited
-    longest is delivered.
+    What waits is bounded: ``MAX_PENDING`` images, and ``MAX_SYMBOLS`` symbols, of which each burst counts ``OVERHEAD``
+    more than it has, for a burst of one symbol takes memory as well. Beyond that the image that has waited longest is
+    delivered. Of a refused image nothing is kept but which of its bursts were seen.
 
     Parameters
     ----------
@@ -410,7 +441,7 @@ class Reassembly:
         self._place, self._timeout, self._seal = place, timeout, seal
         self._pending: dict[int, _Pending] = {}  # by token, in the order of their last bursts
         self._copies: dict[tuple, list[_Pending]] = {}  # of each image, the oldest first
-        self._refused: dict[tuple, _Pending] = {}
+        self._refused: dict[tuple, _Refused] = {}
         self._said: dict[str, None] = {}  # why images were refused, the oldest first
         self._tokens = count()
         self._symbols = 0
@@ -426,7 +457,7 @@ class Reassembly:
 
     @property
     def symbols(self) -> int:
-        """Symbols that are held for them."""
+        """Symbols that are held for them, with those that stand for the memory of each burst."""
         return self._symbols
 
     def feed(self, meta: Mapping[str, Any], symbols: np.ndarray, snr_db: float = 10.0) -> list[Event]:
@@ -444,7 +475,7 @@ class Reassembly:
             events.append(Dropped(f"a fragment was dropped: {error}"))
         self._flush_due(events)
         while self._pending and self._is_overdue():
-            self._deliver(self._pending, next(iter(self._pending)), events)
+            self._deliver(next(iter(self._pending)), events)
         return events
 
     def miss(self) -> None:
@@ -474,9 +505,10 @@ class Reassembly:
     def finish(self) -> list[Event]:
         """Deliver what is here of every image."""
         events: list[Event] = []
-        for images in (self._pending, self._refused):
-            for key in list(images):
-                self._deliver(images, key, events)
+        for token in list(self._pending):
+            self._deliver(token, events)
+        for key in list(self._refused):
+            self._give_up(key, events)
         return events
 
     def _unsealed(self, fragment: Fragment) -> Fragment:
@@ -509,17 +541,18 @@ class Reassembly:
         header, key = fragment.header, _key(fragment.header, place.identity)
         burst = (fragment.symbols, fragment.noise_var) if len(fragment.symbols) else None
         for pending in self._continued(key, header, place) or [self._begun(key, fragment, place, events)]:
+            held = pending.held
             whole = pending.add(header, place, self._bursts, burst)
             self._pending.pop(pending.token, None)
             self._pending[pending.token] = pending
-            self._symbols += len(fragment.symbols)
+            self._symbols += pending.held - held
             pending.energies += fragment.energies
             if whole is not None:
                 events.append(PartArrived(pending.token, whole.bursts(), pending.meta))
             if pending.is_whole():
                 for earlier in [copy for copy in self._copies[key] if copy.last_burst < pending.opened]:
-                    self._deliver(self._pending, earlier.token, events)
-                self._deliver(self._pending, pending.token, events)
+                    self._deliver(earlier.token, events)
+                self._deliver(pending.token, events)
 
     def _continued(self, key: tuple, header: BurstHeader, place: Place) -> list[_Pending]:
         """The copies of an image that a burst continues: more than one where nothing tells which; none has it yet."""
@@ -540,7 +573,7 @@ class Reassembly:
         """An image, beside those of the same header."""
         copies = self._copies.get(key, [])
         if len(copies) == MAX_COPIES:
-            self._deliver(self._pending, min(copies, key=lambda copy: (copy.bursts, -copy.token)).token, events)
+            self._deliver(min(copies, key=lambda copy: (copy.bursts, -copy.token)).token, events)
         pending = _Pending(
             next(self._tokens), key, fragment.header, _known(fragment), place.min_share, opened=self._bursts
         )
@@ -550,24 +583,22 @@ class Reassembly:
     def _refuse(self, fragment: Fragment, sentence: str, events: list[Event]) -> None:
         """Count the bursts of an image that cannot be decoded here, and keep nothing of them."""
         header = fragment.header
-        identity = (header.fragments,)
-        key = _key(header, identity)
-        pending = self._refused.get(key)
-        if pending is None:
+        key = _key(header, (header.fragments,))
+        refused = self._refused.get(key)
+        if refused is None:
             if sentence not in self._said:
                 events.append(Dropped(f"a fragment was dropped: {sentence}"))
                 self._said[sentence] = None
                 if len(self._said) > MAX_PENDING:
                     del self._said[next(iter(self._said))]
-            pending = self._refused[key] = _Pending(
-                next(self._tokens), key, header, _known(fragment), 0.0, opened=self._bursts, refusal=sentence
-            )
+            refused = self._refused[key] = _Refused(next(self._tokens), header, _known(fragment), sentence)
             if len(self._refused) > MAX_PENDING:
-                self._deliver(self._refused, next(iter(self._refused)), events)
-        group = Group(header.fragment, 1, header.n_symbols, header.mcs)
-        pending.add(header, Place(group, identity), self._bursts)
-        if pending.is_whole():
-            self._deliver(self._refused, key, events)
+                self._give_up(next(iter(self._refused)), events)
+        if refused.add(header, self._bursts):
+            self._give_up(key, events)
+
+    def _give_up(self, key: tuple, events: list[Event]) -> None:
+        events.append(self._refused.pop(key).delivery())
 
     def _is_overdue(self) -> bool:
         """Whether the image that has waited longest must go."""
@@ -583,22 +614,22 @@ class Reassembly:
             self._flush(*self._flushes.popleft(), events)
 
     def _flush(self, bursts: int, samples: int | None, events: list[Event]) -> None:
-        for images in (self._pending, self._refused):
-            for key in [key for key, pending in images.items() if pending.last_burst <= bursts]:
-                self._deliver(images, key, events)
+        for token in [token for token, pending in self._pending.items() if pending.last_burst <= bursts]:
+            self._deliver(token, events)
+        for key in [key for key, refused in self._refused.items() if refused.last_burst <= bursts]:
+            self._give_up(key, events)
         # the silence after a burst is only the end of its image; a whole period of silence is news
         if bursts == self._bursts_at_flush:
             events.append(Idle(bursts, samples))
         self._bursts_at_flush = bursts
 
-    def _deliver(self, images: dict[Any, _Pending], key: Any, events: list[Event]) -> None:
-        pending = images.pop(key)
-        if images is self._pending:
-            self._symbols -= pending.symbols()
-            copies = self._copies[pending.key]
-            copies.remove(pending)
-            if not copies:
-                del self._copies[pending.key]
+    def _deliver(self, token: int, events: list[Event]) -> None:
+        pending = self._pending.pop(token)
+        self._symbols -= pending.held
+        copies = self._copies[pending.key]
+        copies.remove(pending)
+        if not copies:
+            del self._copies[pending.key]
         parts = [part.bursts() for part in pending.chosen()]
         # of a part of which nothing arrived it is not known how many fragments it had: it counts as one
         fragments = sum(part.header.fragments for part in parts) + pending.header.parts - len(parts)
@@ -615,10 +646,8 @@ class Reassembly:
         signal, noise = pending.energies[:2]
         if signal > 0 and noise > 0:
             meta["snr_db"] = 10 * (math.log10(signal) - math.log10(noise))
-        error = pending.refusal
-        if error:
-            pass
-        elif arrived == 0:
+        error = ""
+        if arrived == 0:
             error = f"all {lost} fragments of the image were lost"
         elif arrived < pending.min_share * fragments:
             error = f"{lost} of {fragments} fragments of the image were lost, too many for a picture"

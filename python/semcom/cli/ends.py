@@ -16,6 +16,7 @@ import typer
 from .. import schemes
 from ..errors import BadInput
 from ..memory import keep_steady
+from ..repeats import Repeats, with_times
 from ..schemes import AUTO, USUAL_PIXELS
 from .common import complain, finite, interruptible, parse_rate, put, put_json, require
 from .completion import among, scheme_names, variant_names
@@ -147,6 +148,13 @@ def rx(
         typer.Option(help="end after so many seconds of signal without a burst; without any samples, by the clock"),
     ] = None,
     max_pixels: Annotated[int, typer.Option(help="of an image; larger ones are refused")] = USUAL_PIXELS,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            help="how many pictures stay in the folder, the newest of this run; older ones of it are removed, and no "
+            "files that were there before"
+        ),
+    ] = None,
     samp_rate: SampRate = None,
     freq: Freq = 2.45e9,
     gain: Gain = 0.0,
@@ -164,12 +172,14 @@ def rx(
         raise BadInput(f"--count {count} makes no sense; give 1 or more pictures")
     if idle is not None and not (math.isfinite(idle) and idle > 0):
         raise BadInput(f"--idle {idle:g} makes no sense; give seconds above 0")
+    if keep is not None and keep < 1:
+        raise BadInput(f"--keep {keep} makes no sense; give 1 or more pictures")
     keep_steady()
     front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna, swap_iq, str(key or ""))
     coding = ends.Coding(scheme, {"variant": variant}, waveform(fft_len, oversampling))
-    delivered = 0
+    delivered, failures = 0, Repeats()
     with interruptible():
-        end = ends.receiving_end(front, coding, out, max_pixels)
+        end = ends.receiving_end(front, coding, out, max_pixels, keep or 0)
         # a transmitter over ZeroMQ listens to one receiver at a time
         alone = ", and no other receiver connected to it" if via.startswith("zmq:") else ""
         said = {
@@ -179,17 +189,26 @@ def rx(
         with left_early(end.pictures(count, idle, lambda what: complain(said[what]))) as pictures:
             for picture in pictures:
                 if "error" in picture:
-                    number = picture.get("image_id")
-                    complain(f"image {number} was not received: {picture['error']}")
+                    complain_of_lost(picture, failures)
                     continue
                 delivered += 1
                 snr = f"{picture['snr_db']:.1f} dB, " if "snr_db" in picture else ""
                 lost = f"{picture['lost']} of {picture['fragments']} fragments lost"
                 where = picture["images"]["received"]
                 say(as_json, picture, f"wrote {where}: {picture['width']}x{picture['height']}, {snr}{lost}")
+    if failures.left_out:
+        complain(f"{failures.left_out} more images were not received, for reasons of the kinds above")
     if not delivered:
         complain("no picture was received")
     return 0 if delivered else 1
+
+
+def complain_of_lost(picture: Mapping[str, Any], failures: Repeats) -> None:
+    """Why an image was not received, the 1st, 2nd, 4th, 8th, ... time that there is such a reason."""
+    reason = str(picture["error"])
+    times = failures.count(reason)
+    if failures.is_printed(times):
+        complain(with_times(f"image {picture.get('image_id')} was not received: {reason}", times))
 
 
 @contextmanager

@@ -144,7 +144,11 @@ def quantised(image: np.ndarray) -> np.ndarray:
 
     What is no number, as a header's largest scales make it, is black.
     """
-    return np.rint(np.clip(np.nan_to_num(image, nan=0.0), 0, 1) * 255).astype(np.uint8)
+    # in one copy: of a large picture each takes a hundred megabytes and more
+    levels = np.nan_to_num(image, nan=0.0)
+    np.clip(levels, 0, 1, out=levels)
+    levels *= 255
+    return np.rint(levels, out=levels).astype(np.uint8)
 
 
 def check_source(image: np.ndarray, scheme: str, max_pixels: int) -> None:

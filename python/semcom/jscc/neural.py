@@ -26,6 +26,7 @@ from .coder import (
     to_bytes,
 )
 from .symbols import ImageSymbols, power_normalised, reals, scale_value
+from .tiles import USUAL, Tiling, assembled
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -194,10 +195,12 @@ class LatentCoder:
         Of its weights; both ends must use the same.
     threads : int
         Of ONNX Runtime.
+    tiling : Tiling
+        How large images are cut for the decoder.
     """
 
-    def __init__(self, name: str, variant: str = "original", threads: int = 2) -> None:
-        self.name = name
+    def __init__(self, name: str, variant: str = "original", threads: int = 2, tiling: Tiling = USUAL) -> None:
+        self.name, self._tiling = name, tiling
         self._encoder, self._decoder, self.weights = load(name, variant, threads)
         self.weights_id = weights.identifier(self.weights.values())
         self._unit_power = onnx.takes_unit_power(self._decoder)
@@ -274,8 +277,12 @@ class LatentCoder:
         if not self._unit_power:
             estimate = estimate * np.float32(scale_value(header.scale))
         y = estimate.reshape(1, rows, columns, self.latent).transpose(0, 3, 1, 2)
-        (x,) = self._decoder.run(None, {"y": np.ascontiguousarray(y)} | self._snr(header.snr_enc))
-        return to_bytes(x[0].transpose(1, 2, 0), header)
+
+        def decoded(down: slice, across: slice) -> np.ndarray:
+            feeds = {"y": np.ascontiguousarray(y[..., down, across])} | self._snr(header.snr_enc)
+            return self._decoder.run(None, feeds)[0][0]
+
+        return to_bytes(assembled(rows, columns, decoded, self._tiling).transpose(1, 2, 0), header)
 
 
 def shared(scheme: str, variant: str, make: Callable[..., _Made], *arguments: Any) -> _Made:
@@ -306,6 +313,6 @@ def _shared(make: Callable[..., _Made], arguments: tuple[Any, ...], digests: tup
     return make(*arguments)
 
 
-def latent_coder(name: str, variant: str = "original") -> LatentCoder:
+def latent_coder(name: str, variant: str = "original", tiling: Tiling = USUAL) -> LatentCoder:
     """One instance for each scheme and its weights."""
-    return shared(name, variant, LatentCoder, name, variant)
+    return shared(name, variant, LatentCoder, name, variant, 2, tiling)

@@ -29,12 +29,14 @@ from .coder import (
 from .neural import LOST, load, planes, shared
 from .planning import Coefficients, MapCost, importance_levels, plan
 from .symbols import ImageSymbols, ReceivedSymbols, cut, joined, reals, scale_value
+from .tiles import assembled
 
 DEFAULT_RATE = 1 / 12
 MIN_CHANNELS = 32  # of map and symbols together
 SNR_RANGE = (-2, 20)  # dB, what the networks were trained over
 MIN_IMPORTANCE = 2.0 ** (1 - SKIPPED)
 MIN_NOISE = 10 ** (-SNR_RANGE[1] / 10)
+MIN_POWER = 1e-9
 NO_BASE = 1e9  # stands for the variance that a base leaves where there is none
 
 
@@ -185,8 +187,30 @@ class Semcom:
         base: Base,
         division: str = TOGETHER,
     ) -> np.ndarray:
-        (x,) = self._decoder.run(None, self._decoder_inputs(received, header, cells, base, division))
-        return to_bytes(x[0].transpose(1, 2, 0), header)
+        inputs = self._decoder_inputs(received, header, cells, base, division)
+        rows, columns = grid(header.height, header.width)
+        power = self._power(inputs, slice(0, rows), slice(0, columns))
+
+        def decoded(down: slice, across: slice) -> np.ndarray:
+            tile = {
+                name: np.ascontiguousarray(value[..., down, across]) if value.shape[-2:] == (rows, columns) else value
+                for name, value in inputs.items()
+            }
+            # a tile is an image by itself, of a power of its own
+            ratio = math.sqrt(max(self._power(inputs, down, across), MIN_POWER) / max(power, MIN_POWER))
+            lost = tile["noise"] >= LOST
+            tile["y"] = tile["y"] / np.float32(ratio)
+            tile["noise"] = np.where(lost, np.float32(LOST), tile["noise"] / np.float32(ratio**2))
+            tile["scale"] = tile["scale"] * np.float32(ratio)
+            return self._decoder.run(None, tile)[0][0]
+
+        return to_bytes(assembled(rows, columns, decoded).transpose(1, 2, 0), header)
+
+    def _power(self, inputs: dict[str, np.ndarray], down: slice, across: slice) -> float:
+        """Expected of what is sent of some positions, to a common factor."""
+        variance = self._tables.variance[inputs["profile"][0, down, across]].transpose(2, 0, 1)
+        variance[:MOST] = np.minimum(variance[:MOST], inputs["left"][0])
+        return float(np.mean(np.square(inputs["amplitude"][0, :, down, across]) * variance))
 
     def _decoder_inputs(
         self,

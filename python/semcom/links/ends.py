@@ -18,6 +18,7 @@ from .. import schemes
 from .. import semcom_python as native
 from ..blocks import pdu
 from ..blocks.base import STATUS, message_block
+from ..blocks.credits import Credits
 from ..blocks.image_sink import image_sink
 from ..blocks.image_source import image_source
 from ..blocks.sam_segmenter import sam_segmenter
@@ -378,9 +379,17 @@ def _segmenter(region: Region, scheme: Scheme) -> sam_segmenter | None:
     return segmenter
 
 
+def _key(meta: pdu.Meta) -> int | str:
+    """What a message of the decoder, and the sink's answer to it, are told by."""
+    return "silence" if "silence" in meta else pdu.number_of(meta)
+
+
 def _weight(meta: pdu.Meta) -> int:
-    """Bursts as which a message of the decoder counts until it is dealt with."""
-    return 1 if "silence" in meta else PICTURE
+    """Bursts as which a message of the decoder counts until it is dealt with; a large picture takes longer, and room."""
+    if "silence" in meta:
+        return 1
+    pixels = 0 if "error" in meta else int(meta.get("height", 0)) * int(meta.get("width", 0))
+    return PICTURE * max(1, pixels >> 20)
 
 
 class receiving_end(_end):
@@ -396,6 +405,8 @@ class receiving_end(_end):
         Folder for the pictures; none that is there is replaced.
     max_pixels : int
         Larger images are refused.
+    newest : int
+        Of how many pictures, the last ones of this run, the files stay; 0 for all.
 
     Raises
     ------
@@ -403,7 +414,9 @@ class receiving_end(_end):
         What cannot be, in a sentence.
     """
 
-    def __init__(self, front: FrontEnd, coding: Coding, out: Path, max_pixels: int = schemes.USUAL_PIXELS):
+    def __init__(
+        self, front: FrontEnd, coding: Coding, out: Path, max_pixels: int = schemes.USUAL_PIXELS, newest: int = 0
+    ):
         hears = {"image": self._on_its_way, "symbols": self._burst, "idle": self._silent}
         _end.__init__(self, "Receiving end", ["ack"], hears)
         # which weights are missing is said before anything runs
@@ -418,9 +431,10 @@ class receiving_end(_end):
             coding.scheme, variant, coding.params, source.samp_rate, max_pixels, front.swap_iq, front.key
         )
         self._idle_seconds = idle_samples(coding.params) / source.samp_rate
-        self._sink = image_sink(str(out), keep=True)
+        self._sink = image_sink(str(out), keep=True, newest=newest)
         # whoever runs this end shows what was not received
         self._receiver.decoder.logs_failures = self._sink.logs_failures = False
+        self._credits = Credits(self._receiver.put, self._receiver.taken)
         self._pictures = 0  # that the decoder has delivered
         self._silence = 0.0  # seconds of signal
         self._bursts = 0
@@ -436,7 +450,7 @@ class receiving_end(_end):
 
     def _on_its_way(self, meta: pdu.Meta) -> None:
         self._pictures += 1
-        self._receiver.put(_weight(meta))
+        self._credits.put(_key(meta), _weight(meta))
 
     def _burst(self, meta: pdu.Meta) -> None:
         self._silence = 0.0
@@ -491,7 +505,7 @@ class receiving_end(_end):
                 for result in self._results():
                     delivered += "error" not in result
                     yield result
-                self._receiver.taken(_weight(meta))
+                self._credits.taken(_key(meta))
             if idle is not None:
                 if self._receiver.samples() != samples or self._receiver.waiting():
                     samples, since = self._receiver.samples(), time.monotonic()

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -87,10 +87,13 @@ class SubImage:
         x0, y0, x1, y1 in pixels of the image, the last two exclusive.
     data : bytes
         Of ``semcom.codec``: tag byte and the codec's stream.
+    image : uint8 [h, w, 3], optional
+        What they hold, where it has been decoded.
     """
 
     box: tuple[int, int, int, int]
     data: bytes
+    image: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
 MAX_STRENGTH = 2.0

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from ..burst import MIN_SHARE, BurstHeader, ImageHeader, check_size
-from ..errors import BadInput, Missing
+from ..errors import BadInput, Missing, Undecodable
 from ..jscc.coder import MAX_PIXELS_OF_NETWORK, Coder, symbol_count
 from .options import Options, made
 
@@ -236,6 +236,10 @@ class Scheme:
         Of one image.
     min_share : float
         Share of an image's fragments that must arrive for a picture.
+    free_pixels : int
+        Of an image that is decoded however few of its symbols arrived.
+    pixels_per_symbol : int
+        Of a larger image, pixels that each symbol that arrived pays for: a receiver's time is worth no more.
     views : tuple of str
         Drawings that every image has; those who show them wait for them.
     """
@@ -255,6 +259,8 @@ class Scheme:
     rates: ClassVar[tuple[float, float] | None] = (1 / 768, 1.0)
     max_pixels: ClassVar[int] = MAX_PIXELS_OF_NETWORK
     min_share: ClassVar[float] = MIN_SHARE
+    free_pixels: ClassVar[int] = 2**19
+    pixels_per_symbol: ClassVar[int] = 256
     views: ClassVar[tuple[str, ...]] = ()
 
     def options(self, values: Mapping[str, Any] | Options | None = None) -> Any:
@@ -348,6 +354,15 @@ class Scheme:
     def check_header(self, header: BurstHeader) -> None:
         """Refuse a header that no encoder of this scheme makes: memory is allocated by what it says."""
         check_size(header.height, header.width, self.name, self.max_pixels)
+
+    def check_worth(self, height: int, width: int, symbols: int) -> None:
+        """Refuse to decode an image of which too few symbols arrived for its size."""
+        most = max(self.free_pixels, self.pixels_per_symbol * symbols)
+        if height * width > most:
+            raise Undecodable(
+                f"{symbols:,} symbols arrived of an image of {width}x{height} pixels; that few are decoded to {most:,} "
+                "pixels at most: send a smaller image, or more of it"
+            )
 
     def symbols(self, header: ImageHeader, part: int, variant: str) -> int:
         """Symbols of a part that carries symbols, from its header; BadInput for a header that cannot be true."""

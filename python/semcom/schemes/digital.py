@@ -79,6 +79,7 @@ class Digital(Scheme):
     rates = (1e-6, MAX_RATE)
     carries = frozenset({BITS})
     max_pixels = MAX_PIXELS
+    free_pixels = 2**24
 
     def label(self, options: DigitalOptions) -> str:
         """Codec and MCS, "avif/auto"."""

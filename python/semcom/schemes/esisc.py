@@ -155,6 +155,7 @@ class EsIsc(Scheme):
     rates = (1e-6, MAX_RATE)
     carries = frozenset({BITS})
     max_pixels = MAX_PIXELS
+    free_pixels = 2**24
     views = VIEWS
     # the caption is worth having however much else was lost
     min_share = 0.0

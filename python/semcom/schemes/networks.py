@@ -56,6 +56,9 @@ class NetworkScheme(SymbolScheme):
 class FixedRateScheme(NetworkScheme):
     """A coder whose networks have one latent of one width: how wide says the encoder network itself."""
 
+    # of k/n = 1/12 a symbol for 4 pixels is sent
+    pixels_per_symbol = 8
+
     def symbols(self, header: ImageHeader, part: int, variant: str) -> int:
         """See :meth:`~.base.Scheme.symbols`; another rate than that of the networks is refused."""
         self.coder(variant).check_header(header)

@@ -38,6 +38,7 @@ from .base import AUTO, BITS, SYMBOLS, Decoded, Decoder, ReceivedPart, Scheme, i
 
 USUAL_PIXELS = 2**24
 """Of an image that is received at most, unless told otherwise."""
+_MAX_CHOSEN = 1024  # schemes and weights that bursts name
 
 
 def group_of_bits(header: BurstHeader) -> Group:
@@ -198,6 +199,9 @@ class _Receiving:
     def _hand(self, token: int, part: PartBursts, meta: dict[str, Any], out: list[Reported]) -> None:
         """A part is read once, as soon as all that will arrive of it is here."""
         handed = self._handed.setdefault(token, {})
+        # of a part of symbols as much memory is taken as it says that it has
+        if part.header.mcs == ANALOGUE and part.arrived < MIN_SHARE * part.header.fragments:
+            return
         if part.header.part not in handed and part.arrived:
             handed[part.header.part] = part.identity
             self._part(token, part, meta, out)
@@ -252,7 +256,7 @@ class Reception(_Receiving):
         self._only = None if scheme == AUTO else registry.get(scheme)
         self._max_pixels = values.whole(max_pixels, "max_pixels", 1, MAX_PIXELS)
         self._variant = variant or AUTO
-        self._chosen: dict[tuple[int, int], tuple[Scheme, str] | Refusal] = {}
+        self._chosen: dict[tuple[int, int], tuple[Scheme, str] | str] = {}  # or why it is refused
         self._states: dict[int, _State] = {}
         self._last: tuple[tuple[int, int], Decoded] | None = None  # sender and number of the last image, and it
         _Receiving.__init__(self, timeout, snr_db, key)
@@ -265,10 +269,13 @@ class Reception(_Receiving):
             try:
                 found = self._choose(*key)
             except Refusal as refusal:
-                found = refusal
+                found = str(refusal)
+            if len(self._chosen) == _MAX_CHOSEN:
+                self._chosen.clear()
             self._chosen[key] = found
-        if isinstance(found, Refusal):
-            raise found
+        if isinstance(found, str):
+            # anew each time: an exception that is raised again keeps the frames of all times before
+            raise Refusal(found)
         return found
 
     def _named(self, code: int) -> Scheme | None:
@@ -373,7 +380,8 @@ class Reception(_Receiving):
         scheme = registry.of_code(delivery.header.scheme)
         views = scheme.views if scheme else ()
         if delivery.error or state is None:
-            out.append(Image(meta, None, delivery.error, views=views))
+            error = delivery.error or "too little of each of its parts arrived for a picture"
+            out.append(Image(meta, None, error, views=views))
             return
         meta |= {"scheme": state.scheme.name} | state.reader.about
         try:
@@ -381,6 +389,8 @@ class Reception(_Receiving):
                 raise state.failure
             if state.reader.failure:
                 raise Undecodable(state.reader.failure)
+            header = delivery.header
+            state.scheme.check_worth(header.height, header.width, sum(part.symbols for part in delivery.parts))
             decoded = state.decoder.finish()
             if decoded.image is None:
                 raise BadInput(f"scheme {state.scheme.name} made no picture of what arrived")

@@ -31,6 +31,7 @@ class Semcom(AllocatedScheme, NetworkScheme):
     reference = "this project"
     Options = SemcomOptions
     rates = (1 / 48, 1 / 6)
+    pixels_per_symbol = 8
     trains_with = frozenset({"snr", "channels", "masks", "export"})
 
     def coder(self, variant: str) -> AllocatingCoder:

@@ -20,5 +20,7 @@ class WITT(FixedRateScheme):
     def coder(self, variant: str) -> Coder:
         """The networks of a variant."""
         from ..jscc.neural import latent_coder
+        from ..jscc.tiles import Tiling
 
-        return latent_coder(self.name, variant)
+        # attention takes three kilobytes for a pixel
+        return latent_coder(self.name, variant, Tiling(whole=400, core=16, margin=2))

@@ -129,6 +129,8 @@ def _session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    # an arena keeps the most that a network ever took, each its own
+    options.enable_cpu_mem_arena = False
     # idle worker threads would otherwise spin and starve the flowgraph's blocks
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:

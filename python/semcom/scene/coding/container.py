@@ -33,6 +33,7 @@ from ...entropy import Decoder, Encoder
 from ...errors import BadInput
 from ...segment.classes import VOC
 from ...segment.instances import SceneObject
+from ...work import Work
 from ..model import MAX_STRENGTH, Scene, SubImage
 from . import captioncode, colours, labelmap
 
@@ -48,11 +49,19 @@ NAMES = {
 VOCABULARIES = (VOC,)
 MAX_OBJECTS = 255
 MAX_SUB_IMAGES = 64
+MAX_SECTIONS = 256
+"""That are read of a container; those of types that are not known count as well."""
 MAX_BYTES = 2**24
 MAX_SIDE = 2**15 - 1
 SUB_IMAGE_BYTES = 15
 """What a sub-image takes beside its picture: frame of the section and box."""
 PAINTING_STEPS = 100  # of a strength of 1
+FREE_STEPS = 2**18
+"""Symbols of maps that are decoded of any scene, twice as many as the finest partitions have."""
+STEPS_PER_BYTE = 8
+FREE_PIXELS = 2**23
+"""Of sub-images that are decoded of any scene."""
+PIXELS_PER_BYTE = 16
 _SEARCH = 16  # times its length that a damaged container may be read in search of sound sections
 
 
@@ -224,10 +233,15 @@ def decode(data: bytes) -> Decoded:
 
 
 class Reader:
-    """Reads a container again and again while it grows, but each of its sections once."""
+    """Reads a container again and again while it grows, but each of its sections once.
+
+    Its bytes pay for the work: whatever sections they hold, and in whatever order they arrive.
+    """
 
     def __init__(self) -> None:
         self._known: dict[bytes, dict[str, Any] | str] = {}  # sections, and what was made of them
+        self._work = Work(FREE_STEPS, STEPS_PER_BYTE)
+        self._pixels = Work(FREE_PIXELS, PIXELS_PER_BYTE)
 
     def read(self, data: bytes) -> Decoded:
         """The scene that some bytes hold, see :func:`decode`.
@@ -247,6 +261,8 @@ class Reader:
         if len(data) > MAX_BYTES:
             problems.append(f"a scene of {len(data)} bytes is too long; only the first {MAX_BYTES} are read")
             data = data[:MAX_BYTES]
+        for work in (self._work, self._pixels):
+            work.received(len(data))
         size = _size(data)
         if size is None:
             problems.append("the header of the scene is missing or damaged; the picture is of the size of its maps")
@@ -279,13 +295,13 @@ class Reader:
         said = self._known.get(section.data)
         if said is None:
             try:
-                said = read(section.payload)
+                said = read(section.payload, self._work)
             except BadInput as error:
                 said = str(error)
             self._known[section.data] = said
         if isinstance(said, str):
             raise BadInput(said)
-        return fitted(scene, said)
+        return fitted(scene, said, self._pixels)
 
 
 def _size(data: bytes) -> tuple[int, int] | None:
@@ -331,6 +347,9 @@ def _split(data: bytes, at: int) -> tuple[list[Section], list[str]]:
                 f"{at - lost_from} bytes from byte {lost_from} on are damaged or missing; they were left out"
             )
             lost_from = None
+        if len(found) == MAX_SECTIONS:
+            problems.append(f"there are more than {MAX_SECTIONS} sections; {len(data) - at} bytes were left out")
+            break
         found.append(section)
         at += len(section.data)
     if lost_from is not None:
@@ -423,7 +442,7 @@ def _share(instance: SceneObject, area: int) -> int:
     return min(_SHARES - 1, instance.area * _SHARES // area)
 
 
-def _read_text(payload: bytes) -> dict[str, Any]:
+def _read_text(payload: bytes, work: Work) -> dict[str, Any]:
     return {"caption": captioncode.decode(payload)}
 
 
@@ -433,15 +452,15 @@ def _read_vocabulary(payload: bytes) -> tuple[str, ...]:
     return VOCABULARIES[payload[0]]
 
 
-def _read_a_seg(payload: bytes) -> dict[str, Any]:
+def _read_a_seg(payload: bytes, work: Work) -> dict[str, Any]:
     classes = _read_vocabulary(payload)
-    labels = labelmap.decode(payload[1:])
+    labels = labelmap.decode(payload[1:], work)
     if int(labels.max()) >= len(classes):
         raise BadInput(f"it has the class {labels.max()}, and there are {len(classes)}")
     return {"labels": labels, "classes": classes}
 
 
-def _read_boxes(payload: bytes) -> dict[str, Any]:
+def _read_boxes(payload: bytes, work: Work) -> dict[str, Any]:
     classes = _read_vocabulary(payload)
     height, width = int.from_bytes(payload[1:3], "big"), int.from_bytes(payload[3:5], "big")
     if len(payload) < 5 or not _is_size(height, width):
@@ -450,26 +469,26 @@ def _read_boxes(payload: bytes) -> dict[str, Any]:
     return {"height": height, "width": width, "objects": tuple(instances), "classes": classes}
 
 
-def _with_boxes(scene: Scene, said: dict[str, Any]) -> Scene:
+def _with_boxes(scene: Scene, said: dict[str, Any], work: Work) -> Scene:
     if scene.height and (said["height"], said["width"]) != (scene.height, scene.width):
         raise BadInput(f"it is of a picture of {said['width']}x{said['height']}")
     return replace(scene, **said)
 
 
-def _read_colours(payload: bytes) -> dict[str, Any]:
+def _read_colours(payload: bytes, work: Work) -> dict[str, Any]:
     return {"colours": colours.decode(payload)}
 
 
-def _read_b_seg(payload: bytes) -> dict[str, Any]:
+def _read_b_seg(payload: bytes, work: Work) -> dict[str, Any]:
     length, at = _read_leb128(payload, 0)
     if length is None or at + length > len(payload):
         raise BadInput("it is cut short")
-    segments = labelmap.decode(payload[at : at + length])
+    segments = labelmap.decode(payload[at : at + length], work)
     details = payload[at + length :]
     return {"segments": segments, "details": colours.decode(details) if details else None}
 
 
-def _read_s_img(payload: bytes) -> dict[str, Any]:
+def _read_s_img(payload: bytes, work: Work) -> dict[str, Any]:
     if len(payload) < 9:
         raise BadInput("it is cut short")
     x0, y0, x1, y1 = (int.from_bytes(payload[i : i + 2], "big") for i in range(0, 8, 2))
@@ -478,7 +497,7 @@ def _read_s_img(payload: bytes) -> dict[str, Any]:
     return {"sub": SubImage((x0, y0, x1, y1), payload[8:])}
 
 
-def _with_s_img(scene: Scene, said: dict[str, Any]) -> Scene:
+def _with_s_img(scene: Scene, said: dict[str, Any], work: Work) -> Scene:
     sub = said["sub"]
     x0, y0, x1, y1 = sub.box
     if scene.height and not (x1 <= scene.width and y1 <= scene.height):
@@ -488,7 +507,8 @@ def _with_s_img(scene: Scene, said: dict[str, Any]) -> Scene:
         raise BadInput("the sub-images have more pixels than any picture")
     if "wrong" not in said:
         try:
-            picture(sub)
+            work.spend((x1 - x0) * (y1 - y0))
+            said["sub"] = sub = replace(sub, image=picture(sub))
             said["wrong"] = ""
         except BadInput as error:
             said["wrong"] = str(error)
@@ -515,21 +535,25 @@ def picture(sub: SubImage) -> np.ndarray:
     BadInput
         It cannot be decoded.
     """
+    if sub.image is not None:
+        return sub.image
     x0, y0, x1, y1 = sub.box
     return codec.decode(sub.data, y1 - y0, x1 - x0).image
 
 
-def _read_painting(payload: bytes) -> dict[str, Any]:
+def _read_painting(payload: bytes, work: Work) -> dict[str, Any]:
     if len(payload) != 1 or payload[0] > MAX_STRENGTH * PAINTING_STEPS:
         raise BadInput("no network paints so strongly")
     return {"painting": payload[0] / PAINTING_STEPS}
 
 
-def _with_fields(scene: Scene, said: dict[str, Any]) -> Scene:
+def _with_fields(scene: Scene, said: dict[str, Any], work: Work) -> Scene:
     return replace(scene, **said)
 
 
-_READERS: dict[int, tuple[Callable[[bytes], dict[str, Any]], Callable[[Scene, dict[str, Any]], Scene]]] = {
+_Read = Callable[[bytes, Work], dict[str, Any]]
+_Fitted = Callable[[Scene, dict[str, Any], Work], Scene]
+_READERS: dict[int, tuple[_Read, _Fitted]] = {
     TEXT: (_read_text, _with_fields),
     A_SEG: (_read_a_seg, _with_fields),
     BOXES: (_read_boxes, _with_boxes),

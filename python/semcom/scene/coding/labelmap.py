@@ -25,6 +25,7 @@ import numpy as np
 
 from ...entropy import Contexts, Decoder, Encoder, Meter, measured_counts
 from ...errors import BadInput
+from ...work import Work
 
 MAX_PIXELS = 2**20
 """Of a coded map; a larger image sends its maps at a fraction of its size."""
@@ -40,6 +41,7 @@ NEW = 1
 CONTEXTS = FIRST + LATER + STRETCH + NEW
 _TABLE = Path(__file__).with_name("labelmap_contexts.json")
 _STEP = 8  # of adaptation
+_ROW = 16  # symbols that a row of pixels takes as long as, beside its own
 _LATER, _STRETCH, _NEW = FIRST, FIRST + LATER, FIRST + LATER + STRETCH
 
 # canonical numbering of the equality pattern of (W, N, NE, NW): index of the first neighbour that each equals
@@ -100,13 +102,15 @@ def _encoded(pixels: bytes, shape: tuple[int, int]) -> tuple[bytes, float]:
     return head + coder.finish(), coder.bits
 
 
-def decode(data: bytes) -> np.ndarray:
+def decode(data: bytes, work: Work | None = None) -> np.ndarray:
     """The label map that :func:`encode` made bytes of.
 
     Parameters
     ----------
     data : bytes
         The code.
+    work : Work, optional
+        What pays for the symbols and for the rows.
 
     Returns
     -------
@@ -116,8 +120,8 @@ def decode(data: bytes) -> np.ndarray:
     Raises
     ------
     BadInput
-        The data is cut short or contradicts itself. Memory is bounded by ``MAX_PIXELS``, time by that and the length of
-        the data.
+        The data is cut short or contradicts itself, or takes more work than may be done. Memory is bounded by
+        ``MAX_PIXELS``, time by that, the length of the data and the work.
     """
     if len(data) < 5:
         raise BadInput("a label map is cut short before its size")
@@ -127,7 +131,9 @@ def decode(data: bytes) -> np.ndarray:
     order = data[5 : 5 + count]
     if len(order) < count or len(set(order)) < count:
         raise BadInput(f"a label map does not name its {count} labels")
-    rows = _scan(Decoder(data[5 + count :]), height, width, count, None)
+    if work is not None:
+        work.spend(_ROW * height)
+    rows = _scan(Decoder(data[5 + count :], work), height, width, count, None)
     return np.frombuffer(order, np.uint8)[np.array(rows, np.uint8)]
 
 

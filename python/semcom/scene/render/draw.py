@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import textwrap
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ... import plain
 from ...segment.boundaries import boundaries
 from ...segment.classes import PALETTE, VOC
 from ...segment.instances import SceneObject
@@ -17,6 +19,8 @@ from ..model import fraction, scaled_box
 _INK, _PAPER, _GREY = (20, 20, 20), (255, 255, 255), (150, 150, 150)
 _TEXT = 15  # height of letters, in pixels of a picture of 512
 _MISSING = "has not arrived"
+_MAX_SHOWN = 1000  # characters of a text
+_LEAST_TEXT = 10
 
 MAX_DRAWN = 2**21
 """Pixels of a drawing; of a larger picture it is drawn smaller."""
@@ -129,13 +133,21 @@ def card(text: str | None, height: int, width: int) -> np.ndarray:
     height, width = fraction(height, width, MAX_DRAWN)
     canvas = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(canvas)
-    for size in range(max(12, width // 12), 9, -1):
+    shown = plain.line(text or _MISSING, _MAX_SHOWN)
+
+    def wrapped(size: int) -> tuple[ImageFont.FreeTypeFont, str]:
         font = ImageFont.load_default(size)
-        columns = max(8, int(width * 0.86 / font.getlength("n")))
-        block = "\n".join(textwrap.wrap(text or _MISSING, columns))
+        return font, "\n".join(textwrap.wrap(shown, max(8, int(width * 0.86 / font.getlength("n")))))
+
+    def is_too_large(size: int) -> bool:
+        font, block = wrapped(size)
         left, top, right, bottom = draw.multiline_textbbox((0, 0), block, font=font, spacing=size // 3)
-        if right - left <= 0.9 * width and bottom - top <= 0.9 * height:
-            break
+        return right - left > 0.9 * width or bottom - top > 0.9 * height
+
+    # a narrow picture has thousands of sizes
+    sizes = range(_LEAST_TEXT, max(12, width // 12) + 1)
+    size = sizes[max(bisect_left(sizes, True, key=is_too_large) - 1, 0)]
+    font, block = wrapped(size)
     draw.multiline_text((width / 2, height / 2), block, _INK if text else _GREY, font, "mm", size // 3, "center")
     return np.asarray(canvas)
 

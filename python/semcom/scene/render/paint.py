@@ -96,7 +96,7 @@ def rebuild(
         planes = _softened(planes, partition)
     picture = to_image(planes)
     for piece in sub_images:
-        picture = _pasted(picture, piece)
+        _paste(picture, piece)
     return picture
 
 
@@ -147,7 +147,7 @@ def _softened(planes: np.ndarray, partition: np.ndarray) -> np.ndarray:
     return np.where(near[..., None], soft, planes)
 
 
-def _pasted(picture: np.ndarray, piece: Inset) -> np.ndarray:
+def _paste(picture: np.ndarray, piece: Inset) -> None:
     """A sub-image in its place, blended over 1/16 of its sides at those edges that are not the picture's own."""
     height, width = picture.shape[:2]
     x0, y0, x1, y1 = piece.box
@@ -163,11 +163,9 @@ def _pasted(picture: np.ndarray, piece: Inset) -> np.ndarray:
     weight = down[:, None] * across
     if piece.mask is not None:
         weight = weight * _blurred(piece.mask.astype(np.float64), 2)[y0:y1, x0:x1]
-    pasted = picture.copy()
     under = picture[y0:y1, x0:x1]
     mixed = under + weight[..., None] * (np.asarray(image, np.float64) - under)
-    pasted[y0:y1, x0:x1] = np.rint(mixed).astype(np.uint8)
-    return pasted
+    under[:] = np.rint(mixed).astype(np.uint8)
 
 
 def _ramp(length: int, first: bool, last: bool) -> np.ndarray:

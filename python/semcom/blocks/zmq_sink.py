@@ -37,7 +37,7 @@ class zmq_sink(kept_block, gr.sync_block):
     Parameters
     ----------
     address : str
-        To bind, such as "tcp://127.0.0.1:5555", "tcp://*:5555" or "ipc:///tmp/samples".
+        To bind, such as ``tcp://127.0.0.1:5555``, ``tcp://*:5555`` or ``ipc:///tmp/samples``.
     timeout : float, default 0.1
         Seconds that one call of the scheduler waits for room.
     queue : int, default 8

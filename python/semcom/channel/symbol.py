@@ -29,7 +29,7 @@ class Received:
     noise_var : float32 [n]
         Noise variance of each symbol.
     signal_energy, noise_energy : float
-        Sums of |h x|^2 and |w|^2 over the burst.
+        Sums of ``|h x|^2`` and ``|w|^2`` over the burst.
     pilots : int
         Channel uses spent on pilots.
     """
@@ -47,7 +47,7 @@ class Received:
 
 
 def complex_gaussian(rng: np.random.Generator, size: int | tuple[int, ...]) -> np.ndarray:
-    """Circular complex Gaussian numbers, E|z|^2 = 1.
+    """Circular complex Gaussian numbers, ``E|z|^2`` = 1.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def pass_burst(x: np.ndarray, w: np.ndarray, h: complex, h_est: complex) -> tupl
     Returns
     -------
     complex64 [n], float, float
-        (h x + w) / h_est, and the sums of |h x|^2 and |w|^2.
+        (h x + w) / h_est, and the sums of ``|h x|^2`` and ``|w|^2``.
     """
     faded = h * x
     return (
@@ -93,7 +93,7 @@ class SymbolChannel:
     Parameters
     ----------
     model : str, default "awgn"
-        "awgn" (h = 1), "rayleigh" (h circular Gaussian) or "rician"; E|h|^2 = 1.
+        "awgn" (h = 1), "rayleigh" (h circular Gaussian) or "rician"; ``E|h|^2`` = 1.
     snr_db : float, default 10.0
         Es/N0 per complex symbol of unit average power, dB.
     csi : str, default "ideal"

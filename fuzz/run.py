@@ -72,17 +72,19 @@ def compiler() -> str | None:
     return next((found for name in names if (found := shutil.which(name))), None)
 
 
-def build(clang: str | None) -> None:
+def build(gcc: bool, clang: str | None) -> None:
     """Configure, build and install the sanitized trees; quick when nothing changed."""
     settings = [
         "-S", ROOT, "-DSEMCOM_SANITIZE=ON", f"-DCMAKE_INSTALL_PREFIX={PREFIX}",
         f"-DPYTHON_EXECUTABLE={sys.executable}", f"-DGR_PYTHON_DIR={PREFIX / 'python'}",
     ]  # fmt: skip
-    steps = [
-        ["cmake", "-B", BUILD, *settings],
-        ["cmake", "--build", BUILD, "--parallel", "2"],
-        ["cmake", "--install", BUILD],
-    ]
+    steps: list[list] = []
+    if gcc:
+        steps += [
+            ["cmake", "-B", BUILD, *settings],
+            ["cmake", "--build", BUILD, "--parallel", "2"],
+            ["cmake", "--install", BUILD],
+        ]
     if clang:
         steps += [
             ["cmake", "-B", BUILD_CLANG, f"-DCMAKE_CXX_COMPILER={clang}", *settings],
@@ -203,8 +205,9 @@ def main() -> int:
     parser.add_argument("--add", action="store_true", help="go on where the run that wrote the file was stopped")
     args = parser.parse_args()
     clang = None if args.gcc else compiler()
-    build(clang)
-    FINDINGS.mkdir(exist_ok=True)
+    wanted = set(args.only or [*CPP, *PYTHON])
+    build(bool(wanted & set(PYTHON)) or clang is None, clang if wanted & set(CPP) else None)
+    FINDINGS.mkdir(parents=True, exist_ok=True)
     shares = {t: s for t, s in (CPP | PYTHON).items() if not args.only or t in args.only}
     only = "".join(f" --only {target}" for target in args.only or ())
     results: dict[str, dict] = {}

@@ -56,6 +56,9 @@ MAX_RISEN = 2**28
 """Bytes by which one input may raise what is resident: what C libraries take is in it, and Python's tracing knows
 nothing of it. A target that makes large pictures has a ``MAX_RISEN`` of its own."""
 
+PATIENCE = 5
+"""Seconds of the clock on the wall for each second of processor time that is asked for."""
+
 _SANITIZED = 2  # times as much, with the zones around every allocation
 
 
@@ -89,10 +92,11 @@ def run(name: str, seconds: float, seed: int) -> dict:
     most, slowest = 0, 0.0
     tracemalloc.start()
     begun = time.process_time()  # so that the figures mean the same on a busy machine
+    ends = time.monotonic() + PATIENCE * seconds  # what waits for others takes hardly any
     iterations = accepted = 0
     settled = None
     try:
-        while (elapsed := time.process_time() - begun) < seconds:
+        while (elapsed := time.process_time() - begun) < seconds and time.monotonic() < ends:
             faulthandler.dump_traceback_later(HANG, exit=True)
             try:
                 taken, risen, spent = peak_of(target.step)

@@ -261,3 +261,17 @@ def test_masks_as_tools_write_them(tmp_path):
     for name in ("jpeg.jpg", "webp.webp", "video.png", "soft.png", "shape.png", "void.png", "voc.png"):
         got = io.load_mask(tmp_path / name, 96, 128)
         assert (got & inside).sum() / (got | inside).sum() > 0.98, name
+
+
+def test_the_longest_recording_is_read_again(tmp_path):
+    """As many bursts as are annotated, each with its header."""
+    from gnuradio.semcom import recording
+
+    header = {name: 4095 for name in ("transmission", "image_id", "part", "parts", "fragment", "fragments", "scheme")}
+    header |= {name: 4095 for name in ("height", "width", "rate", "scale", "snr_enc", "mcs", "weights_id", "n_symbols")}
+    marks = [recording.Burst(20_000 * number, 15_000, header) for number in range(2000)]
+    text = json.dumps(recording.metadata(1e6, marks, 1e9), indent=1)
+    # what the longest one has is in proportion
+    share = recording.MAX_BURSTS / len(marks)
+    assert share * len(text) < recording.MAX_METADATA
+    assert share * sum(map(text.count, ",[{")) < recording.MAX_METADATA // files.VALUE_BYTES

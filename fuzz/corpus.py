@@ -38,8 +38,8 @@ def main() -> None:
     clang = run.compiler()
     if clang is None:
         raise SystemExit("clang is not installed; apt-get install -y clang libclang-rt-dev")
-    run.build(clang)
-    run.FINDINGS.mkdir(exist_ok=True)
+    run.build(False, clang)
+    run.FINDINGS.mkdir(parents=True, exist_ok=True)
     for target in run.CPP:
         here = run.CORPUS / target
         here.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,8 @@
 namespace fuzz {
 
 //! What a target reads of an input, number by number; the target runs once for it.
-std::vector<field> fields_of(const target& target, const std::vector<std::uint8_t>& bytes);
+std::vector<field> fields_of(const target& target,
+                             const std::vector<std::uint8_t>& bytes);
 
 /*!
  * \brief Changes an input as its target reads it: a number becomes another one, a limit

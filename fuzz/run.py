@@ -72,17 +72,19 @@ def compiler() -> str | None:
     return next((found for name in names if (found := shutil.which(name))), None)
 
 
-def build(clang: str | None) -> None:
+def build(gcc: bool, clang: str | None) -> None:
     """Configure, build and install the sanitized trees; quick when nothing changed."""
     settings = [
         "-S", ROOT, "-DSEMCOM_SANITIZE=ON", f"-DCMAKE_INSTALL_PREFIX={PREFIX}",
         f"-DPYTHON_EXECUTABLE={sys.executable}", f"-DGR_PYTHON_DIR={PREFIX / 'python'}",
     ]  # fmt: skip
-    steps = [
-        ["cmake", "-B", BUILD, *settings],
-        ["cmake", "--build", BUILD, "--parallel", "2"],
-        ["cmake", "--install", BUILD],
-    ]
+    steps: list[list] = []
+    if gcc:
+        steps += [
+            ["cmake", "-B", BUILD, *settings],
+            ["cmake", "--build", BUILD, "--parallel", "2"],
+            ["cmake", "--install", BUILD],
+        ]
     if clang:
         steps += [
             ["cmake", "-B", BUILD_CLANG, f"-DCMAKE_CXX_COMPILER={clang}", *settings],
@@ -114,13 +116,17 @@ def libfuzzer_of(target: str, seconds: float, seed: int) -> tuple[list[str], dic
     return [str(program), *words, str(found), str(CORPUS / target)], {"ASAN_OPTIONS": ASAN.format(leaks=1)}
 
 
-def command_of(target: str, seconds: float, seed: int) -> tuple[list[str], dict[str, str]]:
+def command_of(target: str, seconds: float, seed: int, plain: bool) -> tuple[list[str], dict[str, str]]:
     """The command line of one target and what it needs in its environment."""
     common = ["--target", target, "--seconds", f"{seconds:.1f}", "--seed", str(seed)]
     if target in CPP:
         artifact = FINDINGS / f"{target}-{seed}.bin"
         more = ["--corpus", str(CORPUS), "--artifact", str(artifact)]
         return [str(BUILD / "fuzz" / "semcom_fuzz"), *common, *more], {"ASAN_OPTIONS": ASAN.format(leaks=1)}
+    if plain:
+        return [sys.executable, "-m", "harness", *common], {
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "fuzz"), os.environ.get("PYTHONPATH", "")])
+        }
     return [sys.executable, "-m", "harness", *common], {
         # Python itself is not instrumented: the run-time must be there before it, and its own leaks do not count
         "LD_PRELOAD": f"{library('libasan.so')} {library('libstdc++.so.6')}",
@@ -148,10 +154,13 @@ def figures_of_libfuzzer(target: str, said: str, spent: float) -> dict:
     }
 
 
-def run(target: str, seconds: float, seed: int, clang: bool) -> dict:
+def run(target: str, seconds: float, seed: int, clang: bool, plain: bool = False) -> dict:
     """One target; its figures, with ``crashes``."""
     by_coverage = clang and target in CPP
-    command, environment = (libfuzzer_of if by_coverage else command_of)(target, seconds, seed)
+    if by_coverage:
+        command, environment = libfuzzer_of(target, seconds, seed)
+    else:
+        command, environment = command_of(target, seconds, seed, plain)
     begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         command,
@@ -172,7 +181,7 @@ def run(target: str, seconds: float, seed: int, clang: bool) -> dict:
         return figures_of_libfuzzer(target, done.stderr, spent) | {"crashes": 0, "wall_seconds": round(wall, 1)}
     result = json.loads(done.stdout.splitlines()[-1])
     module = result.pop("module", str(PREFIX))
-    if not module.startswith(str(PREFIX)):
+    if not plain and not module.startswith(str(PREFIX)):
         raise SystemExit(f"{target} ran with {module}, which is not the sanitized build")
     del result["seed"]
     return result | {"crashes": 0, "wall_seconds": wall}
@@ -198,15 +207,20 @@ def main() -> int:
     parser.add_argument("--round", type=float, default=60, help="seconds after which the next seed begins")
     parser.add_argument("--seed", type=int, default=1, help="of the first round")
     parser.add_argument("--gcc", action="store_true", help="the driver of main.cc, though clang is installed")
+    parser.add_argument(
+        "--plain", action="store_true", help="Python targets with the module as it is installed, without sanitizers"
+    )
     parser.add_argument("--only", choices=[*CPP, *PYTHON], action="append", help="these targets, not all")
     parser.add_argument("--out", type=Path, default=Path("results/fuzz.json"))
     parser.add_argument("--add", action="store_true", help="go on where the run that wrote the file was stopped")
     args = parser.parse_args()
     clang = None if args.gcc else compiler()
-    build(clang)
-    FINDINGS.mkdir(exist_ok=True)
+    wanted = set(args.only or [*CPP, *PYTHON])
+    sanitized = (wanted & set(PYTHON) and not args.plain) or (wanted & set(CPP) and clang is None)
+    build(bool(sanitized), clang if wanted & set(CPP) else None)
+    FINDINGS.mkdir(parents=True, exist_ok=True)
     shares = {t: s for t, s in (CPP | PYTHON).items() if not args.only or t in args.only}
-    only = "".join(f" --only {target}" for target in args.only or ())
+    only = "".join(f" --only {target}" for target in args.only or ()) + (" --plain" if args.plain else "")
     results: dict[str, dict] = {}
     done = 0
     if args.add and args.out.exists():
@@ -215,13 +229,14 @@ def main() -> int:
     rounds = max(1, round(args.seconds / args.round))
     for seed in range(args.seed + done, args.seed + done + rounds):
         for target, share in shares.items():
-            more = run(target, args.round * share / sum(shares.values()), seed, clang is not None)
+            more = run(target, args.round * share / sum(shares.values()), seed, clang is not None, args.plain)
             results[target] = merged(results.get(target, {}), more)
         figures = list(results.values())
         report = {
             "command": f"python fuzz/run.py --seconds {(seed + 1 - args.seed) * args.round:g} "
             f"--round {args.round:g} --seed {args.seed}{only} --out results/{args.out.name}",
-            "sanitizers": "AddressSanitizer, UndefinedBehaviorSanitizer, float-cast-overflow",
+            "sanitizers": "AddressSanitizer, UndefinedBehaviorSanitizer, float-cast-overflow"
+            + (" in C++; none under the targets in Python" if args.plain else ""),
             "engines": ("libFuzzer (Clang)" if clang else "the driver of fuzz/main.cc (GCC)")
             + " in C++, fuzz/harness in Python, whose memory is what became resident",
             "seconds_are": "processor time",

@@ -298,3 +298,17 @@ def test_a_sink_keeps_as_many_pictures_as_it_is_told(tmp_path, smooth_image):
     }
     with pytest.raises(BadInput, match="newest must be"):
         semcom.image_sink(str(tmp_path), newest=-1)
+
+
+def test_the_longest_recording_is_read_again(tmp_path):
+    """As many bursts as are annotated, each with its header."""
+    from gnuradio.semcom import recording
+
+    header = {name: 4095 for name in ("transmission", "image_id", "part", "parts", "fragment", "fragments", "scheme")}
+    header |= {name: 4095 for name in ("height", "width", "rate", "scale", "snr_enc", "mcs", "weights_id", "n_symbols")}
+    marks = [recording.Burst(20_000 * number, 15_000, header) for number in range(2000)]
+    text = json.dumps(recording.metadata(1e6, marks, 1e9), indent=1)
+    # what the longest one has is in proportion
+    share = recording.MAX_BURSTS / len(marks)
+    assert share * len(text) < recording.MAX_METADATA
+    assert share * sum(map(text.count, ",[{")) < recording.MAX_METADATA // files.VALUE_BYTES

@@ -589,3 +589,28 @@ def test_lists_of_decibels_that_nobody_counts(text):
 
     with pytest.raises(BadInput):
         SweepSettings(Path("a"), Path("a.json"), "softcast", snr=parse_snrs(text))
+
+
+def test_a_fault_of_ours_is_a_sentence_and_shows_its_traceback_where_asked(monkeypatch, capsys):
+    from gnuradio.semcom import cli
+
+    def fails() -> None:
+        raise KeyError("x" * 10_000)
+
+    monkeypatch.delenv(cli.TRACEBACK, raising=False)
+    assert cli.guarded(fails) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("semcom: KeyError at test_hostile_files.py:") and len(line) <= 2000
+    monkeypatch.setenv(cli.TRACEBACK, "1")
+    with pytest.raises(KeyError):
+        cli.guarded(fails)
+
+
+def test_no_memory_is_said(capsys):
+    from gnuradio.semcom import cli
+
+    def fails() -> None:
+        raise MemoryError
+
+    assert cli.guarded(fails) == 1
+    assert "there is not enough memory" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from gnuradio.semcom.cli import main
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.image import io, metrics
-from gnuradio.semcom.paper import esisc, esisc_figures
+from gnuradio.semcom.paper import esisc, esisc_figures, measuring
 from gnuradio.semcom.sweep.tasks import BLANK
 from PIL import Image
 
@@ -122,6 +122,17 @@ def test_the_command_writes_everything(photograph, tmp_path, monkeypatch, capfd)
         by_hand.append(esisc.measured(esisc.Original(image, looks), (AVIF, 0.07, 5.0), number))
     assert rows["AVIF", 0.07]["psnr_db"] == pytest.approx(np.mean([each["psnr_db"] for each in by_hand]), abs=1e-3)
     assert "AVIF" in (out / "verdict.md").read_text()
+
+
+@pytest.mark.parametrize("figures", [{}, {"figures": 3}, {"figures": {"psnr_db": "loud"}}, {"figures": None}])
+def test_a_journal_of_other_figures_is_a_sentence(tmp_path, figures):
+    with measuring.Journal(tmp_path / "journal") as journal:
+        journal.add("k", figures)
+        job = measuring.Job(list, (), {(esisc.WAYS[0], 0.1, 5.0): "k"})
+        with pytest.raises(BadInput, match=r"holds what is not measured here .*; take it away"):
+            found = measuring.gathered(journal, [job], 1, print)
+            with measuring.added_up(journal):
+                [esisc._row(point, values, [None]) for point, values in found.items()]
 
 
 @pytest.mark.parametrize("text", ["no json", "{}", '[{"file": "a"}]', "[3]"])

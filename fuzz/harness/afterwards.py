@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import json
 import random
+import shutil
+import tempfile
+from pathlib import Path
 
 import numpy as np
-from gnuradio import blocks, gr, semcom
+from gnuradio import gr, semcom
+from gnuradio.semcom import recording
+from gnuradio.semcom.links.transceiver import trailer_samples
 
 from .common import odd_floats, require
 from .headers import agreed
@@ -15,7 +21,6 @@ from .reception import transmissions
 HONEST = 54321  # number of the image that must arrive
 TRANSMISSION = 77
 GAP = 256
-TRAILER = 1_500_000  # samples of silence, in which the receiver gives up what is incomplete
 
 
 class Afterwards:
@@ -28,7 +33,16 @@ class Afterwards:
         self.transmitter = semcom.burst_transmitter(semcom.ofdm_frame())
         honest = [(meta | {"image_id": HONEST, "transmission": TRANSMISSION}, s) for meta, s in self.sent[1]]
         self.honest = np.concatenate([self._modulated(*each) for each in honest])
+        self.folder = Path(tempfile.mkdtemp(prefix="semcom-fuzz-"))
+        self.meta, self.data = recording.paths(self.folder / "x")
+        self.meta.write_text(json.dumps(recording.metadata(1e6, [], 1e9)))
+        # in which the receiver gives up what is incomplete
+        self.silence = np.zeros(trailer_samples(semcom.ofdm_params()), np.complex64)
         self.spent = 0
+
+    def close(self) -> None:
+        """Remove what was written."""
+        shutil.rmtree(self.folder)
 
     def _modulated(self, meta: dict, symbols: np.ndarray) -> np.ndarray:
         header = semcom.burst_header(**meta)
@@ -66,14 +80,15 @@ class Afterwards:
 
     def step(self) -> bool:
         """One receiver; always true, since anything else ends the run."""
-        silence = np.zeros(TRAILER, np.complex64)
-        samples = np.concatenate([self._hostile(), silence, self.honest, silence])
+        self.data.write_bytes(np.concatenate([self._hostile(), self.silence, self.honest, self.silence]).tobytes())
         tb = gr.top_block()
-        source = blocks.vector_source_c(samples.tolist() if len(samples) < 1000 else samples)
+        # it is held open until the receiver has said that the channel is idle: nothing is left in a queue
+        source = semcom.radio_source(f"sigmf:{self.folder / 'x'}", 0.0, hold=True)
         receiver, sink = semcom.receiver(), semcom.image_sink("")
         for block in (receiver.decoder, sink):
             block.logger.set_level("off")
         tb.connect(source, receiver)
+        tb.msg_connect(receiver, "idle", source, "idle")
         tb.msg_connect(receiver, "image", sink, "in")
         tb.run()
         arrived = [r for r in sink.results if r.get("image_id") == HONEST and "error" not in r and not r["lost"]]

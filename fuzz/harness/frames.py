@@ -34,6 +34,7 @@ class Frames:
         self.source = module.zmq_source(self.address, timeout=0.01)
         self.source.report = self._report
         self.sentences: list[str] = []
+        self.out, self.tail = np.empty(8192, np.complex64), np.empty(0, np.complex64)
         self.spent = 0
 
     def _report(self, name: str, sentence: str, error: Exception | None = None) -> None:
@@ -70,28 +71,41 @@ class Frames:
         with socket.create_connection((host, int(port))) as stranger:
             stranger.sendall(self.rng.randbytes(self.rng.choice([0, 1, 10, 64, 5000])))
 
+    def _send(self, parts: list[bytes]) -> None:
+        """A message, as soon as the receiver has room for it, or has connected again."""
+        ends = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self.push.send_multipart(parts, zmq.NOBLOCK)
+            except zmq.Again:
+                require(time.monotonic() < ends, "the receiver takes nothing more")
+                self._take()
+
+    def _take(self) -> None:
+        """What the receiver hands on now."""
+        taken = self.source.work([], [self.out])
+        require(0 <= taken <= len(self.out), "more samples came out than there is room for")
+        self.tail = np.concatenate([self.tail, self.out[:taken]])[-len(MARK) :]
+
+    def _arrives(self) -> bool:
+        """Whether the samples that are sent last come out."""
+        self._send([MARK.tobytes()])
+        ends = time.monotonic() + PATIENCE / 2
+        while not np.array_equal(self.tail.view(np.uint64), MARK.view(np.uint64)):
+            if time.monotonic() > ends:
+                return False
+            self._take()
+        return True
+
     def step(self) -> bool:
         """A few messages, and then samples; whether they came out."""
         if self.rng.random() < 0.05:
             self._stranger()
+        self.tail = np.empty(0, np.complex64)
         for _ in range(self.rng.randrange(1, 6)):
-            self.push.send_multipart(self._message())
-        self.push.send(MARK.tobytes())
-        out, tail = np.empty(8192, np.complex64), np.empty(0, np.complex64)
-        ends = time.monotonic() + PATIENCE
-        while time.monotonic() < ends:
-            taken = self.source.work([], [out])
-            require(0 <= taken <= len(out), "more samples came out than there is room for")
-            tail = np.concatenate([tail, out[:taken]])[-len(MARK) :]
-            if np.array_equal(tail, MARK):
-                break
-        else:
-            # what a connection that ended took with it is sent again
-            self.push.send(MARK.tobytes())
-            while not np.array_equal(tail, MARK):
-                require(time.monotonic() < ends + PATIENCE, "the receiver is deaf after what it was sent")
-                taken = self.source.work([], [out])
-                tail = np.concatenate([tail, out[:taken]])[-len(MARK) :]
+            self._send(self._message())
+        # what a connection that ended took with it is sent again
+        require(self._arrives() or self._arrives(), "the receiver is deaf after what it was sent")
         for sentence in self.sentences:
             require("\n" not in sentence and len(sentence) < 600, f"no sentence: {sentence}")
         self.sentences.clear()

@@ -30,8 +30,11 @@ from .errors import BadInput
 MAX_JSON = 2**24
 """Bytes of a JSON file."""
 
-MAX_VALUES = 2**20
-"""Values of a JSON text: each takes twenty times the bytes that it is written in."""
+VALUE_BYTES = 16
+"""A JSON file may hold a value for so many of the bytes that it may have: each takes many times what is written."""
+
+MAX_VALUES = MAX_JSON // VALUE_BYTES
+"""Values of a JSON text."""
 
 MAX_DEPTH = 64
 """Levels of a JSON text; whoever walks through it does not run out of stack."""
@@ -188,10 +191,12 @@ def read_json(path: Name, kind: str = "a JSON file", limit: int = MAX_JSON) -> A
     BadInput
         As :func:`opened` and :func:`json_of`.
     """
-    return json_of(read(path, limit, kind), str(named(path)), kind)
+    return json_of(read(path, limit, kind), str(named(path)), kind, most=limit // VALUE_BYTES)
 
 
-def json_of(content: bytes, name: str, kind: str = "a JSON file", infinite: bool = False) -> Any:
+def json_of(
+    content: bytes, name: str, kind: str = "a JSON file", infinite: bool = False, most: int = MAX_VALUES
+) -> Any:
     """What a JSON text says, as strictly as RFC 8259 has it: each key once, and no number that is none.
 
     Parameters
@@ -204,6 +209,8 @@ def json_of(content: bytes, name: str, kind: str = "a JSON file", infinite: bool
         What it should be.
     infinite : bool, default False
         Whether infinity and NaN are taken, which Python writes and JSON does not have.
+    most : int
+        Values that it may hold.
 
     Returns
     -------
@@ -213,10 +220,10 @@ def json_of(content: bytes, name: str, kind: str = "a JSON file", infinite: bool
     Raises
     ------
     BadInput
-        It is no JSON, or more than ``MAX_VALUES`` values.
+        It is no JSON, or holds more values.
     """
-    if sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
-        raise BadInput(f"{name} has more than {MAX_VALUES:,} values; name {kind}")
+    if sum(map(content.count, (b",", b"[", b"{"))) > most:
+        raise BadInput(f"{name} has more than {most:,} values; name {kind}")
     try:
         found = json.loads(
             content.decode("utf-8-sig"),

@@ -12,6 +12,7 @@ from .. import plain
 from ..errors import BadInput, SemcomError, sentence_of
 
 TRACEBACK = "SEMCOM_TRACEBACK"
+MAX_WHY = 500  # characters of an exception
 
 
 def main(argv: list[str] | None = None, program: str | None = None) -> int:
@@ -78,7 +79,8 @@ def guarded(command: Callable[[], object]) -> int:
         # a mistake of ours: whoever reports it sees it again with its traceback
         if os.environ.get(TRACEBACK):
             raise
-        complain(f"{sentence_of(error)}: this is a fault of gr-semcom; report it with what {TRACEBACK}=1 shows")
+        why = plain.line(sentence_of(error), MAX_WHY)
+        complain(f"{why}: this is a fault of gr-semcom; report it with what {TRACEBACK}=1 shows")
         return 1
     return status if isinstance(status, int) else 0
 

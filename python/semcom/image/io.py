@@ -359,17 +359,16 @@ def decoded(stream: IO[bytes], name: str) -> Iterator[Image.Image]:
     """
     try:
         with warnings.catch_warnings():
-            # MAX_PIXELS is the limit here, and far below Pillow's own
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # what Pillow thinks of damaged metadata nobody needs to know, and MAX_PIXELS is far below its own limit
+            warnings.simplefilter("ignore")
             Image.init()
             # Pillow before 11.3 has no AVIF
-            picture = Image.open(stream, formats=[name for name in FORMATS if name in Image.OPEN])
-        with picture:
-            pixels = picture.width * picture.height
-            if pixels > MAX_PIXELS:
-                raise BadInput(_too_large(name, f"{pixels:,}"))
-            picture.load()
-            yield picture
+            with Image.open(stream, formats=[name for name in FORMATS if name in Image.OPEN]) as picture:
+                pixels = picture.width * picture.height
+                if pixels > MAX_PIXELS:
+                    raise BadInput(_too_large(name, f"{pixels:,}"))
+                picture.load()
+                yield picture
     except BadInput:
         raise
     except UnidentifiedImageError:

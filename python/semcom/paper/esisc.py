@@ -36,7 +36,7 @@ from ..segment.metrics import confusion, iou
 from ..segment.semantic import look
 from ..sweep.journal import Journal
 from ..sweep.tasks import BLANK
-from .measuring import Job, available, gathered, key_of, publish
+from .measuring import Job, added_up, available, gathered, key_of, publish
 
 SIDE = 512
 RATES = (0.03, 0.07)  # k/n
@@ -269,6 +269,8 @@ def reproduce(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
             jobs.append(Job(of_picture, (image, seed), keys))
         found = gathered(journal, jobs, settings.workers, say)
         known = [references.get(path.name) for path in paths]
+        with added_up(journal):
+            rows = [_row(point, measured, known) for point, measured in found.items()]
         record = {
             "what": "the claims of Ye et al., ES-ISC Demo, at equal channel uses over AWGN; means over the pictures",
             "command": _command(settings),
@@ -278,7 +280,7 @@ def reproduce(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
             "references": sum(texts is not None for texts in known),
             "weights": weights,
             "compression": _compression(pictures),
-            "rows": [_row(point, values, known) for point, values in found.items()],
+            "rows": rows,
             "seconds": round(time.perf_counter() - begun, 1),
         }
         publish(settings.out, record, verdict(record))

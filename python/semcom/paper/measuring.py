@@ -5,15 +5,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from .. import __version__, files, schemes
+from .. import __version__, files, plain, schemes
+from ..errors import BadInput
 from ..sweep.journal import Journal
+
+MAX_WHY = 160  # characters of an exception
 
 
 @dataclass(frozen=True)
@@ -130,8 +134,25 @@ def gathered(
             say(f"{done} of {len(jobs)} pictures")
     for job in jobs:
         for point, key in job.keys.items():
-            found.setdefault(point, []).append(journal[key]["figures"])
+            with added_up(journal):
+                found.setdefault(point, []).append(journal[key]["figures"])
     return found
+
+
+@contextmanager
+def added_up(journal: Journal) -> Iterator[None]:
+    """Figures are added up: BadInput where the journal had others than are measured here.
+
+    Parameters
+    ----------
+    journal : Journal
+        Where they are from.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        why = plain.line(f"{type(error).__name__}: {error}", MAX_WHY)
+        raise BadInput(f"{journal.path} holds what is not measured here ({why}); take it away") from error
 
 
 def publish(out: Path, record: Mapping[str, Any], page: str) -> None:

@@ -30,7 +30,7 @@ from ..segment import Box, Sam, cut_out
 from ..sweep.journal import Journal
 from ..sweep.tasks import BLANK, Encoding, heard, received_image
 from . import voc
-from .measuring import Job, available, gathered, key_of, publish
+from .measuring import Job, added_up, available, gathered, key_of, publish
 
 SIDE = 512
 RATE = 1 / 12
@@ -251,6 +251,8 @@ def reproduce(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
             keys = {point: _key(digest, seed, weights, point) for point in points}
             jobs.append(Job(_of_picture, (name, image, mask, seed), keys))
         found = gathered(journal, jobs, settings.workers, say)
+        with added_up(journal):
+            rows = [_row(way.name, channel, snr, values) for (way, channel, snr), values in found.items()]
         record = {
             "what": "Fig. 4 and 5 of Tariq et al., 2023, measured anew; mean and standard error over the pictures",
             "command": _command(settings),
@@ -261,7 +263,7 @@ def reproduce(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
             "share_of_the_region": round(float(np.mean([mask.mean() for _, _, mask in pictures])), 4),
             "black_background_db": round(_black(pictures), 2),
             "weights": weights,
-            "rows": [_row(way.name, channel, snr, values) for (way, channel, snr), values in found.items()],
+            "rows": rows,
         }
         publish(settings.out, record, verdict(record))
         draw(record, settings.out, _pictures_of(ways, *pictures[0]))

@@ -179,38 +179,41 @@ def gain_steps(count: int = 50) -> dict:
 
 
 def digital_pictures(count: int = 50) -> dict:
-    """Pictures of ``digital`` lost, at the MCS that its adapter takes at 20 dB, beside a spur on one carrier each.
+    """Pictures of ``digital`` lost at 20 dB beside a spur on one carrier each.
 
-    The spur of each picture lies on another carrier, those of the pilots first. A picture is lost where one code block
-    is.
+    The adapter takes its MCS for 20 dB, and for a dB less. The spur of each picture lies on another carrier, those of
+    the pilots first; the receiver begins with the picture, or has heard the spur before. A picture is lost where one
+    code block is.
     """
     scheme, frame = schemes.get("digital"), semcom.ofdm_frame()
     picture = np.asarray(Image.open(PHOTOGRAPH).convert("RGB").resize((256, 256)))
     carriers = np.array(frame.carriers)[[*frame.pilots, *frame.data]]
     rows: dict[str, dict] = {}
     for codec in ("jpeg", "avif"):
-        options = scheme.options({"codec": codec})
-        sent = scheme.encode(picture, schemes.Conditions(snr_db=20), options)
-        sent_bursts = schemes.bursts(sent, scheme)
-        lost = {}
-        for dbc in (None, -20, -15, -10, -6, -3, 0):
-            rng = np.random.default_rng(10)
-            lost["none" if dbc is None else str(dbc)] = sum(
-                not _arrives(rng, frame, sent_bursts, dbc, carriers[i % len(carriers)]) for i in range(count)
-            )
-        rows[codec] = {"mcs": sent.parts[0].mcs, "bursts": len(sent_bursts), "lost_by_dbc": lost}
+        for told in (20, 19):
+            sent = scheme.encode(picture, schemes.Conditions(snr_db=told), scheme.options({"codec": codec}))
+            made = schemes.bursts(sent, scheme)
+            row: dict = {"mcs": sent.parts[0].mcs, "bursts": len(made)}
+            for name, lead in (("from_the_start", 0), ("heard_before", 50_000)):
+                row[f"lost_{name}"] = lost = {}
+                for dbc in (None, -20, -15, -10, -6, 0):
+                    rng = np.random.default_rng(10)
+                    lost["none" if dbc is None else str(dbc)] = sum(
+                        not _arrives(rng, frame, made, lead, dbc, carriers[i % len(carriers)]) for i in range(count)
+                    )
+            rows[f"{codec}, MCS for {told} dB"] = row
     return {"pictures_per_point": count, "esn0_db": 20, "by_codec": rows}
 
 
-def _arrives(rng: np.random.Generator, frame, sent: list, dbc: float | None, carrier: int) -> bool:
-    """Whether a picture arrives whole beside a spur on a carrier."""
+def _arrives(rng: np.random.Generator, frame, sent: list, lead: int, dbc: float | None, carrier: int) -> bool:
+    """Whether a picture arrives whole beside a spur on a carrier, ``lead`` samples after the receiver has begun."""
     transmitter, receiver = semcom.burst_transmitter(frame), semcom.burst_receiver(frame)
     made = [
         np.pad(transmitter.modulate(semcom.burst_header(**header.fields()), symbols), (rng.integers(200, 700), 200))
         for header, symbols in sent
     ]
     cfo = rng.uniform(-MAX_CFO, MAX_CFO) / RATE
-    x = noisy(rng, np.concatenate(made), frame, 20, cfo)
+    x = noisy(rng, np.pad(np.concatenate(made), (lead, 0)), frame, 20, cfo)
     if dbc is not None:
         x = tone(carrier / 64 + cfo, dbc)(0, x).astype(np.complex64)
     reception, events = schemes.Reception("digital"), []

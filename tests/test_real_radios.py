@@ -331,3 +331,23 @@ def test_level_and_clipping_are_reported(amplitude: float) -> None:
     assert got.level_db == pytest.approx(10 * np.log10(np.mean(np.abs(inside) ** 2)), abs=0.2)
     at_rails = np.mean(np.abs(inside.view(np.float32)) > 0.999)
     assert got.clipped == pytest.approx(at_rails if amplitude > 1 else 0, rel=0.02)
+
+
+# ---- samples that a driver drops ----
+
+
+@pytest.mark.parametrize("dropped", [256, 1000, 4000])
+def test_samples_dropped_within_a_burst_cost_that_burst_alone(dropped: int) -> None:
+    """The next one begins before the end that its header announced."""
+    rng = np.random.default_rng(8)
+    transmitter, receiver = semcom.burst_transmitter(FRAME), semcom.burst_receiver(FRAME)
+    pieces = []
+    for number in range(20):
+        header = semcom.burst_header(image_id=number, n_symbols=4096)
+        x = np.pad(transmitter.modulate(header, gaussian(rng, 4096)), 200)
+        at = rng.integers(1500, len(x) - 300 - dropped)
+        pieces.append(np.delete(x, slice(at, at + dropped)) if number % 2 == 0 else x)
+    x = np.concatenate(pieces)
+    x = (x + gaussian(rng, len(x), FRAME.noise_voltage(20) ** 2)).astype(np.complex64)
+    heard = {burst.header.image_id for burst in receiver.work(x)}
+    assert set(range(1, 20, 2)) <= heard

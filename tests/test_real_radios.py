@@ -333,6 +333,26 @@ def test_level_and_clipping_are_reported(amplitude: float) -> None:
     assert got.clipped == pytest.approx(at_rails if amplitude > 1 else 0, rel=0.02)
 
 
+# ---- carriers that bursts hide ----
+
+
+@pytest.mark.parametrize("dbc", [-15, -10])
+@pytest.mark.parametrize("carrier", [-27, -13, 3])
+def test_a_carrier_heard_before_is_not_let_go_within_a_burst(carrier: int, dbc: float) -> None:
+    """Of bursts close to one another, each tells what it would without the carrier, less that of one in 56."""
+    rng, transmitter = np.random.default_rng(9), semcom.burst_transmitter(FRAME)
+    sent = [gaussian(rng, 4096) for _ in range(24)]
+    made = [
+        np.pad(transmitter.modulate(semcom.burst_header(image_id=i, n_symbols=4096), symbols), (400, 200))
+        for i, symbols in enumerate(sent)
+    ]
+    x = np.pad(np.concatenate(made), (50_000, 0))
+    x = x + gaussian(rng, len(x), FRAME.noise_voltage(20) ** 2) + tone(carrier / 64, len(x), dbc)
+    received = semcom.burst_receiver(FRAME).work(x.astype(np.complex64))
+    assert len(received) == len(sent)
+    assert min(information(sent[burst.header.image_id], burst) for burst in received) > 6.4
+
+
 # ---- samples that a driver drops ----
 
 

@@ -9,7 +9,7 @@ information under the receiver's own noise variances is worth, below that of ide
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -41,9 +41,7 @@ def unchanged(_: object, x: np.ndarray) -> np.ndarray:
     return x
 
 
-def stream(
-    count: int, snr_db: float, seed: int, channel: Channel = unchanged, front: Front = unchanged
-) -> Iterator[tuple]:
+def stream(count: int, snr_db: float, seed: int, channel: Channel = unchanged, front: Front = unchanged) -> list[tuple]:
     """``count`` bursts through one receiver: the symbols sent and the burst received, or None.
 
     ``channel(rng, x)`` is done to each burst before carrier offset and noise; ``front(start, x)`` after them, by a
@@ -51,14 +49,18 @@ def stream(
     """
     rng, frame = np.random.default_rng(seed), semcom.ofdm_frame()
     transmitter, receiver, start = semcom.burst_transmitter(frame), semcom.burst_receiver(frame), 0
+    sent, heard = [], {}
     for i in range(count):
-        symbols, header = gaussian(rng, FULL), semcom.burst_header(image_id=i, n_symbols=FULL)
-        x = np.pad(transmitter.modulate(header, symbols), (rng.integers(200, 700), 200))
+        sent.append(gaussian(rng, FULL))
+        header = semcom.burst_header(image_id=i, n_symbols=FULL)
+        x = np.pad(transmitter.modulate(header, sent[-1]), (rng.integers(200, 700), 200))
         x = noisy(rng, channel(rng, x), frame, snr_db, rng.uniform(-MAX_CFO, MAX_CFO) / RATE)
-        made = front(start, x)
+        received = receiver.work(front(start, x).astype(np.complex64))
+        heard |= {burst.header.image_id: burst for burst in received}
         start += len(x)
-        got = [burst for burst in receiver.work(made.astype(np.complex64)) if burst.header == header]
-        yield symbols, got[0] if got else None
+    # where samples are missing a burst is complete with the first of what follows
+    heard |= {burst.header.image_id: burst for burst in receiver.work(np.zeros(2 * FULL, np.complex64))}
+    return [(symbols, heard.get(i)) for i, symbols in enumerate(sent)]
 
 
 def summary(pairs: list[tuple], snr_db: float = 20) -> dict:
@@ -79,7 +81,7 @@ def tone(frequency: float, dbc: float) -> Front:
 
 def beside(frequency: float, levels: tuple[int, ...], count: int = 50) -> dict:
     """Bursts at 20 dB beside a carrier of each level, dBc."""
-    rows = {str(dbc): summary(list(stream(count, 20, 1, front=tone(frequency, dbc)))) for dbc in levels}
+    rows = {str(dbc): summary(stream(count, 20, 1, front=tone(frequency, dbc))) for dbc in levels}
     return {"bursts_per_point": count, "frequency": frequency, "by_dbc": rows}
 
 
@@ -95,7 +97,7 @@ def iq_imbalance(count: int = 50) -> dict:
     for gain_db, degrees in ((0.1, 1), (0.5, 2), (1, 5), (2, 10), (3, 20)):
         turned = 10 ** (gain_db / 20) * np.exp(1j * np.radians(degrees))
         image = round(float(20 * np.log10(abs(1 - np.conj(turned)) / abs(1 + turned))), 1)
-        found = summary(list(stream(count, 20, 3, front=imbalance(gain_db, degrees))))
+        found = summary(stream(count, 20, 3, front=imbalance(gain_db, degrees)))
         rows[f"{gain_db} dB, {degrees} degrees"] = {"image_dbc": image} | found
     return {"bursts_per_point": count, "by_imbalance": rows}
 
@@ -130,7 +132,7 @@ def gaps(count: int = 50) -> dict:
     rows = {}
     for within, numbers in ((False, (1, 16, 190)), (True, (1, 4, 16, 256, 4096))):
         for number in numbers:
-            pairs = list(stream(count, 20, 6, front=Dropping(number, within)))
+            pairs = stream(count, 20, 6, front=Dropping(number, within))
             name = f"{number} {'within' if within else 'between'}"
             rows[name] = {"hit": summary(pairs[1::2]), "others": summary(pairs[::2])}
     return {"bursts_per_point": count, "hit_per_point": count // 2, "by_samples": rows}
@@ -146,7 +148,7 @@ def clipping(count: int = 50) -> dict:
     """Bursts at 20 dB; ``reported`` is the mean share of I and Q values that the receiver found at the limits."""
     rows = {}
     for over_db in (9, 6, 3, 0, -3, -6):
-        pairs = list(stream(count, 20, 7, front=limited(over_db)))
+        pairs = stream(count, 20, 7, front=limited(over_db))
         shares = [got.clipped for _, got in pairs if got is not None]
         rows[str(over_db)] = summary(pairs) | {"reported": round(float(np.mean(shares)), 4) if shares else None}
     return {"bursts_per_point": count, "by_db_over_rms": rows}
@@ -174,7 +176,7 @@ def gain_steps(count: int = 50) -> dict:
     for within, steps in ((False, (6, 20, 40)), (True, (0.5, 1, 3, 6, 12))):
         for step_db in steps:
             name = f"{step_db} dB {'within' if within else 'between'}"
-            rows[name] = summary(list(stream(count, 20, 9, front=Stepping(step_db, within))))
+            rows[name] = summary(stream(count, 20, 9, front=Stepping(step_db, within)))
     return {"bursts_per_point": count, "by_step": rows}
 
 
@@ -255,7 +257,7 @@ def motion(profile: tuple, count: int = 100) -> dict:
         for snr_db in (10, 20):
             ideal: list[float] = []
             impair = partial(_fade, delays * 1e-9, amplitude, doppler, carriers, 10 ** (snr_db / 10), ideal)
-            pairs = list(stream(count, snr_db, 2, impair))
+            pairs = stream(count, snr_db, 2, impair)
             loss = [
                 np.inf if got is None else 10 * np.log10((2**best - 1) / (2 ** information(sent, got) - 1))
                 for (sent, got), best in zip(pairs, ideal, strict=True)

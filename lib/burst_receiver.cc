@@ -84,8 +84,9 @@ void burst_receiver::process(std::vector<received_burst>& out)
             out.push_back(std::move(burst));
             d_counts.bursts++;
         }
-        // the next burst may follow at once, and be seen a little early
-        d_busy = d_lock->position + samples - length / 2;
+        // where samples were dropped the next burst begins before this one was expected
+        // to end: a preamble in the payload that a valid header follows is no payload
+        d_busy = d_lock->position + training * length;
         d_lock.reset();
         candidates.pop_front();
     }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace gr {
 namespace semcom {
@@ -21,7 +22,9 @@ constexpr int lobe = 4;    // half of the window's main lobe, in bins
 constexpr int around = 32; // bins on each side, less the lobe, that tell the mean
 constexpr int chunk = 64; // samples between two updates of the loop, at the critical rate
 constexpr int settled = 256; // chunks that the loop looks back on in the end
-constexpr double jump = 16;  // of an error's power over what noise makes of it
+constexpr float clear = 4;   // above what it takes to be seen, whatever it is added to
+constexpr int longest_hidden = 64; // looks
+constexpr double jump = 16;        // of an error's power over what noise makes of it
 
 
 // Mean of exponentially distributed bins from their median, which carriers do not move.
@@ -53,7 +56,9 @@ line_canceller::line_canceller(int fft_len, int oversampling)
     }
     for (auto& w : d_window) {
         w /= std::sqrt(energy);
+        d_peak += w;
     }
+    d_peak *= d_peak;
     d_recent.reserve(d_stretch);
 }
 
@@ -125,8 +130,30 @@ void line_canceller::look(std::int64_t begin)
                        bin;
             });
         lines.push_back(same == d_lines.end() ? l : *same);
+        lines.back().hidden = 0;
+        if (same != d_lines.end()) {
+            d_lines.erase(same);
+        }
     }
+    std::copy_if(
+        d_lines.begin(), d_lines.end(), std::back_inserter(lines), [](const line& l) {
+            return l.hidden > 0 && l.hidden <= longest_hidden;
+        });
+    lines.resize(std::min(lines.size(), max_lines));
     d_lines = std::move(lines);
+}
+
+// Counts the looks in which a carrier is there, for all that can be seen of it.
+void line_canceller::notice_hidden(const float* power)
+{
+    const int n = d_stretch;
+    for (auto& l : d_lines) {
+        const int k = static_cast<int>(std::lround(l.frequency * n / (2 * M_PI)));
+        const float* p = power + (k % n + n) % n;
+        const float mean = std::max(level(p - around), level(p + lobe + 1));
+        const float limit = std::max(remains * mean, alone * of_comb(p));
+        l.hidden = std::norm(l.amplitude) * d_peak > clear * limit ? 0 : l.hidden + 1;
+    }
 }
 
 std::vector<line_canceller::line> line_canceller::find(std::int64_t begin)
@@ -155,6 +182,7 @@ std::vector<line_canceller::line> line_canceller::find(std::int64_t begin)
             return std::abs(std::remainder(bin - k, n)) < 1.5;
         });
     };
+    notice_hidden(&power[margin]);
     std::vector<double> followed, candidates;
     for (const auto& l : d_lines) {
         followed.push_back(l.frequency * n / (2 * M_PI));

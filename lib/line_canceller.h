@@ -36,7 +36,9 @@ struct SEMCOM_API spectral_line {
  * alone. Its frequency and amplitude are estimated by least squares, then followed by a
  * loop of second order, and the carrier is subtracted. The notch is so narrow (1/4096 of
  * the critical sample rate, in radians, once settled) that the OFDM carrier beneath is
- * left. A stream without carriers passes unchanged, bit by bit.
+ * left. A carrier that a burst hides is followed on: one that was let go in the middle of
+ * a burst would harm it more than one that was never caught. A stream without carriers
+ * passes unchanged, bit by bit.
  *
  * The first samples of a stream wait until the first stretch is complete, so that a
  * carrier that is there from the beginning spoils nothing; later samples pass at once.
@@ -65,6 +67,7 @@ private:
         gr_complex error;      // what is left of the carrier, summed over the chunk
         float power;           // of what is left of the stream, likewise
         int age;               // chunks since the carrier was caught
+        int hidden;            // looks in a row that it was too weak to be seen in
     };
     void look(std::int64_t begin);
     float of_comb(const float* bin) const;
@@ -72,6 +75,7 @@ private:
     void refine(line& found, std::int64_t begin) const;
     void clean(gr_complex* samples, std::size_t n);
     void update(line& l) const;
+    void notice_hidden(const float* power);
     static void restart(line& l);
 
     const std::size_t d_stretch;
@@ -80,6 +84,7 @@ private:
     const int d_chunk;
     fft::fft_complex_fwd d_fft;
     std::vector<float> d_window;
+    double d_peak = 0;                // a carrier's bin over its power
     std::vector<gr_complex> d_recent; // the stretch, as received
     std::vector<line> d_lines;
     std::vector<double> d_candidates;     // bins that stood out in the last look

@@ -331,3 +331,43 @@ def test_level_and_clipping_are_reported(amplitude: float) -> None:
     assert got.level_db == pytest.approx(10 * np.log10(np.mean(np.abs(inside) ** 2)), abs=0.2)
     at_rails = np.mean(np.abs(inside.view(np.float32)) > 0.999)
     assert got.clipped == pytest.approx(at_rails if amplitude > 1 else 0, rel=0.02)
+
+
+# ---- carriers that bursts hide ----
+
+
+@pytest.mark.parametrize("dbc", [-15, -10])
+@pytest.mark.parametrize("carrier", [-27, -13, 3])
+def test_a_carrier_heard_before_is_not_let_go_within_a_burst(carrier: int, dbc: float) -> None:
+    """Of bursts close to one another, each tells what it would without the carrier, less that of one in 56."""
+    rng, transmitter = np.random.default_rng(9), semcom.burst_transmitter(FRAME)
+    sent = [gaussian(rng, 4096) for _ in range(24)]
+    made = [
+        np.pad(transmitter.modulate(semcom.burst_header(image_id=i, n_symbols=4096), symbols), (400, 200))
+        for i, symbols in enumerate(sent)
+    ]
+    x = np.pad(np.concatenate(made), (50_000, 0))
+    x = x + gaussian(rng, len(x), FRAME.noise_voltage(20) ** 2) + tone(carrier / 64, len(x), dbc)
+    received = semcom.burst_receiver(FRAME).work(x.astype(np.complex64))
+    assert len(received) == len(sent)
+    assert min(information(sent[burst.header.image_id], burst) for burst in received) > 6.4
+
+
+# ---- samples that a driver drops ----
+
+
+@pytest.mark.parametrize("dropped", [256, 1000, 4000])
+def test_samples_dropped_within_a_burst_cost_that_burst_alone(dropped: int) -> None:
+    """The next one begins before the end that its header announced."""
+    rng = np.random.default_rng(8)
+    transmitter, receiver = semcom.burst_transmitter(FRAME), semcom.burst_receiver(FRAME)
+    pieces = []
+    for number in range(20):
+        header = semcom.burst_header(image_id=number, n_symbols=4096)
+        x = np.pad(transmitter.modulate(header, gaussian(rng, 4096)), 200)
+        at = rng.integers(1500, len(x) - 300 - dropped)
+        pieces.append(np.delete(x, slice(at, at + dropped)) if number % 2 == 0 else x)
+    x = np.concatenate(pieces)
+    x = (x + gaussian(rng, len(x), FRAME.noise_voltage(20) ** 2)).astype(np.complex64)
+    heard = {burst.header.image_id for burst in receiver.work(x)}
+    assert set(range(1, 20, 2)) <= heard

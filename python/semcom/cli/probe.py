@@ -33,7 +33,7 @@ from .progress import working
 # from where on something is worth doing: what the receiver bears by itself is in results/robustness.json
 WEAK_DBFS = -60.0
 STRONG_DC_DBC, STRONG_SPUR_DBC, STRONG_IMAGE_DBC = 15.0, -6.0, -30.0
-FAST_CLOCK_PPM = 50.0
+FAST_CLOCK_PPM = 100.0
 LOW_SNR_DB = 3.0
 SHOWN_SPURS = 4
 

@@ -32,7 +32,7 @@ class Tiling:
     """
 
     whole: int = 2**11
-    core: int = 32
+    core: int = 24
     margin: int = 4
 
 

@@ -197,7 +197,9 @@ def test_what_is_refused_is_said_once_and_given_up_when_it_is_over():
     assert [e.error for e in gathering.finish()] == ["scheme 8 cannot be decoded here"]
 
 
-@pytest.mark.parametrize(("limit", "value"), [("MAX_PENDING", 3), ("MAX_SYMBOLS", 3 * (10 + 2 * reassembly.OVERHEAD) + 5)])
+@pytest.mark.parametrize(
+    ("limit", "value"), [("MAX_PENDING", 3), ("MAX_SYMBOLS", 3 * (10 + 2 * reassembly.OVERHEAD) + 5)]
+)
 def test_what_waits_is_bounded(monkeypatch, limit, value):
     monkeypatch.setattr(reassembly, limit, value)
     gathering = Reassembly(place)

@@ -36,9 +36,7 @@ class speaking:
         """Whether a flowgraph with the block was ever started; from then on its setters do not raise."""
         return native.has_run(getattr(self, "gateway", self).to_basic_block())
 
-    def report(
-        self, name: str, sentence: str, error: BaseException | None = None, times: int = 0, **more: Any
-    ) -> None:
+    def report(self, name: str, sentence: str, error: BaseException | None = None, times: int = 0, **more: Any) -> None:
         """One sentence on the ``status`` port, which the block must have, and, when it is an error, in the log.
 
         An error that is said again is counted, and the log shows it the 1st, 2nd, 4th, 8th, ... time. Sentences that

@@ -4,11 +4,11 @@
 
     python benchmarks/soak.py --image PHOTO --seconds 600 --out results/soak.json
 
-``scenes``: a JSCC Decoder gets the bursts of scenes ten times as fast as it decodes them, as in overload.py. ``hostile``:
-``semcom rx --keep`` listens over ZeroMQ to good pictures, and between them to one of the kinds of hostile.py, drawn
-anew each time, as fast as it takes them. Memory counts from the first quarter of the time on, and has grown by as much
-as its peak in the second half of what is left is above that in the first. A stop is compared with the time of two
-pictures.
+``scenes``: a JSCC Decoder gets the bursts of scenes ten times as fast as it decodes them, as in overload.py.
+``hostile``: ``semcom rx --keep`` listens over ZeroMQ to good pictures, and between them to one of the kinds of
+hostile.py, drawn anew each time, as fast as it takes them. Memory counts from the first quarter of the time on, and has
+grown by as much as its peak in the second half of what is left is above that in the first. A stop is compared with the
+time of two pictures.
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ BENCHMARKS = {
     "waveform": "--smoke --kodak {data}/kodak",
 }
 SLOW = {
-    "boundaries", "coders", "fec", "hostile", "killed_training", "pairs", "roi", "scenes", "soak", "tasks", "training", "training_speed",
-    "two_ends",
+    "boundaries", "coders", "fec", "hostile", "killed_training", "pairs", "roi", "scenes", "soak", "tasks", "training",
+    "training_speed", "two_ends",
 }  # fmt: skip
 
 

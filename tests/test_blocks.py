@@ -514,7 +514,9 @@ def test_one_burst_of_the_largest_image_allocates_nothing():
     assert "31 of 32 fragments" in pdus.meta_of(out[0])["error"]
 
 
-@pytest.mark.parametrize(("limit", "value"), [("MAX_PENDING", 3), ("MAX_SYMBOLS", 3 * 4096)])
+@pytest.mark.parametrize(
+    ("limit", "value"), [("MAX_PENDING", 3), ("MAX_SYMBOLS", 3 * (4096 + 2 * reassembly.OVERHEAD))]
+)
 def test_what_waits_is_bounded(fragments, monkeypatch, limit, value):
     monkeypatch.setattr(reassembly, limit, value)
     messages = [relabelled(fragments[0], image_id=number) for number in range(10)]

@@ -49,11 +49,10 @@ class turns(message_block):
                 self.message_port_pub(pmt.intern("symbols"), each)
 
     def _mixed(self) -> list[pmt.pmt_base]:
-        out, jammed = [], 0
-        for each in in_turns(list(self._bursts.values()), self._turn):
+        out = []
+        for number, each in enumerate(in_turns(list(self._bursts.values()), self._turn), 1):
             out.append(each)
-            jammed += 1
-            if self._jam and jammed % self._jam == 0:
+            if self._jam and number % self._jam == 0:
                 count = len(pdus.to_symbols(each))
                 own = self._rng.standard_normal((count, 2)) @ (1, 1j) / np.sqrt(2)
                 out.append(pmt.cons(pmt.car(each), pmt.cdr(pdus.from_symbols(own.astype(np.complex64), {}))))

@@ -15,10 +15,11 @@ from .symbols import ImageSymbols
 STRIDE = 16
 SOURCE_VALUES = 3 * STRIDE * STRIDE  # real values of one patch position
 # Pixels of one image, at most, so that no header makes a receiver run out of memory: as many as a picture file may
-# have (image.io) where the decoder works in bands; where a network runs on the whole picture, what 2.7 GB hold (the
-# decoder of samsc takes 632 bytes a pixel, measured at 512 to 2048 pixels square).
+# have (image.io) where the decoder works in bands; where a network runs on the whole picture, what 2.7 GB hold (samsc
+# takes 632 bytes a pixel, measured at 512 to 2048 pixels square). A decoder network sees it in tiles.
 MAX_PIXELS = 2**25
 MAX_PIXELS_OF_NETWORK = 2**22
+_ROWS = 256  # that are made bytes of at a time
 
 
 class Coder(Protocol):
@@ -144,11 +145,14 @@ def quantised(image: np.ndarray) -> np.ndarray:
 
     What is no number, as a header's largest scales make it, is black.
     """
-    # in one copy: of a large picture each takes a hundred megabytes and more
-    levels = np.nan_to_num(image, nan=0.0)
-    np.clip(levels, 0, 1, out=levels)
-    levels *= 255
-    return np.rint(levels, out=levels).astype(np.uint8)
+    out = np.empty(image.shape, np.uint8)
+    # a piece at a time: of a large picture each copy takes a hundred megabytes
+    for top in range(0, len(image), _ROWS):
+        levels = np.nan_to_num(image[top : top + _ROWS], nan=0.0)
+        np.clip(levels, 0, 1, out=levels)
+        levels *= 255
+        out[top : top + _ROWS] = np.rint(levels, out=levels)
+    return out
 
 
 def check_source(image: np.ndarray, scheme: str, max_pixels: int) -> None:

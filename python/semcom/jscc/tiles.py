@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Large images through a decoder network piece by piece, so that memory is that of a piece and of the picture.
 
-A network holds half a kilobyte and more for each pixel at once. Tiles are decoded with a margin, of which the outer part
-is dropped and the inner part blended with the neighbours': of a network whose pixels see no further than the margin the
-picture is the same, of others seams cannot be seen.
+A network holds half a kilobyte and more for each pixel at once. Tiles are decoded with a margin, of which the outer
+part is dropped and the inner part blended with the neighbours': of a network whose pixels see no further than the
+margin the picture is the same, of others seams cannot be seen.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Tiling:
     """
 
     whole: int = 2**11
-    core: int = 32
+    core: int = 24
     margin: int = 4
 
 

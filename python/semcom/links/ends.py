@@ -385,7 +385,7 @@ def _key(meta: pdu.Meta) -> int | str:
 
 
 def _weight(meta: pdu.Meta) -> int:
-    """Bursts as which a message of the decoder counts until it is dealt with; a large picture takes longer, and room."""
+    """Bursts as which a message of the decoder counts until it is dealt with: more of a large picture."""
     if "silence" in meta:
         return 1
     pixels = 0 if "error" in meta else int(meta.get("height", 0)) * int(meta.get("width", 0))

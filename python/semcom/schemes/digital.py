@@ -79,7 +79,8 @@ class Digital(Scheme):
     rates = (1e-6, MAX_RATE)
     carries = frozenset({BITS})
     max_pixels = MAX_PIXELS
-    free_pixels = 2**24
+    free_pixels = 2**22
+    pixels_per_symbol = 64
 
     def label(self, options: DigitalOptions) -> str:
         """Codec and MCS, "avif/auto"."""

@@ -155,7 +155,8 @@ class EsIsc(Scheme):
     rates = (1e-6, MAX_RATE)
     carries = frozenset({BITS})
     max_pixels = MAX_PIXELS
-    free_pixels = 2**24
+    free_pixels = 2**22
+    pixels_per_symbol = 64
     views = VIEWS
     # the caption is worth having however much else was lost
     min_share = 0.0

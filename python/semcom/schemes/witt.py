@@ -23,4 +23,4 @@ class WITT(FixedRateScheme):
         from ..jscc.tiles import Tiling
 
         # attention takes three kilobytes for a pixel
-        return latent_coder(self.name, variant, Tiling(whole=400, core=16, margin=2))
+        return latent_coder(self.name, variant, Tiling(whole=400, core=14, margin=2))

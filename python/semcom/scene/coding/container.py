@@ -58,8 +58,8 @@ SUB_IMAGE_BYTES = 15
 PAINTING_STEPS = 100  # of a strength of 1
 FREE_STEPS = 2**18
 """Symbols of maps that are decoded of any scene, twice as many as the finest partitions have."""
-STEPS_PER_BYTE = 8
-FREE_PIXELS = 2**23
+STEPS_PER_BYTE = 2
+FREE_PIXELS = 2**22
 """Of sub-images that are decoded of any scene."""
 PIXELS_PER_BYTE = 16
 _SEARCH = 16  # times its length that a damaged container may be read in search of sound sections

@@ -273,7 +273,8 @@ class radio_sink(_front_end):
     Parameters
     ----------
     via : str
-        ``zmq:ADDRESS`` (to bind, such as ``tcp://*:5555``), ``sigmf:FILE``, ``soapy:ARGS``, ``uhd:ARGS``, ``pluto:URI``.
+        ``zmq:ADDRESS`` (to bind, such as ``tcp://*:5555``), ``sigmf:FILE``, ``soapy:ARGS``, ``uhd:ARGS`` or
+        ``pluto:URI``.
     samp_rate : float
         Samples a second.
     frequency : float

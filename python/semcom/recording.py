@@ -117,7 +117,6 @@ class Samples:
         self._found = found
         self._plain = found.stored == np.dtype(np.float32)
         self._bytes = 2 * found.stored.itemsize
-        self._buffer = memoryview(bytearray(0 if self._plain else _PIECE * self._bytes))
         self._files = ExitStack()
         self._stream: IO[bytes] | None = None
         self.rewind()
@@ -134,7 +133,7 @@ class Samples:
     def close(self) -> None:
         """Close the file; the next sample that is read opens it again."""
         self._files.close()
-        self._stream = None
+        self._stream, self._buffer = None, memoryview(b"")
 
     def read(self, out: np.ndarray) -> int:
         """The next samples.
@@ -157,6 +156,7 @@ class Samples:
         if self._stream is None:
             self._stream = self._files.enter_context(files.opened(self._found.data, files.MAX_SAMPLES, _KIND))
             self._stream.seek(self._found.place.start + self._taken)
+            self._buffer = memoryview(bytearray(0 if self._plain else _PIECE * self._bytes))
         wanted = min(len(out), self.left, len(out) if self._plain else _PIECE)
         target = (memoryview(out).cast("B") if self._plain else self._buffer)[: wanted * self._bytes]
         stored = target[: self._stream.readinto(target)]

@@ -280,7 +280,7 @@ KINDS: dict[str, Make] = {
     "copies of every third header": lambda: jammed(3),
 }  # fmt: skip
 BURSTS: dict[str, Make] = {
-    "1,940,000 fragments of one symbol": lambda: one_symbol(1000, 1940),
+    "194,000 fragments of one symbol": lambda: one_symbol(1000, 194),
     "50,000 bursts that contradict one another": lambda: contradictions(50_000),
 }
 

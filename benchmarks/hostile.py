@@ -395,7 +395,7 @@ def fed(make: Make) -> dict:
     feed(good())
     before, begun, cpu = good_pictures, time.perf_counter(), time.process_time()
     samples = feed(make())
-    reception.flush()
+    reports.update(type(report).__name__ for report in reception.flush())
     seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
     good_pictures = before
     feed(good())

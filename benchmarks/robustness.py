@@ -223,7 +223,7 @@ def _arrives(rng: np.random.Generator, frame, sent: list, lead: int, dbc: float 
     for burst in receiver.work(x):
         fields = {name: getattr(burst.header, name) for name in names}
         events += reception.feed(fields | {"snr_db": burst.snr_db, "noise_var": burst.noise_var}, burst.symbols)
-    images = [event for event in events + reception.finish() if isinstance(event, schemes.Image)]
+    images = [event for event in [*events, *reception.finish()] if isinstance(event, schemes.Image)]
     return any(image.decoded is not None and image.meta.get("blocks_lost") == 0 for image in images)
 
 

@@ -199,3 +199,24 @@ def test_tiles_weigh_one_together(count, tiling):
         total[16 * where.start : 16 * where.stop] += weight
         assert where.stop - where.start <= tiling.core + 3 * tiling.margin
     np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(("scheme", "rate", "side"), [("semcom", 1 / 48, 1024), ("softcast", 1 / 96, 3072)])
+def test_an_honest_picture_at_the_lowest_rates_is_decoded_whatever_its_size(scheme, rate, side):
+    """What limits a liar must not cost a photographer his picture, nor the loss of a third of its fragments."""
+    known = schemes.get(scheme)
+    image = np.tile(np.arange(256, dtype=np.uint8), (side, side // 256))[..., None].repeat(3, 2)
+    sent = known.encode(image, schemes.Conditions(rate=rate, snr_db=10.0), known.options({}), None)
+    bursts = schemes.bursts(sent, known)
+    reception, reports = schemes.Reception(), []
+    for number, (header, symbols) in enumerate(bursts):
+        if header.mcs != ANALOGUE or number % 3:
+            reports += reception.feed(header.fields(), symbols)
+    (found,) = [report for report in [*reports, *reception.finish()] if isinstance(report, schemes.Image)]
+    assert found.error == "" and found.decoded.image.shape == (side, side, 3)
+
+
+@pytest.mark.parametrize("scheme", ["digital", "esisc"])
+def test_a_photograph_of_twelve_megapixels_arrives_in_a_few_bytes(scheme):
+    known = schemes.get(scheme)
+    assert known.free_pixels >= 4032 * 3024

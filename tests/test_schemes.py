@@ -385,7 +385,8 @@ def bursts_of(name, image, options=None, number=0, transmission=0, conditions=No
 def received(bursts, **options):
     """(images, sentences) that a reception makes of bursts."""
     reception = schemes.Reception(**options)
-    reports = [report for meta, symbols in bursts for report in reception.feed(meta, symbols)] + reception.finish()
+    reports = [report for meta, symbols in bursts for report in reception.feed(meta, symbols)]
+    reports += reception.finish()
     images = [report for report in reports if isinstance(report, schemes.Image)]
     return images, [report.sentence for report in reports if isinstance(report, burst.Dropped)]
 

@@ -136,7 +136,7 @@ def outcome(reception: schemes.Reception, bursts: list) -> list:
     out = []
     for header, symbols in bursts:
         out += reception.feed(header.fields(), symbols)
-    return [report for report in out + reception.finish() if isinstance(report, schemes.Image | burst.Dropped)]
+    return [report for report in [*out, *reception.finish()] if isinstance(report, schemes.Image | burst.Dropped)]
 
 
 @pytest.mark.parametrize("scheme", ["softcast", "semcom", "digital"])

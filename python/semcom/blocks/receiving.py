@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pmt
 
@@ -100,7 +100,7 @@ class receiving_block(worker_block):
         """Deliver what is here of every image."""
         self._publish_all(self.reception.finish())
 
-    def _publish_all(self, reports: list) -> None:
+    def _publish_all(self, reports: Iterable) -> None:
         for report in reports:
             if isinstance(report, Dropped):
                 self.report("", report.sentence, BadInput(report.sentence))

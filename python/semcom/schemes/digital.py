@@ -79,7 +79,7 @@ class Digital(Scheme):
     rates = (1e-6, MAX_RATE)
     carries = frozenset({BITS})
     max_pixels = MAX_PIXELS
-    free_pixels = 2**22
+    free_pixels = 12_500_000  # a photograph of a telephone, in however few bytes
     pixels_per_symbol = 64
 
     def label(self, options: DigitalOptions) -> str:

@@ -155,7 +155,7 @@ class EsIsc(Scheme):
     rates = (1e-6, MAX_RATE)
     carries = frozenset({BITS})
     max_pixels = MAX_PIXELS
-    free_pixels = 2**22
+    free_pixels = 12_500_000  # a photograph of a telephone, in however few bytes
     pixels_per_symbol = 64
     views = VIEWS
     # the caption is worth having however much else was lost

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -163,37 +164,42 @@ class _Receiving:
 
     def feed(self, meta: Mapping[str, Any], symbols: np.ndarray) -> list[Reported]:
         """One burst, its metadata with the fields of the header; what is known after it."""
-        return self._handled(self.reassembly.feed(meta, symbols, self._snr_db))
+        return list(self._each(self.reassembly.feed(meta, symbols, self._snr_db)))
 
-    def flush(self, bursts: int | None = None, samples: int | None = None) -> list[Reported]:
-        """See :meth:`~..burst.Reassembly.flush`."""
-        return self._handled(self.reassembly.flush(bursts, samples))
+    def flush(self, bursts: int | None = None, samples: int | None = None) -> Iterator[Reported]:
+        """See :meth:`~..burst.Reassembly.flush`; each image is decoded when it is its turn, and need not be kept."""
+        return self._each(self.reassembly.flush(bursts, samples))
 
-    def finish(self) -> list[Reported]:
-        """Everything that is still here."""
-        return self._handled(self.reassembly.finish())
+    def finish(self) -> Iterator[Reported]:
+        """Everything that is still here, as :meth:`flush` gives it."""
+        return self._each(self.reassembly.finish())
 
     def _place(self, header: BurstHeader) -> Place:
         raise BadInput("nothing is received here")
 
-    def _handled(self, events: list[Event]) -> list[Reported]:
+    def _each(self, events: list[Event]) -> Iterator[Reported]:
+        left = deque(events)
+        events.clear()
+        while left:
+            yield from self._handled(left.popleft())
+
+    def _handled(self, event: Event) -> list[Reported]:
         out: list[Reported] = []
-        for event in events:
-            if isinstance(event, PartArrived):
-                self._hand(event.token, event.part, event.meta, out)
-            elif isinstance(event, Delivery):
-                handed = self._handed.get(event.token, {})
-                if any(handed.get(part.header.part, part.identity) != part.identity for part in event.parts):
-                    # lying bursts made up a part that was whole before the true one
-                    del self._handed[event.token]
-                    self._restart(event.token)
-                if not event.error:
-                    for part in event.parts:
-                        self._hand(event.token, part, event.meta, out)
-                self._handed.pop(event.token, None)
-                self._deliver(event, out)
-            else:
-                out.append(event)
+        if isinstance(event, PartArrived):
+            self._hand(event.token, event.part, event.meta, out)
+        elif isinstance(event, Delivery):
+            handed = self._handed.get(event.token, {})
+            if any(handed.get(part.header.part, part.identity) != part.identity for part in event.parts):
+                # lying bursts made up a part that was whole before the true one
+                del self._handed[event.token]
+                self._restart(event.token)
+            if not event.error:
+                for part in event.parts:
+                    self._hand(event.token, part, event.meta, out)
+            self._handed.pop(event.token, None)
+            self._deliver(event, out)
+        else:
+            out.append(event)
         return out
 
     def _hand(self, token: int, part: PartBursts, meta: dict[str, Any], out: list[Reported]) -> None:

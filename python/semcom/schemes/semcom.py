@@ -31,7 +31,7 @@ class Semcom(AllocatedScheme, NetworkScheme):
     reference = "this project"
     Options = SemcomOptions
     rates = (1 / 48, 1 / 6)
-    pixels_per_symbol = 8
+    pixels_per_symbol = 32  # at the lowest rate, with half of it lost
     trains_with = frozenset({"snr", "channels", "masks", "export"})
 
     def coder(self, variant: str) -> AllocatingCoder:

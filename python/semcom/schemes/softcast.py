@@ -59,8 +59,7 @@ class SoftCast(AllocatedScheme):
     trains_with = frozenset()
     closed_form = True
     max_pixels = MAX_PIXELS
-    free_pixels = 2**22
-    pixels_per_symbol = 32
+    pixels_per_symbol = 256  # at the lowest rate
 
     def coder(self, variant: str) -> AllocatingCoder:
         """The one coder there is."""

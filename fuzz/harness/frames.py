@@ -37,7 +37,7 @@ class Frames:
         self.out, self.tail = np.empty(8192, np.complex64), np.empty(0, np.complex64)
         self.spent = 0
 
-    def _report(self, name: str, sentence: str, error: Exception | None = None) -> None:
+    def _report(self, name: str, sentence: str, error: Exception | None = None, **more: object) -> None:
         self.sentences.append(sentence)
 
     def close(self) -> None:

@@ -143,10 +143,12 @@ class image_source(message_block):
         number = int(meta["silence"])
         left = self._left in (0, self._asked)  # 0: the port failed is not connected
         if self._asked_last and (number == self._asked or (number < 0 and left)):
-            self._patience = IMPATIENCE
-            self._give_up()
+            # an answer that found nothing under way says nothing of the channel
+            if self._give_up():
+                self._patience = IMPATIENCE
 
-    def _give_up(self) -> None:
+    def _give_up(self) -> bool:
+        """Wait no longer for what is under way; whether there was anything."""
         with self._changed:
             lost = sorted(self._outstanding)
             self._outstanding.clear()
@@ -154,6 +156,7 @@ class image_source(message_block):
         for number in lost:
             lost_image = BadInput(f"image {number} was given up: nothing of it was received")
             self.report("", str(lost_image), lost_image)
+        return bool(lost)
 
     def _wait_for(self, room: int) -> bool:
         """Until fewer than ``room`` images are under way; False when the flowgraph stops."""

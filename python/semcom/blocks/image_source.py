@@ -142,10 +142,10 @@ class image_source(message_block):
             return
         number = int(meta["silence"])
         left = self._left in (0, self._asked)  # 0: the port failed is not connected
-        if self._asked_last and (number == self._asked or (number < 0 and left)):
-            # an answer that found nothing under way says nothing of the channel
-            if self._give_up():
-                self._patience = IMPATIENCE
+        is_answer = self._asked_last and (number == self._asked or (number < 0 and left))
+        # an answer that found nothing under way says nothing of the channel
+        if is_answer and self._give_up():
+            self._patience = IMPATIENCE
 
     def _give_up(self) -> bool:
         """Wait no longer for what is under way; whether there was anything."""

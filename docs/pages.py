@@ -102,8 +102,7 @@ def blocks() -> str:
 
 def _block(block: dict[str, Any], used: list[str]) -> str:
     about, *sections = re.split(r"^(Input|Output|Parameters):\n", block.get("documentation", ""), flags=re.MULTILINE)
-    out = [f"### {block['label']}", "", f"({block['id']})=", "", about.strip(), ""]
-    out[1:4] = ["", f"`{block['id'].replace('semcom_', 'semcom.', 1)}`", ""]
+    out = [f"### {block['label']}", "", f"`{block['id'].replace('semcom_', 'semcom.', 1)}`", "", about.strip(), ""]
     for title, text in zip(sections[::2], sections[1::2], strict=True):
         out += [f"**{title}**", "", _described(text), ""]
     if used:

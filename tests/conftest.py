@@ -59,3 +59,17 @@ def kodak() -> list[Path]:
     if not files:
         pytest.skip("the Kodak images are not beside this checkout")
     return files
+
+
+@pytest.fixture
+def command(capfd):
+    """The command within this process: (exit status, standard output, standard error)."""
+
+    from gnuradio.semcom.cli import main
+
+    def run(*args) -> tuple[int, str, str]:
+        capfd.readouterr()
+        status = main([str(arg) for arg in args])
+        return (status, *capfd.readouterr())
+
+    return run

@@ -19,7 +19,6 @@ import zmq
 from gnuradio import blocks, gr, semcom
 from gnuradio.semcom import codec, digital, recording
 from gnuradio.semcom.blocks.recording import recording_source
-from gnuradio.semcom.cli import main
 from gnuradio.semcom.errors import BadInput, Missing
 from gnuradio.semcom.links.ends import PICTURE, Coding, FrontEnd, receiving_end
 from PIL import Image
@@ -31,18 +30,6 @@ MAX_SECONDS = 100  # seconds that a process may take
 def start(*args) -> subprocess.Popen:
     pipe = subprocess.PIPE
     return subprocess.Popen([COMMAND, *map(str, args)], stdout=pipe, stderr=pipe, text=True)
-
-
-@pytest.fixture
-def command(capfd):
-    """The command within this process: (exit status, standard output, standard error)."""
-
-    def run(*args) -> tuple[int, str, str]:
-        capfd.readouterr()
-        status = main([str(arg) for arg in args])
-        return (status, *capfd.readouterr())
-
-    return run
 
 
 @pytest.fixture

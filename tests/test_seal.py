@@ -14,7 +14,6 @@ from gnuradio.semcom import burst, keys, schemes
 from gnuradio.semcom.blocks.image_sink import image_sink
 from gnuradio.semcom.blocks.image_source import image_source
 from gnuradio.semcom.burst import BurstHeader, Seal, seal
-from gnuradio.semcom.cli import main
 from gnuradio.semcom.errors import BadInput
 from gnuradio.semcom.links.transceiver import receiver, transmitter
 from PIL import Image
@@ -34,18 +33,6 @@ def key_file(tmp_path) -> Path:
 @pytest.fixture
 def key() -> keys.Key:
     return keys.Key(bytes(range(32)))
-
-
-@pytest.fixture
-def command(capfd):
-    """The command within this process: (exit status, standard output, standard error)."""
-
-    def run(*args) -> tuple[int, str, str]:
-        capfd.readouterr()
-        status = main([str(arg) for arg in args])
-        return (status, *capfd.readouterr())
-
-    return run
 
 
 def gaussian(rng: np.random.Generator, n: int, power: float = 1.0) -> np.ndarray:

@@ -17,6 +17,7 @@ from gnuradio.semcom.blocks import pdu
 from gnuradio.semcom.blocks.zmq_sink import zmq_sink
 from gnuradio.semcom.blocks.zmq_source import zmq_source
 from gnuradio.semcom.errors import BadInput
+from test_zmq_source import Sink
 
 SAMPLES = (np.arange(200_000) - 1j * np.arange(200_000)).astype(np.complex64)
 ANY = "tcp://127.0.0.1:*"
@@ -36,21 +37,6 @@ class Heard(gr.basic_block):
     def _hear(self, msg) -> None:
         self.sentences.append(pdu.dictionary(msg)["status"])
         self.any.set()
-
-
-class Taken(gr.sync_block):
-    """Keeps so many samples, and tells when they are here."""
-
-    def __init__(self, count: int):
-        gr.sync_block.__init__(self, name="Taken", in_sig=[np.complex64], out_sig=None)
-        self.parts, self.left, self.full = [], count, threading.Event()
-
-    def work(self, input_items, output_items):
-        self.parts.append(input_items[0][: self.left].copy())
-        self.left -= len(self.parts[-1])
-        if not self.left:
-            self.full.set()
-        return len(input_items[0])
 
 
 @contextmanager
@@ -155,7 +141,7 @@ def key(tmp_path) -> keys.Key:
 
 def test_who_has_the_key_receives(key):
     sink = zmq_sink(ANY, key=key)
-    source, got = zmq_source(sink.address(), key=key), Taken(len(SAMPLES))
+    source, got = zmq_source(sink.address(), key=key), Sink(len(SAMPLES))
     with running(blocks.vector_source_c(SAMPLES.tolist()), sink), running(source, got):
         assert got.full.wait(SECONDS)
     assert np.array_equal(np.concatenate(got.parts), SAMPLES)

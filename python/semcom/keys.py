@@ -57,6 +57,22 @@ def read(path: files.Name) -> Key:
     return Key(bytes.fromhex(found[1].decode()))
 
 
+def given(path: str) -> Key | None:
+    """The key of a key file as a setting names it; None for an empty name.
+
+    Parameters
+    ----------
+    path : str
+        As of :func:`read`, or empty.
+
+    Raises
+    ------
+    BadInput
+        As :func:`read`.
+    """
+    return read(path) if path else None
+
+
 def make(path: files.Name) -> None:
     """Write a new key file, which only its owner may read.
 

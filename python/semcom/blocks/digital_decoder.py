@@ -55,7 +55,7 @@ class digital_decoder(receiving_block):
         taken: Callable[[], None] | None = None,
         key: str = "",
     ):
-        reception = MessageReception(scheme, timeout, snr_db, keys.read(key) if key else None)
+        reception = MessageReception(scheme, timeout, snr_db, keys.given(key))
         receiving_block.__init__(self, "Digital Decoder", ["bytes"], reception, taken)
         self.message_port_register_out(pmt.intern("part"))
 

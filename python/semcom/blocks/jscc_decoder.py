@@ -65,7 +65,7 @@ class jscc_decoder(receiving_block):
         max_pixels: int = USUAL_PIXELS,
         key: str = "",
     ):
-        reception = Reception(scheme, variant, timeout, snr_db, max_pixels, keys.read(key) if key else None)
+        reception = Reception(scheme, variant, timeout, snr_db, max_pixels, keys.given(key))
         receiving_block.__init__(self, "JSCC Decoder", ["image"], reception, taken)
         for port in (*PORTS, *VIEWS, "part"):
             self.message_port_register_out(pmt.intern(port))

@@ -379,6 +379,22 @@ def _segmenter(region: Region, scheme: Scheme) -> sam_segmenter | None:
     return segmenter
 
 
+def listening(front: FrontEnd, hold: bool = False) -> radio_source:
+    """The Radio Source of a front end, at the rate of a recording where none is given.
+
+    Parameters
+    ----------
+    front : FrontEnd
+        Where the samples are from.
+    hold : bool
+        As of the Radio Source.
+    """
+    rate = front.samp_rate or (0.0 if parse_via(front.via)[0] == "sigmf" else SAMPLE_RATE)
+    return radio_source(
+        front.via, rate, front.frequency, front.gain, front.bandwidth, front.antenna, hold=hold, key=front.key
+    )
+
+
 def _key(meta: pdu.Meta) -> int | str:
     """What a message of the decoder, and the sink's answer to it, are told by."""
     return "silence" if "silence" in meta else pdu.number_of(meta)
@@ -422,10 +438,7 @@ class receiving_end(_end):
         # which weights are missing is said before anything runs
         schemes.load_decoder(coding.scheme, coding.options.get("variant", AUTO))
         self._recording = parse_via(front.via)[0] == "sigmf"
-        rate = front.samp_rate or (0.0 if self._recording else SAMPLE_RATE)
-        source = radio_source(
-            front.via, rate, front.frequency, front.gain, front.bandwidth, front.antenna, hold=True, key=front.key
-        )
+        source = listening(front, hold=True)
         variant = coding.options.get("variant") or AUTO
         self._receiver = receiver(
             coding.scheme, variant, coding.params, source.samp_rate, max_pixels, front.swap_iq, front.key

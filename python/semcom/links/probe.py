@@ -12,8 +12,8 @@ import numpy as np
 from .. import semcom_python as native
 from ..blocks.probe_sink import probe_sink
 from ..probe import Findings
-from .ends import SAMPLE_RATE, FrontEnd, _end
-from .radio import is_radio, parse_via, radio_source
+from .ends import FrontEnd, _end, listening
+from .radio import is_radio, parse_via
 
 PATIENCE = 5.0  # seconds without a sample after which no more are waited for
 
@@ -69,8 +69,7 @@ class probing_end(_end):
         _end.__init__(self, "Probing end", [], {})
         self._params, self._swap_iq = params, front.swap_iq
         self._recording = parse_via(front.via)[0] == "sigmf"
-        rate = front.samp_rate or (0.0 if self._recording else SAMPLE_RATE)
-        source = radio_source(front.via, rate, front.frequency, front.gain, front.bandwidth, front.antenna)
+        source = listening(front)
         self._rate = source.samp_rate
         self._frequency = front.frequency if is_radio(front.via) else source.recorded_at
         if self._recording and seconds is None:

@@ -159,7 +159,7 @@ class _front_end(live_hier_block):
         live_hier_block.__init__(self, name, *((one, none) if sends else (none, one)))
         self._sends, self._samp_rate, self._via = sends, samp_rate, via
         self._kind, self._address = parse_via(via)
-        self._key = keys.read(key) if key else None
+        self._key = keys.given(key)
 
     def _open(self, frequency: float, gain: float, bandwidth: float, antenna: str) -> gr.basic_block:
         """The block that talks to ZeroMQ or to the device."""

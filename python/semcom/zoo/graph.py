@@ -91,26 +91,10 @@ def fields(message: bytes) -> list[Field]:
     """
     if not isinstance(message, bytes):  # a number where a message should be
         raise BadInput(_NO_MODEL)
-    found: list[Field] = []
-    view, at = memoryview(message), 0
-    try:
-        while at < len(view):
-            key, at = _varint_at(view, at)
-            number, kind = key >> 3, key & 7
-            if kind == 0:
-                value, at = _varint_at(view, at)
-                found.append((number, value))
-                continue
-            size = {1: 8, 5: 4}.get(kind)
-            if kind == 2:
-                size, at = _varint_at(view, at)
-            if size is None or at + size > len(view):
-                raise IndexError
-            found.append((number, bytes(view[at : at + size])))
-            at += size
-    except IndexError:
-        raise BadInput(_NO_MODEL) from None
-    return found
+    return [
+        (number, bytes(value) if has_length else _varint_at(value, 0)[0])
+        for number, has_length, value in _parts(memoryview(message))
+    ]
 
 
 def message(parts: Iterable[Field]) -> bytes:
@@ -312,25 +296,31 @@ def state(model: bytes) -> Mapping[str, np.ndarray]:
 
 
 def _walk(view: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """The fields of a message that have a length, with their numbers; those that are numbers as no bytes."""
+    """The bytes of each field of a message, with its number."""
+    for number, _, value in _parts(view):
+        if not number:
+            raise BadInput(_NO_MODEL)
+        yield number, value
+
+
+def _parts(view: memoryview) -> Iterator[tuple[int, bool, memoryview]]:
+    """Number of each field of a message, whether its size is said or fixed, and its bytes: else those of a varint."""
     at = 0
     try:
         while at < len(view):
             key, at = _varint_at(view, at)
             number, kind = key >> 3, key & 7
-            if not number:
-                raise IndexError
             if kind == 0:
                 begin = at
                 _, at = _varint_at(view, at)
-                yield number, view[begin:at]
+                yield number, False, view[begin:at]
                 continue
             size = {1: 8, 5: 4}.get(kind)
             if kind == 2:
                 size, at = _varint_at(view, at)
             if size is None or at + size > len(view):
                 raise IndexError
-            yield number, view[at : at + size]
+            yield number, True, view[at : at + size]
             at += size
     except IndexError:
         raise BadInput(_NO_MODEL) from None

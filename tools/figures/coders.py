@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Blocks of ``docs/results/coders.md`` about what coders reach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .pages import named
+from .results import Record, Results, at, chosen, one, published
+from .words import clauses, each, fewer, listed, more, of_what, outage, paragraph, percent, ranged, rounded, shown, spread, standings, table
+
+KODAK = (1, 4, 7, 10, 13, 20)  # dB, columns of the tables of Kodak
+SHORT = (1, 4, 7, 10, 13)  # where curves of others are published
+MASKED = (1, 5, 10, 20, None)  # None: no noise
+TRAINED = {"original": "trained on whole images", "masked": "trained on masked images"}
+
+
+def columns(head: str, at_db: tuple[float, ...]) -> list[str]:
+    """Head of a table over Es/N0."""
+    return [head, *(f"{snr_db:g} dB" for snr_db in at_db)]
+
+
+def differences(one: Mapping[float, Record], other: Mapping[float, Record], at_db: tuple[float, ...]) -> dict[float, float]:
+    """PSNR of one less that of another, dB, by Es/N0."""
+    return {snr_db: at(one, snr_db)["psnr_db"] - at(other, snr_db)["psnr_db"] for snr_db in at_db}
+
+
+def sweep_row(results: Results, label: str, name: str, at_db: tuple[float, ...] = KODAK, **having: object) -> list[str]:
+    """PSNR of a sweep as a row of a table."""
+    points = results.points(name, **having)
+    return [label, *(shown(at(points, snr_db)) for snr_db in at_db)]
+
+
+@named("coders-kodak")
+def kodak(results: Results) -> list[str]:
+    masked = {
+        row["snr_db"]: row for row in chosen(results["samsc"]["kodak"], scheme="samsc", variant="masked", channel="awgn")
+    }
+    rows = [
+        sweep_row(results, "`softcast`, fixed allocation", "kodak_softcast_fixed"),
+        sweep_row(results, "`softcast`", "kodak_softcast"),
+        sweep_row(results, "`samsc`, trained on whole images", "kodak_samsc"),
+        sweep_row(results, "`semcom`, one model", "kodak_semcom"),
+        ["`samsc`, trained on masked images", *(shown(at(masked, snr_db)) for snr_db in KODAK)],
+        sweep_row(results, "`deepjscc` `original`, one network, 25 minutes of one core", "kodak_deepjscc"),
+        sweep_row(results, "`deepjscc` `gdn`, one network, 13.5 minutes of one core", "kodak_deepjscc_gdn"),
+        sweep_row(results, "`witt`, a quarter as wide as its paper's, 50 minutes of one core", "kodak_witt"),
+    ]
+    for label, name in (("AVIF + capacity", "AVIF + capacity"), ("SwinJSCC, one model, published", "SwinJSCC, one model")):
+        curve = published(name)
+        rows.append([f"*{label}*", *(f"*{rounded(curve[snr_db])}*" if snr_db in curve else "" for snr_db in KODAK)])
+    return table(columns("Es/N0", KODAK), rows)
+
+
+@named("coders-masked")
+def masked_images(results: Results) -> list[str]:
+    rows = []
+    for scheme, variant, label in (
+        ("softcast", "original", "`softcast`, fixed allocation"),
+        *(("samsc", variant, f"`samsc`, {how}") for variant, how in TRAINED.items()),
+    ):
+        points = {row["snr_db"]: row for row in chosen(results["samsc"]["voc_masked"], scheme=scheme, variant=variant)}
+        cells = [at(points, snr_db) for snr_db in MASKED] if None in points else []
+        rows.append([label, *(f"{shown(point, 'roi_psnr_db')} ({shown(point)})" for point in cells)])
+    return table(["Es/N0", *(f"{snr_db} dB" for snr_db in MASKED if snr_db), "no noise"], rows)
+
+
+@named("coders-st-lpips")
+def st_lpips(results: Results) -> list[str]:
+    rows = []
+    for label, name in (("`semcom`", "st_lpips_semcom"), ("`semcom`, `perceptual`", "st_lpips_semcom_perceptual")):
+        points = results.points(name)
+        cells = [at(points, snr_db) for snr_db in KODAK]
+        rows.append([label, *(f"{shown(point, 'st_lpips', 3)} ({shown(point)})" for point in cells)])
+    return table(columns("ST-LPIPS (PSNR, dB)", KODAK), rows)
+
+
+def least_gain(one: Mapping[float, Record], other: Mapping[float, Record], at_db: tuple[float, ...]) -> float:
+    """Of all images and Es/N0, the least that one is ahead of the other, dB."""
+    return min(
+        value - at(other, snr_db)["psnr_db_by_image"][image]
+        for snr_db in at_db
+        for image, value in at(one, snr_db)["psnr_db_by_image"].items()
+    )
+
+
+@named("coders-allocation")
+def allocation(results: Results) -> list[str]:
+    one, other = results.points("kodak_softcast"), results.points("kodak_softcast_fixed")
+    low, low_other = (results.points(name, rate="1/48") for name in ("rates_softcast", "rates_softcast_fixed"))
+    return paragraph(
+        f"At k/n 1/12 `softcast` is {standings(differences(one, other, SHORT), 'the fixed allocation')}, on no image less",
+        f"than {rounded(least_gain(one, other, SHORT))} dB; at k/n 1/48",
+        f"{ranged(differences(low, low_other, SHORT).values())}, on no image less than",
+        f"{rounded(least_gain(low, low_other, SHORT))} dB (`results/kodak_softcast_fixed.json`,",
+        "`rates_softcast_fixed.json`; where no map is worth its uses there is none).",
+    )
+
+
+@named("coders-semcom")
+def semcom(results: Results) -> list[str]:
+    ours, softcast, fixed = (results.points(f"kodak_{name}") for name in ("semcom", "softcast", "softcast_fixed"))
+    swin = published("SwinJSCC, one model")
+    behind = {snr_db: swin[snr_db] - at(ours, snr_db)["psnr_db"] for snr_db in SHORT}
+    gains = differences(ours, fixed, KODAK)
+    return paragraph(
+        f"`semcom` stands on the same allocation, map and base, and is {standings(differences(ours, softcast, KODAK), '`softcast`')}",
+        f"with its own allocation, and {ranged(gains.values(), 'the fixed one')}; SwinJSCC is {standings(behind, 'it')}.",
+    )
+
+
+@named("coders-settings")
+def settings(results: Results) -> list[str]:
+    names = {"`semcom`": "semcom", "`softcast`": "softcast", "fixed": "softcast_fixed"}
+    return table(
+        ["", ""],
+        [
+            _rates(results, names),
+            _mismatch(results),
+            _loss(results),
+            *(_fading(results, names, csi) for csi in ("ideal", "pilot")),
+        ],
+    )
+
+
+def _rates(results: Results, names: Mapping[str, str]) -> list[str]:
+    rates = ("1/48", "1/24", "1/12", "1/6")
+    ours, *others = (
+        listed_at(label, [shown(results.point(f"rates_{name}", rate=rate, snr_db=7)) for rate in rates], first=not n)
+        for n, (label, name) in enumerate(names.items())
+    )
+    return [f"k/n {', '.join(rates)} at 7 dB", f"{ours} ({'; '.join(others)}; `results/rates_*.json`)"]
+
+
+def listed_at(label: str, texts: list[str], first: bool) -> str:
+    """Figures of a scheme, the first with its unit and without its name."""
+    return f"{', '.join(texts)} dB" if first else f"{label} {', '.join(texts)}"
+
+
+def _mismatch(results: Results) -> list[str]:
+    texts = []
+    for name in ("semcom", "softcast"):
+        point = results.point(f"mismatch_{name}", snr_enc_db=10, snr_db=1)
+        change = point["psnr_db"] - at(results.points(f"kodak_{name}"), 1)["psnr_db"]
+        texts.append((shown(point), change))
+    (ours, change), (softcast, other) = texts
+    return [
+        "encoder set to 10 dB, channel at 1 dB",
+        f"{ours} dB, {more(change, 'dB')} than matched (`softcast` {softcast}, {more(other, 'dB')}; `results/mismatch_*.json`)",
+    ]
+
+
+def _loss(results: Results) -> list[str]:
+    point = results.point("loss_semcom", snr_db=10, lose=0.05)
+    change = point["psnr_db"] - at(results.points("kodak_semcom"), 10)["psnr_db"]
+    return [
+        f"{percent(point['lose'])} of the fragments lost at 10 dB",
+        f"{shown(point)} dB, {more(change, 'dB')} than with all (`results/loss_semcom.json`)",
+    ]
+
+
+def _fading(results: Results, names: Mapping[str, str], csi: str) -> list[str]:
+    points = {
+        label: results.point(f"rayleigh_{name}", channel="rayleigh", csi=csi, snr_db=10) for label, name in names.items()
+    }
+    whose = {of_what(point) for point in points.values()}
+    ours, *others = (
+        listed_at(label, [shown(point), *(rounded(outage(point, share)) for share in ("0.1", "0.01"))], first=not n)
+        for n, (label, point) in enumerate(points.items())
+    )
+    source = "; `results/rayleigh_*.json`" if csi == "ideal" else ""
+    return [
+        f"block Rayleigh at 10 dB, {csi} CSI: mean; not exceeded by 10 %, by 1 % of the {' or '.join(sorted(whose))}",
+        f"{ours} ({'; '.join(others)}{source})",
+    ]
+
+
+@named("coders-region")
+def region(results: Results) -> list[str]:
+    roi = results["roi"]
+    verdicts = [roi["verdicts"][f"{scheme}, outside 1/32"] for scheme in ("softcast", "semcom")]
+    skipped = [roi["verdicts"][f"{scheme}, outside skipped"]["uses_for_equal_quality"] for scheme in ("softcast", "semcom")]
+
+    def box(scheme: str, outside: str, metric: str = "roi_psnr_db") -> str:
+        return rounded(one(roi, "rows", scheme=scheme, outside=outside, rate="1/12")[metric])
+
+    return paragraph(
+        f"On the {roi['pictures']} of 60 VOC pictures with a box under 30 % of the frame, {roi['snr_db']:g} dB, an importance",
+        "of 1/32 outside the box gives it the PSNR of the frame sent whole at k/n 1/12 with",
+        f"{rounded(verdicts[0]['uses_for_equal_quality'], 2)} (`softcast`) and",
+        f"{rounded(verdicts[1]['uses_for_equal_quality'], 2)} (`semcom`) of the channel uses, and",
+        f"{listed(each(verdict['more_at_equal_uses_db'] for verdict in verdicts))} dB more at equal uses; with nothing sent",
+        f"outside, they need {listed(dict.fromkeys(each(skipped, 2)))} of them. The first paper's way, `samsc` on the picture black outside,",
+        f"gives the box {box('samsc', 'masked')} dB, `softcast` {box('softcast', 'whole')} and `semcom` {box('semcom', 'whole')} of",
+        f"the whole frame, {box('softcast', '1/32')} and {box('semcom', '1/32')} with importance; `segsc`",
+        f"{box('segsc', '1/8')} with the rest at an eighth of the rate (frame {box('segsc', '1/8', 'psnr_db')}) and",
+        f"{box('segsc', '1/32')} with it at 1/32. With every burst of the rest lost, {_lost(roi)}",
+        "(`python benchmarks/roi.py --voc DIR --out results/roi.json`).",
+    )
+
+
+def _lost(roi: Record) -> str:
+    """What becomes of the box when the rest is lost, by scheme."""
+    same, less = [], []
+    for scheme, label in (
+        ("segsc", "`segsc`"),
+        ("layers", "`softcast` with `--roi layers`"),
+        ("segsc:semcom", "`segsc` by networks, which look at neighbouring patches,"),
+    ):
+        rows = [one(roi, "rows", scheme=scheme, outside=outside, rate="1/12") for outside in ("1/8", "1/32")]
+        losses = [row["roi_psnr_db"] - row["rest_lost"]["roi_psnr_db"] for row in rows]
+        if any(losses):
+            less.append(f"{label} give it {spread(losses)} dB less")
+        else:
+            same.append(label)
+    kept = [f"{listed(same)} give the box what they gave it, to the last digit"] if same else []
+    return clauses(kept + less)
+
+
+@named("coders-tasks")
+def tasks(results: Results) -> list[str]:
+    record = results["tasks_5db"]
+    original, whole, power, eighth = (
+        one(record, "rows", way=way)
+        for way in ("original", "semcom whole 1/12", "semcom power 1/24", "semcom power 1/24, 1/8")
+    )
+    pictures = whole["pictures"]
+
+    def change(task: str) -> str:
+        return fewer(round((power[task] - whole[task]) * pictures), "pictures")
+
+    return paragraph(
+        f"What a machine still makes of the region at {whole['snr_db']:g} dB, {pictures} VOC pictures (`results/tasks_5db.json`, which",
+        f"names its command): of the whole frame at k/n 1/12 `semcom` lets A-seg recognise {percent(whole['recognition'])} of the",
+        f"regions (of the originals {percent(original['recognition'])}) and detect {percent(whole['detection'])}",
+        f"({percent(original['detection'])}), and SAM finds them again with an IoU of {rounded(whole['resegmentation'], 2)}",
+        f"({rounded(original['resegmentation'], 2)}). With importance, at half the uses, it is {percent(power['recognition'])},",
+        f"{percent(power['detection'])} and {rounded(power['resegmentation'], 2)}",
+        f"(recognised: {change('recognition')}, detected: {change('detection')}), and an importance of 1/8 in place of 1/32 around the region makes it",
+        f"{percent(eighth['recognition'])}. Other schemes and 1 to 15 dB, 24 pictures: `python benchmarks/tasks.py --voc DIR --limit 24",
+        "--out results/tasks.json`.",
+    )
+
+
+@named("coders-seconds")
+def seconds(results: Results) -> list[str]:
+    record = results["coders"]
+    both = {name: record["shipped"][name]["both_s"] for name in ("semcom", "samsc", "softcast")}
+    speed = {name: record["flowgraph_images_per_s"][name] for name in both}
+    ours, *others = (f"{rounded(value)} {'images a second ' if not n else ''}with `{name}`" for n, (name, value) in enumerate(speed.items()))
+    return paragraph(
+        f"Encoding and decoding {record['image']} on two cores (`python benchmarks/coders.py --out results/coders.json`):",
+        f"{', '.join(f'`{name}` {rounded(value, 2)} s' for name, value in both.items())}, WITT at its paper's size in torch",
+        f"{rounded(record['torch']['witt']['both_s'])} s; the running symbol-level flowgraph passes {ours}, {', '.join(others)}.",
+    )

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", nargs="?", help="print this block, and change nothing")
-    parser.add_argument("--check", action="store_true", help="change nothing, and end with status 1 if a block is stale")
+    parser.add_argument("--check", action="store_true", help="change nothing; status 1 if a block is stale")
     parser.add_argument("--root", type=Path, default=ROOT, help="folder of the pages and of results; the repository")
     options = parser.parse_args()
     results = Results(options.root / "results")

@@ -7,11 +7,28 @@ from collections.abc import Mapping
 
 from .pages import named
 from .results import Record, Results, at, chosen, one, published
-from .words import clauses, each, fewer, listed, more, of_what, outage, paragraph, percent, ranged, rounded, shown, spread, standings, table
+from .words import (
+    clauses,
+    each,
+    fewer,
+    listed,
+    more,
+    of_what,
+    outage,
+    paragraph,
+    percent,
+    ranged,
+    rounded,
+    shown,
+    spread,
+    standings,
+    table,
+)
 
 KODAK = (1, 4, 7, 10, 13, 20)  # dB, columns of the tables of Kodak
 SHORT = (1, 4, 7, 10, 13)  # where curves of others are published
 MASKED = (1, 5, 10, 20, None)  # None: no noise
+PEERS = {"AVIF + capacity": "AVIF + capacity", "SwinJSCC, one model": "SwinJSCC, one model, published"}
 TRAINED = {"original": "trained on whole images", "masked": "trained on masked images"}
 
 
@@ -46,7 +63,7 @@ def kodak(results: Results) -> list[str]:
         sweep_row(results, "`deepjscc` `gdn`, one network, 13.5 minutes of one core", "kodak_deepjscc_gdn"),
         sweep_row(results, "`witt`, a quarter as wide as its paper's, 50 minutes of one core", "kodak_witt"),
     ]
-    for label, name in (("AVIF + capacity", "AVIF + capacity"), ("SwinJSCC, one model, published", "SwinJSCC, one model")):
+    for name, label in PEERS.items():
         curve = published(name)
         rows.append([f"*{label}*", *(f"*{rounded(curve[snr_db])}*" if snr_db in curve else "" for snr_db in KODAK)])
     return table(columns("Es/N0", KODAK), rows)
@@ -89,7 +106,8 @@ def allocation(results: Results) -> list[str]:
     one, other = results.points("kodak_softcast"), results.points("kodak_softcast_fixed")
     low, low_other = (results.points(name, rate="1/48") for name in ("rates_softcast", "rates_softcast_fixed"))
     return paragraph(
-        f"At k/n 1/12 `softcast` is {standings(differences(one, other, SHORT), 'the fixed allocation')}, on no image less",
+        f"At k/n 1/12 `softcast` is {standings(differences(one, other, SHORT), 'the fixed allocation')}, on no image",
+        "less",
         f"than {rounded(least_gain(one, other, SHORT))} dB; at k/n 1/48",
         f"{ranged(differences(low, low_other, SHORT).values())}, on no image less than",
         f"{rounded(least_gain(low, low_other, SHORT))} dB (`results/kodak_softcast_fixed.json`,",
@@ -104,8 +122,10 @@ def semcom(results: Results) -> list[str]:
     behind = {snr_db: swin[snr_db] - at(ours, snr_db)["psnr_db"] for snr_db in SHORT}
     gains = differences(ours, fixed, KODAK)
     return paragraph(
-        f"`semcom` stands on the same allocation, map and base, and is {standings(differences(ours, softcast, KODAK), '`softcast`')}",
-        f"with its own allocation, and {ranged(gains.values(), 'the fixed one')}; SwinJSCC is {standings(behind, 'it')}.",
+        "`semcom` stands on the same allocation, map and base, and is",
+        f"{standings(differences(ours, softcast, KODAK), '`softcast`')}",
+        f"with its own allocation, and {ranged(gains.values(), 'the fixed one')}; SwinJSCC is",
+        f"{standings(behind, 'it')}.",
     )
 
 
@@ -146,7 +166,8 @@ def _mismatch(results: Results) -> list[str]:
     (ours, change), (softcast, other) = texts
     return [
         "encoder set to 10 dB, channel at 1 dB",
-        f"{ours} dB, {more(change, 'dB')} than matched (`softcast` {softcast}, {more(other, 'dB')}; `results/mismatch_*.json`)",
+        f"{ours} dB, {more(change, 'dB')} than matched (`softcast` {softcast}, {more(other, 'dB')};"
+        " `results/mismatch_*.json`)",
     ]
 
 
@@ -178,20 +199,27 @@ def _fading(results: Results, names: Mapping[str, str], csi: str) -> list[str]:
 @named("coders-region")
 def region(results: Results) -> list[str]:
     roi = results["roi"]
-    verdicts = [roi["verdicts"][f"{scheme}, outside 1/32"] for scheme in ("softcast", "semcom")]
-    skipped = [roi["verdicts"][f"{scheme}, outside skipped"]["uses_for_equal_quality"] for scheme in ("softcast", "semcom")]
+    verdicts, skipped = (
+        [roi["verdicts"][f"{scheme}, outside {outside}"] for scheme in ("softcast", "semcom")]
+        for outside in ("1/32", "skipped")
+    )
+    needed = dict.fromkeys(rounded(verdict["uses_for_equal_quality"], 2) for verdict in skipped)
 
     def box(scheme: str, outside: str, metric: str = "roi_psnr_db") -> str:
         return rounded(one(roi, "rows", scheme=scheme, outside=outside, rate="1/12")[metric])
 
     return paragraph(
-        f"On the {roi['pictures']} of 60 VOC pictures with a box under 30 % of the frame, {roi['snr_db']:g} dB, an importance",
+        f"On the {roi['pictures']} of 60 VOC pictures with a box under 30 % of the frame, {roi['snr_db']:g} dB, an",
+        "importance",
         "of 1/32 outside the box gives it the PSNR of the frame sent whole at k/n 1/12 with",
         f"{rounded(verdicts[0]['uses_for_equal_quality'], 2)} (`softcast`) and",
         f"{rounded(verdicts[1]['uses_for_equal_quality'], 2)} (`semcom`) of the channel uses, and",
-        f"{listed(each(verdict['more_at_equal_uses_db'] for verdict in verdicts))} dB more at equal uses; with nothing sent",
-        f"outside, they need {listed(dict.fromkeys(each(skipped, 2)))} of them. The first paper's way, `samsc` on the picture black outside,",
-        f"gives the box {box('samsc', 'masked')} dB, `softcast` {box('softcast', 'whole')} and `semcom` {box('semcom', 'whole')} of",
+        f"{listed(each(verdict['more_at_equal_uses_db'] for verdict in verdicts))} dB more at equal uses; with",
+        "nothing sent",
+        f"outside, they need {listed(needed)} of them. The first paper's way, `samsc` on",
+        "the picture black outside,",
+        f"gives the box {box('samsc', 'masked')} dB, `softcast` {box('softcast', 'whole')} and `semcom`",
+        f"{box('semcom', 'whole')} of",
         f"the whole frame, {box('softcast', '1/32')} and {box('semcom', '1/32')} with importance; `segsc`",
         f"{box('segsc', '1/8')} with the rest at an eighth of the rate (frame {box('segsc', '1/8', 'psnr_db')}) and",
         f"{box('segsc', '1/32')} with it at 1/32. With every burst of the rest lost, {_lost(roi)}",
@@ -230,14 +258,20 @@ def tasks(results: Results) -> list[str]:
         return fewer(round((power[task] - whole[task]) * pictures), "pictures")
 
     return paragraph(
-        f"What a machine still makes of the region at {whole['snr_db']:g} dB, {pictures} VOC pictures (`results/tasks_5db.json`, which",
-        f"names its command): of the whole frame at k/n 1/12 `semcom` lets A-seg recognise {percent(whole['recognition'])} of the",
+        f"What a machine still makes of the region at {whole['snr_db']:g} dB, {pictures} VOC pictures",
+        "(`results/tasks_5db.json`, which",
+        "names its command): of the whole frame at k/n 1/12 `semcom` lets A-seg recognise",
+        f"{percent(whole['recognition'])} of the",
         f"regions (of the originals {percent(original['recognition'])}) and detect {percent(whole['detection'])}",
-        f"({percent(original['detection'])}), and SAM finds them again with an IoU of {rounded(whole['resegmentation'], 2)}",
-        f"({rounded(original['resegmentation'], 2)}). With importance, at half the uses, it is {percent(power['recognition'])},",
+        f"({percent(original['detection'])}), and SAM finds them again with an IoU of",
+        f"{rounded(whole['resegmentation'], 2)}",
+        f"({rounded(original['resegmentation'], 2)}). With importance, at half the uses, it is",
+        f"{percent(power['recognition'])},",
         f"{percent(power['detection'])} and {rounded(power['resegmentation'], 2)}",
-        f"(recognised: {change('recognition')}, detected: {change('detection')}), and an importance of 1/8 in place of 1/32 around the region makes it",
-        f"{percent(eighth['recognition'])}. Other schemes and 1 to 15 dB, 24 pictures: `python benchmarks/tasks.py --voc DIR --limit 24",
+        f"(recognised: {change('recognition')}, detected: {change('detection')}), and an importance of 1/8 in place",
+        "of 1/32 around the region makes it",
+        f"{percent(eighth['recognition'])}. Other schemes and 1 to 15 dB, 24 pictures: `python benchmarks/tasks.py",
+        "--voc DIR --limit 24",
         "--out results/tasks.json`.",
     )
 
@@ -245,11 +279,11 @@ def tasks(results: Results) -> list[str]:
 @named("coders-seconds")
 def seconds(results: Results) -> list[str]:
     record = results["coders"]
-    both = {name: record["shipped"][name]["both_s"] for name in ("semcom", "samsc", "softcast")}
-    speed = {name: record["flowgraph_images_per_s"][name] for name in both}
-    ours, *others = (f"{rounded(value)} {'images a second ' if not n else ''}with `{name}`" for n, (name, value) in enumerate(speed.items()))
+    schemes = ("semcom", "samsc", "softcast")
+    both = (f"`{scheme}` {rounded(record['shipped'][scheme]['both_s'], 2)} s" for scheme in schemes)
+    speed = (f"{rounded(record['flowgraph_images_per_s'][scheme])} (`{scheme}`)" for scheme in schemes)
     return paragraph(
         f"Encoding and decoding {record['image']} on two cores (`python benchmarks/coders.py --out results/coders.json`):",
-        f"{', '.join(f'`{name}` {rounded(value, 2)} s' for name, value in both.items())}, WITT at its paper's size in torch",
-        f"{rounded(record['torch']['witt']['both_s'])} s; the running symbol-level flowgraph passes {ours}, {', '.join(others)}.",
+        f"{', '.join(both)}, WITT at its paper's size in torch {rounded(record['torch']['witt']['both_s'])} s; the running",
+        f"symbol-level flowgraph passes {listed(speed)} images a second.",
     )

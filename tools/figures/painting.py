@@ -76,7 +76,8 @@ def painting_loss(results: Results) -> list[str]:
         for budget in BUDGETS
     ]
     return paragraph(
-        f"Painted pictures of `perception` are in PSNR {ranged(gains, 'the same without ES-RIM')}. The mIoU of A-seg's map of them with the",
+        f"Painted pictures of `perception` are in PSNR {ranged(gains, 'the same without ES-RIM')}. The mIoU of",
+        "A-seg's map of them with the",
         f"original's is, beside that of AVIF, {listed(ious)}.",
     )
 
@@ -102,7 +103,9 @@ def pairs_exact(results: Results) -> list[str]:
     # a painter is the receiver's own: what is sent is that of the row with the usual one
     rows = chosen(results["pairs"]["rows"], painter="esrim")
     exact, scenes = (sum(row[key] for row in rows) for key in ("exact", "pictures"))
-    return paragraph(f"The receiver is the same for all, and decoded {exact} of {scenes} scenes with the maps and the text that were sent.")
+    return paragraph(
+        f"The receiver is the same for all, and decoded {exact} of {scenes} scenes with the maps and the text that were sent."
+    )
 
 
 @named("painting-peers")
@@ -134,7 +137,8 @@ def nearest(results: Results) -> list[str]:
         ]
     maps, psnrs = (_best(record["rows"], metric) for metric in ("miou", "psnr_db"))
     return paragraph(
-        f"The truest map is that of {maps}, the highest PSNR that of {psnrs}. Nearest to the eye (ST-LPIPS, and by how much less than the next) is",
+        f"The truest map is that of {maps}, the highest PSNR that of {psnrs}. Nearest to the eye (ST-LPIPS, and by",
+        "how much less than the next) is",
         f"{'; '.join(said)}.",
     )
 
@@ -154,9 +158,12 @@ def _best(rows: Iterable[Record], metric: str) -> str:
 def link_scenes(results: Results) -> list[str]:
     record = results["scene_link"]
     return paragraph(
-        f"What AVIF cannot do is fail in parts. Scenes of {rounded(record['bytes'], 0)} bytes over the waveform, {record['images']} images,",
-        f"{record['runs_of_each']} runs of each, everything on the air counted (`python benchmarks/scene_link.py --images DIR --out",
-        "results/scene_link.json`; Rayleigh: flat, 20 Hz); `fixed` is `--protection 0,2,4 --bursts 4`, `auto` the default:",
+        f"What AVIF cannot do is fail in parts. Scenes of {rounded(record['bytes'], 0)} bytes over the waveform,",
+        f"{record['images']} images,",
+        f"{record['runs_of_each']} runs of each, everything on the air counted (`python benchmarks/scene_link.py",
+        "--images DIR --out",
+        "results/scene_link.json`; Rayleigh: flat, 20 Hz); `fixed` is `--protection 0,2,4 --bursts 4`, `auto` the",
+        "default:",
     )
 
 
@@ -184,5 +191,6 @@ def as_parts_arrive(results: Results) -> list[str]:
         rounded(psnr[key]) for key in ("text, A-seg, boxes", "and colours", "and B-seg (S-img lost)", "everything")
     )
     return paragraph(
-        f"A picture as its parts arrive: {first} dB with text, A-seg and boxes, {colours} with colours, {bseg} with B-seg, {whole} with S-img."
+        f"A picture as its parts arrive: {first} dB with text, A-seg and boxes, {colours} with colours, {bseg} with B-seg,",
+        f"{whole} with S-img.",
     )

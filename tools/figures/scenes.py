@@ -56,12 +56,16 @@ def captions(results: Results) -> list[str]:
 def captions_sent(results: Results) -> list[str]:
     coco, flickr = (results["captions"]["sets"][name] for name in ("coco_val", "flickr8k"))
     return paragraph(
-        f"The network's best sentence is sent of {percent(flickr['network_best'])} of Flickr8k and {percent(coco['network_best'])} of",
+        f"The network's best sentence is sent of {percent(flickr['network_best'])} of Flickr8k and",
+        f"{percent(coco['network_best'])} of",
         f"COCO, another of its three of {percent(flickr['network_other'])} and {percent(coco['network_other'])}."
-        f" Of the network's best sentences about COCO {percent(coco['writers']['network']['invents'])} invent somebody, since it has",
-        f"seen people and dogs and little else; of those that are sent {percent(coco['writers']['default']['invents'])}. The network",
+        f" Of the network's best sentences about COCO {percent(coco['writers']['network']['invents'])} invent",
+        "somebody, since it has",
+        "seen people and dogs and little else; of those that are sent",
+        f"{percent(coco['writers']['default']['invents'])}. The network",
         f"takes {spread(s['writers']['network']['seconds'] for s in (coco, flickr))} s of one core for a caption.",
-        f"{counted(len(results['captions']['captions']['coco_val'])).capitalize()} of COCO, evenly spread, failures included:",
+        f"{counted(len(results['captions']['captions']['coco_val'])).capitalize()} of COCO, evenly spread, failures",
+        "included:",
     )
 
 
@@ -69,7 +73,8 @@ def captions_sent(results: Results) -> list[str]:
 def captions_ten(results: Results) -> list[str]:
     rows = []
     for row in results["captions"]["captions"]["coco_val"]:
-        by = "network" if row["default"] == row["network"] else "composed" if row["default"] == row["composed"] else "network, another"
+        # the first that wrote what is sent; the network has other sentences than its best
+        by = next((writer for writer in ("network", "composed") if row[writer] == row["default"]), "network, another")
         rows.append([row["default"], by, row["network"], row["somebody"]])
     return table(["sent", "by", "the network's best sentence", "somebody"], rows)
 
@@ -99,10 +104,13 @@ def sections(results: Results) -> list[str]:
     images = sum(s["images"] for s in each_set)
     exact = {name: sum(s["decoded_bit_exact"][name] for s in each_set) for name in ("A-seg", "B-seg")}
     return paragraph(
-        f"By section: header {size['header']}, text {size['text']} (composed sentences), A-seg {size['A-seg']}, boxes {size['boxes']},",
+        f"By section: header {size['header']}, text {size['text']} (composed sentences), A-seg {size['A-seg']},",
+        f"boxes {size['boxes']},",
         f"colours {size['colours']}, B-seg {size['B-seg']}, S-img {size['S-img']} bytes. Decoded bit-exact: A-seg in",
-        f"{exact['A-seg']}, B-seg in {exact['B-seg']} of {images}; the maps take {percent(above['A-seg'], 1)} (A-seg) and",
-        f"{percent(above['B-seg'], 1)} (B-seg) more than the ideal length of their model, size and list of labels included. (Measured",
+        f"{exact['A-seg']}, B-seg in {exact['B-seg']} of {images}; the maps take {percent(above['A-seg'], 1)}",
+        "(A-seg) and",
+        f"{percent(above['B-seg'], 1)} (B-seg) more than the ideal length of their model, size and list of labels",
+        "included. (Measured",
         "when connected pieces of A-seg were the objects.)",
     )
 
@@ -116,11 +124,16 @@ def maps(results: Results) -> list[str]:
     teacher = each((aseg[name]["teacher"]["miou"] for name in names), 3)
     sent = scenes["coco_val"]["b_seg"]["sent"]
     return paragraph(
-        "A-seg against the truth, mIoU of VOC's 21 classes (`benchmarks/segmentation.py`, `results/aseg.json`, which states the",
-        f"mapping from COCO's classes): {ours[0]} on VOC and {ours[1]} on COCO, snapped to B-seg {listed(snapped)}; the teacher,",
-        f"DeepLabv3, {listed(teacher)}. There are hardly any training maps of vehicles, furniture and birds, and it is there that it",
-        f"errs. B-seg as sent, {rounded(sent['segments'], 0)} segments, has a boundary F of {rounded(sent['boundary_f'], 2)} against",
-        f"COCO's panoptic outlines, the whole partition with {rounded(bseg['segments'], 0)} has {rounded(bseg['boundary_f'], 2)}",
+        "A-seg against the truth, mIoU of VOC's 21 classes (`benchmarks/segmentation.py`, `results/aseg.json`, which",
+        "states the",
+        f"mapping from COCO's classes): {ours[0]} on VOC and {ours[1]} on COCO, snapped to B-seg {listed(snapped)};",
+        "the teacher,",
+        f"DeepLabv3, {listed(teacher)}. There are hardly any training maps of vehicles, furniture and birds, and it",
+        "is there that it",
+        f"errs. B-seg as sent, {rounded(sent['segments'], 0)} segments, has a boundary F of",
+        f"{rounded(sent['boundary_f'], 2)} against",
+        f"COCO's panoptic outlines, the whole partition with {rounded(bseg['segments'], 0)} has",
+        f"{rounded(bseg['boundary_f'], 2)}",
         "(`results/bseg.json`).",
     )
 
@@ -169,6 +182,7 @@ def seconds(results: Results) -> list[str]:
         f"Seconds on two cores: SAM's encoder {rounded(sam['seconds']['embed'])} and everything mode",
         f"{rounded(sam['seconds']['everything'])}, together {rounded(sam['all_stages']['most'])} at most (`python",
         "benchmarks/boundaries.py --data DIR --time 12 --out results/bseg_seconds.json`, idle); A-seg",
-        f"{aseg}, coding of B-seg {bseg}, caption {text}, colours {colours}, S-img {simg}; at the receiver {read} for the sections and",
+        f"{aseg}, coding of B-seg {bseg}, caption {text}, colours {colours}, S-img {simg}; at the receiver {read}",
+        "for the sections and",
         f"{painted} for the picture (`results/scenes.json`, medians beside other work).",
     )

@@ -55,7 +55,8 @@ def one_model(results: Results) -> list[str]:
     ]
     full = record["complexity_at_512x512"]["witt"]
     return paragraph(
-        f"One model for everything has at 1 dB {more(-losses[0], 'dB', 2)} and at 10 dB {more(-losses[1], 'dB', 2)} than those trained",
+        f"One model for everything has at 1 dB {more(-losses[0], 'dB', 2)} and at 10 dB {more(-losses[1], 'dB', 2)}",
+        "than those trained",
         f"for one setting. `witt` at its paper's size has {rounded(full['parameters'] / 1e6)} M parameters and",
         f"{rounded((full['encoder_macs'] + full['decoder_macs']) / 1e9, 0)} G multiply-adds.",
     )
@@ -65,16 +66,20 @@ def one_model(results: Results) -> list[str]:
 def speed(results: Results) -> list[str]:
     record = results["training_speed"]
     before, single, bf16 = _sides(record)
-    known = ("crops_per_second", "held_out_psnr_10_db", "training_psnr_db")
-    crops = [side[known[0]][0] for side in (bf16, single, before)]
-    apart = max(max(values) - min(values) for key in known[1:] for values in [[s[key][0] for s in (before, single, bf16)]])
+    crops = [side["crops_per_second"][0] for side in (bf16, single, before)]
+    psnrs = [[side[key][0] for side in (before, single, bf16)] for key in ("held_out_psnr_10_db", "training_psnr_db")]
+    apart = max(max(values) - min(values) for values in psnrs)
     memory = [side["peak_memory_mib"] / 1024 for side in (before, single, bf16)]
     factor = next(key for key in single if key.startswith("median_times_"))
     return paragraph(
-        f"Since then that `semcom` trains {rounded(bf16[factor], 2)} times as many crops a second in bf16 on a processor with AMX, and",
-        f"{rounded(single[factor], 2)} times in single precision, on one core: {listed(each(crops[:2]))}, and {rounded(crops[2])} before,",
-        f"with PSNR equal to {rounded(apart, 3)} dB after {record['steps']} steps of the same crops, in {spread(memory)} GiB",
-        "(`benchmarks/training_speed.py`, `results/training_speed.json`). Later in a training bf16 has not been compared.",
+        f"Since then that `semcom` trains {rounded(bf16[factor], 2)} times as many crops a second in bf16 on a",
+        "processor with AMX, and",
+        f"{rounded(single[factor], 2)} times in single precision, on one core: {listed(each(crops[:2]))}, and",
+        f"{rounded(crops[2])} before,",
+        f"with PSNR equal to {rounded(apart, 3)} dB after {record['steps']} steps of the same crops, in",
+        f"{spread(memory)} GiB",
+        "(`benchmarks/training_speed.py`, `results/training_speed.json`). Later in a training bf16 has not been",
+        "compared.",
     )
 
 

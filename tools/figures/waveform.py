@@ -26,7 +26,8 @@ def modem(results: Results) -> list[str]:
         ["", ""],
         [
             [
-                f"{detected['bursts']:,} bursts at {detected['esn0_db']:g} dB Es/N0, carrier offset anywhere within +-48 kHz at 1 Msps",
+                f"{detected['bursts']:,} bursts at {detected['esn0_db']:g} dB Es/N0, carrier offset anywhere within +-48 kHz"
+                " at 1 Msps",
                 f"{detected['delivered']:,} delivered",
             ],
             [
@@ -164,16 +165,23 @@ def pictures_and_packets(results: Results) -> list[str]:
     packets = record["ofdm_rx"]["lost_by_impairment"]
     spurs = [packets[name]["gnuradio"] for name in packets if name.startswith("spur")]
     ours = {name: row["semcom"] for name, row in packets.items() if row["semcom"]}
-    said = ", ".join(f"{count} over {name.partition(',')[0]}" if "EPA" in name else f"{count} ({name})" for name, count in ours.items())
+    said = listed(f"{count} ({name})" for name, count in ours.items()) if ours else "none"
     return paragraph(
-        f"Digital pictures of four bursts beside a spur of -20 to 0 dBc on any carrier, {pictures['esn0_db']} dB: {safe} of",
-        f"{pictures['pictures_per_point']} lost at {'most' if safe else 'each level'} where the adapter was told a dB less (MCS {careful[0]['mcs']}). Told",
-        f"{pictures['esn0_db']} dB it takes MCS {bold[0]['mcs']}, which loses {lost(bold, 'lost_heard_before', False)} of",
-        f"{pictures['pictures_per_point']} without a spur, {lost(bold, 'lost_heard_before', True)} beside one that the receiver has",
+        f"Digital pictures of four bursts beside a spur of -20 to 0 dBc on any carrier, {pictures['esn0_db']} dB:",
+        f"{safe} of",
+        f"{pictures['pictures_per_point']} lost at {'most' if safe else 'each level'} where the adapter was told a",
+        f"dB less (MCS {careful[0]['mcs']}). Told",
+        f"{pictures['esn0_db']} dB it takes MCS {bold[0]['mcs']}, which loses",
+        f"{lost(bold, 'lost_heard_before', False)} of",
+        f"{pictures['pictures_per_point']} without a spur, {lost(bold, 'lost_heard_before', True)} beside one that",
+        "the receiver has",
         f"heard before, and {lost(bold, 'lost_from_the_start', True)} where the recording begins with the picture. Of",
-        f"{record['ofdm_rx']['packets_per_point']} packets of 192 bytes (QPSK without FEC, 20 dB) GNU Radio's `ofdm_rx` loses",
-        f"{packets['EPA, 5 Hz']['gnuradio']} over EPA, {spread(spurs, 0)} beside those spurs, {packets['DC offset of 0 dBc']['gnuradio']}",
-        f"beside a DC offset of 0 dBc and {packets['15 dB']['gnuradio']} at 15 dB; this receiver {said}, and none in the other",
+        f"{record['ofdm_rx']['packets_per_point']} packets of 192 bytes (QPSK without FEC, 20 dB) GNU Radio's",
+        "`ofdm_rx` loses",
+        f"{packets['EPA, 5 Hz']['gnuradio']} over EPA, {spread(spurs, 0)} beside those spurs,",
+        f"{packets['DC offset of 0 dBc']['gnuradio']}",
+        f"beside a DC offset of 0 dBc and {packets['15 dB']['gnuradio']} at 15 dB; this receiver {said}, and none in",
+        "the other",
         f"{len(packets) - len(ours)} cases of row `ofdm_rx`.",
     )
 
@@ -210,6 +218,7 @@ def endurance(results: Results) -> list[str]:
     sent, delivered = record["images_sent"], record["images_delivered"]
     only = ", and only those that were hit lose anything" if record["lost_only_where_knocked_out"] else ""
     return paragraph(
-        f"Of {sent} images with 1 % of the bursts blanked on the air {'all' if delivered == sent else delivered} arrive{only} (`python",
+        f"Of {sent} images with 1 % of the bursts blanked on the air {'all' if delivered == sent else delivered}",
+        f"arrive{only} (`python",
         "benchmarks/endurance.py --image examples/images/skimage_astronaut.png --out results/endurance.json`).",
     )

@@ -23,7 +23,7 @@ def rounded(value: float | None, digits: int = 1) -> str:
     """A figure with as many digits, thousands apart."""
     if value is None:
         return NOTHING
-    # results are decimals: half of the last digit is rounded up, as by hand, and not by what a binary number is nearest to
+    # results are decimals: half of the last digit is rounded up, as by hand, not to what a binary number is nearest to
     decimal = Decimal(repr(round(float(value), 9))).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
     return f"{decimal if decimal else abs(decimal):,f}"
 
@@ -105,7 +105,7 @@ def standings(differences: Mapping[float, float], of: str, level: float = LEVEL,
         runs[-1][1][place] = difference
     phrases = []
     for word, run in runs:
-        other = "" if phrases else {"ahead": f" of {of}", "behind": f" {of}", "level": f" with {of}"}[word]
+        other = "" if phrases else _beside(word, of)
         much = "" if word == "level" else f"{listed(each(map(abs, run.values()), digits))} dB "
         phrases.append(f"{much}{word}{other} at {places(run)}")
     return clauses(phrases)
@@ -116,12 +116,17 @@ def ranged(differences: Iterable[float], of: str = "", level: float = LEVEL, dig
     differences = list(differences)
     words = {standing(difference, level) for difference in differences}
     if words == {"level"}:
-        return f"level with {of}".removesuffix(" with ")
-    if words <= {"ahead", "behind"} and len(words) == 1:
+        return f"level{_beside('level', of)}"
+    if len(words) == 1:
         (word,) = words
-        return f"{spread(map(abs, differences), digits)} dB {word}{f' of {of}' if of and word == 'ahead' else f' {of}' if of else ''}"
-    least, most = min(differences), max(differences)
-    return f"from {rounded(abs(least), digits)} dB {standing(least, 0)} to {rounded(abs(most), digits)} dB {standing(most, 0)}"
+        return f"{spread(map(abs, differences), digits)} dB {word}{_beside(word, of)}"
+    ends = (f"{rounded(abs(end), digits)} dB {standing(end, 0)}" for end in (min(differences), max(differences)))
+    return f"from {' to '.join(ends)}"
+
+
+def _beside(word: str, other: str) -> str:
+    """What follows a word of standing."""
+    return f"{dict(ahead=' of', behind='', level=' with')[word]} {other}" if other else ""
 
 
 def fewer(difference: int, what: str) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tables and sentences of figures in the pages, each made of what ``results/`` holds by one function."""
 
-from . import coders, digital, front, painting, scenes, training, waveform
+from . import coders, digital, front, painting, regions, scenes, training, waveform
 from .pages import BLOCKS, Unknown, Wrong, filled, lines, named, pages
 from .results import Missing, Results
 
@@ -19,6 +19,7 @@ __all__ = [
     "named",
     "pages",
     "painting",
+    "regions",
     "scenes",
     "training",
     "waveform",

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from .pages import named
 from .results import Record, Results, chosen, one
-from .words import each, listed, paragraph, percent, places, ranged, rounded, significant, spread, table
+from .words import counted, each, listed, paragraph, percent, places, ranged, rounded, significant, spread, table
 
 BUDGETS = (600, 1500, 5000)
 SENT = {
@@ -44,6 +44,19 @@ def painted(record: Record, way: str, painter: str, budget: int, metric: str) ->
         row for rows in record["sets"].values() for row in chosen(rows, way=way, painter=painter, budget=budget)
     ]
     return sum(row["pictures"] * row[metric] for row in rows) / sum(row["pictures"] for row in rows)
+
+
+@named("painting-of")
+def painting_of(results: Results) -> list[str]:
+    sets = results["painting"]["sets"].values()
+    pictures = sum(one_budget["pictures"] for rows in sets for one_budget in rows[:1])
+    return paragraph(
+        f"{rounded(pictures, 0)} photographs at {'x'.join(map(str, results['painting']['size']))} (`python",
+        "benchmarks/painting.py --coco",
+        "DIR --voc DIR --limit 10 --out results/painting.json`), ST-LPIPS, which it was trained on, and PSNR in dB",
+        "in brackets,",
+        f"at {listed(f'{budget:,}' for budget in BUDGETS)} bytes:",
+    )
 
 
 @named("painting-table")
@@ -104,7 +117,27 @@ def pairs_exact(results: Results) -> list[str]:
     rows = chosen(results["pairs"]["rows"], painter="esrim")
     exact, scenes = (sum(row[key] for row in rows) for key in ("exact", "pictures"))
     return paragraph(
-        f"The receiver is the same for all, and decoded {exact} of {scenes} scenes with the maps and the text that were sent."
+        f"{counted(rows[0]['pictures']).capitalize()} photographs of COCO at",
+        f"{'x'.join(map(str, results['pairs']['size']))}, parts",
+        "exchanged one and two at a time (`python benchmarks/pairs.py --coco DIR --foreign",
+        "deeplabv3_mnv2_pascal_quant.tflite",
+        "--limit 10 --out results/pairs.json`). The receiver is the same for all, and decoded",
+        f"{exact} of {scenes} scenes with the maps and the text that were sent.",
+    )
+
+
+@named("painting-peers-of")
+def peers_of(results: Results) -> list[str]:
+    record = results["paper_esisc/figures"]
+    others = sorted({row["snr_db"] for row in record["rows"]} - {5})
+    pictures = len(record["pictures"])
+    return paragraph(
+        f"At equal channel uses, over AWGN of 5 dB, {pictures} photographs of COCO (`semcom paper esisc --images DIR",
+        "--captions FILE",
+        f"--limit {pictures}`, `results/paper_esisc/verdict.md`, `results/paper_esisc/figures.json`, which has",
+        f"{places(others)} as well); mIoU is that of the class map that a receiver has, sent or found in its",
+        "picture, with the",
+        "original's, and CIDEr-D that of the caption it has:",
     )
 
 
@@ -191,6 +224,7 @@ def as_parts_arrive(results: Results) -> list[str]:
         rounded(psnr[key]) for key in ("text, A-seg, boxes", "and colours", "and B-seg (S-img lost)", "everything")
     )
     return paragraph(
-        f"A picture as its parts arrive: {first} dB with text, A-seg and boxes, {colours} with colours, {bseg} with B-seg,",
+        f"A picture as its parts arrive: {first} dB with text, A-seg and boxes, {colours} with colours, {bseg} with",
+        "B-seg,",
         f"{whole} with S-img.",
     )

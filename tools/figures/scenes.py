@@ -32,6 +32,19 @@ PICTURES = {
 }
 
 
+@named("scenes-captions-of")
+def captions_of(results: Results) -> list[str]:
+    sets = results["captions"]["sets"]
+    return paragraph(
+        "Captions beside those that people wrote (`python benchmarks/captions.py --coco DIR --flickr FILE.tar",
+        "--captions",
+        f"FILE.gz --share 5 --out results/captions.json`): {sets['coco_val']['pictures']} photographs of COCO, and",
+        f"{sets['flickr8k']['pictures']} of the 1,000 of Flickr8k that training held out. \"Invents\": captions that",
+        "name a",
+        "person, an animal or a vehicle of A-seg's classes that nobody named.",
+    )
+
+
 @named("scenes-captions")
 def captions(results: Results) -> list[str]:
     rows = []
@@ -77,6 +90,18 @@ def captions_ten(results: Results) -> list[str]:
         by = next((writer for writer in ("network", "composed") if row[writer] == row["default"]), "network, another")
         rows.append([row["default"], by, row["network"], row["somebody"]])
     return table(["sent", "by", "the network's best sentence", "somebody"], rows)
+
+
+@named("scenes-of")
+def scenes_of(results: Results) -> list[str]:
+    record = results["scenes"]
+    coco, voc = (record["sets"][name]["images"] for name in ("coco_val", "voc_test"))
+    return paragraph(
+        f"Measured on {coco} COCO and {voc} VOC photographs at {'x'.join(map(str, record['size']))},",
+        f"{record['pixels_bytes']:,} bytes uncompressed (`python benchmarks/scenes.py --coco DIR --voc DIR --cache",
+        "DIR --out",
+        "results/scenes.json`):",
+    )
 
 
 @named("scenes-bytes")
@@ -135,6 +160,19 @@ def maps(results: Results) -> list[str]:
         f"COCO's panoptic outlines, the whole partition with {rounded(bseg['segments'], 0)} has",
         f"{rounded(bseg['boundary_f'], 2)}",
         "(`results/bseg.json`).",
+    )
+
+
+@named("scenes-objects-of")
+def objects_of(results: Results) -> list[str]:
+    record = results["instances"]
+    way = record["ways"]["apart"]
+    return paragraph(
+        f"Objects, on the {way['images']} COCO photographs without an uncounted crowd (`python",
+        "benchmarks/instances.py --coco DIR",
+        f"--cache DIR --detector FILE --out results/instances.json`; \"within one\": of the {way['images_with_few']}",
+        "that show",
+        f"{record['few'].replace('true objects', 'objects of VOC')}):",
     )
 
 

@@ -26,8 +26,8 @@ def modem(results: Results) -> list[str]:
         ["", ""],
         [
             [
-                f"{detected['bursts']:,} bursts at {detected['esn0_db']:g} dB Es/N0, carrier offset anywhere within +-48 kHz"
-                " at 1 Msps",
+                f"{detected['bursts']:,} bursts at {detected['esn0_db']:g} dB Es/N0, carrier offset anywhere within"
+                " +-48 kHz at 1 Msps",
                 f"{detected['delivered']:,} delivered",
             ],
             [

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -36,9 +35,7 @@ def signed(value: float, digits: int = 1) -> str:
 
 def significant(value: float, digits: int = 2) -> str:
     """A figure with as many digits that count."""
-    place = math.floor(math.log10(abs(value))) if value else 0
-    # 0.0995 becomes 0.10, which has a digit more than its logarithm says
-    place = math.floor(math.log10(abs(round(value, digits - 1 - place)))) if value else 0
+    place = int(f"{value:.{digits - 1}e}".partition("e")[2])  # of the first digit, after rounding
     return rounded(value, max(0, digits - 1 - place))
 
 

@@ -89,7 +89,7 @@ symbol_channel_impl::symbol_channel_impl(const std::string& model,
                      gr::io_signature::make(0, 1, sizeof(gr_complex)),
                      gr::io_signature::make(0, 1, sizeof(gr_complex))),
       d_settings{ model_of(model),
-                  csi_of(csi),
+                  csi_of(csi, n_pilots),
                   decibels("the SNR", snr_db),
                   decibels("the K factor", k_factor_db),
                   probability(loss) },
@@ -126,16 +126,23 @@ symbol_channel_impl::model symbol_channel_impl::model_of(const std::string& name
                                 "; choose awgn, rayleigh or rician");
 }
 
-symbol_channel_impl::csi symbol_channel_impl::csi_of(const std::string& name)
+symbol_channel_impl::csi symbol_channel_impl::csi_of(const std::string& name,
+                                                     int n_pilots)
 {
     if (name == "ideal")
         return csi::ideal;
     if (name == "pilot")
         return csi::pilot;
+    if (name == "estimated") {
+        if (n_pilots == 1)
+            throw std::invalid_argument(
+                "one pilot does not tell the noise; choose 2 or more, or csi pilot");
+        return csi::estimated;
+    }
     if (name == "none")
         return csi::none;
     throw std::invalid_argument("there is no channel knowledge " + name +
-                                "; choose ideal, pilot or none");
+                                "; choose ideal, pilot, estimated or none");
 }
 
 double symbol_channel_impl::decibels(const char* what, double value)
@@ -171,7 +178,7 @@ void symbol_channel_impl::set_snr_db(double snr_db)
 
 void symbol_channel_impl::set_csi(const std::string& csi)
 {
-    const auto value = csi_of(csi);
+    const auto value = csi_of(csi, d_n_pilots);
     std::lock_guard<std::mutex> lock(d_mutex);
     d_settings.csi = value;
 }
@@ -226,6 +233,7 @@ symbol_channel_impl::fade symbol_channel_impl::draw(const settings& now,
         out.h_est = out.h;
         break;
     case csi::pilot:
+    case csi::estimated:
         // the mean of n_pilots noisy observations of h is h plus noise of variance
         // N0/n_pilots
         out.h_est = out.h + pilot_noise * static_cast<float>(std::sqrt(n0 / d_n_pilots));
@@ -239,6 +247,15 @@ symbol_channel_impl::fade symbol_channel_impl::draw(const settings& now,
         out.h_est = DEEPEST_FADE;
     out.noise_var = static_cast<float>(spread / std::norm(out.h_est));
     return out;
+}
+
+float symbol_channel_impl::residue(random_source& random) const
+{
+    // what least squares leaves of n noisy pilots has n - 1 complex degrees of freedom
+    double energy = 0;
+    for (int i = 1; i < d_n_pilots; i++)
+        energy += std::norm(random.gaussian());
+    return static_cast<float>(energy / (d_n_pilots - 1));
 }
 
 void symbol_channel_impl::handle_symbols(const pmt::pmt_t& pdu)
@@ -268,19 +285,21 @@ void symbol_channel_impl::handle_symbols(const pmt::pmt_t& pdu)
     random_source random(d_seed, d_bursts++);
     const bool lost = random.uniform() < now.loss;
     // a burst that is lost has used the channel all the same
-    meta = pmt::dict_add(
-        meta, pdu::pilots(), pmt::from_long(now.csi == csi::pilot ? d_n_pilots : 0));
+    const bool pilots = now.csi == csi::pilot || now.csi == csi::estimated;
+    meta = pmt::dict_add(meta, pdu::pilots(), pmt::from_long(pilots ? d_n_pilots : 0));
     if (lost) {
         message_port_pub(port(), pmt::cons(meta, pmt::make_c32vector(0, 0)));
         return;
     }
-    const fade burst = draw(now, random);
+    fade burst = draw(now, random);
     size_t n = 0;
     const gr_complex* x = pmt::c32vector_elements(pmt::cdr(pdu), n);
     const float deviation = static_cast<float>(std::sqrt(now.noise_var()));
     d_noise.resize(n);
     std::generate(
         d_noise.begin(), d_noise.end(), [&] { return random.gaussian() * deviation; });
+    if (now.csi == csi::estimated)
+        burst.noise_var *= residue(random);
     double signal_energy = 0, noise_energy = 0;
     pass_burst(x,
                d_noise.data(),

@@ -40,7 +40,7 @@ public:
 
 private:
     enum class model { awgn, rayleigh, rician };
-    enum class csi { ideal, pilot, none };
+    enum class csi { ideal, pilot, estimated, none };
 
     //! What may change while running.
     struct settings {
@@ -61,12 +61,14 @@ private:
     };
 
     static model model_of(const std::string& name);
-    static csi csi_of(const std::string& name);
+    static csi csi_of(const std::string& name, int n_pilots);
     static double decibels(const char* what, double value);
     static double probability(double value);
 
     settings current() const;
     fade draw(const settings& now, random_source& random) const;
+    //! Estimate of the noise variance by the pilots, over the true one.
+    float residue(random_source& random) const;
     void handle_symbols(const pmt::pmt_t& pdu);
 
     mutable std::mutex d_mutex;

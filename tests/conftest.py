@@ -40,7 +40,7 @@ def astronaut() -> Path:
     return ROOT / "examples" / "images" / "skimage_astronaut.png"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def smooth_image():
     """A small picture with structure, different for each seed: uint8 [height,width,3]."""
 

@@ -273,7 +273,8 @@ def test_a_size_that_cannot_be_true_ends_with_the_file(size, parts, tmp_path):
     archive = packed(tmp_path / "x.sigmf", [("x.sigmf-meta", parts[0]), ("x.sigmf-data", parts[1])])
     resized(archive, b"x.sigmf-data", size)
     if size[0] == 0xFF:
-        with pytest.raises(BadInput, match="no plain file"):
+        # Pythons since 2025 take a negative size for the end of the archive (CVE-2025-8194)
+        with pytest.raises(BadInput, match=r"no plain file|holds no \.sigmf-data"):
             semcom.radio_source(f"sigmf:{archive}", 1e6)
         return
     assert np.array_equal(replayed(archive)[:100_000], replayed(tmp_path / "parts"))

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +30,7 @@ from gnuradio.semcom.sweep import (
     sweep,
 )
 from gnuradio.semcom.sweep.journal import Journal
-from gnuradio.semcom.sweep.report import outage
+from gnuradio.semcom.sweep.report import fade_outage, outage, standard_error
 from gnuradio.semcom.sweep.run import journal_path
 from gnuradio.semcom.zoo import onnx, weights
 
@@ -81,11 +83,10 @@ def test_sweep_and_flowgraph_give_the_same_figures(smooth_image, tmp_path, chann
     io.save_png(image, smooth_image(320, 400, seed=1))
     # a map is sent as bits, which a receiver that does not know the channel cannot read
     options = {"allocation": "fixed"} if csi == "none" else {}
-    _, record = run(
-        SweepSettings(
-            image, tmp_path / "o.json", "softcast", options, (4.0, 12.0), (channel,), (csi,), rates=("1/12",), seed=3
-        )
+    wanted = SweepSettings(
+        image, tmp_path / "o.json", "softcast", options, (4.0, 12.0), (channel,), (csi,), rates=("1/12",), seed=3
     )
+    _, record = run(wanted)
     for point in record["points"]:
         flowgraph = loopback(
             LoopbackSettings(
@@ -96,7 +97,7 @@ def test_sweep_and_flowgraph_give_the_same_figures(smooth_image, tmp_path, chann
                 point["snr_db"],
                 channel,
                 csi,
-                seed=3,
+                seed=wanted.channel_seeds(channel, 0, point["snr_db"])[0],
                 rate=1 / 12,
                 st_lpips=False,
             )
@@ -171,6 +172,44 @@ def test_draws_belong_to_fading_and_outage_to_draws(photos, tmp_path):
     assert still["psnr_outage_db"] == {"0.1": None, "0.01": None}
     assert fading["psnr_outage_db"]["0.01"] < fading["psnr_outage_db"]["0.1"] < fading["psnr_db"] < still["psnr_db"]
     assert fading["ms_ssim"] is None
+    assert still["standard_error"] == {} and fading["standard_error"].keys() == {"psnr_db"}
+    # of the fade alone: photographs differ as well
+    assert still["psnr_fade_outage_db"]["0.1"] is None and fading["psnr_fade_outage_db"]["0.01"] is None
+    assert fading["psnr_fade_outage_db"]["0.1"] < fading["psnr_db"]
+    figures = [{"psnr_db": [float(first + n) for n in range(10)]} for first in (10, 30)]
+    assert fade_outage(figures, 0.1) == 20 and outage([psnr for f in figures for psnr in f["psnr_db"]], 0.1) == 11
+    assert fade_outage([*figures, {"psnr_db": [None] * 10}], 0.1) is None
+
+
+def test_fades_are_drawn_anew_at_each_snr_and_noise_is_not(photos, tmp_path):
+    wanted = settings(photos, tmp_path, snr=(3.0, 4.0), channel=("awgn", "rayleigh"), draws=2, seeds=3)
+    assert wanted.channel_seeds("awgn", 1, 3.0) == wanted.channel_seeds("awgn", 1, 4.0) == (1, 65537, 131073)
+    drawn = [wanted.channel_seeds("rayleigh", 1, snr_db) for snr_db in wanted.snr]
+    assert len(set(drawn[0] + drawn[1])) == 12 and wanted.channel_seeds("rayleigh", 1, 0.0)[:3] == (1, 65537, 131073)
+    # those of a sweep with fewer draws are the first ones
+    assert replace(wanted, draws=1).channel_seeds("rayleigh", 1, 3.0) == drawn[0][:3]
+
+
+def test_the_standard_error_is_the_spread_of_repeated_sweeps(photos, tmp_path):
+    repeated = []
+    for seed in range(0, 40_000, 1000):
+        options = {"snr": (3.0,), "channel": ("rayleigh",), "draws": 6, "seed": seed, "metrics": ("psnr",)}
+        repeated.append(run(settings(photos, tmp_path, options={"allocation": "fixed"}, **options))[1]["points"][0])
+    told = np.sqrt(np.mean([point["standard_error"]["psnr_db"] ** 2 for point in repeated]))
+    # the spread of 40 is known to 11 %
+    assert told == pytest.approx(np.std([point["psnr_db"] for point in repeated], ddof=1), rel=0.35)
+    assert standard_error([[1.0, 3.0], [2.0, None]]) is None and standard_error([[1.0, math.inf]]) is None
+    assert standard_error([[1.0, 3.0], [5.0, 9.0], [None]]) == pytest.approx(math.sqrt(2 * 2 + 2 * 8) / 4, abs=1e-5)
+
+
+def test_the_encoder_may_take_the_snr_for_another(photos, tmp_path):
+    wanted = settings(photos, tmp_path, snr=(5.0, 8.0), snr_error=(-2.0, 0.0, 3.0))
+    _, record = run(wanted)
+    assert [(p["snr_db"], p["snr_enc_db"]) for p in record["points"]] == [
+        (5.0, 3.0), (5.0, 5.0), (5.0, 8.0), (8.0, 6.0), (8.0, 8.0), (8.0, 11.0),
+    ]  # fmt: skip
+    assert "--snr-error=-2,0,3" in record["command"]
+    assert len({p["psnr_db"] for p in record["points"]}) == 6
 
 
 def test_outage_is_an_order_statistic():
@@ -310,13 +349,15 @@ def test_several_schemes_and_rates_that_one_lacks(photos, tmp_path, capsys):
         (("--snr", "nan"), 2, "no list of decibels"),
         (("--scheme", "h264"), 2, "there is no scheme 'h264'"),
         (("--channel", "epa"), 2, "choose awgn, rayleigh, rician"),
-        (("--csi", "psychic"), 2, "choose ideal, pilot, none"),
+        (("--csi", "psychic"), 2, "choose ideal, pilot, estimated, none"),
         (("--rate", "fast"), 2, "write it as K/N"),
         (("--rate", "1/2"), 2, "out of range"),
         (("--images", "nowhere"), 2, "there is no image or folder"),
         (("--metrics", "taste"), 2, "choose psnr, ms_ssim, st_lpips"),
         (("--lose", "2"), 2, "a share from 0 to 1"),
         (("--draws", "0"), 2, "--draws 0 makes no sense"),
+        (("--draws", "3"), 2, "--draws 3 fades cannot be drawn where nothing fades"),
+        (("--snr-enc", "5", "--snr-error", "1"), 2, "--snr-error excludes an SNR that the encoder assumes"),
         (("--seed", "-1"), 2, "whole number"),
         (("--workers", "-1"), 2, "--workers -1 makes no sense"),
         (("--cluster", "tcp://127.0.0.1:1"), 2, "exclude each other"),
@@ -377,7 +418,13 @@ def kodak_like(tmp_path, scheme, channel="awgn", names=tuple(anchors.IMAGES)):
     """A record as a sweep would write it."""
     points = [
         {"channel": channel, "csi": "ideal", "rate": "1/12", "snr_db": snr, "snr_enc_db": snr, "lose": 0.0}
-        | {"psnr_db": 20 + snr, "ms_ssim": None, "psnr_outage_db": {"0.1": 15 + snr}, "payload_kn": 1 / 12}
+        | {
+            "psnr_db": 20 + snr,
+            "ms_ssim": None,
+            "psnr_fade_outage_db": {"0.1": 15 + snr},
+            "standard_error": {"psnr_db": 0.2},
+        }
+        | {"payload_kn": 1 / 12}
         for snr in (1.0, 7.0, 13.0)
     ]
     path = tmp_path / f"{scheme}_{channel}_{len(names)}.json"
@@ -410,6 +457,16 @@ def test_figures(tmp_path, capsys):
     assert ">again<" in (tmp_path / "g.svg").read_text()
     assert main(["plot", *files, "--x", "rate", "-o", str(tmp_path / "f.svg")]) == 0
     assert "7 dB" in (tmp_path / "f.svg").read_text()
+    assert main(["plot", *files, "--x", "error", "-o", str(tmp_path / "h.svg")]) == 0
+    assert "less what there is" in (tmp_path / "h.svg").read_text()
+    # a bar for the interval of each point
+    record = json.loads(Path(files[0]).read_text())
+    for point in record["points"]:
+        point["standard_error"] = {}
+    (tmp_path / "sure.json").write_text(json.dumps(record))
+    assert main(["plot", str(tmp_path / "sure.json"), "-o", str(tmp_path / "i.svg")]) == 0
+    assert main(["plot", files[0], "-o", str(tmp_path / "j.svg")]) == 0
+    assert (tmp_path / "i.svg").read_text() != (tmp_path / "j.svg").read_text()
 
 
 def test_names_from_outside_are_no_formulas(tmp_path):

@@ -146,8 +146,20 @@ def test_reported_noise_variance_is_the_error_made(csi, model):
     assert np.mean(ratio) == pytest.approx(1, abs=0.05)
 
 
+def test_the_noise_that_pilots_tell_is_chi_square():
+    """Of n pilots with one gain fitted to them: n - 1 complex degrees of freedom, mean 1 and variance 1/(n - 1)."""
+    told = [
+        np.array([pdus.meta_of(m)["noise_var"][0] for m in through_block([qpsk(8, 1)] * 20_000, csi=csi, seed=12)])
+        for csi in ("estimated", "ideal")
+    ]
+    ratio = told[0] / told[1] / (1 + 1 / 16) * np.float32(1)
+    # the gain that the pilots tell is 1 but for noise of N0/16, which spreads the ratio by 2 N0/16 more
+    assert np.mean(ratio) == pytest.approx(1, abs=0.02)
+    assert np.var(ratio) == pytest.approx(1 / 15 + 4 * 0.1 / 32, rel=0.1)
+
+
 @pytest.mark.parametrize("model", ["awgn", "rayleigh", "rician"])
-@pytest.mark.parametrize("csi", ["ideal", "pilot", "none"])
+@pytest.mark.parametrize("csi", symbol.CSI)
 def test_block_and_oracle_give_the_same_numbers(model, csi):
     bursts = [qpsk(n, n) for n in (1, 64, 700, 4096)] * 3
     options = {"model": model, "csi": csi, "snr_db": 7.0, "k_factor_db": 3.0, "loss": 0.3, "seed": 21}
@@ -202,7 +214,8 @@ def test_stream_does_not_depend_on_the_scheduler(model):
     ("options", "sentence"),
     [
         ({"model": "laplace"}, "choose awgn, rayleigh or rician"),
-        ({"csi": "some"}, "choose ideal, pilot or none"),
+        ({"csi": "some"}, "choose ideal, pilot, estimated or none"),
+        ({"csi": "estimated", "n_pilots": 1}, "one pilot does not tell the noise; choose 2 or more"),
         ({"snr_db": math.nan}, "between -100 and 100"),
         ({"snr_db": math.inf}, "between -100 and 100"),
         ({"k_factor_db": 1e4}, "between -100 and 100"),

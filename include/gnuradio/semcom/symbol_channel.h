@@ -48,6 +48,8 @@ SEMCOM_API void pass_burst(const gr_complex* x,
  * - pilot: h estimated by least squares from n_pilots unit pilots per block that pass the
  * same channel; the output is y/h_est, with noise variance N0 (1 + 1/n_pilots) /
  * |h_est|^2.
+ * - estimated: the same, with N0 itself estimated from what least squares leaves of the
+ * pilots; with all others the receiver is told the true N0.
  * - none: the output is y as it is, with noise variance N0.
  *
  * Message ports (a PDU is a burst and a block of its own):
@@ -76,13 +78,13 @@ public:
     /*!
      * \param model "awgn", "rayleigh" or "rician"
      * \param snr_db Es/N0 in dB, -100 to 100
-     * \param csi what the receiver knows: "ideal", "pilot" or "none"
+     * \param csi what the receiver knows: "ideal", "pilot", "estimated" or "none"
      * \param k_factor_db Rician K in dB, -100 to 100
-     * \param n_pilots pilots per block with csi "pilot", at least 1
-     * \param loss probability that a PDU is lost, 0 to 1
-     * \param block_len symbols of one fading block on the stream ports, at least 1
-     * \param seed of fading, noise and losses, from 0; channels of one flowgraph need
-     * different ones \throws std::invalid_argument with one sentence
+     * \param n_pilots pilots per block with csi "pilot", at least 1, and with
+     * "estimated", at least 2 \param loss probability that a PDU is lost, 0 to 1 \param
+     * block_len symbols of one fading block on the stream ports, at least 1 \param seed
+     * of fading, noise and losses, from 0; channels of one flowgraph need different ones
+     * \throws std::invalid_argument with one sentence
      */
     static sptr make(const std::string& model = "awgn",
                      double snr_db = 10.0,

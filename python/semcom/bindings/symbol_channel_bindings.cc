@@ -45,7 +45,8 @@ void bind_symbol_channel(py::module& m)
         m,
         "symbol_channel",
         "Symbol-level channel y = h x + w; see gnuradio/semcom/symbol_channel.h.\n\n"
-        "model: awgn, rayleigh or rician; snr_db: Es/N0, dB; csi: ideal, pilot or none; "
+        "model: awgn, rayleigh or rician; snr_db: Es/N0, dB; csi: ideal, pilot, "
+        "estimated or none; "
         "k_factor_db: Rician K, dB; n_pilots per fading block; loss: probability that a "
         "PDU is lost; "
         "block_len: symbols per fading block on the stream ports; seed.")

@@ -36,9 +36,10 @@ class digital_encoder(sending_block):
     Notes
     -----
     Ports: in ``bytes`` (u8vector; keys ``image_id``, ``height``, ``width`` and, if at hand, ``scheme``, ``mcs`` and
-    ``snr_enc`` go into the burst header; ``plan``, a line such as "420@0x4,900@2x2,3600@4x1", has the first 420 bytes
-    sent at MCS 0 in at least 4 bursts and so on, each part to be decoded without the others); out ``symbols``,
-    ``failed`` (``image_id`` and ``error`` of what will not be sent), ``status``.
+    ``snr_enc`` go into the burst header; ``bursts`` is over how many it is spread at least; ``plan``, a line such as
+    "420@0x4,900@2x2,3600@4x1", has the first 420 bytes sent at MCS 0 in at least 4 bursts and so on, each part to be
+    decoded without the others); out ``symbols``, ``failed`` (``image_id`` and ``error`` of what will not be sent),
+    ``status``.
     """
 
     def __init__(self, mcs: int = 4, key: str = ""):
@@ -58,7 +59,8 @@ class digital_encoder(sending_block):
         if "plan" in meta:
             planned = digital.planned(message, str(meta.pop("plan")))
         else:
-            planned = [digital.ProtectedBytes(message, digital.mcs_of(meta["mcs"]) if "mcs" in meta else self._mcs)]
+            mcs = digital.mcs_of(meta["mcs"]) if "mcs" in meta else self._mcs
+            planned = [digital.ProtectedBytes(message, mcs, _whole(meta, "bursts", 1))]
         parts = tuple(Part(part.data, index, part.mcs.index, part.bursts) for index, part in enumerate(planned))
         scheme = schemes.of_code(_whole(meta, "scheme", schemes.get("digital").code))
         if scheme is None or schemes.BITS not in scheme.carries:

@@ -27,10 +27,10 @@ class image_quality(comparing_block):
     Notes
     -----
     Ports: in ``reference`` (what the coder was given), ``received``, ``mask``; out ``image`` (the received image, the
-    figures in its metadata), ``metrics`` (a dictionary: ``image_id``, ``psnr_db``, ``roi_psnr_db``, ``ms_ssim``,
-    ``st_lpips``, and with a mask ``share``, the share of the image inside it, and its ``score``; a figure that does not
-    apply is left out), ``status``. PSNR is over RGB bytes; ROI-PSNR over the mask
-    only.
+    figures in its metadata), ``metrics`` (a dictionary: ``image_id``, ``psnr_db``, ``ms_ssim``, ``st_lpips``, and with
+    a mask ``roi_psnr_db``, ``roi_ms_ssim``, ``roi_st_lpips``, ``share``, the share of the image inside it, and its
+    ``score``; a figure that does not apply is left out), ``status``. PSNR is over RGB bytes; for the region see
+    :class:`~..image.quality.Assessor`.
     """
 
     def __init__(self, roi: bool = False, ms_ssim: bool = True, st_lpips: bool = False, psnr: bool = True):

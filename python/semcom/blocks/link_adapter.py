@@ -17,7 +17,7 @@ from .worker import worker_block
 
 
 class link_adapter(worker_block):
-    """Writes ``mcs`` and ``budget`` (bytes) into the metadata of each image, for the codec and encoder behind it.
+    """Writes ``mcs``, ``budget`` (bytes) and ``bursts`` into the metadata of each image, for the blocks behind it.
 
     Parameters
     ----------
@@ -31,6 +31,8 @@ class link_adapter(worker_block):
         "awgn", "rayleigh" or "rician": fading of each burst as a whole.
     loss : float
         Share of the images that may be lost, where the MCS is chosen.
+    margin : float
+        By how much the SNR may be below ``snr_db`` where the MCS is chosen, dB.
 
     Raises
     ------
@@ -39,7 +41,7 @@ class link_adapter(worker_block):
 
     Notes
     -----
-    Ports: in ``image``; out ``image`` (the same with ``mcs``, ``budget`` and ``snr_enc``), ``status``.
+    Ports: in ``image``; out ``image`` (the same with ``mcs``, ``budget``, ``bursts`` and ``snr_enc``), ``status``.
     """
 
     def __init__(
@@ -49,9 +51,10 @@ class link_adapter(worker_block):
         snr_db: float = 10.0,
         channel: str = "awgn",
         loss: float = 0.01,
+        margin: float = digital.USUAL_MARGIN_DB,
     ):
         worker_block.__init__(self, "Link Adapter", ["image"], ["image"])
-        self._link = digital.Link(rate, channel=channel, loss=loss)
+        self._link = digital.Link(rate, channel=channel, loss=loss, margin_db=margin)
         self.set_mcs(mcs)
         self.set_snr_db(snr_db)
 
@@ -75,7 +78,7 @@ class link_adapter(worker_block):
 
     def work_on(self, port: str, msg: pmt.pmt_base, meta: pdu.Meta) -> None:
         """One image."""
-        values = math.prod(pdu.to_image(msg).shape)
-        mcs, budget = self._link.plan(values, self._snr_db)
-        known = meta | {"mcs": mcs.index, "budget": budget, "snr_enc": snr_field(self._snr_db)}
+        plan = self._link.plan(math.prod(pdu.to_image(msg).shape), self._snr_db)
+        known = meta | {"mcs": plan.mcs.index, "budget": plan.budget, "bursts": plan.bursts}
+        known["snr_enc"] = snr_field(self._snr_db)
         self.publish("image", pmt.cons(pdu.message(known), pmt.cdr(msg)))

@@ -13,7 +13,8 @@ from ..errors import BadInput
 from . import random_source
 
 MODELS = ("awgn", "rayleigh", "rician")
-CSI = ("ideal", "pilot", "none")
+CSI = ("ideal", "pilot", "estimated", "none")
+PILOTED = ("pilot", "estimated")
 DEEPEST_FADE = 1e-6
 _HEAD = 4  # numbers drawn before the noise: whether it is lost, h (two), the pilots' noise
 
@@ -97,11 +98,13 @@ class SymbolChannel:
     snr_db : float, default 10.0
         Es/N0 per complex symbol of unit average power, dB.
     csi : str, default "ideal"
-        What the receiver knows: "ideal", "pilot" (least squares from ``n_pilots`` unit pilots) or "none".
+        What the receiver knows: "ideal", "pilot" (least squares from ``n_pilots`` unit pilots), "estimated" (the same,
+        and the noise variance from what that leaves of the pilots) or "none". With all but "estimated" it is told the
+        true noise variance.
     k_factor_db : float, default 10.0
         Rician K, dB.
     n_pilots : int, default 16
-        Pilots of a burst, at least 1.
+        Pilots of a burst, at least 1, and 2 for "estimated".
     seed : int, default 0
         Of fading, noise and losses, from 0; burst b uses the b-th sequence of random numbers of this seed.
     loss : float, default 0.0
@@ -131,6 +134,8 @@ class SymbolChannel:
             raise BadInput(f"SNR and K factor must be between -100 and 100 dB, not {snr_db} and {k_factor_db}")
         if n_pilots < 1:
             raise BadInput(f"there must be at least 1 pilot per burst, not {n_pilots}")
+        if csi == "estimated" and n_pilots == 1:
+            raise BadInput("one pilot does not tell the noise; choose 2 or more, or csi pilot")
         if not 0 <= seed < 2**63:
             raise BadInput(f"the seed must be a whole number from 0 to 2^63 - 1, not {seed}")
         if not 0 <= loss <= 1:
@@ -172,8 +177,9 @@ class SymbolChannel:
         numbers = np.arange(self._bursts, self._bursts + len(bursts))
         self._bursts += len(bursts)
         longest = max((len(x) for x in bursts), default=0)
-        drawn = random_source.words(self._seed, numbers, _HEAD + longest)
-        return [self._pass(x, row[: _HEAD + len(x)]) for x, row in zip(bursts, drawn, strict=True)]
+        more = self._n_pilots - 1 if self._csi == "estimated" else 0
+        drawn = random_source.words(self._seed, numbers, _HEAD + longest + more)
+        return [self._pass(x, row[: _HEAD + len(x) + more]) for x, row in zip(bursts, drawn, strict=True)]
 
     def _gain(self, head: np.ndarray) -> complex:
         """The gain h of a burst (Tse and Viswanath, "Fundamentals of Wireless Communication", section 2.4)."""
@@ -186,13 +192,13 @@ class SymbolChannel:
         return complex(math.sqrt(self._k / (self._k + 1)) * phase + math.sqrt(1 / (self._k + 1)) * scattered)
 
     def _pass(self, symbols: np.ndarray, drawn: np.ndarray) -> Received:
-        pilots = self._n_pilots if self._csi == "pilot" else 0
+        pilots = self._n_pilots if self._csi in PILOTED else 0
         if random_source.uniform(drawn[:1])[0] < self._loss:
             # it has used the channel all the same
             return Received(np.empty(0, np.complex64), np.empty(0, np.float32), 0.0, 0.0, pilots)
         h = self._gain(drawn)
         h_est, spread = h, self._n0
-        if self._csi == "pilot":
+        if self._csi in PILOTED:
             pilot_noise = complex(random_source.gaussian(drawn[3:4])[0])
             h_est = h + pilot_noise * math.sqrt(self._n0 / self._n_pilots)
             spread = self._n0 * (1 + 1 / self._n_pilots)
@@ -200,7 +206,11 @@ class SymbolChannel:
             h_est = 1.0 + 0.0j
         if abs(h_est) < DEEPEST_FADE:
             h_est = DEEPEST_FADE + 0.0j
-        noise = random_source.gaussian(drawn[_HEAD:]) * np.float32(math.sqrt(self._n0))
+        if self._csi == "estimated":
+            # what least squares leaves of n noisy pilots has n - 1 complex degrees of freedom
+            residue = random_source.gaussian(drawn[_HEAD + len(symbols) :])
+            spread *= float(np.mean(np.abs(residue.astype(np.complex128)) ** 2))
+        noise = random_source.gaussian(drawn[_HEAD : _HEAD + len(symbols)]) * np.float32(math.sqrt(self._n0))
         y, signal, energy = pass_burst(symbols, noise, h, h_est)
         noise_var = np.full(len(symbols), spread / abs(h_est) ** 2, np.float32)
         return Received(y, noise_var, signal, energy, pilots)

@@ -1,31 +1,33 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``semcom sweep`` and ``semcom plot``."""
+"""``semcom sweep``, ``semcom plot`` and ``semcom reproduce``."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import nullcontext
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, fields
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from .. import schemes
 from ..channel import symbol
 from ..errors import BadInput
 from ..image.quality import METRICS, TASKS
 from ..schemes import Options, Scheme
-from .common import complain, console, shown, wrote
+from .common import complain, console, put_json, shown, wrote
 from .options import (
     ALL_METRICS,
     BackgroundOption,
     ChannelsOption,
     CsisOption,
+    JsonOption,
     KFactorOption,
     LevelsOption,
     PromptOption,
@@ -41,6 +43,12 @@ from .scheme_options import VARIANT, check_used, own
 
 if TYPE_CHECKING:
     from ..sweep import Executor, SweepSettings
+    from ..sweep.reproduce import Comparison
+
+
+WorkersOption = Annotated[
+    int | None, typer.Option(help="worker processes of one thread; all cores if left out; 0: this process alone")
+]
 
 
 def sweep(
@@ -52,8 +60,11 @@ def sweep(
     csi: CsisOption = "ideal",
     rate: RatesOption = None,
     snr_enc: Annotated[float | None, typer.Option(help="Es/N0 that the encoder assumes, dB; --snr if left out")] = None,
+    snr_error: Annotated[
+        str, typer.Option(help="how many dB more than there are the encoder assumes, LO:HI:STEP or a list")
+    ] = "0",
     k_factor: KFactorOption = 10.0,
-    draws: Annotated[int, typer.Option(help="fades drawn per image and seed, on fading channels")] = 1,
+    draws: Annotated[int, typer.Option(help="fades drawn per image, seed and SNR, on fading channels")] = 1,
     seed: Annotated[int, typer.Option(help="first one, of fading, noise and losses")] = 0,
     seeds: Annotated[int, typer.Option(help="realisations of noise per image, on every channel")] = 1,
     lose: Annotated[float, typer.Option(help="share of the fragments that is lost, at random")] = 0.0,
@@ -62,9 +73,7 @@ def sweep(
     roi: RoiOption = "whole",
     background: BackgroundOption = 0.1,
     levels: LevelsOption = False,
-    workers: Annotated[
-        int | None, typer.Option(help="worker processes of one thread; all cores if left out; 0: this process alone")
-    ] = None,
+    workers: WorkersOption = None,
     cluster: Annotated[str | None, typer.Option(help="address of a running Dask scheduler, tcp://host:8786")] = None,
     *,
     scheme_options: dict,
@@ -87,6 +96,7 @@ def sweep(
             csi=_listed(csi),
             rates=domain.parse_rates(rate),
             snr_enc=snr_enc,
+            snr_error=domain.parse_snrs(snr_error, "snr_error"),
             k_factor=k_factor,
             seed=seed,
             seeds=seeds,
@@ -99,12 +109,7 @@ def sweep(
     ]
     # what is wrong with the images is said before any worker starts
     io.listed(images)
-    if cluster is not None:
-        executors = domain.dask_cluster(cluster)
-    elif workers == 0:
-        executors = nullcontext(domain.in_process)
-    else:
-        executors = domain.dask_workers(len(os.sched_getaffinity(0)) if workers is None else workers)
+    executors = domain.dask_cluster(cluster) if cluster is not None else _workers(workers)
     # a batch system's notice to quit is taken like Ctrl-C: workers are stopped and the journal stays
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -116,6 +121,58 @@ def sweep(
     return 0 if any(outcomes) else 1
 
 
+def reproduce(
+    record: Annotated[Path, typer.Argument(help="JSON file that semcom sweep wrote, or the name of one in results/")],
+    images: Annotated[Path, typer.Option(help="folder of the photographs that the sweep was of")],
+    share: Annotated[float, typer.Option(help="share of the photographs that is measured again, drawn by lot")] = 0.1,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="draw fades and noise anew, and compare within the 95 % interval")
+    ] = False,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Measure a sweep again, or a tenth of it, and compare it with its record; status 1 where they differ."""
+    from ..sweep.reproduce import reproduce as run
+
+    named = Path("results") / f"{record.name}.json"
+    record = named if len(record.parts) == 1 and not record.exists() and named.exists() else record
+    terminal = console(stderr=True)
+    with _workers(workers) as executor, _bar(record.stem) as progress:
+        done = run(
+            record,
+            images,
+            share,
+            fresh,
+            executor,
+            progress,
+            lambda sentence: terminal.print(shown(f"semcom: {sentence}")),
+        )
+    agreed = all(point.holds for point in done.comparisons)
+    if as_json:
+        points = [asdict(point) | {"holds": point.holds} for point in done.comparisons]
+        put_json({"record": str(record), "images": list(done.images), "agrees": agreed, "points": points})
+    else:
+        _show(record, done.images, done.comparisons)
+    if done.other_weights:
+        complain(f"these weights are others than those of the record: {', '.join(done.other_weights)}")
+    if any(point.within is None for point in done.comparisons):
+        complain("a record with one draw of each picture does not say how far another may be; leave out --fresh")
+    return 0 if agreed else 1
+
+
+def _show(record: Path, images: Sequence[str], comparisons: Sequence[Comparison]) -> None:
+    """A row for each point."""
+    title = f"{record.stem}, {len(images)} images: mean PSNR, dB"
+    table = Table("channel", "CSI", "k/n", "Es/N0", "recorded", "again", "may differ by", "", title=shown(title))
+    for point in comparisons:
+        snr = f"{point.snr_db:g}"
+        snr += "" if point.snr_enc_db == point.snr_db else f", taken for {point.snr_enc_db:g}"
+        figures = ["-" if value is None else f"{value:.2f}" for value in (point.recorded, point.found, point.within)]
+        row = (point.channel, point.csi, point.rate or "own", snr, *figures, "agrees" if point.holds else "DIFFERS")
+        table.add_row(*map(shown, row))
+    console().print(table)
+
+
 def plot(
     files: Annotated[list[Path], typer.Argument(help="JSON files that semcom sweep wrote")],
     out: Annotated[Path, typer.Option("--out", "-o", help="SVG, PNG or PDF, by its suffix")],
@@ -123,7 +180,10 @@ def plot(
     anchors: Annotated[
         Path | None, typer.Option(help="JSON file of curves to stand beside, in place of the published ones")
     ] = None,
-    x: Annotated[str, choice("what the lines run over: snr or rate", ("snr", "rate"))] = "snr",
+    x: Annotated[
+        str,
+        choice("what the lines run over: snr, rate or error (of the SNR that is assumed)", ("snr", "rate", "error")),
+    ] = "snr",
     channel: Annotated[str | None, choice(f"only this one: {', '.join(symbol.MODELS)}", symbol.MODELS)] = None,
 ) -> int:
     """Draw what sweeps measured, beside published figures where they are of the same images and rate."""
@@ -135,19 +195,36 @@ def plot(
     return 0
 
 
+def _workers(count: int | None) -> AbstractContextManager[Executor]:
+    """The processes that are asked for; None for as many as there are cores, 0 for this one."""
+    from .. import sweep as domain
+
+    if count == 0:
+        return nullcontext(domain.in_process)
+    return domain.dask_workers(len(os.sched_getaffinity(0)) if count is None else count)
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar of progress on a terminal; called with what is done and what there is."""
+    terminal = console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=terminal, disable=not terminal.is_terminal, transient=True) as bar:
+        task = bar.add_task(name)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def _one(settings: SweepSettings, executor: Executor) -> bool:
     """One scheme; whether anything was measured."""
     from ..sweep import sweep as run
 
     name = settings.scheme_options()[0].name
     terminal = console(stderr=True)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=terminal, disable=not terminal.is_terminal, transient=True) as bar:
-        task = bar.add_task(name)
+    with _bar(name) as progress:
         outcome = run(
             settings,
             executor,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
             say=lambda sentence: terminal.print(shown(f"semcom: {name}: {sentence}"), soft_wrap=True),
         )
     if outcome.path is None:

@@ -7,6 +7,8 @@ from .adapter import (
     BURSTS,
     BURSTS_FADING,
     CHANNELS,
+    MAX_MARGIN_DB,
+    USUAL_MARGIN_DB,
     block_error_rate,
     choose,
     effective_snr_db,
@@ -14,7 +16,7 @@ from .adapter import (
     message_loss,
     spread,
 )
-from .link import MAX_RATE, Link
+from .link import MAX_RATE, Link, Plan
 from .mcs import ADAPTIVE, LOW_RATE, TABLE, Mcs, mcs_of
 from .message import (
     Message,
@@ -38,11 +40,14 @@ __all__ = [
     "BURSTS_FADING",
     "CHANNELS",
     "LOW_RATE",
+    "MAX_MARGIN_DB",
     "MAX_RATE",
     "TABLE",
+    "USUAL_MARGIN_DB",
     "Link",
     "Mcs",
     "Message",
+    "Plan",
     "ProtectedBytes",
     "Span",
     "block_error_rate",

@@ -17,6 +17,8 @@ from .mcs import ADAPTIVE, Mcs
 THRESHOLDS = Path(__file__).with_name("thresholds.json")
 CHANNELS = ("awgn", "rayleigh", "rician")
 USUAL_LOSS = 0.01
+USUAL_MARGIN_DB = 0.5
+MAX_MARGIN_DB = 20.0
 BURSTS, BURSTS_FADING = 4, 8
 """Over which what may not be lost is spread at least, and where the channel fades."""
 _DRAWS = 2000  # of the fading, to average the loss over

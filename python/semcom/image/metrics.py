@@ -61,10 +61,37 @@ def roi_psnr(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> float | None:
         No such images, or of different sizes.
     """
     _check(a, b)
-    mask = np.asarray(mask).astype(bool)
-    if mask.shape != a.shape[:2]:
-        raise BadInput(f"the mask's size {mask.shape} is not the images' {a.shape[:2]}; give a mask of their size")
+    mask = _of_size(mask, a)
     return _decibels(_squared_error(a[mask], b[mask]).mean()) if mask.any() else None
+
+
+def region(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Two images as far as ``mask`` reaches, for figures that look at surroundings; None if it is empty.
+
+    Parameters
+    ----------
+    a, b : uint8 [H, W, 3]
+        A reference and another image, RGB.
+    mask : bool [H, W]
+        True where errors count.
+
+    Returns
+    -------
+    uint8 [h, w, 3], uint8 [h, w, 3] or None
+        The box around the mask of both; what is outside the mask is the reference's in both.
+
+    Raises
+    ------
+    BadInput
+        No such images, or of different sizes.
+    """
+    _check(a, b)
+    mask = _of_size(mask, a)
+    if not mask.any():
+        return None
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return a[box], np.where(mask[box][..., None], b[box], a[box])
 
 
 def ms_ssim(a: np.ndarray, b: np.ndarray) -> float | None:
@@ -109,6 +136,13 @@ def _check(a: np.ndarray, b: np.ndarray) -> None:
             raise BadInput(f"quality is measured on RGB images uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
     if a.shape != b.shape:
         raise BadInput(f"images of sizes {a.shape[:2]} and {b.shape[:2]} cannot be compared; give two of equal size")
+
+
+def _of_size(mask: np.ndarray, image: np.ndarray) -> np.ndarray:
+    mask = np.asarray(mask).astype(bool)
+    if mask.shape != image.shape[:2]:
+        raise BadInput(f"the mask's size {mask.shape} is not the images' {image.shape[:2]}; give a mask of their size")
+    return mask
 
 
 def _squared_error(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -24,13 +24,13 @@ from ..blocks.worker import worker_block
 from ..burst import check_size
 from ..channel import symbol
 from ..errors import BadInput
-from ..image import io
+from ..image import io, metrics
 from ..schemes import Options, Region, Scheme
 from ..segment import join_prompts, parse_prompt, validate
 from ..segment.backends import DEFAULT
 from ..zoo import weights
 from . import waveform_channel
-from .transceiver import receiver, transmitter
+from .transceiver import GAP, receiver, transmitter
 
 SAMPLE_RATE = 1e6  # samples a second at the waveform level
 MULTIPATH_RATE = 7.68e6  # of LTE at 5 MHz, which the multipath profiles are made for
@@ -55,7 +55,7 @@ class LoopbackSettings:
     channel : str
         "awgn", "rayleigh" or "rician"; at waveform level also a multipath profile.
     csi : str
-        Channel knowledge at symbol level: "ideal", "pilot" or "none".
+        Channel knowledge at symbol level, of ``channel.symbol.CSI``.
     k_factor_db : float
         Rician K, dB.
     rate : float or None
@@ -273,11 +273,18 @@ class loopback(gr.top_block):
         return sender, receiving
 
     def _air_uses(self, result: dict) -> int | None:
-        """Channel uses on the air: at waveform level with preambles, headers, pilots and prefixes."""
+        """Channel uses on the air: at waveform level with preambles, headers, pilots, prefixes and the gaps between."""
         if self.settings.level == "symbol" or "groups" not in result:
             return result.get("air_uses")
         sizes = [tuple(map(int, group.split("x"))) for group in result["groups"].split(",")]
-        return round(sum(count * self.frame.air_uses(length) for count, length in sizes))
+        gap = GAP * self.frame.air_uses(1) / self.frame.burst_samples(1)
+        return round(sum(count * (self.frame.air_uses(length) + gap) for count, length in sizes))
+
+    def _psnr_of_original(self, images: Mapping[str, str]) -> float | None:
+        """The PSNR of the received picture against the whole photograph."""
+        if not self.settings.psnr or not {"original", "received"} <= images.keys():
+            return None
+        return metrics.psnr(*(io.load(Path(images[title])) for title in ("original", "received")))
 
     def measure(self) -> dict:
         """Run to the end; the contract's object, ``error`` beside it when no picture arrived."""
@@ -301,7 +308,9 @@ class loopback(gr.top_block):
             "psnr_db": result.get("psnr_db"),
             "roi_psnr_db": result.get("roi_psnr_db"),
             "ms_ssim": result.get("ms_ssim"),
+            "roi_ms_ssim": result.get("roi_ms_ssim"),
             "st_lpips": result.get("st_lpips"),
+            "roi_st_lpips": result.get("roi_st_lpips"),
             "payload_uses": uses,
             "air_uses": air,
             "payload_kn": uses / values if uses and values else None,
@@ -313,6 +322,9 @@ class loopback(gr.top_block):
             "weights": self.weights,
             "images": result.get("images", {}),
         }
+        if self._region.roi == "masked":
+            # the figures above are against what was sent, which is black outside the region
+            report["psnr_original_db"] = self._psnr_of_original(report["images"])
         report |= {task: result.get(task) for task in settings.tasks}
         if self._segmenter is not None:
             report["roi_found"] = not self._segmenter.found_nothing

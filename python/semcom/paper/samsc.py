@@ -76,8 +76,8 @@ WAYS = (
     Way("segsc", "segsc", outside=OUTSIDE),
     Way("semcom, original", "semcom"),
     Way("semcom, importance", "semcom", outside=OUTSIDE),
-    Way("JPEG", "digital", {"codec": "jpeg"}),
-    Way("JPEG 2000", "digital", {"codec": "jpeg2000"}),
+    Way("JPEG", "digital", {"codec": "jpeg", "margin": 0.0}),
+    Way("JPEG 2000", "digital", {"codec": "jpeg2000", "margin": 0.0}),
 )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import codec as codecs
 from ..burst import ImageHeader, snr_field
-from ..digital import MAX_RATE, Link, mcs_of
+from ..digital import MAX_MARGIN_DB, MAX_RATE, USUAL_MARGIN_DB, Link, mcs_of
 from ..errors import BadInput, Undecodable
 from ..jscc.coder import MAX_PIXELS, check_source, refuse_importance
 from .base import AUTO, BITS, USUAL_RATE, Conditions, Decoded, Part, ReceivedPart, Scheme, Transmission
@@ -41,6 +41,8 @@ class DigitalOptions(Options):
         Index of an MCS, or "auto".
     loss : float
         Share of the images that may be lost, where the MCS is chosen.
+    margin : float
+        By how much the SNR may be below what it is taken for where the MCS is chosen, dB.
     """
 
     codec: str = option("avif", "image codec", label="Codec", choices=codecs.CODECS, live=True, several=True)
@@ -54,6 +56,15 @@ class DigitalOptions(Options):
     )
     loss: float = option(
         0.01, "share of the images that may be lost where the MCS is chosen", label="Loss", advanced=True
+    )
+    margin: float = option(
+        USUAL_MARGIN_DB,
+        "by how much the SNR may be below what it is taken for where the MCS is chosen",
+        label="Margin",
+        unit="dB",
+        low=0,
+        high=MAX_MARGIN_DB,
+        advanced=True,
     )
 
     def __post_init__(self) -> None:
@@ -106,8 +117,8 @@ class Digital(Scheme):
         check_source(image, self.name, self.max_pixels)
         refuse_importance(self.name, importance)
         rate = conditions.rate or USUAL_RATE
-        link = Link(rate, options.mcs_index, conditions.channel, options.loss, conditions.k_factor_db)
-        mcs, budget = link.plan(image.size, conditions.snr_db)
+        link = Link(rate, options.mcs_index, conditions.channel, options.loss, conditions.k_factor_db, options.margin)
+        mcs, budget, bursts = link.plan(image.size, conditions.snr_db)
         height, width = image.shape[:2]
         if budget < 1:
             raise BadInput(
@@ -116,7 +127,7 @@ class Digital(Scheme):
             )
         data = _coded(image.tobytes(), image.shape, options.codec, budget)
         header = ImageHeader(height, width, self.name, snr_enc=snr_field(conditions.snr_db))
-        part = Part(data, mcs=mcs.index, room=budget - len(data))
+        part = Part(data, mcs=mcs.index, bursts=bursts, room=budget - len(data))
         return Transmission((part,), header, {"bytes": len(data), "mcs": mcs.index, "budget": budget})
 
     def decoder(self, header: ImageHeader, variant: str) -> _PictureDecoder:

@@ -25,7 +25,11 @@ METRICS = {
     "resegmentation": ("resegmentation", "IoU of the object with SAM's mask of it"),
     "detection": ("detection", "share of objects detected"),
 }
-AXES = {"snr": "Es/N0 per complex symbol, dB", "rate": "payload k/n, complex uses per real source value"}
+AXES = {
+    "snr": "Es/N0 per complex symbol, dB",
+    "rate": "payload k/n, complex uses per real source value",
+    "error": "Es/N0 that the transmitter assumes, less what there is, dB",
+}
 SUFFIXES = {".svg": {"Date": None}, ".png": {}, ".pdf": {"CreationDate": None}}
 MARKERS = "osD^vP*X<>"
 MAX_TEXT = 200  # characters of a name in a figure
@@ -45,13 +49,16 @@ class Line:
     x, y : tuple of float
         Its points, in order of x.
     outage : tuple of float or None
-        The 10 % outage of PSNR at each, None where there are too few pictures to tell.
+        What 10 % of the draws of an image do not exceed, of PSNR, mean over the images; None where there are too few.
+    interval : tuple of float
+        Half of the 95 % interval of each y over the draws of the channel; 0 where there is a single draw.
     """
 
     traits: dict[str, str]
     x: tuple[float, ...]
     y: tuple[float, ...]
     outage: tuple[float | None, ...]
+    interval: tuple[float, ...]
 
 
 def plot(
@@ -64,9 +71,10 @@ def plot(
 ) -> None:
     """Draw the records of sweeps.
 
-    One line for each scheme, channel, channel knowledge and rate (or SNR, over the rate), named by what differs
-    between them; the 10 % outage of PSNR dashed, where there are enough pictures to tell. Published figures stand
-    beside in grey where the images are the 24 of Kodak at k/n = 1/12 over AWGN.
+    One line for each scheme, channel, channel knowledge and rate (or SNR, over the rate or its error), named by what
+    differs between them, with a bar for the 95 % interval over the draws of the channel; the 10 % outage of PSNR by
+    the fades dashed, where there are enough draws to tell. Published figures stand beside in grey where the images are
+    the 24 of Kodak at k/n = 1/12 over AWGN.
 
     Parameters
     ----------
@@ -174,8 +182,10 @@ def _point(point: Any) -> dict[str, Any]:
     made["payload_kn"] = values.number(known.get("payload_kn"), "payload_kn", MIN_RATIO, 1 / MIN_RATIO)
     for name, _ in METRICS.values():
         made[name] = _figure(known.get(name), name)
-    outage = values.mapping(known.get("psnr_outage_db"), "psnr_outage_db")
-    return made | {"psnr_outage_db": {"0.1": _figure(outage.get("0.1"), "psnr_outage_db")}}
+    # a sweep of before there were intervals has neither
+    errors, outage = (values.mapping(known.get(name, {}), name) for name in ("standard_error", "psnr_fade_outage_db"))
+    made["standard_error"] = {name: _figure(errors.get(name), "standard_error") for name, _ in METRICS.values()}
+    return made | {"psnr_fade_outage_db": {"0.1": _figure(outage.get("0.1"), "psnr_fade_outage_db")}}
 
 
 def _figure(value: Any, name: str) -> float | None:
@@ -184,7 +194,7 @@ def _figure(value: Any, name: str) -> float | None:
 
 def _lines(records: Sequence[dict[str, Any]], key: str, x: str) -> list[Line]:
     """Points of a file that differ in x only make a line; those without a value are left out."""
-    found: dict[tuple[int, tuple[tuple[str, str], ...]], list[tuple[float, float, float | None]]] = {}
+    found: dict[tuple[int, tuple[tuple[str, str], ...]], list[tuple[float, float, float | None, float]]] = {}
     sets = list(dict.fromkeys(record["images"] for record in records))
     for number, record in enumerate(records):
         for point in record["points"]:
@@ -195,20 +205,24 @@ def _lines(records: Sequence[dict[str, Any]], key: str, x: str) -> list[Line]:
                 "channel": point["channel"],
                 "csi": f"{point['csi']} CSI",
                 "lost": f"{point['lose']:.0%} lost",
-                "encoder": _assumed(point),
+                "encoder": "" if x == "error" else _assumed(point),
                 "images": f"{len(record['images'])} images"
                 + (f", set {sets.index(record['images']) + 1}" if len(sets) > 1 else ""),
             }
-            if x == "snr":
-                place = point["snr_db"]
+            if x != "rate":
                 traits["rate"] = f"k/n {point['rate'] or _ratio(point['payload_kn'])}"
-            else:
-                place = point["payload_kn"]
+            if x != "snr":
                 traits["snr"] = f"{point['snr_db']:g} dB"
-            outage = point["psnr_outage_db"].get("0.1") if key == "psnr_db" else None
-            # where no fade is drawn the spread is only that of the images
+            place = {
+                "snr": point["snr_db"],
+                "rate": point["payload_kn"],
+                "error": point["snr_enc_db"] - point["snr_db"],
+            }[x]
+            outage = point["psnr_fade_outage_db"]["0.1"] if key == "psnr_db" else None
+            # where nothing fades or is lost the spread is that of the noise
             outage = None if point["channel"] == "awgn" and not point["lose"] else outage
-            found.setdefault((number, tuple(traits.items())), []).append((place, point[key], outage))
+            interval = 1.96 * (point["standard_error"][key] or 0.0)
+            found.setdefault((number, tuple(traits.items())), []).append((place, point[key], outage, interval))
     # two files of the same, with other seeds or weights perhaps, are told apart by their names
     alike = len({traits for _, traits in found}) < len(found)
     return [
@@ -252,7 +266,7 @@ def _draw(axes: Axes, lines: Sequence[Line]) -> None:
     for number, line in enumerate(lines):
         label = _shown(", ".join(filter(None, (line.traits[name] for name in names))) or line.traits["scheme"])
         style = {"color": f"C{number % 10}", "marker": MARKERS[number % len(MARKERS)], "markersize": 4}
-        axes.plot(line.x, line.y, label=label, **style)
+        axes.errorbar(line.x, line.y, yerr=line.interval, capsize=2, elinewidth=0.8, label=label, **style)
         known = [(x, y) for x, y in zip(line.x, line.outage, strict=True) if y is not None]
         if known:
             axes.plot(*zip(*known, strict=True), linestyle="--", label=f"{label}: 10 % outage", **style)

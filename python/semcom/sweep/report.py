@@ -9,26 +9,40 @@ from dataclasses import asdict
 from itertools import product
 from typing import Any
 
+import numpy as np
+
 from .. import __version__
 from ..digital.kernels import kernels
 from ..image.quality import TASKS
-from .settings import REALISATION_STEP, SweepSettings
-from .tasks import Condition, Figures
+from .settings import REALISATION_STEP, SNR_STEP, SweepSettings
+from .tasks import MEASURED, Condition, Figures
 
 Place = tuple[str, str | None, Condition]
 
 SNR = "Es/N0 per complex symbol of unit average power, complex noise, dB"
 MEANINGS = {
-    "psnr_db": "mean over pictures that arrived, whole frame, dB",
+    "psnr_db": "mean over pictures that arrived, whole frame, dB; with a region that is cut out (masked), against the "
+    "picture that is black outside of it",
+    "psnr_original_db": "the same against the whole image, where the region was cut out of it",
     "roi_psnr_db": "the same within the region of interest; null where none was asked for",
-    "psnr_outage_db": "what the named share of all pictures does not exceed; null with too few pictures to tell, or "
-    "where that share did not arrive at all",
+    "roi_ms_ssim": "over the box around the region, with the reference's pixels outside of it, as is roi_st_lpips",
+    "standard_error": "of the means, over the draws of the channel for these very images; null with a single draw. "
+    "95 % of the repetitions with other seeds lie within twice as much",
+    "psnr_outage_db": "what the named share of all pictures does not exceed, whether for the picture or for the fade; "
+    "null with too few pictures to tell, or where that share did not arrive at all",
+    "psnr_fade_outage_db": "what the named share of an image's draws does not exceed, mean over the images: of the "
+    "fade alone; null with too few draws of an image to tell, or where that share of one did not arrive at all",
     "undecodable": "pictures of which bursts arrived but nothing could be decoded; mid-grey in the means",
     "payload_kn": "complex channel uses of the payload per real source value",
-    "air_kn": "the same with pilots; burst headers are counted in header_bits, per image",
+    "air_kn": "the same with pilots; preambles and headers of bursts are not in it: with prefixes, pilots and gaps the "
+    "usual waveform takes some 1.6 uses for each of a full burst of 4,096 symbols and more for each of a short one, as "
+    "`semcom loopback --level waveform` tells; header_bits are those of the headers, per image",
+    "csi": "ideal: the receiver knows each burst's gain; pilot: it estimates it from 16 pilots; estimated: these tell "
+    "it the noise's power as well, which it is told with all others; none: it takes 1",
     "seconds": "per picture, one thread",
 }
 OUTAGES = (0.1, 0.01)
+QUALITIES = tuple(name for name in MEASURED if name not in TASKS)
 
 
 def report(
@@ -82,8 +96,9 @@ def report(
         "seed": settings.seed,
         "seeds": settings.seeds,
         "draws": settings.draws,
-        "channel_seed": f"seed + number of the image in the list + {REALISATION_STEP} x number of the realisation; "
-        "the seed of `semcom loopback` for the same picture",
+        "channel_seed": f"seed + number of the image in the list + {REALISATION_STEP} x number of the realisation, and "
+        f"over fading + {SNR_STEP} x the SNR in hundredths of a dB, modulo 2^32; the seed of `semcom loopback` for the "
+        "same picture",
         "metrics": list(settings.metrics),
         "images": {"count": len(names), "names": list(names)},
         "failed": [
@@ -113,10 +128,12 @@ def _point(rate: str | None, condition: Condition, figures: Mapping[str, Figures
         "delivered": delivered,
         "psnr_db": _mean(psnrs),
         "psnr_outage_db": {f"{share:g}": outage(psnrs, share) for share in OUTAGES},
-        "roi_psnr_db": _mean([value for f in every for value in f["roi_psnr_db"]]),
-        "ms_ssim": _mean([value for f in every for value in f["ms_ssim"]]),
-        "st_lpips": _mean([value for f in every for value in f["st_lpips"]]),
+        "psnr_fade_outage_db": {f"{share:g}": fade_outage(every, share) for share in OUTAGES},
+        **{name: _mean(_all(every, name)) for name in QUALITIES},
         **{task: mean for task in TASKS if (mean := _mean(_all(every, task))) is not None},
+        "standard_error": {
+            name: error for name in MEASURED if (error := standard_error([f.get(name, ()) for f in every])) is not None
+        },
         "snr_measured_db": round(10 * math.log10(signal / noise), 4) if signal > 0 and noise > 0 else None,
         "payload_kn": sum(f["payload_uses"] for f in every) / values,
         "air_kn": sum(f["air_uses"] for f in every) / values,
@@ -129,11 +146,14 @@ def _point(rate: str | None, condition: Condition, figures: Mapping[str, Figures
             "decode": round(sum(f["decode_seconds"] for f in every) / delivered, 4) if delivered else None,
         },
         "psnr_db_by_image": {name: _mean(f["psnr_db"]) for name, f in figures.items()},
+        "psnr_db_standard_error_by_image": {
+            name: error for name, f in figures.items() if (error := standard_error([f["psnr_db"]])) is not None
+        },
     }
 
 
 def _all(figures: Sequence[Figures], name: str) -> list[float | None]:
-    # a journal of before there were tasks has none
+    # a journal of another version may have none
     return [value for each in figures for value in each.get(name, ())]
 
 
@@ -157,6 +177,49 @@ def outage(psnrs: Sequence[float | None], share: float) -> float | None:
         return None
     value = sorted(-math.inf if p is None else p for p in psnrs)[count - 1]
     return round(value, 4) if math.isfinite(value) else None
+
+
+def fade_outage(figures: Sequence[Figures], share: float) -> float | None:
+    """The mean over the images of what ``share`` of the draws of each do not exceed: of the fade, not the picture.
+
+    Parameters
+    ----------
+    figures : sequence of dict
+        What was measured of each image; ``psnr_db`` is a list with a value for each draw.
+    share : float
+        0 to 1.
+
+    Returns
+    -------
+    float or None
+        dB; None where :func:`outage` is None for one of them.
+    """
+    each = [outage(f["psnr_db"], share) for f in figures]
+    return None if None in each else _mean(each)
+
+
+def standard_error(draws: Sequence[Sequence[float | None]]) -> float | None:
+    """Of the mean over images, each with several draws of the channel; the images are no sample but fixed.
+
+    The mean of strata (Cochran, "Sampling Techniques", 1977, section 5.3): every image has a variance of its own.
+
+    Parameters
+    ----------
+    draws : sequence of sequence of float or None
+        What was measured of each image; None for a picture that did not arrive.
+
+    Returns
+    -------
+    float or None
+        None where an image has fewer than two draws, or where one is infinite.
+    """
+    known = [[value for value in values if value is not None] for values in draws]
+    known = [values for values in known if values]
+    if not known or any(len(values) < 2 or math.inf in values for values in known):
+        return None
+    # each draw counts the same in the mean
+    variance = sum(len(values) * float(np.var(values, ddof=1)) for values in known)
+    return round(math.sqrt(variance) / sum(map(len, known)), 5)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -147,6 +147,8 @@ class _Plan:
         self._settings = settings
         self._files = io.listed(settings.images)
         self.names = [file.name for file in self._files]
+        if missing := set(settings.only) - set(self.names):
+            raise BadInput(f"{settings.images} has no {min(missing)}; name the folder that the sweep was of")
         self._scheme, self._options = settings.scheme_options()
         self.weights = self._scheme.load(self._options) | regions.load(settings.region)
         self._adapts = self._scheme.adapts_to(self._options)
@@ -155,6 +157,8 @@ class _Plan:
     def groups(self) -> Iterator[Group]:
         """Image after image, so that workers seldom change what they hold."""
         for number, file in enumerate(self._files):
+            if self._settings.only and file.name not in self._settings.only:
+                continue
             try:
                 digest = files.sha256(file, "a picture file", io.MAX_BYTES)
             except BadInput:
@@ -163,7 +167,7 @@ class _Plan:
                 # encoded once for all points, or once for each that the encoder adapts to
                 encodings: dict[Encoding, list[Condition]] = {}
                 for point in self._settings.points():
-                    seeds = self._settings.channel_seeds(point.channel, number)
+                    seeds = self._settings.channel_seeds(point.channel, number, point.snr_db)
                     encodings.setdefault(self._encoding(rate, point), []).append(replace(point, seeds=seeds))
                 for encoding, conditions in encodings.items():
                     yield Group(

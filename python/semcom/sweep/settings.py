@@ -22,6 +22,7 @@ from .tasks import Condition
 
 MAX_VALUES = 10_000
 REALISATION_STEP = 65_536  # between the channel seeds of one image's realisations; images count up in between
+SNR_STEP = 2_654_435_761  # between those of two SNRs a hundredth of a dB apart, where fades are drawn; modulo 2^32
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,19 @@ class SweepSettings:
     channel : tuple of str
         "awgn", "rayleigh", "rician".
     csi : tuple of str
-        "ideal", "pilot", "none".
+        Of ``channel.symbol.CSI``.
     rates : tuple of str or None
         k/n as text, "1/12"; None for the scheme's own.
     snr_enc : float or None
         What the encoder reckons with, dB; None for the SNR of the channel.
+    snr_error : tuple of float
+        By how much the encoder takes the SNR for more than it is, dB, each in turn; without ``snr_enc`` only.
     k_factor : float
         Rician K, dB.
     seed, seeds : int
         First channel seed, and how many realisations of noise each point has.
     draws : int
-        Realisations of fading for each of the ``seeds``; where there is no fading there is one.
+        Realisations of fading for each of the ``seeds``; more than one only where a channel fades.
     lose : float
         Probability that a fragment is lost.
     metrics : tuple of str
@@ -61,6 +64,8 @@ class SweepSettings:
         on the region, or else on the objects of the original's class map.
     region : Region
         The region of interest of each image, and what is made of it.
+    only : tuple of str
+        Names of the images that are measured, with the channel seeds that they have among all; empty for all.
 
     Raises
     ------
@@ -77,6 +82,7 @@ class SweepSettings:
     csi: tuple[str, ...] = ("ideal",)
     rates: tuple[str | None, ...] = (None,)
     snr_enc: float | None = None
+    snr_error: tuple[float, ...] = (0.0,)
     k_factor: float = 10.0
     seed: int = 0
     seeds: int = 1
@@ -84,6 +90,7 @@ class SweepSettings:
     lose: float = 0.0
     metrics: tuple[str, ...] = ("psnr", "ms_ssim")
     region: Region = field(default_factory=Region)
+    only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.scheme_options()
@@ -94,10 +101,11 @@ class SweepSettings:
                 if value not in known:
                     raise BadInput(f"{value} is not known; choose {', '.join(known)}", field=name)
         decibels = [("snr", snr) for snr in self.snr] + [("k_factor", self.k_factor)]
+        decibels += [("snr_error", error) for error in self.snr_error]
         for name, value in [*decibels, ("snr_enc", 0.0 if self.snr_enc is None else self.snr_enc)]:
             if not abs(value) <= 100:  # false for nan too
                 raise BadInput(f"{value} makes no sense; give decibels between -100 and 100", field=name)
-        for name in ("snr", "channel", "csi"):
+        for name in ("snr", "channel", "csi", "snr_error"):
             if not getattr(self, name):
                 raise BadInput("names nothing; give at least one value", field=name)
         if not 0 <= self.seed < 2**32:
@@ -106,6 +114,13 @@ class SweepSettings:
             if not 1 <= getattr(self, name) <= MAX_VALUES:
                 value = getattr(self, name)
                 raise BadInput(f"{value} makes no sense; give a whole number from 1 to {MAX_VALUES}", field=name)
+        if self.draws > 1 and not self.fades:
+            raise BadInput(
+                f"{self.draws} fades cannot be drawn where nothing fades; name a fading channel, or more seeds",
+                field="draws",
+            )
+        if self.snr_enc is not None and any(self.snr_error):
+            raise BadInput("excludes an SNR that the encoder assumes; give one of them", field="snr_error")
         if not 0 <= self.lose <= 1:
             raise BadInput(f"{self.lose} must be a share from 0 to 1", field="lose")
         if self.out.suffix != ".json":
@@ -121,24 +136,35 @@ class SweepSettings:
         """The region, as the scheme takes it."""
         return self.region.implied(schemes.get(self.scheme))
 
+    @property
+    def fades(self) -> bool:
+        """Whether any of the channels does."""
+        return any(channel != "awgn" for channel in self.channel)
+
     def points(self) -> list[Condition]:
-        """Every combination of channel, channel knowledge and SNR, without the channel seeds."""
+        """Every combination of channel, channel knowledge, SNR and its error, without the channel seeds."""
         return [
             Condition(
                 channel=channel,
                 csi=csi,
                 snr_db=snr,
-                snr_enc_db=snr if self.snr_enc is None else self.snr_enc,
+                snr_enc_db=snr + error if self.snr_enc is None else self.snr_enc,
                 k_factor_db=self.k_factor,
                 lose=self.lose,
             )
-            for channel, csi, snr in product(self.channel, self.csi, self.snr)
+            for channel, csi, snr, error in product(self.channel, self.csi, self.snr, self.snr_error)
         ]
 
-    def channel_seeds(self, channel: str, image: int) -> tuple[int, ...]:
-        """Seeds of the realisations of image number ``image``; the first ones are those of a sweep with fewer."""
-        count = self.seeds * (1 if channel == "awgn" else self.draws)
-        return tuple(self.seed + image + REALISATION_STEP * r for r in range(count))
+    def channel_seeds(self, channel: str, image: int, snr_db: float) -> tuple[int, ...]:
+        """Seeds of the realisations of image number ``image``; the first ones are those of a sweep with fewer.
+
+        Over AWGN the same noise is scaled to every SNR, which compares points best. Fades are drawn anew for each: one
+        unlucky draw would else be in all points of a curve.
+        """
+        fades = channel != "awgn"
+        first = self.seed + image + (SNR_STEP * round(100 * snr_db) if fades else 0)
+        count = self.seeds * (self.draws if fades else 1)
+        return tuple((first + REALISATION_STEP * r) % 2**32 for r in range(count))
 
     def command(self) -> str:
         """The command line that writes the same file; an absolute folder is named by its last part."""
@@ -158,6 +184,8 @@ class SweepSettings:
         rates = [rate for rate in self.rates if rate]
         words += ["--rate", ",".join(rates)] if rates else []
         words += ["--snr-enc", f"{self.snr_enc:g}"] if self.snr_enc is not None else []
+        if any(self.snr_error):
+            words += [f"--snr-error={','.join(f'{error:g}' for error in self.snr_error)}"]
         words += ["--k-factor", f"{self.k_factor:g}"] if "rician" in self.channel else []
         words += ["--seed", str(self.seed), "--seeds", str(self.seeds), "--draws", str(self.draws)]
         words += ["--lose", f"{self.lose:g}"] if self.lose else []
@@ -165,13 +193,15 @@ class SweepSettings:
         return shlex.join(words)
 
 
-def parse_snrs(text: str) -> tuple[float, ...]:
+def parse_snrs(text: str, name: str = "snr") -> tuple[float, ...]:
     """``1:20:1`` (both ends count), ``1,4,7`` or a mixture as decibels.
 
     Parameters
     ----------
     text : str
         Numbers and ranges, separated by commas.
+    name : str
+        The setting that errors are about.
 
     Returns
     -------
@@ -190,7 +220,7 @@ def parse_snrs(text: str) -> tuple[float, ...]:
         except InvalidOperation:
             numbers = []
         if len(numbers) not in (1, 3) or not all(number.is_finite() for number in numbers):
-            raise BadInput(f"{text} is no list of decibels; write LO:HI:STEP or A,B,C, such as 1:20:1", field="snr")
+            raise BadInput(f"{text} is no list of decibels; write LO:HI:STEP or A,B,C, such as 1:20:1", field=name)
         if len(numbers) == 1:
             values.append(float(numbers[0]))
             continue
@@ -200,7 +230,7 @@ def parse_snrs(text: str) -> tuple[float, ...]:
         except ArithmeticError:  # of exponents that even decimal numbers do not have
             counts = False
         if not counts:
-            raise BadInput(f"{part} counts nowhere; write LO:HI:STEP with LO below HI, such as 1:20:1", field="snr")
+            raise BadInput(f"{part} counts nowhere; write LO:HI:STEP with LO below HI, such as 1:20:1", field=name)
         values += [float(low + i * step) for i in range(int((high - low) / step) + 1)]
     return tuple(dict.fromkeys(values))
 

@@ -16,6 +16,7 @@ from .. import schemes, values
 from ..burst import BurstHeader
 from ..channel.symbol import Received, SymbolChannel
 from ..errors import BadInput, Undecodable
+from ..image.metrics import psnr
 from ..image.quality import METRICS, TASKS, Assessor
 from ..schemes import Conditions, Image, Options, Reception, Region, Scheme
 from ..segment import TaskAssessor, cut_out
@@ -24,7 +25,9 @@ from . import regions
 Figures = dict[str, Any]
 BLANK = 128  # mid-grey
 MAX_COUNT = 2**53  # of anything that is counted
-MEASURED = ("psnr_db", "roi_psnr_db", "ms_ssim", "st_lpips", *TASKS)
+MEASURED = (
+    "psnr_db", "psnr_original_db", "roi_psnr_db", "ms_ssim", "roi_ms_ssim", "st_lpips", "roi_st_lpips", *TASKS
+)  # fmt: skip
 """Of a realisation."""
 
 
@@ -37,7 +40,7 @@ class Condition:
     channel : str
         "awgn", "rayleigh" or "rician".
     csi : str
-        "ideal", "pilot" or "none".
+        Of ``channel.symbol.CSI``.
     snr_db, snr_enc_db : float
         Es/N0 of the channel, and what the encoder reckons with, dB.
     k_factor_db : float
@@ -95,6 +98,8 @@ class Encoded:
         File name to sha256 of the weights that made them.
     mask : bool [H, W] or None
         The region of interest, where there is one.
+    original : uint8 [H, W, 3] or None
+        The whole image, where the coder was given only the region of it.
     """
 
     image: np.ndarray
@@ -102,24 +107,25 @@ class Encoded:
     seconds: float
     weights: dict[str, str]
     mask: np.ndarray | None = None
+    original: np.ndarray | None = None
 
 
 def encode(encoding: Encoding, image: np.ndarray, name: str = "") -> Encoded:
     """uint8 RGB [H, W, 3] and its name -> its bursts."""
     scheme, region = encoding.scheme, encoding.region
     weights = scheme.load(encoding.options) | regions.load(region)
-    mask = importance = None
+    mask = importance = original = None
     if region.prompts:
         mask = regions.find(region, image)
         if region.roi == "masked":
-            image = cut_out(image, mask > 0)
+            original, image = image, cut_out(image, mask > 0)
         if region.weighed:
             importance = schemes.importance_of(mask, region.outside)
     begun = time.perf_counter()
     sent = scheme.encode(image, encoding.conditions, encoding.options, importance)
     seconds = time.perf_counter() - begun
     inside = None if mask is None else mask > 0
-    return Encoded(image, schemes.bursts(sent, scheme, name), seconds, weights, inside)
+    return Encoded(image, schemes.bursts(sent, scheme, name), seconds, weights, inside, original)
 
 
 def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics: tuple[str, ...]) -> Figures:
@@ -166,6 +172,8 @@ def measure(encoding: Encoding, encoded: Encoded, condition: Condition, metrics:
         if picture is not None:
             inside = None if encoded.mask is None else encoded.mask.tobytes()
             measured = _assessed(encoded.image.tobytes(), picture.tobytes(), inside, picture.shape, metrics)
+            if encoded.original is not None:
+                measured = measured | {"psnr_original_db": psnr(encoded.original, picture)}
         for name in MEASURED:
             figures[name].append(measured.get(name))
     uses = sum(map(len, fragments))
@@ -206,8 +214,7 @@ def checked(figures: Mapping[str, Any], realisations: int) -> Figures:
     lost = _realisations(figures, "lost", realisations)
     found: Figures = {"lost": [values.whole(value, "lost", 0, MAX_COUNT) for value in lost]}
     for name in MEASURED:
-        # a journal of before there were tasks has none
-        if name in figures or name not in TASKS:
+        if name in figures:
             found[name] = [_figure(value, name) for value in _realisations(figures, name, realisations)]
     for name in ("signal_energy", "noise_energy", "encode_seconds", "decode_seconds"):
         found[name] = values.number(figures.get(name), name, 0)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A sweep measured again agrees with its record, and one that was altered does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from gnuradio.semcom.cli import main
+from gnuradio.semcom.errors import BadInput
+from gnuradio.semcom.image import io
+from gnuradio.semcom.sweep import SweepSettings, in_process, sweep
+from gnuradio.semcom.sweep.reproduce import reproduce
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory, smooth_image) -> tuple[Path, Path]:
+    """Photographs and the record of a sweep over them."""
+    folder = tmp_path_factory.mktemp("sweep")
+    (folder / "photos").mkdir()
+    for number in range(4):
+        io.save_png(folder / "photos" / f"{number}.png", smooth_image(64, 64, seed=number))
+    settings = SweepSettings(
+        folder / "photos", folder / "out.json", "softcast", snr=(3.0, 8.0), channel=("awgn", "rayleigh"), draws=8,
+        snr_error=(-1.0, 0.0), options={"allocation": "fixed"}, metrics=("psnr",),
+    )  # fmt: skip
+    sweep(settings, in_process)
+    return folder / "photos", settings.out
+
+
+def altered(record, tmp_path, change):
+    """The record with something done to it, in another file."""
+    known = json.loads(record.read_text())
+    change(known)
+    path = tmp_path / "altered.json"
+    path.write_text(json.dumps(known))
+    return path
+
+
+def test_with_the_same_seeds_it_is_the_same(measured):
+    photos, record = measured
+    done = reproduce(record, photos, 0.5, False, in_process)
+    assert len(done.images) == 2 and len(done.comparisons) == 8 and not done.other_weights
+    assert all(point.holds and point.recorded == pytest.approx(point.found, abs=0.01) for point in done.comparisons)
+    assert {(point.snr_db, point.snr_enc_db) for point in done.comparisons} == {(3, 2), (3, 3), (8, 7), (8, 8)}
+
+
+def test_with_others_it_is_within_the_interval(measured, tmp_path):
+    photos, record = measured
+    done = reproduce(record, photos, 1.0, True, in_process)
+    still, fading = (
+        [point for point in done.comparisons if point.channel == channel] for channel in ("awgn", "rayleigh")
+    )
+    # one draw of each picture does not say how far another may be
+    assert all(point.within is None for point in still)
+    assert all(point.holds and 0 < point.within < 3 and point.recorded != point.found for point in fading)
+
+    def better(known):
+        for point in known["points"]:
+            point["psnr_db_by_image"] = {name: psnr + 5 for name, psnr in point["psnr_db_by_image"].items()}
+
+    again = reproduce(altered(record, tmp_path, better), photos, 1.0, True, in_process)
+    assert not any(point.holds for point in again.comparisons if point.channel == "rayleigh")
+
+
+def test_the_command_says_what_differs(measured, tmp_path, capsys, monkeypatch):
+    photos, record = measured
+    assert main(["reproduce", str(record), "--images", str(photos), "--workers", "0"]) == 0
+    out, err = capsys.readouterr()
+    assert out.count("agrees") == 8 and not err
+
+    def worse(known):
+        known["points"][0]["psnr_db_by_image"] = dict.fromkeys(known["images"]["names"], 12.0)
+        known["weights"] = {name: "0" * 64 for name in known["weights"]}
+
+    (tmp_path / "results").mkdir()
+    altered(record, tmp_path / "results", worse)
+    monkeypatch.chdir(tmp_path)
+    assert main(["reproduce", "altered", "--images", str(photos), "--workers", "0", "--json"]) == 1
+    out, err = capsys.readouterr()
+    points = json.loads(out)["points"]
+    assert [point["holds"] for point in points] == [False] + [True] * 7 and points[0]["recorded"] == 12.0
+    assert "softcast_klt.npz" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda known: known.pop("points"), "points"),
+        (lambda known: known.update(points=[]), "it has no points"),
+        (lambda known: known["points"][0].update(snr_db="x"), "snr_db"),
+        (lambda known: known["points"][0].update(channel="sea"), "is no channel"),
+        (lambda known: known.update(scheme="pigeon"), "pigeon"),
+        (lambda known: known["images"].update(names=["x.png", "y.png"]), "has no x.png"),
+        (lambda known: known.update(draws=None), "draws"),
+    ],
+)
+def test_what_is_no_record_is_said(measured, tmp_path, change, words):
+    photos, record = measured
+    with pytest.raises(BadInput, match=words) as error:
+        reproduce(altered(record, tmp_path, change), photos, 0.1, False, in_process)
+    assert "\n" not in str(error.value)
+
+
+def test_a_share_is_a_share(measured):
+    photos, record = measured
+    for share in (0, 1.5, float("nan")):
+        with pytest.raises(BadInput, match="share of the images"):
+            reproduce(record, photos, share, False, in_process)

@@ -26,6 +26,7 @@ from figures.words import (
     percent,
     ranged,
     rounded,
+    scatter,
     shown,
     signed,
     significant,
@@ -148,6 +149,9 @@ def test_rows_are_one_or_told():
     with pytest.raises(Missing, match=r"several points for one Es/N0 with csi ideal"):
         Results(RESULTS).points("cliff_semcom", csi="ideal")
     assert published("SwinJSCC, one model")[10] == 34.41
+    codecs = Results(RESULTS)["codecs"]
+    own = dict(zip(codecs["snr_db"], (float(rounded(p, 2)) for p in codecs["codecs"]["avif"]["psnr_db"]), strict=True))
+    assert published("AVIF + capacity") == own
     with pytest.raises(Missing, match="has no curve 'BPG'"):
         published("BPG")
 
@@ -181,7 +185,17 @@ def test_an_outage_is_of_fades_where_they_were_told_apart():
     fades = pictures | {"psnr_fade_outage_db": {"0.1": 26.0, "0.01": 24.0}}
     assert (of_what(pictures), outage(pictures), outage(pictures, "0.01")) == ("pictures", 25.0, None)
     assert (of_what(fades), outage(fades), outage(fades, "0.01")) == ("fades", 26.0, 24.0)
+    few = pictures | {"psnr_fade_outage_db": {"0.1": 26.0, "0.01": None}}
+    assert (of_what(few), of_what(few, "0.01"), outage(few, "0.01")) == ("fades", "pictures", None)
     assert of_what(pictures | {"psnr_fade_outage_db": None}) == "pictures"
+
+
+def test_what_the_channel_scatters_is_level():
+    sure, unsure = ({"psnr_db": 30.0, "standard_error": {"psnr_db": error}} for error in (0.03, 0.04))
+    assert scatter(sure, unsure, 0.5) == pytest.approx(1.96 * 0.05)
+    assert scatter(sure, {"psnr_db": 30.0}, 0.5) == 0.5 and scatter(sure, unsure, 0.5, "ms_ssim") == 0.5
+    assert scatter(sure | {"standard_error": {"psnr_db": 0.001}}, sure | {"standard_error": {"psnr_db": 0.001}}, 1) == 0.05
+    assert standings({1: 0.2, 4: 0.2}, "`b`", {1: 0.3, 4: 0.1}) == "level with `b` at 1 dB, and 0.2 dB ahead at 4 dB"
 
 
 def test_what_is_measured_anew_shows_in_the_tables(tmp_path):
@@ -246,24 +260,19 @@ def test_lines_are_what_markdown_takes_them_for():
     assert not any(line.startswith(("+", "-", "13.", "#", ">", "=")) for line in made)
 
 
-# What was measured before records named machine and commit. A file that is measured anew leaves this list; none joins it.
+# What was measured before benchmarks named machine and commit. A file that is measured anew leaves this list; none joins it.
 WITHOUT_PROVENANCE = {
-    "aseg", "bare_root_bookworm", "bare_root_deb", "bare_root_trixie", "cliff_avif_4", "cliff_avif_auto", "cliff_jpeg2000_4",
-    "cliff_jpeg2000_auto", "cliff_jpeg_4", "cliff_jpeg_auto", "cliff_samsc", "cliff_semcom", "cliff_softcast", "codecs", "fec",
-    "fuzz", "fuzz_digital", "fuzz_files", "fuzz_map", "fuzz_scene", "kodak_deepjscc", "kodak_deepjscc_gdn", "kodak_samsc",
-    "kodak_semcom", "kodak_softcast", "kodak_softcast_fixed", "kodak_witt", "loss_semcom", "mismatch_semcom",
-    "mismatch_softcast", "modem", "paper_esisc/figures", "paper_samsc/figures", "pdu", "rates_semcom", "rates_softcast",
-    "rates_softcast_fixed", "rayleigh_semcom", "rayleigh_softcast", "rayleigh_softcast_fixed", "samsc", "scenes",
-    "st_lpips_semcom", "st_lpips_semcom_perceptual", "sweep", "training", "two_ends",
+    "aseg", "bare_root_bookworm", "bare_root_deb", "bare_root_trixie", "codecs", "fec", "fuzz", "fuzz_digital", "fuzz_files",
+    "fuzz_map", "fuzz_scene", "modem", "pdu", "samsc", "scenes", "sweep", "training", "two_ends",
 }  # fmt: skip
 
 
 def says_where(record):
-    """A record, or each of its rows, names command, machine and commit."""
-    rows = [row for row in record.values() if isinstance(row, dict) and "command" in row]
-    return all(
-        row.get("command") and {"machine", "commit"} <= row.get("provenance", {}).keys() for row in rows or [record]
-    )
+    """A record, or each of its rows, names command, machine and commit; what the command measures names its version."""
+    rows = [row for row in record.values() if isinstance(row, dict) and "command" in row] or [record]
+    if str(record.get("command")).startswith("semcom "):
+        return "version" in record and bool({"images", "pictures"} & record.keys())
+    return all(row.get("command") and {"machine", "commit"} <= row.get("provenance", {}).keys() for row in rows)
 
 
 def test_results_name_command_machine_and_commit():

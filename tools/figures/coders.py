@@ -7,13 +7,12 @@ from collections.abc import Mapping
 
 from .pages import named
 from .results import Record, Results, at, chosen, published
-from .words import more, of_what, outage, paragraph, percent, ranged, rounded, shown, spread, standings, table
+from .words import LEVEL, more, of_what, outage, paragraph, percent, ranged, rounded, scatter, shown, spread, standings, table
 
 
 KODAK = (1, 4, 7, 10, 13, 20)  # dB, columns of the tables of Kodak
 SHORT = (1, 4, 7, 10, 13)  # where curves of others are published
 MASKED = (1, 5, 10, 20, None)  # None: no noise
-PEERS = {"AVIF + capacity": "AVIF + capacity", "SwinJSCC, one model": "SwinJSCC, one model, published"}
 TRAINED = {"original": "trained on whole images", "masked": "trained on masked images"}
 
 
@@ -25,6 +24,24 @@ def columns(head: str, at_db: tuple[float, ...]) -> list[str]:
 def differences(one: Mapping[float, Record], other: Mapping[float, Record], at_db: tuple[float, ...]) -> dict[float, float]:
     """PSNR of one less that of another, dB, by Es/N0."""
     return {snr_db: at(one, snr_db)["psnr_db"] - at(other, snr_db)["psnr_db"] for snr_db in at_db}
+
+
+def compared(
+    one: Mapping[float, Record],
+    other: Mapping[float, Record],
+    at_db: tuple[float, ...],
+    of: str,
+    otherwise: float = LEVEL,
+) -> str:
+    """How one stands to the other; level within their scatter, or ``otherwise`` dB where that is not known."""
+    level = {snr_db: scatter(at(one, snr_db), at(other, snr_db), otherwise) for snr_db in at_db}
+    return standings(differences(one, other, at_db), of, level)
+
+
+def capacity(results: Results) -> dict[float, float]:
+    """PSNR of AVIF at the bytes that a perfect code would carry, by Es/N0."""
+    record = results["codecs"]
+    return dict(zip(record["snr_db"], record["codecs"]["avif"]["psnr_db"], strict=True))
 
 
 def sweep_row(results: Results, label: str, name: str, at_db: tuple[float, ...] = KODAK, **having: object) -> list[str]:
@@ -48,8 +65,10 @@ def kodak(results: Results) -> list[str]:
         sweep_row(results, "`deepjscc` `gdn`, one network, 13.5 minutes of one core", "kodak_deepjscc_gdn"),
         sweep_row(results, "`witt`, a quarter as wide as its paper's, 50 minutes of one core", "kodak_witt"),
     ]
-    for name, label in PEERS.items():
-        curve = published(name)
+    for label, curve in (
+        ("AVIF + capacity", capacity(results)),
+        ("SwinJSCC, one model, published", published("SwinJSCC, one model")),
+    ):
         rows.append([f"*{label}*", *(f"*{rounded(curve[snr_db])}*" if snr_db in curve else "" for snr_db in KODAK)])
     return table(columns("Es/N0", KODAK), rows)
 
@@ -91,7 +110,7 @@ def allocation(results: Results) -> list[str]:
     one, other = results.points("kodak_softcast"), results.points("kodak_softcast_fixed")
     low, low_other = (results.points(name, rate="1/48") for name in ("rates_softcast", "rates_softcast_fixed"))
     return paragraph(
-        f"At k/n 1/12 `softcast` is {standings(differences(one, other, SHORT), 'the fixed allocation')}, on no image",
+        f"At k/n 1/12 `softcast` is {compared(one, other, SHORT, 'the fixed allocation')}, on no image",
         "less",
         f"than {rounded(least_gain(one, other, SHORT))} dB; at k/n 1/48",
         f"{ranged(differences(low, low_other, SHORT).values())}, on no image less than",
@@ -108,7 +127,7 @@ def semcom(results: Results) -> list[str]:
     gains = differences(ours, fixed, KODAK)
     return paragraph(
         "`semcom` stands on the same allocation, map and base, and is",
-        f"{standings(differences(ours, softcast, KODAK), '`softcast`')}",
+        f"{compared(ours, softcast, KODAK, '`softcast`')}",
         f"with its own allocation, and {ranged(gains.values(), 'the fixed one')}; SwinJSCC is",
         f"{standings(behind, 'it')}.",
     )
@@ -169,7 +188,10 @@ def _fading(results: Results, names: Mapping[str, str], csi: str) -> list[str]:
     points = {
         label: results.point(f"rayleigh_{name}", channel="rayleigh", csi=csi, snr_db=10) for label, name in names.items()
     }
-    whose = {of_what(point) for point in points.values()}
+    shares = (
+        f"{label} of the {' or '.join(sorted({of_what(point, share) for point in points.values()}))}"
+        for share, label in (("0.1", "10 %"), ("0.01", "1 %"))
+    )
     ours, *others = (
         listed_at(label, [shown(point), *(rounded(outage(point, share)) for share in ("0.1", "0.01"))], first=not n)
         for n, (label, point) in enumerate(points.items())
@@ -177,7 +199,6 @@ def _fading(results: Results, names: Mapping[str, str], csi: str) -> list[str]:
     draws = spread((results[f"rayleigh_{name}"]["draws"] for name in names.values()), 0)
     source = "; `results/rayleigh_*.json`" if csi == "ideal" else ""
     return [
-        f"block Rayleigh at 10 dB, {csi} CSI, {draws} draws: mean; not exceeded by 10 %, by 1 % of the"
-        f" {' or '.join(sorted(whose))}",
+        f"block Rayleigh at 10 dB, {csi} CSI, {draws} draws: mean; not exceeded by {', by '.join(shares)}",
         f"{ours} ({'; '.join(others)}{source})",
     ]

@@ -7,18 +7,16 @@ import math
 from collections.abc import Mapping
 from itertools import pairwise
 
-from .coders import KODAK, SHORT, columns, differences, sweep_row
+from .coders import KODAK, SHORT, capacity, columns, compared, sweep_row
 from .pages import named
-from .results import Missing, Record, Results, at, published
+from .results import Missing, Record, Results, at
 from .words import (
     each,
-    listed,
     of_what,
     outage,
     paragraph,
     percent,
     rounded,
-    shown,
     signed,
     spread,
     standings,
@@ -164,16 +162,15 @@ def rayleigh(results: Results) -> list[str]:
 def verdict(results: Results) -> list[str]:
     avif, ours = (results.points(f"cliff_{name}", channel="awgn", csi="ideal") for name in ("avif_auto", "semcom"))
     fading, faded = (results.points(f"cliff_{name}", channel="rayleigh", csi="ideal") for name in ("avif_auto", "semcom"))
-    capacity = published("AVIF + capacity")
-    short = {snr_db: at(avif, snr_db)["psnr_db"] - capacity[snr_db] for snr_db in SHORT}
+    perfect = capacity(results)
+    short = {snr_db: at(avif, snr_db)["psnr_db"] - perfect[snr_db] for snr_db in SHORT}
     return paragraph(
-        f"AVIF with adaptation is {standings(short, 'the published *AVIF + capacity*')}. As long as the transmitter",
-        "knows the",
-        f"SNR, it is over AWGN on average {standings(differences(avif, ours, KODAK), '`semcom`', APART_AWGN)}.",
-        "Over fading, where interleaving over the 24 bursts of a picture carries it, `semcom` is on average",
-        f"{standings(differences(faded, fading, KODAK), 'it', APART_FADING)}. {_outages(faded, fading)}",
-        f"(\"level\": less than {APART_AWGN:g} dB apart over AWGN, {APART_FADING:g} over fading.)",
-        f"{_cliff_edge(results)}",
+        f"AVIF with adaptation is {standings(short, '*AVIF + capacity*')}. As long as the transmitter knows the SNR, it is",
+        f"over AWGN on average {compared(avif, ours, KODAK, '`semcom`', APART_AWGN)}. Over fading, where interleaving over the",
+        "24 bursts of a picture carries it, `semcom` is on average",
+        f"{compared(faded, fading, KODAK, 'it', APART_FADING)}. {_outages(faded, fading)} (\"Level\": within the scatter of the",
+        f"draws, or where that is not known less than {APART_AWGN:g} dB apart over AWGN, {APART_FADING:g} over fading.)",
+        _cliff_edge(results),
     )
 
 

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from .coders import KODAK, SHORT, differences
+from .coders import KODAK, SHORT, compared, differences
 from .digital import APART_FADING
 from .pages import named
 from .results import Missing, Results, at, one
-from .words import paragraph, places, ranged, rounded, shown, standings, table
+from .words import paragraph, places, ranged, rounded, shown, table
 
 RELEASES = {"trixie": "Debian 13", "bookworm": "Debian 12"}
 UNTRIED = ["Ubuntu 24.04", "3.10.9", "3.12, 1.26", "nothing yet; there are wheels of all that is pinned"]
@@ -44,7 +44,7 @@ def reaches(results: Results) -> list[str]:
     return paragraph(
         f"Kodak, k/n = 1/12, AWGN, mean PSNR in dB at {places(SHORT)}: {'; '.join(said)} (`results/kodak_*.json`,",
         "`results/cliff_avif_auto.json`). Over block Rayleigh fading `semcom` is",
-        f"{standings(differences(ours, avif, KODAK), 'adaptive AVIF', APART_FADING)}. Scenes take",
+        f"{compared(ours, avif, KODAK, 'adaptive AVIF', APART_FADING)}. Scenes take",
         f"{rounded(scene['bytes'], 0)} bytes with",
         f"sub-images, a {rounded(scene['compression'], 0)}-fold compression. At {detected['esn0_db']:g} dB the modem",
         "delivers",

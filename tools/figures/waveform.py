@@ -154,35 +154,35 @@ def _dropped(gaps: Record) -> list[list[str]]:
 @named("waveform-pictures-and-packets")
 def pictures_and_packets(results: Results) -> list[str]:
     record = results["robustness"]
-    pictures = record["digital_pictures"]
-    codecs = pictures["by_codec"]
-    careful, bold = ([codecs[f"{codec}, MCS for {snr} dB"] for codec in ("jpeg", "avif")] for snr in (19, 20))
-
-    def lost(rows: list[Record], how: str, with_spur: bool) -> str:
-        return spread((n for row in rows for spur, n in row[how].items() if (spur != "none") == with_spur), 0)
-
-    safe = max(n for row in careful for how in ("lost_from_the_start", "lost_heard_before") for n in row[how].values())
-    packets = record["ofdm_rx"]["lost_by_impairment"]
+    pictures, packets = record["digital_pictures"], record["ofdm_rx"]["lost_by_impairment"]
+    choices: dict[str, list[Record]] = {}
+    for name, row in pictures["by_codec"].items():
+        choices.setdefault(name.partition(", ")[2], []).append(row)
+    said = "; ".join(f"{choice} ({rows[0]['mcs']}), {_pictures_lost(rows)}" for choice, rows in choices.items())
     spurs = [packets[name]["gnuradio"] for name in packets if name.startswith("spur")]
     ours = {name: row["semcom"] for name, row in packets.items() if row["semcom"]}
-    said = listed(f"{count} ({name})" for name, count in ours.items()) if ours else "none"
+    lost = listed(f"{count} ({name})" for name, count in ours.items()) if ours else "none"
     return paragraph(
-        f"Digital pictures of four bursts beside a spur of -20 to 0 dBc on any carrier, {pictures['esn0_db']} dB:",
-        f"{safe} of",
-        f"{pictures['pictures_per_point']} lost at {'most' if safe else 'each level'} where the adapter was told a",
-        f"dB less (MCS {careful[0]['mcs']}). Told",
-        f"{pictures['esn0_db']} dB it takes MCS {bold[0]['mcs']}, which loses",
-        f"{lost(bold, 'lost_heard_before', False)} of",
-        f"{pictures['pictures_per_point']} without a spur, {lost(bold, 'lost_heard_before', True)} beside one that",
-        "the receiver has",
-        f"heard before, and {lost(bold, 'lost_from_the_start', True)} where the recording begins with the picture. Of",
-        f"{record['ofdm_rx']['packets_per_point']} packets of 192 bytes (QPSK without FEC, 20 dB) GNU Radio's",
-        "`ofdm_rx` loses",
+        f"Digital pictures of four bursts beside a spur of -20 to 0 dBc on any carrier, {pictures['esn0_db']} dB; lost of",
+        f"{pictures['pictures_per_point']}, by what the adapter goes by (and its MCS): {said}. Of",
+        f"{record['ofdm_rx']['packets_per_point']} packets of 192 bytes (QPSK without FEC, 20 dB) GNU Radio's `ofdm_rx` loses",
         f"{packets['EPA, 5 Hz']['gnuradio']} over EPA, {spread(spurs, 0)} beside those spurs,",
-        f"{packets['DC offset of 0 dBc']['gnuradio']}",
-        f"beside a DC offset of 0 dBc and {packets['15 dB']['gnuradio']} at 15 dB; this receiver {said}, and none in",
-        "the other",
-        f"{len(packets) - len(ours)} cases of row `ofdm_rx`.",
+        f"{packets['DC offset of 0 dBc']['gnuradio']} beside a DC offset of 0 dBc and {packets['15 dB']['gnuradio']} at 15 dB;",
+        f"this receiver {lost}, and none in the other {len(packets) - len(ours)} cases of row `ofdm_rx`.",
+    )
+
+
+def _pictures_lost(rows: list[Record]) -> str:
+    """Pictures that were lost, over codecs and levels of the spur."""
+
+    def lost(how: str, with_spur: bool) -> str:
+        return spread((n for row in rows for spur, n in row[how].items() if (spur != "none") == with_spur), 0)
+
+    if not any(n for row in rows for how in ("lost_from_the_start", "lost_heard_before") for n in row[how].values()):
+        return "none at any level"
+    return (
+        f"{lost('lost_heard_before', False)} without a spur, {lost('lost_heard_before', True)} beside one that the receiver has"
+        f" heard before, {lost('lost_from_the_start', True)} where the recording begins with the picture"
     )
 
 

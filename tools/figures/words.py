@@ -75,7 +75,7 @@ def places(values: Iterable[float]) -> str:
     return f"{listed(f'{value:g}' for value in values)} dB"
 
 
-COUNTED = "no one two three four five six seven eight nine ten eleven twelve".split()
+COUNTED = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
 
 def counted(count: int) -> str:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from .pages import named
 from .results import Record, Results, at, chosen, published
@@ -51,6 +51,12 @@ def compared(
     """How one stands to the other; level within their scatter, or ``otherwise`` dB where that is not known."""
     level = {snr_db: scatter(at(one, snr_db), at(other, snr_db), otherwise) for snr_db in at_db}
     return standings(differences(one, other, at_db), of, level)
+
+
+def realisations(points: Iterable[Record], what: str) -> str:
+    """How often the channel was drawn for each image, in words."""
+    counts = spread((point["pictures"] / point["images"] for point in points), 0)
+    return f"{counts} {what}{'' if counts == '1' else 's'}"
 
 
 def capacity(results: Results) -> dict[float, float]:
@@ -211,9 +217,9 @@ def _fading(results: Results, names: Mapping[str, str], csi: str) -> list[str]:
         listed_at(label, [shown(point), *(rounded(outage(point, share)) for share in ("0.1", "0.01"))], first=not n)
         for n, (label, point) in enumerate(points.items())
     )
-    draws = spread((results[f"rayleigh_{name}"]["draws"] for name in names.values()), 0)
+    fades = realisations(points.values(), "fade")
     source = "; `results/rayleigh_*.json`" if csi == "ideal" else ""
     return [
-        f"block Rayleigh at 10 dB, {csi} CSI, {draws} draws: mean; not exceeded by {', by '.join(shares)}",
+        f"block Rayleigh at 10 dB, {csi} CSI, {fades} of each image: mean; not exceeded by {', by '.join(shares)}",
         f"{ours} ({'; '.join(others)}{source})",
     ]

@@ -119,6 +119,7 @@ def test_marks_that_make_no_block_are_told(checkout, text, said):
         (lambda file: file.write_text("{"), "results/two_ends.json is no JSON"),
         (lambda file: file.write_text('{"command": 1}'), "results/two_ends.json has no 'runs', there are: command"),
         (lambda file: file.write_text('{"runs": []}'), "results/two_ends.json needs runs that kill nothing"),
+        (lambda file: file.write_text('{"runs": 1}'), "the results do not hold what block two-ends needs"),
         (lambda file: file.write_text('{"runs": null}'), "the results do not hold what block two-ends needs"),
     ],
 )
@@ -131,6 +132,16 @@ def test_results_that_lack_something_are_told(checkout, change, said):
     assert (checkout / "docs" / "page.md").read_text() == before
 
 
+def test_one_block_that_cannot_be_made_hides_no_other(checkout):
+    page = checkout / "docs" / "page.md"
+    page.write_text(BLOCK.format("old").replace("two-ends", "sweep-workers") + BLOCK.format("old"))
+    lacks = "figures: docs/page.md: results/sweep.json cannot be read, measure it or take its blocks out of the pages\n"
+    stale = "figures: docs/page.md: block two-ends is stale, run python tools/figures.py\n"
+    assert figures("--check", "--root", checkout) == (1, "", lacks + stale)
+    assert figures("--root", checkout)[0] == 1
+    assert "old" in page.read_text() and "Of 50 images" in page.read_text()
+
+
 def test_an_unknown_name_is_told():
     status, out, error = figures("kodac")
     assert status == 1 and out == "" and "there is no block 'kodac', the blocks are: coders-allocation, " in error
@@ -140,7 +151,7 @@ def test_an_unknown_name_is_told():
 
 def test_a_mark_in_a_fence_or_in_a_line_is_only_shown():
     text = "```\n<!-- figures: x -->\n```\n\nWrite `<!-- figures: NAME -->`.\n"
-    assert filled(text, Results(RESULTS)) == (text, [])
+    assert filled(text, Results(RESULTS)) == (text, [], [])
     with pytest.raises(Wrong):
         filled("<!-- figures: x -->\n", Results(RESULTS))
 

@@ -41,18 +41,18 @@ def done(page: Path, results: Results, options: argparse.Namespace) -> bool:
     """A page is filled, or was found to be."""
     where, text = page.relative_to(options.root), page.read_text()
     try:
-        new, stale = filled(text, results)
-    except (Missing, Unknown, Wrong) as error:
+        new, stale, problems = filled(text, results)
+    except Wrong as error:
         print(f"figures: {where}: {error}", file=sys.stderr)
         return False
+    for problem in problems:
+        print(f"figures: {where}: {problem}", file=sys.stderr)
     for name in stale:
         state = "is stale, run python tools/figures.py" if options.check else "filled"
         print(f"figures: {where}: block {name} {state}", file=sys.stderr)
-    if options.check:
-        return not stale
-    if stale:
+    if stale and not options.check:
         page.write_text(new)
-    return True
+    return not problems and not (stale and options.check)
 
 
 if __name__ == "__main__":

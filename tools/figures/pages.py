@@ -42,8 +42,8 @@ def lines(name: str, results: Results) -> list[str]:
         raise Unknown(f"there is no block {name!r}, the blocks are: {', '.join(sorted(BLOCKS))}")
     try:
         return BLOCKS[name](results)
-    except (TypeError, ValueError, IndexError, ArithmeticError, AttributeError) as error:
-        # a value of another type than the block expects, such as null
+    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
+        # a value of another type than the block expects, such as null, or one that it has no words for
         raise Missing(f"the results do not hold what block {name} needs: {error}") from error
 
 
@@ -54,9 +54,9 @@ def pages(root: Path) -> Iterator[Path]:
             yield page
 
 
-def filled(text: str, results: Results) -> tuple[str, list[str]]:
-    """A page with its blocks made anew, and the names of those that were others before."""
-    before, after, stale = text.splitlines(), [], []
+def filled(text: str, results: Results) -> tuple[str, list[str], list[str]]:
+    """A page with its blocks made anew, the names of those that were others before, and what kept some as they were."""
+    before, after, stale, problems = text.splitlines(), [], [], []
     place, fenced = 0, False
     while place < len(before):
         line = before[place]
@@ -73,10 +73,14 @@ def filled(text: str, results: Results) -> tuple[str, list[str]]:
         end = next((n for n in range(place, len(before)) if MARK.match(before[n])), len(before))
         if end == len(before) or before[end] != END:
             raise Wrong(f"line {place}: block {name} does not end, write {END} behind it")
-        # a table needs an empty line before it, and a paragraph that follows one as well
-        made = ["", *lines(name, results), ""]
-        if made != before[place:end]:
+        made = old = before[place:end]
+        try:
+            # a table needs an empty line before it, and a paragraph that follows one as well
+            made = ["", *lines(name, results), ""]
+        except (Missing, Unknown) as error:
+            problems.append(str(error))
+        if made != old:
             stale.append(name)
         after += [*made, END]
         place = end + 1
-    return "\n".join(after) + "\n", stale
+    return "\n".join(after) + "\n", stale, problems

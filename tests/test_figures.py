@@ -226,6 +226,7 @@ def test_what_is_measured_anew_shows_in_the_tables(tmp_path):
     assert "| `semcom` | 29.0 ± 0.2 (n 23 of 24) |" in "\n".join(lines("digital-awgn", results))
     assert "In the worst 10 % of the fades" in " ".join(lines("digital-verdict", results))
     assert "In the worst 10 % of the pictures" in " ".join(lines("digital-verdict", Results(RESULTS)))
+    assert "± its 95 % interval over the draws" in " ".join(lines("digital-cliff-of", results))
     (tmp_path / "more").mkdir()
     fading = "\n".join(lines("coders-settings", changed(tmp_path / "more", "rayleigh_*", anew)))
     assert "by 1 % of the fades | 31.6 ± 0.2 (n 119 of 120), 20.0, 18.0 dB" in fading

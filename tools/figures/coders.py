@@ -21,6 +21,7 @@ from .words import (
     spread,
     standings,
     table,
+    told,
 )
 
 KODAK = (1, 4, 7, 10, 13, 20)  # dB, columns of the tables of Kodak
@@ -220,6 +221,7 @@ def _fading(results: Results, names: Mapping[str, str], csi: str) -> list[str]:
     fades = realisations(points.values(), "fade")
     source = "; `results/rayleigh_*.json`" if csi == "ideal" else ""
     return [
-        f"block Rayleigh at 10 dB, {csi} CSI, {fades} of each image: mean; not exceeded by {', by '.join(shares)}",
+        f"block Rayleigh at 10 dB, {csi} CSI, {fades} of each image: mean{told(points.values())};"
+        f" not exceeded by {', by '.join(shares)}",
         f"{ours} ({'; '.join(others)}{source})",
     ]

@@ -21,6 +21,7 @@ from .words import (
     spread,
     standings,
     table,
+    told,
 )
 
 CLIFF = (1, 2, 3, 4, 7, 10, 13, 20)
@@ -120,10 +121,10 @@ def cliff_of(results: Results) -> list[str]:
     return paragraph(
         f"And the cliff: {spread((record['images']['count'] for record in records), 0)} Kodak images at k/n = 1/12,",
         f"symbol level, {min(snrs):g} to {max(snrs):g} dB, {noise} of the noise and {fades} for each image, at a fixed",
-        "MCS and with adaptation, mean PSNR in dB; what cannot be decoded counts as a grey picture (`semcom sweep",
-        "--scheme digital --codec avif,jpeg2000,jpeg --mcs auto,4 --images DIR --snr=-2:20:1 --channel awgn,rayleigh",
-        "--rate 1/12 --out results/cliff.json`, and the same for the others; `results/cliff_*.json` hold MS-SSIM and",
-        "10 % outage as well):",
+        f"MCS and with adaptation, mean PSNR in dB{told(points)}; what cannot be decoded counts",
+        "as a grey picture (`semcom sweep --scheme digital --codec avif,jpeg2000,jpeg --mcs auto,4 --images DIR",
+        "--snr=-2:20:1 --channel awgn,rayleigh --rate 1/12 --out results/cliff.json`, and the same for the others;",
+        "`results/cliff_*.json` hold MS-SSIM and 10 % outage as well):",
     )
 
 

@@ -167,6 +167,11 @@ def shown(point: Mapping[str, Any], metric: str = "psnr_db", digits: int = 1) ->
     return text
 
 
+def told(points: Iterable[Mapping[str, Any]]) -> str:
+    """What ± means, behind the name of a mean, where a point has an interval."""
+    return ", ± its 95 % interval over the draws" if any(point.get("standard_error") for point in points) else ""
+
+
 def _half(value: float, digits: int) -> str:
     """Half an interval; one that would read as none gets another digit."""
     text = rounded(value, digits)

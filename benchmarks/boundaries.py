@@ -51,15 +51,18 @@ def class_maps(segments: np.ndarray, truth: np.ndarray) -> tuple[dict, np.ndarra
     return {"recall": recall}, np.stack([confusion(labels, truth, CLASSES) for labels in maps])
 
 
-def wall_times(sam: Sam, folder: Path, count: int) -> dict:
-    """Seconds of images evenly spread over a folder; one goes before, for what happens but once."""
-    files = io.listed(folder)
-    chosen = [files[i * len(files) // count] for i in range(count)]
+def evenly(files: list[Path], count: int) -> list[Path]:
+    """As many of them, evenly spread."""
+    return [files[i * len(files) // count] for i in range(count)]
+
+
+def wall_times(sam: Sam, files: list[Path]) -> dict:
+    """Seconds of images; one goes before, for what happens but once."""
     with tempfile.TemporaryDirectory() as empty:
-        spent = [cut(sam, path, Path(empty) / f"{i}.png")[1] for i, path in enumerate([chosen[0], *chosen])][1:]
+        spent = [cut(sam, path, Path(empty) / f"{i}.png")[1] for i, path in enumerate([files[0], *files])][1:]
     rows = [[seconds[stage][0] for stage in STAGES] for seconds in spent]
     return {
-        "images": count,
+        "images": len(files),
         "size": [SIDE, SIDE],
         "threads": 2,
         "weights": sam.weights,
@@ -78,7 +81,8 @@ def main() -> None:
     args = parser.parse_args()
     sam = Sam(threads=2)
     if args.time:
-        write(args.out, wall_times(sam, args.data / "coco_val" / "images", args.time))
+        files = evenly(io.listed(args.data / "coco_val" / "images"), args.time)
+        write(args.out, wall_times(sam, files), images=[path.name for path in files])
         return
     if not args.cache:
         parser.error("name a folder for the partitions with --cache")
@@ -88,6 +92,7 @@ def main() -> None:
         "weights": sam.weights,
         "seconds_are": "[wall, processor] time of one image, two threads; wall on a machine that was not idle",
     }
+    images = []
     for name, masks in (("coco_val", "panoptic"), ("voc_test", "masks")):
         rows, counts, spent = [], np.zeros((3, CLASSES, CLASSES), np.int64), []
         for path in io.listed(args.data / name / "images"):
@@ -101,6 +106,7 @@ def main() -> None:
                 row |= figures
                 counts += confused
             rows.append(row)
+            images.append(f"{name}/{path.name}")
             spent.append([seconds[stage] for stage in STAGES])
             print(name, path.stem, {key: round(value, 3) for key, value in row.items()}, seconds, file=sys.stderr)
         result = {"images": len(rows)} | {k: round(float(np.mean([row[k] for row in rows])), 4) for k in rows[0]}
@@ -110,7 +116,7 @@ def main() -> None:
         result["seconds"] = dict(zip(STAGES, np.mean(spent, axis=0).round(3).tolist(), strict=True))
         report[name] = result
         print(name, result, file=sys.stderr)
-    write(args.out, report)
+    write(args.out, report, images=images)
 
 
 if __name__ == "__main__":

@@ -144,6 +144,7 @@ def main() -> int:
         "sets": {},
         "captions": {},
     }
+    images = []
     for name, pictures in sets.items():
         names, rows, references = [], [], []
         for picture, image, texts in pictures:
@@ -154,7 +155,8 @@ def main() -> int:
                 break
         result["sets"][name] = figures(rows, references)
         result["captions"][name] = printed(names, rows, references)
-    write(options.out, result)
+        images += [f"{name}/{picture}" for picture in names]
+    write(options.out, result, images=images)
     for name, found in result["sets"].items():
         for writer, f in found["writers"].items():
             sys.stderr.write(

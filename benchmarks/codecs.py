@@ -90,7 +90,8 @@ def main() -> None:
     parser.add_argument("--kodak", type=Path, required=True, help="folder of the images")
     parser.add_argument("--reductions", choices=codec.CODECS)
     args = parser.parse_args()
-    images = [io.load(path) for path in io.listed(args.kodak)]
+    files = io.listed(args.kodak)
+    images = [io.load(path) for path in files]
     if args.reductions:
         reductions(args.reductions, images[::3])
         return
@@ -111,7 +112,7 @@ def main() -> None:
             row["psnr_db_reported_by_others"] = KNOWN[name]
         report["codecs"][name] = row
         print(name, row["psnr_db"], file=sys.stderr)
-    write(args.out, report)
+    write(args.out, report, images=[path.name for path in files])
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ def main() -> None:
     if witt:
         ours = report["shipped"]["semcom"]["both_s"]
         report["witt_in_torch_over_semcom"] = round(witt["both_s"] / ours, 2)
-    write(args.out, report)
+    write(args.out, report, images=[PHOTOGRAPH.name], seed=1)
 
 
 if __name__ == "__main__":

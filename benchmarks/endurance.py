@@ -110,7 +110,7 @@ def main() -> None:
         "lost_only_where_knocked_out": lost == expected,
         "memory_mb_after_a_tenth_and_all": [round(watch.mb[(len(watch.mb) - 1) // 10], 1), round(watch.mb[-1], 1)],
     }
-    write(args.out, report)
+    write(args.out, report, images=[args.image.name], seed="2 of the channel, 5 of the bursts that are blanked")
 
 
 if __name__ == "__main__":

@@ -642,6 +642,7 @@ ROWS: dict[str, Callable[[], dict]] = {
 }
 SMOKE = {name: {"repeats": 1} if name == "throughput" else {"target": 0.02} for name in ROWS}
 SMOKE["gnuradio_soft_decisions"] = {}
+SEED = "code, number of the batch and SNR of each point; a fixed number where there is no curve"
 
 
 def main() -> None:
@@ -653,7 +654,7 @@ def main() -> None:
     if "thresholds" in wanted:
         thresholds()
     if options.only:
-        by_rows(options, ROWS, SMOKE)
+        by_rows(options, ROWS, SMOKE, seed=SEED)
 
 
 if __name__ == "__main__":

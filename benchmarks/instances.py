@@ -130,11 +130,12 @@ def main() -> int:
     network, sam = ClassSegmenter(options.weights), Sam(threads=2)
     teacher = detector(options.detector) if options.detector else None
     tallies = {name: Tally([], []) for name in ("pieces", "apart", "scene", *(["detector"] if teacher else []))}
-    known, seconds = truths(options.coco), []
+    known, seconds, names = truths(options.coco), [], []
     network.look(np.zeros((SIDE, SIDE, 3), np.uint8))  # loads it
     for path in io.listed(options.coco / "images"):
         if path.stem not in known:
             continue
+        names.append(path.name)
         image, truth = stretched(path), known[path.stem]
         seen = network.look(image)
         segments, _ = cut(sam, path, options.cache / "coco_val" / f"{path.stem}.png")
@@ -160,7 +161,7 @@ def main() -> int:
         "seconds_are": "median per image, of telling apart what the network saw",
         "ways": {name: tally.figures() for name, tally in tallies.items()},
     }
-    write(options.out, figures)
+    write(options.out, figures, images=names)
     for name, f in figures["ways"].items():
         sys.stderr.write(
             f"{name:9} within one {f['within_one_of_few']}  exact {f['exact_of_few']}  recall {f['box_recall']}  "

@@ -101,7 +101,8 @@ def main() -> int:
         steps = {"steps": one["step"], "steps_killed": other["step"]}
         quality = {"held_out": figures(whole), "held_out_killed": figures(parts)}
     settings = {"scheme": args.scheme, "save_every": args.save_every}
-    write(args.out, settings | report | steps | {"largest_difference_of_weights": differing} | quality)
+    measured = settings | report | steps | {"largest_difference_of_weights": differing} | quality
+    write(args.out, measured, seed=args.seed)
     return 0
 
 

@@ -271,7 +271,7 @@ def main() -> None:
             call = (slow_reader, *where) if name == RX else (overload, name, *where)
             rows.append(journal((name,), pool.submit(*call).result))
             print(rows[-1], flush=True)
-    write(args.out, {"rows": rows})
+    write(args.out, {"rows": rows}, images=[args.image.name])
 
 
 if __name__ == "__main__":

@@ -115,8 +115,10 @@ def main() -> None:
     digests = {name: weights.sha256(name) for name in ("aseg", *painters[1:])}
     journal, folder = Journal(args.journal, str(digests)), args.cache or Path(tempfile.mkdtemp())
     sets: dict[str, list[dict]] = {"coco_val": [], "voc_test": []}
+    images = []
     for name, root in (("coco_val", args.coco), ("voc_test", args.voc)):
         for path in io.listed(root / "images")[: args.limit]:
+            images.append(f"{name}/{path.name}")
             look = Look(path, folder / name / f"{path.stem}.png", painters, args.pictures)
             for budget in BUDGETS[1:2] if args.smoke else BUDGETS:
                 for way in WAYS:
@@ -125,6 +127,7 @@ def main() -> None:
     write(
         args.out,
         {"size": [SIDE, SIDE], "weights": digests, "sets": {name: summary(rows) for name, rows in sets.items()}},
+        images=images,
     )
 
 

@@ -217,6 +217,7 @@ def main() -> None:
             "foreign": args.foreign and args.foreign.name,
             "rows": [summary(way, found, references) for way, found in rows.items()],
         },
+        images=[row["name"] for row in next(iter(rows.values()))],
     )
 
 

@@ -60,7 +60,7 @@ def main() -> None:
             "channels.channel_model": symbols_per_second(peer, symbols) / 1e6,
         },
     }
-    write(args.out, report)
+    write(args.out, report, seed=0)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -146,7 +147,9 @@ def main() -> None:
                 "more_at_equal_uses_db": round(max(quality) - base["roi_psnr_db"], 2),
             }
     count = len(next(iter(found.values())))
-    write(args.out, {"snr_db": SNR_DB, "pictures": count, "rows": rows, "verdicts": verdicts})
+    names = [name for name, *_ in islice(pictures(args.voc), count)]
+    figures = {"snr_db": SNR_DB, "pictures": count, "rows": rows, "verdicts": verdicts}
+    write(args.out, figures, images=names, seed=1)
 
 
 if __name__ == "__main__":

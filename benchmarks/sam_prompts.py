@@ -98,7 +98,7 @@ def main() -> None:
         "seconds_are": "[wall, processor] time, mean over the images; wall on a machine that was not idle",
         "rows": rows,
     }
-    write(args.out, report)
+    write(args.out, report, images=[path.name for path in paths])
 
 
 if __name__ == "__main__":

@@ -111,19 +111,17 @@ def main() -> None:
     journal, weights = Journal(args.journal, str(commit())), {}
     for scheme, variant in CODERS:
         weights |= schemes.get(scheme).coder(variant).weights
+    whole, parts = sorted(args.kodak.glob("*.png")), sorted((args.voc / "images").glob("*.jpg"))
     report = {
         "what": "samsc trained on whole and on masked images, beside softcast; mean PSNR in dB",
         "snr": "Es/N0 per complex symbol, complex noise; null: no noise",
         "payload_kn": 1 / 12,
-        "seed": "index of the image",
         "weights": weights,
-        "kodak": journal(("kodak",), lambda: kodak(sorted(args.kodak.glob("*.png")))),
-        "noise_told": journal(("noise",), lambda: misled(sorted(args.kodak.glob("*.png")))),
-        "voc_masked": journal(
-            ("voc",), lambda: masked(sorted((args.voc / "images").glob("*.jpg")), args.voc / "masks")
-        ),
+        "kodak": journal(("kodak",), lambda: kodak(whole)),
+        "noise_told": journal(("noise",), lambda: misled(whole)),
+        "voc_masked": journal(("voc",), lambda: masked(parts, args.voc / "masks")),
     }
-    write(args.out, report)
+    write(args.out, report, images=[path.name for path in whole + parts], seed="index of the image")
 
 
 if __name__ == "__main__":

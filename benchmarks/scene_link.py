@@ -251,9 +251,10 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=COUNT)
     args = parser.parse_args()
     begun = time.perf_counter()
+    files = io.listed(args.images)[: args.count]
     with tempfile.TemporaryDirectory() as folder:
         sam = cache(Sam)
-        scenes = [Sent(path, args.cache or Path(folder), sam) for path in io.listed(args.images)[: args.count]]
+        scenes = [Sent(path, args.cache or Path(folder), sam) for path in files]
     sys.stderr.write(f"{len(scenes)} scenes encoded in {time.perf_counter() - begun:.0f} s\n")
     stages = [sent.stages() for sent in scenes]
     rows = []
@@ -282,7 +283,8 @@ def main() -> None:
         "psnr_db_as_parts_come": {name: rounded([stage[name] for stage in stages]) for name in stages[0]},
         "rows": rows,
     }
-    write(args.out, report)
+    seed = f"100 times {' and '.join(map(str, seeds))}"
+    write(args.out, report, images=[path.name for path in files], seed=seed, draws=len(seeds))
 
 
 if __name__ == "__main__":

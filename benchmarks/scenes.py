@@ -368,7 +368,7 @@ def main() -> int:
     }
     both = [image for rows in images.values() for image in rows]
     report["sets"]["both"] = summary(both)
-    write(args.out, report)
+    write(args.out, report, images=[f"{image.name}/{image.path.name}" for image in both])
     for name, found in report["sets"].items():
         sys.stderr.write(f"{name}: {json.dumps({key: found[key] for key in found if key != 'pictures'})}\n")
         for what, row in found["pictures"].items():

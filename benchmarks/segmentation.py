@@ -96,7 +96,9 @@ def main() -> int:
             for name, images in sets.items()
         },
     }
-    write(options.out, figures)
+    folders = {"voc_test": options.voc, "coco_val": options.coco}
+    names = [f"{name}/{file.name}" for name in sets for file in sorted((folders[name] / "images").iterdir())]
+    write(options.out, figures, images=names)
     for name, found in figures["sets"].items():
         for network, f in found.items():
             sys.stderr.write(

@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("scenes", "hostile"), action="append", help="measure this row, repeatable")
     options = parser.parse_args()
     rows = {"scenes": partial(scenes, options.image, options.seconds), "hostile": partial(hostile, options.seconds)}
-    by_rows(options, rows, {name: {} for name in rows})
+    by_rows(options, rows, {name: {} for name in rows}, images=[options.image.name], seed=0)
 
 
 if __name__ == "__main__":

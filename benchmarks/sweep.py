@@ -54,17 +54,18 @@ def main() -> int:
             seconds[workers], found[workers] = timed(args, workers, Path(name))
             sys.stderr.write(f"{workers} workers: {seconds[workers]:.1f} s\n")
     apart = max(abs(a - b) for s in SCHEMES for a, b in zip(found[1][s], found[2][s], strict=True))
+    files = sorted(args.kodak.glob("*.png"))
     report = {
         "what": "wall-clock time of a sweep by number of workers, one thread each, starting them included",
         "schemes": list(SCHEMES),
-        "images": len(sorted(args.kodak.glob("*.png"))),
+        "images": len(files),
         "points_per_scheme": len(found[1][SCHEMES[0]]),
         "load_before": round(load, 2),
         "seconds": {str(workers): round(value, 1) for workers, value in seconds.items()},
         "speed_up": round(seconds[1] / seconds[2], 3),
         "largest_psnr_difference_db": apart,
     }
-    write(args.out, report)
+    write(args.out, report, images=[path.name for path in files], seed=0)
     sys.stderr.write(f"{report['speed_up']} times as fast\n")
     fast = report["speed_up"] >= WANTED or args.smoke
     return 0 if fast and apart < 0.002 else 1

@@ -130,9 +130,11 @@ def main() -> None:
     files = {name: known[name].load(known[name].options(options)) for name, options in coders.items()}
     journal, judge = Journal(args.journal, str(files)), Judge()
     found: dict[tuple[str, float | None], list[list[float | None]]] = {}
+    names = []
     for number, (name, image, target) in enumerate(pictures(args.voc, SHARE)):
         if number == args.limit:
             break
+        names.append(name)
         for way in ways:
             for snr_db in args.snr if way != "original" else args.snr[-1:]:
                 figures = journal((name, way, snr_db), partial(judge, image, target, way, snr_db))
@@ -141,7 +143,7 @@ def main() -> None:
         {"way": way, "snr_db": snr_db, "pictures": len(values)} | _means(values)
         for (way, snr_db), values in found.items()
     ]
-    write(args.out, {"share": SHARE, "weights": judge._assess.weights, "rows": rows})
+    write(args.out, {"share": SHARE, "weights": judge._assess.weights, "rows": rows}, images=names, seed=1)
 
 
 def _means(values: list[list[float | None]]) -> dict[str, float | None]:

@@ -106,7 +106,7 @@ def main() -> None:
         "complexity_at_512x512": {scheme: asdict(complexity(net(), 512, 512)) for scheme, net in NETWORKS.items()},
         "runs": rows,
     }
-    write(args.out, report)
+    write(args.out, report, images=[path.name for path in sorted(args.kodak.glob("*.png"))], seed=0)
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def main() -> None:
         "megabytes_an_image": round(8 * (16 * (longest + 256) + 20 * longest) / 1e6, 2),
         "runs": runs,
     }
-    write(args.out, report)
+    write(args.out, report, images=[args.image.name])
 
 
 if __name__ == "__main__":

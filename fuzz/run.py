@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import re
 import resource
 import shutil
@@ -227,6 +228,8 @@ def main() -> int:
         earlier = json.loads(args.out.read_text())
         results, done = {r["target"]: r for r in earlier["targets"]}, earlier["rounds"]
     rounds = max(1, round(args.seconds / args.round))
+    describe = ["git", "-C", ROOT, "describe", "--always", "--dirty", "--exclude", "*"]
+    commit = subprocess.run(describe, capture_output=True, text=True)
     for seed in range(args.seed + done, args.seed + done + rounds):
         for target, share in shares.items():
             more = run(target, args.round * share / sum(shares.values()), seed, clang is not None, args.plain)
@@ -235,6 +238,12 @@ def main() -> int:
         report = {
             "command": f"python fuzz/run.py --seconds {(seed + 1 - args.seed) * args.round:g} "
             f"--round {args.round:g} --seed {args.seed}{only} --out results/{args.out.name}",
+            "provenance": {
+                "machine": platform.machine(),
+                "cores": len(os.sched_getaffinity(0)),
+                "commit": commit.stdout.strip(),
+                "seed": args.seed,
+            },
             "sanitizers": "AddressSanitizer, UndefinedBehaviorSanitizer, float-cast-overflow"
             + (" in C++; none under the targets in Python" if args.plain else ""),
             "engines": ("libFuzzer (Clang)" if clang else "the driver of fuzz/main.cc (GCC)")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What all benchmarks use.
 
-A file of results has ``command``, ``provenance``, and the figures: a list ``rows``, or a key for each of them.
+A file of results has ``command``, ``provenance`` (machine, commit, and as far as they apply images, seed and draws),
+and the figures: a list ``rows``, or a key for each of them.
 """
 
 from .journal import Journal

@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,10 @@ def arguments(doc: str, smoke: bool = False, journal: bool = False, out: Path | 
 
 
 def by_rows(
-    options: argparse.Namespace, rows: Mapping[str, Callable[..., dict]], smoke: Mapping[str, dict[str, Any]]
+    options: argparse.Namespace,
+    rows: Mapping[str, Callable[..., dict]],
+    smoke: Mapping[str, dict[str, Any]],
+    **measured: Any,
 ) -> None:
     """Measure rows, all or those of ``--only``, into a file that keeps the others.
 
@@ -47,15 +50,17 @@ def by_rows(
         Name to what measures it.
     smoke : mapping of str to dict
         Name to the arguments that make it as brief as possible.
+    **measured
+        ``images``, ``seed`` and ``draws`` of :func:`provenance`.
     """
     results = json.loads(options.out.read_text()) if options.out.exists() else {}
     for name in options.only or rows:
         start = time.perf_counter()
         row = rows[name](**(smoke[name] if options.smoke else {}))
         row["command"] = f"python benchmarks/{Path(sys.argv[0]).name} --only {name}"
-        row["provenance"] = provenance(time.perf_counter() - start)
+        row["provenance"] = provenance(time.perf_counter() - start, **measured)
         results[name] = row
-        write(options.out, {key: value for key, value in results.items() if key in rows})
+        write(options.out, {key: value for key, value in results.items() if key in rows}, **measured)
         print(name, json.dumps(row), file=sys.stderr)
 
 
@@ -90,8 +95,32 @@ def processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def provenance(seconds: float | None = None) -> dict[str, Any]:
-    """Where figures were measured, and how long it took: since the start of the program if not given."""
+def provenance(
+    seconds: float | None = None,
+    images: Sequence[str] = (),
+    seed: int | str | None = None,
+    draws: int | None = None,
+) -> dict[str, Any]:
+    """Where, of what and with which chance figures were measured, as far as it applies.
+
+    Parameters
+    ----------
+    seconds : float or None
+        How long it took; since the start of the program if not given.
+    images : sequence of str
+        Names of the images.
+    seed : int, str or None
+        Of all that is random, or in words how it follows from the place of a figure.
+    draws : int or None
+        Realisations of what is random for each figure of an image.
+
+    Returns
+    -------
+    dict
+        What JSON can hold; ``images``, ``seed`` and ``draws`` where they apply.
+    """
+    chance = {key: value for key, value in (("seed", seed), ("draws", draws)) if value is not None}
+    of_what = {"images": {"count": len(images), "names": list(images)}} if images else {}
     return {
         "machine": platform.machine(),
         "processor": processor(),
@@ -99,12 +128,24 @@ def provenance(seconds: float | None = None) -> dict[str, Any]:
         "commit": commit(),
         "version": semcom.__version__,
         "seconds": round(time.perf_counter() - BEGUN if seconds is None else seconds, 1),
+        **of_what,
+        **chance,
     }
 
 
-def write(out: Path | None, figures: dict[str, Any]) -> None:
-    """Write figures with command and provenance to a file, or to standard output."""
-    text = json.dumps({"command": command(), "provenance": provenance()} | figures, indent=1) + "\n"
+def write(out: Path | None, figures: dict[str, Any], **measured: Any) -> None:
+    """Write figures with command and provenance to a file, or to standard output.
+
+    Parameters
+    ----------
+    out : Path or None
+        The file.
+    figures : dict
+        What was measured.
+    **measured
+        ``images``, ``seed`` and ``draws`` of :func:`provenance`.
+    """
+    text = json.dumps({"command": command(), "provenance": provenance(**measured)} | figures, indent=1) + "\n"
     if out:
         out.write_text(text)
     else:

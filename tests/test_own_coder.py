@@ -17,7 +17,7 @@ from PIL import Image
 
 OWN_CODER = ROOT / "examples" / "own_coder"
 PAGE = (OWN_CODER / "README.md").read_text()
-LONGEST = 120  # seconds that a shell may take
+LONGEST = 300  # seconds that a shell may take
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.M | re.S)
 OWN, NETWORKS, CLASS = (
     [code for language, code in re.findall(r"^```(\w+)\n(.*?)^```$", part, re.M | re.S) if language == "sh"]

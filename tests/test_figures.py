@@ -295,6 +295,7 @@ def says_where(record):
     """A record, or each of its rows, names command, machine and commit; what the command measures names its version."""
     rows = [row for row in record.values() if isinstance(row, dict) and "command" in row] or [record]
     if str(record.get("command")).startswith("semcom "):
+        # those of before sweeps named commit and machine are measured anew with the next change of what they measure
         return "version" in record and bool({"images", "pictures"} & record.keys())
     return all(row.get("command") and {"machine", "commit"} <= row.get("provenance", {}).keys() for row in rows)
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shlex
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gnuradio import semcom
+from gnuradio.semcom import provenance as here
 
 ROOT = Path(__file__).resolve().parents[2]
 CORES = len(os.sched_getaffinity(0))  # before a benchmark restricts itself to some of them
@@ -88,13 +87,6 @@ def commit() -> str | None:
         return None
 
 
-def processor() -> str:
-    """Name of the processor."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
 def provenance(
     seconds: float | None = None,
     images: Sequence[str] = (),
@@ -122,11 +114,9 @@ def provenance(
     chance = {key: value for key, value in (("seed", seed), ("draws", draws)) if value is not None}
     of_what = {"images": {"count": len(images), "names": list(images)}} if images else {}
     return {
-        "machine": platform.machine(),
-        "processor": processor(),
+        **here.provenance(),
         "cores": CORES,
         "commit": commit(),
-        "version": semcom.__version__,
         "seconds": round(time.perf_counter() - BEGUN if seconds is None else seconds, 1),
         **of_what,
         **chance,

@@ -24,6 +24,7 @@ from ..channel.symbol import SymbolChannel
 from ..errors import BadInput, Undecodable
 from ..image import io, metrics
 from ..image.stlpips import StLpips
+from ..provenance import provenance
 from ..scene.caption.captioners import captioner
 from ..scene.caption.scores import bleu4, cider, words
 from ..scene.render.esrim import AUTO, PLAIN, EsRim, checked_painter
@@ -277,6 +278,7 @@ def reproduce(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
             "what": "the claims of Ye et al., ES-ISC Demo, at equal channel uses over AWGN; means over the pictures",
             "command": _command(settings),
             "version": __version__,
+            "provenance": provenance(),
             "pictures": [path.name for path in paths],
             "size": [SIDE, SIDE],
             "references": sum(texts is not None for texts in known),

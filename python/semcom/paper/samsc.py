@@ -25,6 +25,7 @@ from .. import __version__, schemes
 from ..channel.symbol import Received, SymbolChannel, complex_gaussian
 from ..errors import BadInput, Undecodable
 from ..image import io, metrics
+from ..provenance import provenance
 from ..schemes import Conditions
 from ..segment import Box, Sam, cut_out
 from ..sweep.journal import Journal
@@ -257,6 +258,7 @@ def reproduce(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
             "what": "Fig. 4 and 5 of Tariq et al., 2023, measured anew; mean and standard error over the pictures",
             "command": _command(settings),
             "version": __version__,
+            "provenance": provenance(),
             "seconds": round(time.perf_counter() - begun, 1),
             "pictures": [name for name, _, _ in pictures],
             "size": [SIDE, SIDE],

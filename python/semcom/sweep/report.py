@@ -14,6 +14,7 @@ import numpy as np
 from .. import __version__
 from ..digital.kernels import kernels
 from ..image.quality import TASKS
+from ..provenance import provenance
 from .settings import REALISATION_STEP, SNR_STEP, SweepSettings
 from .tasks import MEASURED, Condition, Figures
 
@@ -85,6 +86,7 @@ def report(
         "what": f"{scheme.name} at symbol level: {len(names)} images, {len(points)} points",
         "command": settings.command(),
         "version": __version__,
+        "provenance": provenance(),
         "scheme": scheme.name,
         "variant": scheme.label(options) or None,
         "options": asdict(options),

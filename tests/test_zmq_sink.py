@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from socket import create_connection
 
 import numpy as np
 import pmt
@@ -113,6 +114,24 @@ def test_receivers_that_come_at_once_share_nothing_out():
             assert not any(socket.poll(0) for socket in readers if socket is not served)
         for socket in readers:
             socket.close()
+
+
+def test_a_receiver_that_announces_gigabytes_is_let_go():
+    """One that was let in, by ZMTP 3.0 (RFC 23) byte for byte; the next one is served."""
+    sink = zmq_sink(ANY)
+    ready = b"\x05READY\x0bSocket-Type" + (4).to_bytes(4, "big") + b"PULL"
+    greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+    host, port = sink.address().removeprefix("tcp://").split(":")
+    with zmq.Context() as context, running(blocks.vector_source_c(SAMPLES.tolist(), True), sink):
+        with create_connection((host, int(port)), timeout=SECONDS) as liar:
+            liar.sendall(greeting + bytes([0x04, len(ready)]) + ready)
+            assert liar.recv(1)
+            with pytest.raises(OSError):
+                liar.sendall(b"\x02" + (2**33).to_bytes(8, "big"))
+                for _ in range(1000):
+                    liar.sendall(bytes(65536))
+        with reader(context, sink.address()) as honest:
+            assert len(taken(honest, 1000)) >= 1000
 
 
 def test_a_sink_runs_again_at_the_same_address():

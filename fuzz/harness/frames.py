@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import zmq
 from gnuradio.semcom.blocks import zmq_source as module
+from gnuradio.semcom.blocks.zmq_sink import MAX_WORD
 
 from .common import REALS, require
 
@@ -29,6 +30,7 @@ class Frames:
         self.context = zmq.Context()
         self.push = self.context.socket(zmq.PUSH)
         self.push.setsockopt(zmq.LINGER, 0)
+        self.push.setsockopt(zmq.MAXMSGSIZE, MAX_WORD)
         self.push.bind("tcp://127.0.0.1:*")
         self.address = self.push.getsockopt(zmq.LAST_ENDPOINT).decode().rstrip("\0")
         self.source = module.zmq_source(self.address, timeout=0.01)

@@ -22,6 +22,9 @@ MESSAGE = 4096
 HANDSHAKE_MS = 2000
 """Who has connected and is not let in is disconnected after so long, and tries again."""
 
+MAX_WORD = 4096
+"""Bytes that a receiver may say: after the handshake it has nothing to say, and ZeroMQ makes room for all it announces."""
+
 DOOR = "inproc://zeromq.zap.01"  # where ZeroMQ asks whether somebody may come in, by RFC 27 (ZAP)
 REBIND = 2.0  # seconds in which ZeroMQ gives up the address of a socket that was closed
 
@@ -120,6 +123,7 @@ class _Push:
         socket = self._context.socket(zmq.PUSH)
         socket.setsockopt(zmq.SNDHWM, self._queue)
         socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
+        socket.setsockopt(zmq.MAXMSGSIZE, MAX_WORD)
         socket.setsockopt(zmq.ZAP_DOMAIN, b"semcom")
         # of a host that is gone without a word
         for option, value in ((zmq.TCP_KEEPALIVE, 1), (zmq.TCP_KEEPALIVE_IDLE, 10), (zmq.TCP_KEEPALIVE_INTVL, 5)):

@@ -23,7 +23,7 @@ HANDSHAKE_MS = 2000
 """Who has connected and is not let in is disconnected after so long, and tries again."""
 
 MAX_WORD = 4096
-"""Bytes that a receiver may say: after the handshake it has nothing to say, and ZeroMQ makes room for all it announces."""
+"""Bytes that a receiver may say: ZeroMQ makes room for all it announces, and after the handshake it says nothing."""
 
 DOOR = "inproc://zeromq.zap.01"  # where ZeroMQ asks whether somebody may come in, by RFC 27 (ZAP)
 REBIND = 2.0  # seconds in which ZeroMQ gives up the address of a socket that was closed

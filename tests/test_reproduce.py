@@ -66,7 +66,7 @@ def test_with_others_it_is_within_the_interval(measured, tmp_path):
 
 def test_the_command_says_what_differs(measured, tmp_path, capsys, monkeypatch):
     photos, record = measured
-    assert main(["reproduce", str(record), "--images", str(photos), "--workers", "0"]) == 0
+    assert main(["reproduce", str(record), "--data", str(photos), "--workers", "0"]) == 0
     out, err = capsys.readouterr()
     assert out.count("agrees") == 8 and not err
 
@@ -77,7 +77,7 @@ def test_the_command_says_what_differs(measured, tmp_path, capsys, monkeypatch):
     (tmp_path / "results").mkdir()
     altered(record, tmp_path / "results", worse)
     monkeypatch.chdir(tmp_path)
-    assert main(["reproduce", "altered", "--images", str(photos), "--workers", "0", "--json"]) == 1
+    assert main(["reproduce", "altered", "--data", str(photos), "--workers", "0", "--json"]) == 1
     out, err = capsys.readouterr()
     points = json.loads(out)["points"]
     assert [point["holds"] for point in points] == [False] + [True] * 7 and points[0]["recorded"] == 12.0
@@ -108,3 +108,90 @@ def test_a_share_is_a_share(measured):
     for share in (0, 1.5, float("nan")):
         with pytest.raises(BadInput, match="share of the images"):
             reproduce(record, photos, share, False, in_process)
+
+
+FAKE = """
+import argparse, json, pathlib
+parser = argparse.ArgumentParser()
+parser.add_argument("--only")
+parser.add_argument("--kodak", type=pathlib.Path)
+parser.add_argument("--out", type=pathlib.Path)
+args = parser.parse_args()
+files = len(list(args.kodak.iterdir())) if args.kodak else 0
+command = f"python benchmarks/fake.py --only {args.only}"
+row = {"psnr_db": [30.0, 31.2], "seconds": 7.5, "images": files, "command": command}
+args.out.write_text(json.dumps({args.only: row} if args.only else {"command": command, "rows": [row]}))
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch) -> Path:
+    """A folder with a benchmark that measures the same whenever it is run."""
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "fake.py").write_text(FAKE)
+    (tmp_path / "data" / "kodak").mkdir(parents=True)
+    (tmp_path / "data" / "kodak" / "a.png").write_bytes(b"")
+    (tmp_path / "results").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def benchmark(checkout, **row) -> str:
+    """A record with two rows of it; what the first has."""
+    first = {"psnr_db": [30.0, 31.2], "seconds": 2.0, "images": 0} | row
+    rows = {
+        name: {**values, "command": f"python benchmarks/fake.py --only {name}"}
+        for name, values in (("one", first), ("two", {"psnr_db": [30.0, 31.2], "images": 0}))
+    }
+    path = checkout / "results" / "fake.json"
+    path.write_text(json.dumps({"command": "python benchmarks/fake.py", **rows}))
+    return str(path)
+
+
+def test_a_benchmark_is_run_again_row_by_row(checkout, capsys):
+    record = benchmark(checkout)
+    args = ["reproduce", "fake", "--data", str(checkout / "data")]
+    assert main([*args, "--share", "1"]) == 0
+    out, err = capsys.readouterr()
+    # three figures of each row: not the time, which is that of a machine
+    assert out == "fake: 6 figures of one, two compared, 0 differ\n"
+    assert err.count("benchmarks/fake.py --only") == 2
+    assert main(args) == 0 and "3 figures" in capsys.readouterr().out
+    benchmark(checkout, psnr_db=[30.0, 33.0])
+    assert main([*args, "--share", "1"]) == 1
+    assert "one/psnr_db/1: recorded 33.0, again 31.2\n" in capsys.readouterr().out
+    benchmark(checkout, more=1.0)
+    assert main([*args, "--share", "1", "--json"]) == 1
+    (difference,) = json.loads(capsys.readouterr().out)["differences"]
+    assert difference == {"where": "one/more", "recorded": 1.0, "found": None}
+    assert Path(record).exists()
+
+
+def test_a_benchmark_finds_its_data_and_writes_nothing_here(checkout, capsys):
+    record = {
+        "command": "python benchmarks/fake.py --kodak DIR --out results/whole.json",
+        "rows": [{"psnr_db": [30.0, 31.2], "images": 1}],
+    }
+    (checkout / "results" / "whole.json").write_text(json.dumps(record))
+    before = (checkout / "results" / "whole.json").read_bytes()
+    assert main(["reproduce", "whole", "--data", str(checkout / "data")]) == 0
+    assert capsys.readouterr().out == "whole: 3 figures compared, 0 differ\n"
+    assert (checkout / "results" / "whole.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ({"command": "python benchmarks/../fake.py"}, "is not here; run this in a checkout"),
+        ({"command": "python benchmarks/other.py"}, "is not here; run this in a checkout"),
+        ({"command": "python benchmarks/fake.py --bad"}, "ended with status 2"),
+        ({"command": "python benchmarks/fake.py 'x"}, "is no command line"),
+        ({"command": "rm -rf /"}, "neither a sweep's record nor a benchmark's"),
+        ([1], "neither a sweep's record nor a benchmark's"),
+    ],
+)
+def test_what_is_no_benchmark_is_said(checkout, capsys, record, words):
+    (checkout / "results" / "odd.json").write_text(json.dumps(record))
+    assert main(["reproduce", "odd", "--data", "."]) == 2
+    err = capsys.readouterr().err
+    assert words in err.splitlines()[-1] and "Traceback" not in err

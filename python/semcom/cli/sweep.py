@@ -21,7 +21,7 @@ from ..channel import symbol
 from ..errors import BadInput
 from ..image.quality import METRICS, TASKS
 from ..schemes import Options, Scheme
-from .common import complain, console, put_json, shown, wrote
+from .common import complain, console, put, put_json, shown, wrote
 from .options import (
     ALL_METRICS,
     BackgroundOption,
@@ -122,21 +122,40 @@ def sweep(
 
 
 def reproduce(
-    record: Annotated[Path, typer.Argument(help="JSON file that semcom sweep wrote, or the name of one in results/")],
-    images: Annotated[Path, typer.Option(help="folder of the photographs that the sweep was of")],
-    share: Annotated[float, typer.Option(help="share of the photographs that is measured again, drawn by lot")] = 0.1,
+    record: Annotated[
+        Path, typer.Argument(help="JSON file that semcom sweep or a benchmark wrote, or the name of one in results/")
+    ],
+    data: Annotated[
+        Path,
+        typer.Option(help="folder of the photographs that a sweep was of, or the one above it"),
+    ],
+    share: Annotated[
+        float, typer.Option(help="share of the photographs, or of a benchmark's rows, that is measured, drawn by lot")
+    ] = 0.1,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="draw fades and noise anew, and compare within the 95 % interval")
     ] = False,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Measure a sweep again, or a tenth of it, and compare it with its record; status 1 where they differ."""
+    """Measure figures again, or a tenth of them, and compare them with their record; status 1 where they differ.
+
+    Benchmarks are those of a checkout of gr-semcom, in which the command must be run; their times are not compared.
+    """
+    from .. import files
+    from ..sweep.reproduce import folder_of, is_sweep
     from ..sweep.reproduce import reproduce as run
+    from ..sweep.rerun import is_benchmark
 
     named = Path("results") / f"{record.name}.json"
     record = named if len(record.parts) == 1 and not record.exists() and named.exists() else record
     terminal = console(stderr=True)
+    known = files.read_json(record, "a record of figures")
+    if is_benchmark(known):
+        return _run_again(record, data, share, as_json)
+    if not is_sweep(known):
+        raise BadInput(f"{record} is neither a sweep's record nor a benchmark's; run the command that it names")
+    images = folder_of(known, data)
     with _workers(workers) as executor, _bar(record.stem) as progress:
         done = run(
             record,
@@ -158,6 +177,23 @@ def reproduce(
     if any(point.within is None for point in done.comparisons):
         complain("a record with one draw of each picture does not say how far another may be; leave out --fresh")
     return 0 if agreed else 1
+
+
+def _run_again(record: Path, data: Path, share: float, as_json: bool) -> int:
+    """A benchmark."""
+    from ..sweep.rerun import rerun
+
+    done = rerun(record, data, share, complain)
+    if as_json:
+        differences = [asdict(each) for each in done.differences]
+        report = {"record": str(record), "rows": list(done.rows), "compared": done.compared}
+        put_json(report | {"agrees": not differences, "differences": differences})
+    else:
+        for each in done.differences:
+            put(shown(f"{each.where}: recorded {each.recorded}, again {each.found}"))
+        of = f" of {', '.join(done.rows)}" if done.rows else ""
+        put(f"{record.stem}: {done.compared} figures{of} compared, {len(done.differences)} differ")
+    return 1 if done.differences or not done.compared else 0
 
 
 def _show(record: Path, images: Sequence[str], comparisons: Sequence[Comparison]) -> None:

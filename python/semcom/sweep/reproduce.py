@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import random
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -79,6 +80,45 @@ class Reproduction:
     images: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
     other_weights: tuple[str, ...]
+
+
+def is_sweep(record: Any) -> bool:
+    """Whether a record is one of a sweep.
+
+    Parameters
+    ----------
+    record : object
+        As it was read.
+
+    Returns
+    -------
+    bool
+        By what it has.
+    """
+    return isinstance(record, Mapping) and {"scheme", "points", "images"} <= record.keys()
+
+
+def folder_of(record: Mapping[str, Any], data: Path) -> Path:
+    """Where the photographs of a sweep are.
+
+    Parameters
+    ----------
+    record : mapping
+        Of the sweep.
+    data : Path
+        The folder of them, or the one above it.
+
+    Returns
+    -------
+    Path
+        ``data``, or the folder in it that the sweep's command names.
+    """
+    try:
+        words = shlex.split(values.text(record.get("command"), "command"))
+        below = data / Path(words[words.index("--images") + 1]).name
+    except (BadInput, ValueError, IndexError):
+        return data
+    return below if below.exists() else data
 
 
 def reproduce(

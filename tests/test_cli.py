@@ -26,7 +26,9 @@ KEYS = [
     "psnr_db",
     "roi_psnr_db",
     "ms_ssim",
+    "roi_ms_ssim",
     "st_lpips",
+    "roi_st_lpips",
     "payload_uses",
     "air_uses",
     "payload_kn",
@@ -59,9 +61,11 @@ def test_contract_object_with_prompt(astronaut, tmp_path):
     )
     assert (status, err) == (0, "")
     report = json.loads(out)
-    assert list(report) == [*KEYS, "roi_found", "roi_share", "roi_predicted_iou"]
+    assert list(report) == [*KEYS, "psnr_original_db", "roi_found", "roi_share", "roi_predicted_iou"]
     assert report["roi_found"] is True and 0.01 < report["roi_share"] < 0.1 and 0.5 < report["roi_predicted_iou"] <= 1
     assert report["roi_psnr_db"] is not None and report["roi_psnr_db"] < report["psnr_db"]
+    # what is cut out is compared with what was sent, and with the photograph
+    assert report["psnr_original_db"] < 12 < report["psnr_db"] and report["roi_st_lpips"] is not None
     assert report["payload_kn"] == pytest.approx(1 / 12) and report["fragments"] == 16 and report["lost"] == 0
     assert report["bytes"] is None
     for path in report["images"].values():
@@ -142,7 +146,7 @@ def bad(*args):
         bad("--scheme", "h264", "there is no scheme 'h264'"),
         bad("--channel", "carrier-pigeon", "choose awgn, rayleigh, rician"),
         bad("--channel", "epa", "add --level waveform"),
-        bad("--csi", "psychic", "choose ideal, pilot, none"),
+        bad("--csi", "psychic", "choose ideal, pilot, estimated, none"),
         bad("--level", "waveform", "--csi", "ideal", "pilots tell"),
         bad("--level", "waveform", "--cfo", "1e9", "within half the rate"),
         bad("--cfo", "100", "belong to the waveform"),

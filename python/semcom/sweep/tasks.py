@@ -29,6 +29,8 @@ MEASURED = (
     "psnr_db", "psnr_original_db", "roi_psnr_db", "ms_ssim", "roi_ms_ssim", "st_lpips", "roi_st_lpips", *TASKS
 )  # fmt: skip
 """Of a realisation."""
+ALWAYS = frozenset({"psnr_db", "roi_psnr_db", "ms_ssim", "st_lpips"})
+"""Those of them that journals of before the others have."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,7 @@ def checked(figures: Mapping[str, Any], realisations: int) -> Figures:
     lost = _realisations(figures, "lost", realisations)
     found: Figures = {"lost": [values.whole(value, "lost", 0, MAX_COUNT) for value in lost]}
     for name in MEASURED:
-        if name in figures:
+        if name in figures or name in ALWAYS:
             found[name] = [_figure(value, name) for value in _realisations(figures, name, realisations)]
     for name in ("signal_energy", "noise_energy", "encode_seconds", "decode_seconds"):
         found[name] = values.number(figures.get(name), name, 0)

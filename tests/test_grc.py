@@ -384,6 +384,19 @@ def class_of(path: Path) -> type | None:
 OF_PYTHON = [path for path in DEFINITIONS if class_of(path)]
 
 
+@pytest.mark.parametrize("path", DEFINITIONS, ids=lambda p: p.name.split(".")[0])
+def test_the_documentation_tab_shows_no_raw_markup(path):
+    """GNU Radio Companion appends the docstring of what is made: a sentence, and no second list of parameters."""
+    from gnuradio.grc.core.utils.extract_docs import docstring_from_make
+
+    block = yaml.safe_load(path.read_text())
+    templates = block["templates"]
+    shown = docstring_from_make(block["id"], templates["imports"], templates["make"]) if "make" in templates else {}
+    for text in (block["documentation"], *shown.values()):
+        assert not re.search(r"`|</\w+>|:(class|func|mod|meth):|^ *[-=]{3,}$|^\s*[-*] ", text or "", re.M), text
+    assert all(len(text or "") < 400 for text in shown.values())
+
+
 def fits(function, call: ast.Call) -> None:
     """TypeError where a method does not take the arguments of a call; a dictionary of them is left to the method."""
     names = [keyword.arg for keyword in call.keywords]
@@ -412,9 +425,8 @@ def test_make_line_fits_the_signature(platform, path):
 def test_documentation_names_every_port_and_parameter(path):
     """In one form, ``NAME - text``, without markup; the docstring of the class names the same ports."""
     block, cls = yaml.safe_load(path.read_text()), class_of(path)
-    text, ports = block["documentation"], inspect.getdoc(cls).split("Ports:")[1]
+    text, ports = block["documentation"], inspect.getdoc(cls.__init__).split("Ports:")[1]
     assert path.read_text().startswith("# SPDX-License-Identifier: GPL-3.0-or-later\n")
-    assert not re.search(r"`|</\w+>|:(class|func|mod|meth):|^\s*[-*] ", text, re.M)
     for port in (*block.get("inputs", ()), *block.get("outputs", ())):
         name = port.get("id")
         assert f"\n{name} - " in text if name else "\nComplex samples" in text, name

@@ -27,51 +27,7 @@ FADING = ("none", "rayleigh", "rician", *PROFILES)
 
 
 class waveform_channel(live_hier_block):
-    """Fading, offsets, oscillator and front-end faults, and calibrated noise, in the order a signal meets them.
-
-    ::
-
-        in -> clipping -> fading -> sampling offset -> carrier offset -> phase noise -> + noise -> IQ imbalance -> out
-
-    Tags do not pass: a receiver in the same flowgraph must find the bursts by itself.
-
-    Parameters
-    ----------
-    samp_rate : float
-        Samples a second.
-    noise_voltage : float
-        Standard deviation of the whole complex noise, per sample. For a burst of mean power P it follows from Es/N0
-        as ``semcom.ofdm_frame(params).noise_voltage(snr_db, P)``.
-    fading : str
-        "none", "rayleigh" or "rician" (flat), "two-ray", "epa", "eva" or "etu" (multipath, 3GPP TS 36.101 annex B.2;
-        every tap Rayleigh). Mean power gain 1.
-    doppler : float
-        Maximum Doppler shift, Hz. 0 keeps one draw for the whole run.
-    k_factor_db : float
-        Rician K, dB.
-    cfo : float
-        Carrier offset, Hz.
-    sfo_ppm : float
-        Sampling clock offset, parts per million.
-    linewidth : float
-        Of the oscillator's phase noise (a Wiener process), Hz.
-    iq_db, iq_deg : float
-        Gain and phase imbalance of the quadrature mixer.
-    clip : float
-        Amplitude at which the power amplifier clips; 0 for a linear one.
-    seed : int
-        Of fading and noise.
-
-    Raises
-    ------
-    BadInput
-        A parameter out of range.
-
-    Notes
-    -----
-    Ports: in and out complex samples; out message ``status`` (a sentence about each value that a setter refused while
-    running).
-    """
+    """Fading, offsets, oscillator and front-end faults, and calibrated noise, in the order a signal meets them."""
 
     def __init__(
         self,
@@ -88,6 +44,52 @@ class waveform_channel(live_hier_block):
         clip: float = 0.0,
         seed: int = 0,
     ):
+        """Make the block.
+
+        ::
+
+            in -> clipping -> fading -> sampling offset -> carrier offset -> phase noise -> + noise
+               -> IQ imbalance -> out
+
+        Tags do not pass: a receiver in the same flowgraph must find the bursts by itself.
+
+        Parameters
+        ----------
+        samp_rate : float
+            Samples a second.
+        noise_voltage : float
+            Standard deviation of the whole complex noise, per sample. For a burst of mean power P it follows from Es/N0
+            as ``semcom.ofdm_frame(params).noise_voltage(snr_db, P)``.
+        fading : str
+            "none", "rayleigh" or "rician" (flat), "two-ray", "epa", "eva" or "etu" (multipath, 3GPP TS 36.101 annex
+            B.2; every tap Rayleigh). Mean power gain 1.
+        doppler : float
+            Maximum Doppler shift, Hz. 0 keeps one draw for the whole run.
+        k_factor_db : float
+            Rician K, dB.
+        cfo : float
+            Carrier offset, Hz.
+        sfo_ppm : float
+            Sampling clock offset, parts per million.
+        linewidth : float
+            Of the oscillator's phase noise (a Wiener process), Hz.
+        iq_db, iq_deg : float
+            Gain and phase imbalance of the quadrature mixer.
+        clip : float
+            Amplitude at which the power amplifier clips; 0 for a linear one.
+        seed : int
+            Of fading and noise.
+
+        Raises
+        ------
+        BadInput
+            A parameter out of range.
+
+        Notes
+        -----
+        Ports: in and out complex samples; out message ``status`` (a sentence about each value that a setter refused
+        while running).
+        """
         signature = gr.io_signature(1, 1, gr.sizeof_gr_complex)
         live_hier_block.__init__(self, "Waveform Channel", signature, signature)
         if fading not in FADING:

@@ -16,7 +16,6 @@ from ..jscc.coder import MAX_PIXELS, check_source, refuse_importance
 from .base import AUTO, BITS, USUAL_RATE, Conditions, Decoded, Part, ReceivedPart, Scheme, Transmission
 from .options import Options, option
 
-
 MCS_CHOSEN = "Auto (by the Es/N0)"
 MCS_WORDS = {AUTO: MCS_CHOSEN} | {str(index): mcs.label for index, mcs in TABLE.items()}
 CODEC_WORDS = {"avif": "AVIF", "jpeg2000": "JPEG 2000", "jpeg": "JPEG"}

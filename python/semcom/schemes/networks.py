@@ -11,7 +11,6 @@ from ..zoo.weights import USUAL_VARIANT
 from .base import SymbolScheme
 from .options import Options, option
 
-
 VARIANT_WORDS = {
     "": "Usual",
     "original": "Whole images",

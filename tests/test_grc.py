@@ -22,6 +22,7 @@ import pytest
 import yaml
 from conftest import ROOT
 from gnuradio import semcom
+from gnuradio.semcom import digital
 from gnuradio.semcom.links import ends
 from PIL import Image
 
@@ -324,6 +325,38 @@ def test_parameters_are_shown_where_they_apply(platform, block, parameter, value
     depends = {"variant", "rate", "use_mask", "background", "k_factor_db", "doppler", "codec", "mcs", "budget"}
     depends &= made.params.keys()
     assert {key for key in depends if made.params[key].hide != "all"} == shown
+
+
+@pytest.mark.parametrize("block", ["transmitter", "jscc_encoder", "digital_encoder", "link_adapter"])
+def test_every_mcs_is_offered_by_its_name(platform, block):
+    """And taken; where one can be chosen for the link, that is offered first."""
+    graph = platform.make_flow_graph()
+    made = graph.new_block(f"semcom_{block}")
+    mcs = made.params["mcs"]
+    offered = {key: label for key, label in mcs.options.items() if key not in ("auto", "-1")}
+    assert offered == {str(index): f"{index}: {each.name}" for index, each in digital.TABLE.items()}
+    assert block == "digital_encoder" or next(iter(mcs.options.values())) == "Auto (by the Es/N0)"
+    for index in (*mcs.options, "40"):
+        if "scheme" in made.params:
+            made.params["scheme"].set_value("'digital'")
+        mcs.set_value(index)
+        made.rewrite()
+        made.validate()
+        assert any("MCS must" in str(problem) for problem in made.get_error_messages()) == (index == "40"), index
+
+
+@pytest.mark.parametrize(("values", "made"), [({}, "None"), ({"snr_db": ""}, "None"), ({"snr_db": "3.0"}, "3.0")])
+def test_a_waveform_channel_of_an_older_flowgraph_keeps_its_noise_voltage(platform, values, made):
+    """It has no Es/N0; one that was emptied is none either."""
+    graph = platform.make_flow_graph()
+    block = graph.new_block("semcom_waveform_channel")
+    block.import_data("air", {}, {"samp_rate": "1e6", "noise_voltage": "0.25", "fading": "'none'"} | values)
+    block.validate()
+    assert not any("Assertion" in str(problem) for problem in block.get_error_messages())
+    call = ast.parse(block.templates.render("make"), mode="eval").body
+    assert [ast.unparse(call.args[i]) for i in (1, 12)] == ["0.25", made]
+    assert f"set_snr_db({made})" in block.templates.render("callbacks")
+    assert block.params["noise_voltage"].hide == ("none" if made == "None" else "all")
 
 
 @pytest.mark.parametrize("path", DEFINITIONS, ids=lambda p: p.name.split(".")[0])

@@ -27,6 +27,8 @@ myst_heading_anchors = 3
 # what is named in types is described where it stands, not everywhere
 nitpicky = False
 autodoc_member_order = "bysource"
+# a block's parameters stand at its constructor: GNU Radio Companion shows what stands at its class
+autoclass_content = "both"
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False

@@ -183,7 +183,7 @@ def _ratio(value: float) -> str:
 
 def python() -> dict[str, str]:
     """Pages of the packages, by name."""
-    exported = [name for name in semcom.__all__ if name not in ("__version__", "schemes")]
+    exported = [name for name in semcom.__all__ if name not in ("__version__", "companion", "schemes")]
     made = {}
     named = [name for name in exported if hasattr(getattr(semcom, name), "__doc__")]
     made["blocks"] = "\n".join(

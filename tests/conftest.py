@@ -73,3 +73,16 @@ def command(capfd):
         return (status, *capfd.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def platform():
+    """GNU Radio Companion's own view of the blocks, without its window."""
+    from gnuradio import gr
+    from gnuradio.grc.core.platform import Platform
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRC_BLOCKS_PATH", str(ROOT / "grc"))
+        made = Platform(version="test", version_parts=("3", "10", "5"), prefs=gr.prefs())
+        made.build_library()
+    return made

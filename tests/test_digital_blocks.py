@@ -202,7 +202,7 @@ def test_bytes_over_the_waveform():
     params = semcom.ofdm_params()
     encoder, modulator = semcom.digital_encoder(7), semcom.burst_modulator(params, trailer=trailer_samples(params))
     demodulator, decoder = semcom.burst_demodulator(params, 1e6, idle_samples(params)), semcom.digital_decoder()
-    air = semcom.waveform_channel(1e6, semcom.ofdm_frame(params).noise_voltage(8.0, 1.0), cfo=2000.0, seed=1)
+    air = semcom.waveform_channel(1e6, snr_db=8.0, params=params, cfo=2000.0, seed=1)
     tb.msg_connect(source, "bytes", encoder, "bytes")
     tb.msg_connect(encoder, "symbols", modulator, "symbols")
     tb.connect(modulator, air, demodulator)

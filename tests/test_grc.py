@@ -22,6 +22,7 @@ import pytest
 import yaml
 from conftest import ROOT
 from gnuradio import semcom
+from gnuradio.semcom import digital
 from gnuradio.semcom.links import ends
 from PIL import Image
 
@@ -47,7 +48,7 @@ def test_definitions_of_all_schemes_are_those_of_the_registry(tmp_path):
     tool = [sys.executable, ROOT / "tools" / "grc_blocks.py", "--out", tmp_path]
     assert subprocess.run(tool, capture_output=True, text=True, timeout=60).stderr == ""
     written = sorted(tmp_path.iterdir())
-    assert len(written) == 8
+    assert len(written) == 12
     for path in written:
         assert path.read_text() == (ROOT / "grc" / path.name).read_text(), path.name
 
@@ -297,19 +298,6 @@ if {end!r} == "rx":
     assert processes["tx"].returncode == 0, err
 
 
-@pytest.fixture(scope="module")
-def platform():
-    """GNU Radio Companion's own view of the blocks, without its window."""
-    from gnuradio import gr
-    from gnuradio.grc.core.platform import Platform
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRC_BLOCKS_PATH", str(ROOT / "grc"))
-        made = Platform(version="test", version_parts=("3", "10", "5"), prefs=gr.prefs())
-        made.build_library()
-    return made
-
-
 @pytest.mark.parametrize(
     ("block", "parameter", "value", "shown"),
     [
@@ -337,6 +325,49 @@ def test_parameters_are_shown_where_they_apply(platform, block, parameter, value
     depends = {"variant", "rate", "use_mask", "background", "k_factor_db", "doppler", "codec", "mcs", "budget"}
     depends &= made.params.keys()
     assert {key for key in depends if made.params[key].hide != "all"} == shown
+
+
+@pytest.mark.parametrize("block", ["transmitter", "jscc_encoder", "digital_encoder", "link_adapter"])
+def test_every_mcs_is_offered_by_its_name(platform, block):
+    """And taken; where one can be chosen for the link, that is offered first."""
+    graph = platform.make_flow_graph()
+    made = graph.new_block(f"semcom_{block}")
+    mcs = made.params["mcs"]
+    offered = {key: label for key, label in mcs.options.items() if key not in ("auto", "-1")}
+    assert offered == {str(index): f"{index}: {each.name}" for index, each in digital.TABLE.items()}
+    assert block == "digital_encoder" or next(iter(mcs.options.values())) == "Auto (by the Es/N0)"
+    for index in (*mcs.options, "40"):
+        if "scheme" in made.params:
+            made.params["scheme"].set_value("'digital'")
+        mcs.set_value(index)
+        made.rewrite()
+        made.validate()
+        assert any("MCS must" in str(problem) for problem in made.get_error_messages()) == (index == "40"), index
+
+
+@pytest.mark.parametrize(("values", "made"), [({}, "None"), ({"snr_db": ""}, "None"), ({"snr_db": "3.0"}, "3.0")])
+def test_a_waveform_channel_of_an_older_flowgraph_keeps_its_noise_voltage(platform, values, made):
+    """It has no Es/N0; one that was emptied is none either."""
+    graph = platform.make_flow_graph()
+    block = graph.new_block("semcom_waveform_channel")
+    block.import_data("air", {}, {"samp_rate": "1e6", "noise_voltage": "0.25", "fading": "'none'"} | values)
+    block.validate()
+    assert not any("Assertion" in str(problem) for problem in block.get_error_messages())
+    call = ast.parse(block.templates.render("make"), mode="eval").body
+    assert [ast.unparse(call.args[i]) for i in (1, 12)] == ["0.25", made]
+    assert f"set_snr_db({made})" in block.templates.render("callbacks")
+    assert block.params["noise_voltage"].hide == ("none" if made == "None" else "all")
+
+
+@pytest.mark.parametrize("path", DEFINITIONS, ids=lambda p: p.name.split(".")[0])
+def test_every_assertion_says_what_is_wrong(path):
+    """GNU Radio Companion shows the expression of one that fails, so that it begins with a sentence about a label."""
+    block = yaml.safe_load(path.read_text())
+    labels = [parameter["label"].split(" (")[0] for parameter in block["parameters"]]
+    for text in block.get("asserts", ()):
+        said = re.match(r'\$\{ "([^"]+[^".])" and \S', text)
+        assert said and said[1].startswith(tuple(labels)), text
+        assert re.search(r"\b(must|needs?|names?|takes?|means|cannot|is|are|has)\b", said[1]), text
 
 
 @pytest.mark.parametrize("path", DEFINITIONS, ids=lambda p: p.name.split(".")[0])
@@ -386,6 +417,19 @@ def class_of(path: Path) -> type | None:
 OF_PYTHON = [path for path in DEFINITIONS if class_of(path)]
 
 
+@pytest.mark.parametrize("path", DEFINITIONS, ids=lambda p: p.name.split(".")[0])
+def test_the_documentation_tab_shows_no_raw_markup(path):
+    """GNU Radio Companion appends the docstring of what is made: a sentence, and no second list of parameters."""
+    from gnuradio.grc.core.utils.extract_docs import docstring_from_make
+
+    block = yaml.safe_load(path.read_text())
+    templates = block["templates"]
+    shown = docstring_from_make(block["id"], templates["imports"], templates["make"]) if "make" in templates else {}
+    for text in (block["documentation"], *shown.values()):
+        assert not re.search(r"`|</\w+>|:(class|func|mod|meth):|^ *[-=]{3,}$|^\s*[-*] ", text or "", re.M), text
+    assert all(len(text or "") < 400 for text in shown.values())
+
+
 def fits(function, call: ast.Call) -> None:
     """TypeError where a method does not take the arguments of a call; a dictionary of them is left to the method."""
     names = [keyword.arg for keyword in call.keywords]
@@ -414,9 +458,8 @@ def test_make_line_fits_the_signature(platform, path):
 def test_documentation_names_every_port_and_parameter(path):
     """In one form, ``NAME - text``, without markup; the docstring of the class names the same ports."""
     block, cls = yaml.safe_load(path.read_text()), class_of(path)
-    text, ports = block["documentation"], inspect.getdoc(cls).split("Ports:")[1]
+    text, ports = block["documentation"], inspect.getdoc(cls.__init__).split("Ports:")[1]
     assert path.read_text().startswith("# SPDX-License-Identifier: GPL-3.0-or-later\n")
-    assert not re.search(r"`|</\w+>|:(class|func|mod|meth):|^\s*[-*] ", text, re.M)
     for port in (*block.get("inputs", ()), *block.get("outputs", ())):
         name = port.get("id")
         assert f"\n{name} - " in text if name else "\nComplex samples" in text, name

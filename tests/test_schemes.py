@@ -358,7 +358,7 @@ def test_every_scheme_says_what_it_is():
         ("digital", {"mcs": 40}, "there is no MCS 40"),
         ("digital", {"mcs": "fast"}, "mcs fast is not a number"),
         ("digital", {"loss": 2}, "loss must be between 0 and 1, got 2"),
-        ("esisc", {"budget": 3}, "budget must be 64 or more, got 3"),
+        ("esisc", {"budget": 3}, "budget must be from 64 to 900000, got 3"),
         ("esisc", {"bursts": 65}, "bursts must be from 0 to 64, got 65"),
         ("esisc", {"boundaries": "yes"}, "boundaries must be true or false"),
         ("esisc", {"budget": "many"}, "budget must be of type int"),

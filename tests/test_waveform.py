@@ -21,8 +21,7 @@ def link(path, count, scheme, snr_db, params=None, knock=None, **faults):
     tb, sink = gr.top_block(), semcom.image_sink("")
     source, quality = semcom.image_source(str(path), count, 1), semcom.image_quality(ms_ssim=False)
     tx, rx = semcom.transmitter(scheme, params=params), semcom.receiver(scheme, params=params)
-    noise = semcom.ofdm_frame(params).noise_voltage(snr_db, 1.0)
-    air = semcom.waveform_channel(noise_voltage=noise, **({"seed": 1} | faults))
+    air = semcom.waveform_channel(snr_db=snr_db, params=params, **({"seed": 1} | faults))
     tb.msg_connect(source, "image", tx, "image")
     tb.msg_connect(source, "image", quality, "reference")
     tb.connect(tx, *([knock] if knock else []), air, rx)
@@ -122,6 +121,31 @@ def test_noise_has_the_power_asked_for():
     assert np.mean(np.abs(w) ** 2) == pytest.approx(0.25, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("params", "occupied", "amplitude"),
+    [({}, 56, 1.0), ({"fft_len": 256, "oversampling": 4}, 224, 0.1), ({"occupied": 48}, 48, 0.5)],
+)
+def test_noise_follows_from_esn0(params, occupied, amplitude):
+    """Each of the carriers in use has its share of the power, and each of all carriers its share of the noise."""
+    made = semcom.ofdm_params(**params)
+    w = gain(snr_db=7.0, amplitude=amplitude, params=made, noise_voltage=3.0, seed=3) - 1
+    carriers = made.fft_len * made.oversampling
+    closed = amplitude**2 * carriers / occupied / 10**0.7
+    assert np.mean(np.abs(w) ** 2) == pytest.approx(closed, rel=0.02)
+
+
+def test_noise_is_set_by_one_or_the_other_while_running():
+    channel = semcom.waveform_channel(noise_voltage=0.5)
+    assert channel.snr_db() is None and channel.noise_voltage() == 0.5
+    channel.set_snr_db(10.0)
+    assert channel.snr_db() == 10.0 and channel.noise_voltage() == pytest.approx(math.sqrt(64 / 56 / 10))
+    channel.set_amplitude(0.1)
+    channel.set_noise_voltage(2.0)  # kept for later
+    assert channel.noise_voltage() == pytest.approx(0.1 * math.sqrt(64 / 56 / 10))
+    channel.set_snr_db(None)
+    assert channel.noise_voltage() == 2.0
+
+
 def test_carrier_offset_is_the_one_asked_for():
     y = gain(10_000, samp_rate=1e6, cfo=1234.0)
     assert np.angle(np.mean(y[1:] * y[:-1].conj())) * 1e6 / (2 * math.pi) == pytest.approx(1234, abs=0.5)
@@ -177,6 +201,9 @@ def test_clipping_limits_the_magnitude_only():
         ({"fading": "fog"}, "there is no fading fog"),
         ({"samp_rate": 0}, "makes no sense"),
         ({"noise_voltage": -1}, "0 or more"),
+        ({"snr_db": 101}, "snr_db must be a finite number"),
+        ({"snr_db": "10"}, "snr_db must be a finite number"),
+        ({"amplitude": 0}, "amplitude must be a finite number"),
         ({"sfo_ppm": 5000}, "within 1000 ppm"),
         ({"cfo": 1e9}, "within half the rate"),
     ],

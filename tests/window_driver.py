@@ -133,16 +133,14 @@ class Window:
 
     @staticmethod
     def _is_good(field: str, value: object, fields: dict) -> bool:
-        """Where the encoder takes no prompt for its own choice, and the channel a high SNR for no noise."""
-        if isinstance(value, str):
-            return fields[field] == "" and not value.strip()
-        return field == "snr_db" and "budget" in fields and isinstance(value, float) and value > 300
+        """Where the encoder takes no prompt for its own choice."""
+        return isinstance(value, str) and fields[field] == "" and not value.strip()
 
     def _answered(self, heard: int, values: list) -> bool:
-        """Whether there is a sentence since then about each value, or about the slot or the noise made of it."""
+        """Whether there is a sentence since then about each value, or about the slot."""
         said = self.said[heard:]
         left = [value for value in values if not any(mark in each for mark in marks(value) for each in said)]
-        return len(left) <= sum("control of the window" in each or "noise_voltage must" in each for each in said)
+        return len(left) <= sum("control of the window" in each for each in said)
 
     def _seen(self, pictures: int) -> bool:
         return self.pictures >= pictures

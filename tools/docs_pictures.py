@@ -61,7 +61,8 @@ def window(name: str, out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         example = ROOT / "examples" / "gui" / f"{name}.grc"
         subprocess.run(["grcc", "-o", folder, example], check=True, stdout=subprocess.DEVNULL)
-        (Path(folder) / "drive.py").write_text(DRIVER.format(name=name, out=str(out)))
+        (script,) = Path(folder).glob("*.py")
+        (Path(folder) / "drive.py").write_text(DRIVER.format(name=script.stem, out=str(out)))
         subprocess.run([sys.executable, "drive.py"], check=True, cwd=folder, timeout=600)
     reduced(out, 200)
 

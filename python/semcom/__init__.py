@@ -59,14 +59,17 @@ _EXPORTS = {
     "soft_demapper": ".blocks.compiled",
 }
 
-_PACKAGES = ("schemes",)  # of the domain, for those who bring a scheme of their own
+_PACKAGES = {
+    "schemes": ".schemes",  # for those who bring a scheme of their own
+    "companion": ".links.companion",  # for the assertions of the blocks
+}
 
 __all__ = ["__version__", *_EXPORTS, *_PACKAGES]
 
 
 def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
-        return import_module(f".{name}", __name__)
+        return import_module(_PACKAGES[name], __name__)
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

@@ -17,32 +17,33 @@ from .worker import sending_block
 
 
 class digital_encoder(sending_block):
-    """Code blocks with CRC-32, FEC, scrambling, modulation, interleaving; bursts of at most 4,096 symbols.
-
-    Parameters
-    ----------
-    mcs : int
-        Modulation and coding scheme of messages that do not say one themselves (key ``mcs``): 0 to 27 LDPC of 5G NR
-        (3GPP TS 38.214, Table 5.1.3.1-2), 28 to 31 low rates of it (Table 5.1.3.1-3), 32 to 39 K = 7 convolutional
-        (802.11), 48 to 52 uncoded.
-    key : str
-        Key file with which bursts are sealed, see :class:`~..burst.Seal`; empty for none.
-
-    Raises
-    ------
-    BadInput
-        There is no such MCS, or no such key file.
-
-    Notes
-    -----
-    Ports: in ``bytes`` (u8vector; keys ``image_id``, ``height``, ``width`` and, if at hand, ``scheme``, ``mcs`` and
-    ``snr_enc`` go into the burst header; ``bursts`` is over how many it is spread at least; ``plan``, a line such as
-    "420@0x4,900@2x2,3600@4x1", has the first 420 bytes sent at MCS 0 in at least 4 bursts and so on, each part to be
-    decoded without the others); out ``symbols``, ``failed`` (``image_id`` and ``error`` of what will not be sent),
-    ``status``.
-    """
+    """Code blocks with CRC-32, FEC, scrambling, modulation, interleaving; bursts of at most 4,096 symbols."""
 
     def __init__(self, mcs: int = 4, key: str = ""):
+        """Make the block.
+
+        Parameters
+        ----------
+        mcs : int
+            Modulation and coding scheme of messages that do not say one themselves (key ``mcs``): 0 to 27 LDPC of 5G NR
+            (3GPP TS 38.214, Table 5.1.3.1-2), 28 to 31 low rates of it (Table 5.1.3.1-3), 32 to 39 K = 7 convolutional
+            (802.11), 48 to 52 uncoded.
+        key : str
+            Key file with which bursts are sealed, see :class:`~..burst.Seal`; empty for none.
+
+        Raises
+        ------
+        BadInput
+            There is no such MCS, or no such key file.
+
+        Notes
+        -----
+        Ports: in ``bytes`` (u8vector; keys ``image_id``, ``height``, ``width`` and, if at hand, ``scheme``, ``mcs`` and
+        ``snr_enc`` go into the burst header; ``bursts`` is over how many it is spread at least; ``plan``, a line such
+        as "420@0x4,900@2x2,3600@4x1", has the first 420 bytes sent at MCS 0 in at least 4 bursts and so on, each part
+        to be decoded without the others); out ``symbols``, ``failed`` (``image_id`` and ``error`` of what will not be
+        sent), ``status``.
+        """
         sending_block.__init__(self, "Digital Encoder", ["bytes"], ["symbols"])
         self._transmission = secrets.randbelow(256)
         self._seal = Seal(keys.read(key)) if key else None

@@ -23,36 +23,37 @@ _MAX_HELD_BYTES = 2**24
 
 
 class esisc_decoder(worker_block):
-    """Reads scene containers; each of their sections is published as soon as it is here.
-
-    Connect both ``part`` and ``bytes`` of a Digital Decoder to ``bytes``: parts are used as they arrive, and the whole
-    ends the scene. What is damaged is reported on ``status``, and the rest used.
-
-    Parameters
-    ----------
-    preview : bool
-        Whether a picture is made of what is here at every part.
-    seed : int
-        Of the synthetic texture and of what ES-RIM draws: another one gives another picture of the same scene.
-    painter : str
-        What refines the picture: "auto" for ES-RIM if its weights are here, a name of its weights, or "plain".
-    strength : float
-        How much it changes, from faithful, 0, to vivid, 2.
-
-    Notes
-    -----
-    Ports: in ``bytes`` (u8vector), ``idle``; out ``text`` (u8vector, UTF-8), ``labels`` (labels PDU, of the picture's
-    size, with ``classes`` and ``objects``, a line "NAME X0,Y0,X1,Y1" for each), ``segments`` (B-seg, the same),
-    ``image`` (the picture, with ``caption``, ``sections`` and ``problems``), ``preview``, ``text_view``,
-    ``labels_view`` and ``segments_view`` (text and maps drawn as pictures, as soon as they are here, and when the scene
-    ends without them a picture that says so: one each for every scene), ``idle`` (what arrived there, after the
-    pictures of all bytes that arrived before it), ``status``. When nothing of a scene arrived the failure is passed on
-    at ``image`` and the views.
-    """
+    """Reads scene containers; each of their sections is published as soon as it is here."""
 
     signal_ports = ("idle",)
 
     def __init__(self, preview: bool = False, seed: int = 0, painter: str = "auto", strength: float = USUAL_STRENGTH):
+        """Make the block.
+
+        Connect both ``part`` and ``bytes`` of a Digital Decoder to ``bytes``: parts are used as they arrive, and the
+        whole ends the scene. What is damaged is reported on ``status``, and the rest used.
+
+        Parameters
+        ----------
+        preview : bool
+            Whether a picture is made of what is here at every part.
+        seed : int
+            Of the synthetic texture and of what ES-RIM draws: another one gives another picture of the same scene.
+        painter : str
+            What refines the picture: "auto" for ES-RIM if its weights are here, a name of its weights, or "plain".
+        strength : float
+            How much it changes, from faithful, 0, to vivid, 2.
+
+        Notes
+        -----
+        Ports: in ``bytes`` (u8vector), ``idle``; out ``text`` (u8vector, UTF-8), ``labels`` (labels PDU, of the
+        picture's size, with ``classes`` and ``objects``, a line "NAME X0,Y0,X1,Y1" for each), ``segments`` (B-seg, the
+        same), ``image`` (the picture, with ``caption``, ``sections`` and ``problems``), ``preview``, ``text_view``,
+        ``labels_view`` and ``segments_view`` (text and maps drawn as pictures, as soon as they are here, and when the
+        scene ends without them a picture that says so: one each for every scene), ``idle`` (what arrived there, after
+        the pictures of all bytes that arrived before it), ``status``. When nothing of a scene arrived the failure is
+        passed on at ``image`` and the views.
+        """
         worker_block.__init__(self, "ES-ISC Decoder", ["bytes", "idle"], ["image", *VIEWS])
         for port in (*PORTS, "preview", "idle"):
             self.message_port_register_out(pmt.intern(port))

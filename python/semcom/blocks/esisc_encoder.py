@@ -15,49 +15,7 @@ from .live import live
 
 
 class esisc_encoder(encoding_block):
-    """Caption, class map with boxes, boundaries and sub-images of each image, as a scene container.
-
-    Parameters
-    ----------
-    prompts : str
-        What the sub-images show, prompts separated by semicolons: ``class:NAME``, ``box:X0,Y0,X1,Y1``, ``point:X,Y``,
-        ``mask:FILE``; none: the objects that the segmenter finds.
-    purpose : str
-        What the scene is for: "explain", "caption", "map", "fidelity" or "perception".
-    budget : int
-        Bytes of the whole scene, where there is no rate.
-    rate : float
-        Complex channel uses per real source value that the scene may take, k/n; 0 for so many bytes.
-    snr_db : float
-        Es/N0 in dB that the choice of MCS reckons with.
-    channel : str
-        "awgn", "rayleigh" or "rician", likewise.
-    boundaries : bool
-        Whether B-seg is sent, which needs the weights of SAM.
-    sub_images : int
-        How many at most.
-    captioner : str
-        "network", "composed", or another of :mod:`semcom.scene.caption.captioners`.
-    codec : str
-        Of the sub-images: "avif", "jpeg2000" or "jpeg".
-    sam : str
-        Which Segment Anything Model finds outlines and follows prompts, as of the SAM Segmenter.
-    protection : str
-        MCS of text, A-seg and boxes; of colours and B-seg; of S-img, such as "0,2,4"; or "auto", as little protection
-        as the SNR allows.
-    bursts : int
-        Over how many bursts the first two parts are spread at least; 0: 4, and 8 where the channel fades.
-
-    Raises
-    ------
-    BadInput
-        Settings that cannot be.
-
-    Notes
-    -----
-    Ports: in ``image``; out ``bytes`` (with the key ``plan`` for the Digital Encoder, ``scheme``, ``caption`` and
-    ``bytes_NAME`` for each section), ``failed`` and ``status``.
-    """
+    """Caption, class map with boxes, boundaries and sub-images of each image, as a scene container."""
 
     def __init__(
         self,
@@ -75,6 +33,49 @@ class esisc_encoder(encoding_block):
         bursts: int = 0,
         sam: str = DEFAULT,
     ):
+        """Make the block.
+
+        Parameters
+        ----------
+        prompts : str
+            What the sub-images show, prompts separated by semicolons: ``class:NAME``, ``box:X0,Y0,X1,Y1``,
+            ``point:X,Y``, ``mask:FILE``; none: the objects that the segmenter finds.
+        purpose : str
+            What the scene is for: "explain", "caption", "map", "fidelity" or "perception".
+        budget : int
+            Bytes of the whole scene, where there is no rate.
+        rate : float
+            Complex channel uses per real source value that the scene may take, k/n; 0 for so many bytes.
+        snr_db : float
+            Es/N0 in dB that the choice of MCS reckons with.
+        channel : str
+            "awgn", "rayleigh" or "rician", likewise.
+        boundaries : bool
+            Whether B-seg is sent, which needs the weights of SAM.
+        sub_images : int
+            How many at most.
+        captioner : str
+            "network", "composed", or another of :mod:`semcom.scene.caption.captioners`.
+        codec : str
+            Of the sub-images: "avif", "jpeg2000" or "jpeg".
+        sam : str
+            Which Segment Anything Model finds outlines and follows prompts, as of the SAM Segmenter.
+        protection : str
+            MCS of text, A-seg and boxes; of colours and B-seg; of S-img, such as "0,2,4"; or "auto", as little
+            protection as the SNR allows.
+        bursts : int
+            Over how many bursts the first two parts are spread at least; 0: 4, and 8 where the channel fades.
+
+        Raises
+        ------
+        BadInput
+            Settings that cannot be.
+
+        Notes
+        -----
+        Ports: in ``image``; out ``bytes`` (with the key ``plan`` for the Digital Encoder, ``scheme``, ``caption`` and
+        ``bytes_NAME`` for each section), ``failed`` and ``status``.
+        """
         encoding_block.__init__(self, "ES-ISC Encoder", ["image"], ["bytes"])
         self._scheme = schemes.get("esisc")
         self._options = self._scheme.options(

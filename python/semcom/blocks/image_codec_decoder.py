@@ -13,21 +13,22 @@ from .worker import worker_block
 
 
 class image_codec_decoder(worker_block):
-    """Conventional source decoder; the mirror of :class:`image_codec_encoder`, whose codec it reads from the bytes.
-
-    Of a JPEG or JPEG 2000 image any beginning is a picture, less sharp; an AVIF image must be whole. When nothing can
-    be decoded the failure is passed on, so that the sink acknowledges the image.
-
-    Notes
-    -----
-    Ports: in ``bytes`` (u8vector PDUs with ``height`` and ``width``, and ``intact``, the number of leading bytes that
-    are sound, unless all are), ``idle``; out ``image`` (with the metadata of the bytes and ``complete``, 1 or 0),
-    ``idle`` (what arrived there, after the images of all bytes that arrived before it), ``status``.
-    """
+    """Conventional source decoder; the mirror of image_codec_encoder, whose codec it reads from the bytes."""
 
     signal_ports = ("idle",)
 
     def __init__(self):
+        """Make the block.
+
+        Of a JPEG or JPEG 2000 image any beginning is a picture, less sharp; an AVIF image must be whole. When nothing
+        can be decoded the failure is passed on, so that the sink acknowledges the image.
+
+        Notes
+        -----
+        Ports: in ``bytes`` (u8vector PDUs with ``height`` and ``width``, and ``intact``, the number of leading bytes
+        that are sound, unless all are), ``idle``; out ``image`` (with the metadata of the bytes and ``complete``, 1 or
+        0), ``idle`` (what arrived there, after the images of all bytes that arrived before it), ``status``.
+        """
         worker_block.__init__(self, "Image Codec Decoder", ["bytes", "idle"], ["image"])
         self.message_port_register_out(pmt.intern("idle"))
 

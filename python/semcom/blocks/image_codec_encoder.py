@@ -17,28 +17,29 @@ MAX_BUDGET = 2**31 - 1
 
 
 class image_codec_encoder(sending_block):
-    """Conventional source coder: the best JPEG, JPEG 2000 or AVIF picture in at most ``budget`` bytes.
-
-    Parameters
-    ----------
-    codec : str
-        A key of ``semcom.codec.CODECS``: "jpeg", "jpeg2000" or "avif".
-    budget : int
-        Bytes for each image; 0: as many as the image's key ``budget`` says, which the block of a link sets.
-
-    Raises
-    ------
-    BadInput
-        A codec that there is not, or a negative budget.
-
-    Notes
-    -----
-    Ports: in ``image``; out ``bytes`` (u8vector PDUs with the image's metadata less ``channels``, and ``height``,
-    ``width``, ``scheme``, ``bytes``), ``failed`` (``image_id`` and ``error`` of an image that will not be sent: over a
-    modem, connect it to the source's ``ack``), ``status``.
-    """
+    """Conventional source coder: the best JPEG, JPEG 2000 or AVIF picture in at most budget bytes."""
 
     def __init__(self, codec: str = "avif", budget: int = 0):
+        """Make the block.
+
+        Parameters
+        ----------
+        codec : str
+            A key of ``semcom.codec.CODECS``: "jpeg", "jpeg2000" or "avif".
+        budget : int
+            Bytes for each image; 0: as many as the image's key ``budget`` says, which the block of a link sets.
+
+        Raises
+        ------
+        BadInput
+            A codec that there is not, or a negative budget.
+
+        Notes
+        -----
+        Ports: in ``image``; out ``bytes`` (u8vector PDUs with the image's metadata less ``channels``, and ``height``,
+        ``width``, ``scheme``, ``bytes``), ``failed`` (``image_id`` and ``error`` of an image that will not be sent:
+        over a modem, connect it to the source's ``ack``), ``status``.
+        """
         sending_block.__init__(self, "Image Codec Encoder", ["image"], ["bytes"])
         self.set_codec(codec)
         self.set_budget(budget)

@@ -35,49 +35,50 @@ def _of_a_word(character: str) -> bool:
 
 
 class image_sink(worker_block):
-    """Writes each image as ``NAME_TITLE.png`` and its figures into ``NAME.json``, and acknowledges it.
-
-    The figures are PNG text as well. With several titles the sink has an input for each, ``in0``, ``in1``, ...; it
-    waits for all of them and also writes ``NAME.png``, the pictures side by side under their titles. Every image is
-    acknowledged, delivered or given up. What a file name cannot hold in the ``name`` of an image is replaced by
-    underscores, and where a picture of that name has been written, by this flowgraph or by another that runs at the
-    same time, the name ends in ``_2``, ``_3``, ... Pictures that wait for their counterparts are given up, oldest
-    first, beyond the limits of :mod:`.held`.
-
-    Parameters
-    ----------
-    folder : str
-        Where the files go; made if it is not there. Empty: nothing is written, images are only acknowledged.
-    titles : tuple of str
-        One title per input; the last input is the received image, whose metadata count.
-    keep : bool
-        Whether files of earlier runs are kept as well. A receiver needs it whose transmitter may be started again, and
-        count from 0 again.
-    newest : int
-        Of how many images, the last ones of this run, the files stay; those of the images before them are removed, and
-        no others. 0: all stay.
-
-    Attributes
-    ----------
-    results : list of dict
-        For each of the last ``MAX_RESULTS`` images its metadata with ``images`` (title to file), and with ``error``
-        where it was given up.
-    delivered, given_up : int
-        Images, from the first one on.
-
-    Raises
-    ------
-    BadInput
-        The folder cannot be made, titles that are empty or not different, or a ``newest`` below 0.
-
-    Notes
-    -----
-    Ports: in ``in`` (or ``in0``...); out ``ack`` (``image_id``), ``status``.
-    """
+    """Writes each image as NAME_TITLE.png and its figures into NAME.json, and acknowledges it."""
 
     def __init__(
         self, folder: str = "received", titles: tuple[str, ...] = ("received",), keep: bool = False, newest: int = 0
     ):
+        """Make the block.
+
+        The figures are PNG text as well. With several titles the sink has an input for each, ``in0``, ``in1``, ...; it
+        waits for all of them and also writes ``NAME.png``, the pictures side by side under their titles. Every image is
+        acknowledged, delivered or given up. What a file name cannot hold in the ``name`` of an image is replaced by
+        underscores, and where a picture of that name has been written, by this flowgraph or by another that runs at the
+        same time, the name ends in ``_2``, ``_3``, ... Pictures that wait for their counterparts are given up, oldest
+        first, beyond the limits of :mod:`.held`.
+
+        Parameters
+        ----------
+        folder : str
+            Where the files go; made if it is not there. Empty: nothing is written, images are only acknowledged.
+        titles : tuple of str
+            One title per input; the last input is the received image, whose metadata count.
+        keep : bool
+            Whether files of earlier runs are kept as well. A receiver needs it whose transmitter may be started again,
+            and count from 0 again.
+        newest : int
+            Of how many images, the last ones of this run, the files stay; those of the images before them are removed,
+            and no others. 0: all stay.
+
+        Attributes
+        ----------
+        results : list of dict
+            For each of the last ``MAX_RESULTS`` images its metadata with ``images`` (title to file), and with ``error``
+            where it was given up.
+        delivered, given_up : int
+            Images, from the first one on.
+
+        Raises
+        ------
+        BadInput
+            The folder cannot be made, titles that are empty or not different, or a ``newest`` below 0.
+
+        Notes
+        -----
+        Ports: in ``in`` (or ``in0``...); out ``ack`` (``image_id``), ``status``.
+        """
         titles = tuple(titles)
         if not titles or len(set(titles)) != len(titles):
             raise BadInput("an Image Sink needs one or more titles, all different")

@@ -25,48 +25,49 @@ IMAGE, ACK, IDLE = (pmt.intern(s) for s in ("image", "ack", "idle"))
 
 
 class image_source(message_block):
-    """Reads an image file, or every image of a folder in name order, and sends each as an image PDU.
-
-    Message ports have no back-pressure, so the source keeps count: at most ``window`` images are under way, and the
-    next is sent when the sink acknowledges one on ``ack``. After the last acknowledgement the source finishes the
-    flowgraph, unless it is to ``stay``. A file that cannot be read is reported and skipped.
-
-    Over a real channel all of an image can be lost, and nobody acknowledges what nobody saw: in a loopback of bursts
-    connect ``idle`` to the ``idle`` output of the JSCC Decoder and use a window of 1. What is under way when the
-    channel stayed silent for a whole period is given up; if some of it arrives later it is still delivered. Where the
-    receiver is elsewhere, connect the ``sent`` output of the modulator to ``ack``.
-
-    Where no word of an image returns for ``PATIENCE`` seconds, the source sends a mark behind it: a PDU of no content
-    with the key ``silence``. At symbol level it returns by the sink. A Burst Modulator makes of it as much silence as
-    any receiver needs to call the channel idle, and then the receiver's mark returns. Images that were sent before are
-    given up. So symbols or samples decide; the clock only says when to ask for them.
-
-    A source that was stopped goes on with the next image when it is started again, and does not wait for those that
-    were under way. One that had sent everything sends it again. Numbers go on counting.
-
-    Parameters
-    ----------
-    path : str or sequence of str
-        File or folder, or several of them.
-    repeat : int
-        How many times everything is sent; 0 for without end.
-    window : int
-        Images under way at most.
-    stay : bool
-        The flowgraph goes on after the last acknowledgement, until somebody stops it: a SAM Segmenter can still be
-        prompted on what was sent.
-
-    Raises
-    ------
-    BadInput
-        No such file, or a folder without images, or a repeat or window out of range.
-
-    Notes
-    -----
-    Ports: out ``image`` (keys ``image_id`` 0..65535, ``name`` file stem), out ``status``; in ``ack``, ``idle``.
-    """
+    """Reads an image file, or every image of a folder in name order, and sends each as an image PDU."""
 
     def __init__(self, path: str | Sequence[str], repeat: int = 1, window: int = 2, stay: bool = False):
+        """Make the block.
+
+        Message ports have no back-pressure, so the source keeps count: at most ``window`` images are under way, and the
+        next is sent when the sink acknowledges one on ``ack``. After the last acknowledgement the source finishes the
+        flowgraph, unless it is to ``stay``. A file that cannot be read is reported and skipped.
+
+        Over a real channel all of an image can be lost, and nobody acknowledges what nobody saw: in a loopback of
+        bursts connect ``idle`` to the ``idle`` output of the JSCC Decoder and use a window of 1. What is under way when
+        the channel stayed silent for a whole period is given up; if some of it arrives later it is still delivered.
+        Where the receiver is elsewhere, connect the ``sent`` output of the modulator to ``ack``.
+
+        Where no word of an image returns for ``PATIENCE`` seconds, the source sends a mark behind it: a PDU of no
+        content with the key ``silence``. At symbol level it returns by the sink. A Burst Modulator makes of it as much
+        silence as any receiver needs to call the channel idle, and then the receiver's mark returns. Images that were
+        sent before are given up. So symbols or samples decide; the clock only says when to ask for them.
+
+        A source that was stopped goes on with the next image when it is started again, and does not wait for those that
+        were under way. One that had sent everything sends it again. Numbers go on counting.
+
+        Parameters
+        ----------
+        path : str or sequence of str
+            File or folder, or several of them.
+        repeat : int
+            How many times everything is sent; 0 for without end.
+        window : int
+            Images under way at most.
+        stay : bool
+            The flowgraph goes on after the last acknowledgement, until somebody stops it: a SAM Segmenter can still be
+            prompted on what was sent.
+
+        Raises
+        ------
+        BadInput
+            No such file, or a folder without images, or a repeat or window out of range.
+
+        Notes
+        -----
+        Ports: out ``image`` (keys ``image_id`` 0..65535, ``name`` file stem), out ``status``; in ``ack``, ``idle``.
+        """
         message_block.__init__(self, "Image Source")
         if repeat < 0 or not 1 <= window <= MAX_PICTURES:
             raise BadInput(

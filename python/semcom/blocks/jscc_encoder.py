@@ -23,46 +23,7 @@ from .live import live
 
 
 class jscc_encoder(encoding_block):
-    """Source and channel coding in one: each image becomes bursts of at most 4,096 symbols of average power 1.
-
-    Parameters
-    ----------
-    scheme : str or Scheme
-        A name of the registry, ``onnx:ENC.onnx,DEC.onnx``, or a scheme of your own.
-    rate : float
-        k/n, complex channel uses per real source value, for schemes that can choose; 0 for the scheme's own.
-    snr_db : float
-        Es/N0 that the encoder reckons with, in dB.
-    variant : str
-        Of the weights, where the scheme has several; empty for the usual one.
-    use_mask : bool
-        The mask of each image arrives as well, and says what matters (for schemes that take importance): 255 most,
-        less of it less, 0 as ``background`` says. Several regions may so count by different amounts.
-    background : float
-        Importance of the pixels outside the mask, from 0 (nothing) to 1 (as much as inside).
-    options : mapping, optional
-        Further options of the scheme, by name.
-    channel : str
-        "awgn", "rayleigh" or "rician": fading of each burst that a choice of MCS reckons with.
-    transmission : int
-        Number of this run in the headers, 0 to 255, by which receivers tell two senders apart; -1 draws one.
-    key : str
-        Key file with which bursts are sealed, see :class:`~..burst.Seal`; empty for none.
-
-    Raises
-    ------
-    BadInput
-        A scheme, option, rate, SNR, importance or key file that cannot be.
-
-    Notes
-    -----
-    An image that arrives again with the key ``update``, as a SAM Segmenter sends it when it is prompted anew, is sent
-    as far as its mask is new: see :class:`~..schemes.update.Updates`. Without ``use_mask`` it is sent as any other.
-
-    Ports: in ``image``, ``mask``; out ``symbols`` (PDUs with the keys of ``gnuradio/semcom/pdu.h``), ``bytes`` (what
-    is sent, where all of it is bits, for a decoder of one's own transmissions), ``failed`` (``image_id`` and ``error``
-    of an image that will not be sent: over a modem, connect it to the source's ``ack``), ``status``.
-    """
+    """Source and channel coding in one: each image becomes bursts of at most 4,096 symbols of average power 1."""
 
     def __init__(
         self,
@@ -77,6 +38,47 @@ class jscc_encoder(encoding_block):
         transmission: int = -1,
         key: str = "",
     ):
+        """Make the block.
+
+        Parameters
+        ----------
+        scheme : str or Scheme
+            A name of the registry, ``onnx:ENC.onnx,DEC.onnx``, or a scheme of your own.
+        rate : float
+            k/n, complex channel uses per real source value, for schemes that can choose; 0 for the scheme's own.
+        snr_db : float
+            Es/N0 that the encoder reckons with, in dB.
+        variant : str
+            Of the weights, where the scheme has several; empty for the usual one.
+        use_mask : bool
+            The mask of each image arrives as well, and says what matters (for schemes that take importance): 255 most,
+            less of it less, 0 as ``background`` says. Several regions may so count by different amounts.
+        background : float
+            Importance of the pixels outside the mask, from 0 (nothing) to 1 (as much as inside).
+        options : mapping, optional
+            Further options of the scheme, by name.
+        channel : str
+            "awgn", "rayleigh" or "rician": fading of each burst that a choice of MCS reckons with.
+        transmission : int
+            Number of this run in the headers, 0 to 255, by which receivers tell two senders apart; -1 draws one.
+        key : str
+            Key file with which bursts are sealed, see :class:`~..burst.Seal`; empty for none.
+
+        Raises
+        ------
+        BadInput
+            A scheme, option, rate, SNR, importance or key file that cannot be.
+
+        Notes
+        -----
+        An image that arrives again with the key ``update``, as a SAM Segmenter sends it when it is prompted anew, is
+        sent as far as its mask is new: see :class:`~..schemes.update.Updates`. Without ``use_mask`` it is sent as any
+        other.
+
+        Ports: in ``image``, ``mask``; out ``symbols`` (PDUs with the keys of ``gnuradio/semcom/pdu.h``), ``bytes``
+        (what is sent, where all of it is bits, for a decoder of one's own transmissions), ``failed`` (``image_id`` and
+        ``error`` of an image that will not be sent: over a modem, connect it to the source's ``ack``), ``status``.
+        """
         encoding_block.__init__(self, "JSCC Encoder", ["image", "mask"], ["symbols"])
         self.message_port_register_out(pmt.intern("bytes"))
         self._scheme = schemes.get(scheme)

@@ -24,29 +24,30 @@ _OBJECT = re.compile(r"(\S+) (\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})")
 
 
 class label_map_sink(worker_block):
-    """Draws each class map in VOC's colours, with the objects' boxes and a legend.
-
-    Parameters
-    ----------
-    folder : str
-        Gets ``NAME_labels.png`` (the drawing), ``NAME_map.png`` (the labels themselves, one byte a pixel, with VOC's
-        palette) and ``NAME_objects.json``; the name ends in ``_2``, ``_3``, ... where one of this run has it. Empty:
-        nothing is written.
-    legend : bool
-        Whether the colours are explained below the map.
-
-    Raises
-    ------
-    BadInput
-        The folder cannot be made.
-
-    Notes
-    -----
-    Ports: in ``in`` (labels PDU; keys ``classes``, names separated by spaces, and ``objects``, as of the ES-ISC
-    Decoder); out ``image`` (the drawing, for a Qt Image View), ``status``.
-    """
+    """Draws each class map in VOC's colours, with the objects' boxes and a legend."""
 
     def __init__(self, folder: str = "received", legend: bool = True):
+        """Make the block.
+
+        Parameters
+        ----------
+        folder : str
+            Gets ``NAME_labels.png`` (the drawing), ``NAME_map.png`` (the labels themselves, one byte a pixel, with
+            VOC's palette) and ``NAME_objects.json``; the name ends in ``_2``, ``_3``, ... where one of this run has it.
+            Empty: nothing is written.
+        legend : bool
+            Whether the colours are explained below the map.
+
+        Raises
+        ------
+        BadInput
+            The folder cannot be made.
+
+        Notes
+        -----
+        Ports: in ``in`` (labels PDU; keys ``classes``, names separated by spaces, and ``objects``, as of the ES-ISC
+        Decoder); out ``image`` (the drawing, for a Qt Image View), ``status``.
+        """
         worker_block.__init__(self, "Label Map Sink", ["in"], ["image"])
         self._legend = legend
         made = io.made_folder(folder)

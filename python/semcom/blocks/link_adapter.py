@@ -17,32 +17,7 @@ from .worker import worker_block
 
 
 class link_adapter(worker_block):
-    """Writes ``mcs``, ``budget`` (bytes) and ``bursts`` into the metadata of each image, for the blocks behind it.
-
-    Parameters
-    ----------
-    rate : float
-        Complex channel uses per real source value, k/n.
-    mcs : int
-        Modulation and coding scheme, or -1: the one that carries most at the SNR and loses no more than ``loss``.
-    snr_db : float
-        Es/N0 in dB that is expected.
-    channel : str
-        "awgn", "rayleigh" or "rician": fading of each burst as a whole.
-    loss : float
-        Share of the images that may be lost, where the MCS is chosen.
-    margin : float
-        By how much the SNR may be below ``snr_db`` where the MCS is chosen, dB.
-
-    Raises
-    ------
-    BadInput
-        A parameter that cannot be.
-
-    Notes
-    -----
-    Ports: in ``image``; out ``image`` (the same with ``mcs``, ``budget``, ``bursts`` and ``snr_enc``), ``status``.
-    """
+    """Writes mcs, budget (bytes) and bursts into the metadata of each image, for the blocks behind it."""
 
     def __init__(
         self,
@@ -53,6 +28,32 @@ class link_adapter(worker_block):
         loss: float = 0.01,
         margin: float = digital.USUAL_MARGIN_DB,
     ):
+        """Make the block.
+
+        Parameters
+        ----------
+        rate : float
+            Complex channel uses per real source value, k/n.
+        mcs : int
+            Modulation and coding scheme, or -1: the one that carries most at the SNR and loses no more than ``loss``.
+        snr_db : float
+            Es/N0 in dB that is expected.
+        channel : str
+            "awgn", "rayleigh" or "rician": fading of each burst as a whole.
+        loss : float
+            Share of the images that may be lost, where the MCS is chosen.
+        margin : float
+            By how much the SNR may be below ``snr_db`` where the MCS is chosen, dB.
+
+        Raises
+        ------
+        BadInput
+            A parameter that cannot be.
+
+        Notes
+        -----
+        Ports: in ``image``; out ``image`` (the same with ``mcs``, ``budget``, ``bursts`` and ``snr_enc``), ``status``.
+        """
         worker_block.__init__(self, "Link Adapter", ["image"], ["image"])
         self._link = digital.Link(rate, channel=channel, loss=loss, margin_db=margin)
         self.set_mcs(mcs)

@@ -164,37 +164,38 @@ def _places(text: str) -> list[Point | Box]:
 
 
 class qt_image_view(window_block):
-    """Shows the latest image PDU in a Qt widget, with the measured SNR, PSNR and ROI-PSNR where the metadata have them.
-
-    Why an image was given up is written over the picture until the next one arrives, and what arrives on ``status``
-    for some seconds; what is said again is counted. An exception in a control of the window, where PyQt5 would end the
-    process, is shown in the same way, unless ``sys.excepthook`` is somebody else's already.
-
-    Where ``prompts`` is connected, the picture takes prompts: a click is a point inside, with Shift a point outside,
-    a drag a box; the right button, Backspace or Ctrl+Z takes the last one back. All that were given on a picture are
-    sent each time, and drawn. Another picture, by name or size, begins without.
-
-    A QApplication must exist; GRC's Qt flowgraphs make one.
-
-    Parameters
-    ----------
-    title : str
-        Shown above the picture.
-    parent : QWidget, optional
-        The widget's parent.
-
-    Attributes
-    ----------
-    sentence : str
-        What is written over the picture; empty where nothing is.
-
-    Notes
-    -----
-    Ports: in ``in`` (image or mask PDU), ``mask`` (mask PDU, drawn over the picture), ``status`` (of other blocks);
-    out ``prompts`` (a dictionary with the key ``prompts``, a text, for a SAM Segmenter).
-    """
+    """Shows the latest image PDU in a Qt widget, with SNR, PSNR and ROI-PSNR where they were measured."""
 
     def __init__(self, title: str = "Image", parent: QtWidgets.QWidget | None = None):
+        """Make the block.
+
+        Why an image was given up is written over the picture until the next one arrives, and what arrives on ``status``
+        for some seconds; what is said again is counted. An exception in a control of the window, where PyQt5 would end
+        the process, is shown in the same way, unless ``sys.excepthook`` is somebody else's already.
+
+        Where ``prompts`` is connected, the picture takes prompts: a click is a point inside, with Shift a point
+        outside, a drag a box; the right button, Backspace or Ctrl+Z takes the last one back. All that were given on a
+        picture are sent each time, and drawn. Another picture, by name or size, begins without.
+
+        A QApplication must exist; GRC's Qt flowgraphs make one.
+
+        Parameters
+        ----------
+        title : str
+            Shown above the picture.
+        parent : QWidget, optional
+            The widget's parent.
+
+        Attributes
+        ----------
+        sentence : str
+            What is written over the picture; empty where nothing is.
+
+        Notes
+        -----
+        Ports: in ``in`` (image or mask PDU), ``mask`` (mask PDU, drawn over the picture), ``status`` (of other blocks);
+        out ``prompts`` (a dictionary with the key ``prompts``, a text, for a SAM Segmenter).
+        """
         window_block.__init__(self, "Qt Image View", _Canvas(title, parent))
         for port, handler in (("in", self._handle), ("mask", self._handle_mask)):
             self.message_port_register_in(pmt.intern(port))

@@ -23,39 +23,40 @@ MAX_NAME = 80
 
 
 class qt_scene_view(window_block):
-    """Shows the last scene in a Qt widget, at either end: what is sent, or what has arrived so far.
-
-    The caption, the class map with objects and their boxes, the outlines, the picture, and a list of the sections with
-    their bytes; of each that is not here the widget says so. Words of the caption that name objects of the map are
-    links: pointing at one, or at an object in a map or in the picture, highlights both, and a click holds the
-    highlight. The words are tied to the objects by spaCy's English model, or by a table of nouns without it.
-
-    Scenes are read in a thread of the block's own, which takes the newest when it has time: neither it nor a busy GUI
-    holds back the flowgraph. One scene and one picture are kept, at most two while a picture waits for its scene. What
-    is wrong is written over the picture, as by the Qt Image View.
-
-    Parameters
-    ----------
-    title : str
-        Shown above all.
-    label : str
-        What the picture is.
-    parent : QWidget, optional
-        The widget's parent.
-
-    Attributes
-    ----------
-    sentence : str
-        What is written over the picture; empty where nothing is.
-
-    Notes
-    -----
-    Ports: in ``bytes`` (scene containers: those of an ES-ISC Encoder or Transmitter, or both ``part`` and ``bytes`` of
-    a Digital Decoder, or ``part`` of a Receiver), ``image`` (the picture, with ``psnr_db`` and ``snr_db`` where they
-    were measured), ``preview`` (the picture so far), ``status`` (of other blocks).
-    """
+    """Shows the last scene in a Qt widget, at either end: what is sent, or what has arrived so far."""
 
     def __init__(self, title: str = "Scene", label: str = "Picture", parent: QtWidgets.QWidget | None = None):
+        """Make the block.
+
+        The caption, the class map with objects and their boxes, the outlines, the picture, and a list of the sections
+        with their bytes; of each that is not here the widget says so. Words of the caption that name objects of the map
+        are links: pointing at one, or at an object in a map or in the picture, highlights both, and a click holds the
+        highlight. The words are tied to the objects by spaCy's English model, or by a table of nouns without it.
+
+        Scenes are read in a thread of the block's own, which takes the newest when it has time: neither it nor a busy
+        GUI holds back the flowgraph. One scene and one picture are kept, at most two while a picture waits for its
+        scene. What is wrong is written over the picture, as by the Qt Image View.
+
+        Parameters
+        ----------
+        title : str
+            Shown above all.
+        label : str
+            What the picture is.
+        parent : QWidget, optional
+            The widget's parent.
+
+        Attributes
+        ----------
+        sentence : str
+            What is written over the picture; empty where nothing is.
+
+        Notes
+        -----
+        Ports: in ``bytes`` (scene containers: those of an ES-ISC Encoder or Transmitter, or both ``part`` and ``bytes``
+        of a Digital Decoder, or ``part`` of a Receiver), ``image`` (the picture, with ``psnr_db`` and ``snr_db`` where
+        they were measured), ``preview`` (the picture so far), ``status`` (of other blocks).
+        """
         self._window = SceneWindow(title, label, parent)
         window_block.__init__(self, "Qt Scene View", self._window.picture)
         self._last = LastScene()

@@ -65,57 +65,7 @@ class _Last:
 
 
 class sam_segmenter(worker_block):
-    """Segment Anything (Kirillov et al., 2023) on each image, by points, boxes, masks, classes, or all that is in it.
-
-    What the encoder made of the last ``MAX_KNOWN`` pictures is kept, so that a picture that arrives again, or is
-    prompted anew, takes the time of a prompt only. A message on ``prompts`` holds from now on, as :meth:`set_prompts`,
-    and the last image is segmented again with it: all outputs carry it once more, with the key ``update``. A JSCC
-    Encoder sends of such an image what is new in its region. Of prompts that arrive faster than they can be answered
-    the newest are.
-
-    Parameters
-    ----------
-    prompts : str
-        One prompt or several separated by semicolons: ``point:X,Y``, ``point:X,Y,0`` (outside),
-        ``box:X0,Y0,X1,Y1``, ``mask:FILE``, ``class:NAME`` (of PASCAL VOC's) or ``everything``; pixels of the image.
-        A semicolon in the name of a file is written with a backslash before it where a
-        prompt would begin behind it. Empty: none yet; until some arrive, the whole image is the region.
-    threads : int
-        Of ONNX Runtime.
-    empty : str
-        What becomes of an image in which the prompts find nothing, of ``EMPTY``: "refuse" gives it up with a sentence,
-        "send" lets it go on with an empty region (a masked image is black), and "whole" takes the whole image for the
-        region. Nothing found is said on ``status`` in each case.
-    levels : bool
-        Each prompt is a region of its own, the first the most important: 255 in the mask, in each further one half as
-        much. Points that lie outside belong to all of them.
-    sam : str
-        Which Segment Anything Model: one of ``segment.backends.NAMES``, the file of a published checkpoint, or
-        ``ENCODER.onnx,DECODER.onnx``.
-    provider : str
-        What it runs on, "cpu" or "cuda".
-
-    Attributes
-    ----------
-    found_nothing : int
-        Images in which there was nothing of what the prompts mean.
-
-    Raises
-    ------
-    BadInput
-        A prompt that cannot be read, another word for ``empty``, or a model that is not known.
-
-    Notes
-    -----
-    Ports: in ``image``, ``prompts`` (see :func:`~.prompting.prompts_of`); out ``image`` (as it arrived, for what needs
-    it together with its mask), ``mask`` (u8, one channel, 0 outside and 255 inside, less in regions that count less),
-    ``roi`` (the image, black outside the mask),
-    ``overlay`` (the image with the mask tinted and outlined), ``segments`` (u8, one channel: the number of the segment
-    that each pixel lies in, from 1, with the key ``segments`` for how many there are; only with the prompt
-    ``everything``, which takes seconds for each image), ``status``. All carry the input's metadata, ``share``, the
-    share of the image that the region covers, and ``score``, the predicted IoU, where SAM was asked; ``mask`` also
-    ``prompts``, their text.
-    """
+    """Segment Anything on each image, by points, boxes, masks, classes, or all that is in it."""
 
     signal_ports = ("prompts",)
 
@@ -128,6 +78,56 @@ class sam_segmenter(worker_block):
         sam: str = DEFAULT,
         provider: str = "cpu",
     ):
+        """Make the block.
+
+        What the encoder made of the last ``MAX_KNOWN`` pictures is kept, so that a picture that arrives again, or is
+        prompted anew, takes the time of a prompt only. A message on ``prompts`` holds from now on, as
+        :meth:`set_prompts`, and the last image is segmented again with it: all outputs carry it once more, with the key
+        ``update``. A JSCC Encoder sends of such an image what is new in its region. Of prompts that arrive faster than
+        they can be answered the newest are.
+
+        Parameters
+        ----------
+        prompts : str
+            One prompt or several separated by semicolons: ``point:X,Y``, ``point:X,Y,0`` (outside),
+            ``box:X0,Y0,X1,Y1``, ``mask:FILE``, ``class:NAME`` (of PASCAL VOC's) or ``everything``; pixels of the image.
+            A semicolon in the name of a file is written with a backslash before it where a
+            prompt would begin behind it. Empty: none yet; until some arrive, the whole image is the region.
+        threads : int
+            Of ONNX Runtime.
+        empty : str
+            What becomes of an image in which the prompts find nothing, of ``EMPTY``: "refuse" gives it up with a
+            sentence, "send" lets it go on with an empty region (a masked image is black), and "whole" takes the whole
+            image for the region. Nothing found is said on ``status`` in each case.
+        levels : bool
+            Each prompt is a region of its own, the first the most important: 255 in the mask, in each further one half
+            as much. Points that lie outside belong to all of them.
+        sam : str
+            Which Segment Anything Model: one of ``segment.backends.NAMES``, the file of a published checkpoint, or
+            ``ENCODER.onnx,DECODER.onnx``.
+        provider : str
+            What it runs on, "cpu" or "cuda".
+
+        Attributes
+        ----------
+        found_nothing : int
+            Images in which there was nothing of what the prompts mean.
+
+        Raises
+        ------
+        BadInput
+            A prompt that cannot be read, another word for ``empty``, or a model that is not known.
+
+        Notes
+        -----
+        Ports: in ``image``, ``prompts`` (see :func:`~.prompting.prompts_of`); out ``image`` (as it arrived, for what
+        needs it together with its mask), ``mask`` (u8, one channel, 0 outside and 255 inside, less in regions that
+        count less), ``roi`` (the image, black outside the mask), ``overlay`` (the image with the mask tinted and
+        outlined), ``segments`` (u8, one channel: the number of the segment that each pixel lies in, from 1, with the
+        key ``segments`` for how many there are; only with the prompt ``everything``, which takes seconds for each
+        image), ``status``. All carry the input's metadata, ``share``, the share of the image that the region covers,
+        and ``score``, the predicted IoU, where SAM was asked; ``mask`` also ``prompts``, their text.
+        """
         worker_block.__init__(self, "SAM Segmenter", ["image"], ["image", "mask", "roi", "overlay", "segments"])
         if empty not in EMPTY:
             raise BadInput(f"{empty} is not known; choose {', '.join(EMPTY)}", field="empty")

@@ -14,25 +14,26 @@ from .worker import worker_block
 
 
 class scene_inspector(worker_block):
-    """Reports of each scene its sections, their sizes, and what a person can read in them.
-
-    Parameters
-    ----------
-    show : bool
-        Whether that is written to standard output, as ``semcom scene show`` does.
-
-    Attributes
-    ----------
-    results : list of dict
-        After the run, what was sent on ``report``.
-
-    Notes
-    -----
-    Ports: in ``in`` (scene containers, or parts of one); out ``report`` (a dictionary for each: ``image_id``, ``text``,
-    ``sections``, ``problems``), ``status``.
-    """
+    """Reports of each scene its sections, their sizes, and what a person can read in them."""
 
     def __init__(self, show: bool = True):
+        """Make the block.
+
+        Parameters
+        ----------
+        show : bool
+            Whether that is written to standard output, as ``semcom scene show`` does.
+
+        Attributes
+        ----------
+        results : list of dict
+            After the run, what was sent on ``report``.
+
+        Notes
+        -----
+        Ports: in ``in`` (scene containers, or parts of one); out ``report`` (a dictionary for each: ``image_id``,
+        ``text``, ``sections``, ``problems``), ``status``.
+        """
         worker_block.__init__(self, "Scene Inspector", ["in"], [])
         self.message_port_register_out(pmt.intern("report"))
         self._show = show

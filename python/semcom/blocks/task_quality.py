@@ -14,32 +14,34 @@ from .comparing import comparing_block
 
 
 class task_quality(comparing_block):
-    """Does tasks on each received image, and compares what comes out with the reference of the same ``image_id``.
-
-    Parameters
-    ----------
-    tasks : sequence of str
-        Of :data:`~..image.quality.TASKS`: "recognition" (the class of each region is seen), "resegmentation" (SAM finds
-        it again; a second for each image), "detection" (so does its box); see :class:`~..segment.tasks.TaskAssessor`.
-    roi : bool
-        Whether a mask arrives as well, which is the only region; otherwise each object that the class segmenter sees in
-        the reference is one.
-
-    Raises
-    ------
-    BadInput
-        No task, or one that is not known.
-    Missing
-        Weights are not here.
-
-    Notes
-    -----
-    Ports: in ``reference``, ``received``, ``mask``; out ``image`` (the received image, the figures in its metadata),
-    ``metrics`` (a dictionary: ``image_id`` and a figure from 0 to 1 for each task; one that does not apply is left
-    out), ``status``.
-    """
+    """Does tasks on each received image, and compares what comes out with the reference of the same image_id."""
 
     def __init__(self, tasks: Sequence[str] = TASKS, roi: bool = False):
+        """Make the block.
+
+        Parameters
+        ----------
+        tasks : sequence of str
+            Of :data:`~..image.quality.TASKS`: "recognition" (the class of each region is seen), "resegmentation" (SAM
+            finds it again; a second for each image), "detection" (so does its box); see
+            :class:`~..segment.tasks.TaskAssessor`.
+        roi : bool
+            Whether a mask arrives as well, which is the only region; otherwise each object that the class segmenter
+            sees in the reference is one.
+
+        Raises
+        ------
+        BadInput
+            No task, or one that is not known.
+        Missing
+            Weights are not here.
+
+        Notes
+        -----
+        Ports: in ``reference``, ``received``, ``mask``; out ``image`` (the received image, the figures in its
+        metadata), ``metrics`` (a dictionary: ``image_id`` and a figure from 0 to 1 for each task; one that does not
+        apply is left out), ``status``.
+        """
         comparing_block.__init__(self, "Task Quality", roi)
         self._assess = TaskAssessor(tasks)
 

@@ -17,31 +17,32 @@ _MAX_TEXTS = 65536
 
 
 class text_sink(worker_block):
-    """Writes each text as a line ``NAME<tab>TEXT`` to a file, and to standard output.
-
-    Parameters
-    ----------
-    file : str
-        Lines are added at its end; empty: no file.
-    show : bool
-        Whether the text goes to standard output as well.
-
-    Attributes
-    ----------
-    texts : dict of int to str
-        After the run, ``image_id`` to the text that arrived last.
-
-    Raises
-    ------
-    BadInput
-        The file cannot be written.
-
-    Notes
-    -----
-    Ports: in ``in`` (u8vector, UTF-8); out ``status``.
-    """
+    """Writes each text as a line NAME<tab>TEXT to a file, and to standard output."""
 
     def __init__(self, file: str = "", show: bool = True):
+        """Make the block.
+
+        Parameters
+        ----------
+        file : str
+            Lines are added at its end; empty: no file.
+        show : bool
+            Whether the text goes to standard output as well.
+
+        Attributes
+        ----------
+        texts : dict of int to str
+            After the run, ``image_id`` to the text that arrived last.
+
+        Raises
+        ------
+        BadInput
+            The file cannot be written.
+
+        Notes
+        -----
+        Ports: in ``in`` (u8vector, UTF-8); out ``status``.
+        """
         worker_block.__init__(self, "Text Sink", ["in"], [])
         self._show = show
         self._file = files.named(file) if file else None

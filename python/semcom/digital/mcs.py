@@ -44,6 +44,11 @@ class Mcs:
         code = {"ldpc": f" LDPC {self.rate / 2048:.2f}", "cc": f" K=7 {self.rate / 2048:.2f}", "none": " uncoded"}
         return MODULATIONS[self.bits] + code[self.code]
 
+    @property
+    def label(self) -> str:
+        """For a list: ``0: QPSK LDPC 0.12``."""
+        return f"{self.index}: {self.name}"
+
 
 # 3GPP TS 38.214, Table 5.1.3.1-2 (MCS index table 2, up to 256-QAM), target code rate x 1024
 _NR = (

@@ -261,13 +261,14 @@ class loopback(gr.top_block):
         self.workers |= {"encode": sender.encoder, "decode": receiving.decoder}
         air = waveform_channel.waveform_channel(
             samp_rate,
-            self.frame.noise_voltage(settings.snr_db, 1.0),
-            "none" if settings.channel == "awgn" else settings.channel,
-            settings.doppler,
-            settings.k_factor_db,
-            settings.cfo,
-            settings.sfo,
+            fading="none" if settings.channel == "awgn" else settings.channel,
+            doppler=settings.doppler,
+            k_factor_db=settings.k_factor_db,
+            cfo=settings.cfo,
+            sfo_ppm=settings.sfo,
             seed=settings.seed,
+            snr_db=settings.snr_db,
+            params=params,
         )
         self.connect(sender, air, receiving)
         return sender, receiving

@@ -263,46 +263,7 @@ class _front_end(live_hier_block):
 
 
 class radio_sink(_front_end):
-    """Samples out of this process: over ZeroMQ, into a SigMF recording, or onto the air.
-
-    Over ZeroMQ the sink binds a PUSH socket: it holds the flowgraph back while nobody takes the samples, and a receiver
-    that dies takes with it only what was on its way. One receiver at a time: a second one waits until the first has
-    gone. When the flowgraph has ended, what ZeroMQ still holds goes out before the process ends, however long that
-    takes.
-
-    Parameters
-    ----------
-    via : str
-        ``zmq:ADDRESS`` (to bind, such as ``tcp://*:5555``), ``sigmf:FILE``, ``soapy:ARGS``, ``uhd:ARGS`` or
-        ``pluto:URI``.
-    samp_rate : float
-        Samples a second.
-    frequency : float
-        Centre frequency, Hz.
-    gain : float
-        In dB; of a Pluto 0 (full power) and less.
-    bandwidth : float
-        Analogue, Hz; 0 for the sample rate.
-    antenna : str
-        A name that the device knows; empty for the one it has by itself.
-    paced : bool
-        Whether samples leave no faster than ``samp_rate`` over ZeroMQ; a radio does that by itself.
-    key : str
-        Key file: ZeroMQ is encrypted, and lets in nobody without it. Empty for none.
-
-    Raises
-    ------
-    BadInput
-        An unknown ``via``, a device that is not there, a number out of range.
-    Missing
-        The driver does not load.
-
-    Notes
-    -----
-    Ports: in complex samples; out message ``status`` (of a recording, and of a value that a setter
-    refused). The tags "tx_burst" of a Burst
-    Modulator become annotations of a recording.
-    """
+    """Samples out of this process: over ZeroMQ, into a SigMF recording, or onto the air."""
 
     def __init__(
         self,
@@ -315,6 +276,46 @@ class radio_sink(_front_end):
         paced: bool = False,
         key: str = "",
     ):
+        """Make the block.
+
+        Over ZeroMQ the sink binds a PUSH socket: it holds the flowgraph back while nobody takes the samples, and a
+        receiver that dies takes with it only what was on its way. One receiver at a time: a second one waits until the
+        first has gone. When the flowgraph has ended, what ZeroMQ still holds goes out before the process ends, however
+        long that takes.
+
+        Parameters
+        ----------
+        via : str
+            ``zmq:ADDRESS`` (to bind, such as ``tcp://*:5555``), ``sigmf:FILE``, ``soapy:ARGS``, ``uhd:ARGS`` or
+            ``pluto:URI``.
+        samp_rate : float
+            Samples a second.
+        frequency : float
+            Centre frequency, Hz.
+        gain : float
+            In dB; of a Pluto 0 (full power) and less.
+        bandwidth : float
+            Analogue, Hz; 0 for the sample rate.
+        antenna : str
+            A name that the device knows; empty for the one it has by itself.
+        paced : bool
+            Whether samples leave no faster than ``samp_rate`` over ZeroMQ; a radio does that by itself.
+        key : str
+            Key file: ZeroMQ is encrypted, and lets in nobody without it. Empty for none.
+
+        Raises
+        ------
+        BadInput
+            An unknown ``via``, a device that is not there, a number out of range.
+        Missing
+            The driver does not load.
+
+        Notes
+        -----
+        Ports: in complex samples; out message ``status`` (of a recording, and of a value that a setter
+        refused). The tags "tx_burst" of a Burst
+        Modulator become annotations of a recording.
+        """
         _front_end.__init__(self, "Radio Sink", True, via, samp_rate, key)
         _check(samp_rate, frequency, gain, bandwidth)
         if self._kind == "sigmf":
@@ -343,45 +344,7 @@ class radio_sink(_front_end):
 
 
 class radio_source(_front_end):
-    """Samples into this process: over ZeroMQ, out of a SigMF recording, or from the air.
-
-    Over ZeroMQ the source connects a PULL socket to a Radio Sink; it waits for one that is not there, and finds
-    it again when it was started anew.
-
-    Parameters
-    ----------
-    via : str
-        As of :class:`radio_sink`; the address of ZeroMQ is the one to connect to.
-    samp_rate : float
-        Samples a second; 0 takes that of a recording, and one that tells none needs it. It is an attribute as well: the
-        rate that the samples have.
-    frequency : float
-        Centre frequency, Hz.
-    gain : float
-        In dB; of a Pluto 0 to 73.
-    bandwidth : float
-        Analogue, Hz; 0 for the sample rate.
-    antenna : str
-        A name that the device knows; empty for the one it has by itself.
-    hold : bool
-        Whether a recording ends the flowgraph only when the receiver, connected to ``idle``, has passed on all that
-        arrived; otherwise it ends with its last sample.
-    key : str
-        As of :class:`radio_sink`.
-
-    Raises
-    ------
-    BadInput
-        An unknown ``via``, a device that is not there, a number out of range, a recording that is none, or is of
-        another sample rate.
-    Missing
-        The driver does not load.
-
-    Notes
-    -----
-    Ports: in message ``idle`` (as of a JSCC Receiver; it matters to a recording only); out complex samples, message
-    ``status`` (of a recording, and of a value that a setter refused).
-    """
+    """Samples into this process: over ZeroMQ, out of a SigMF recording, or from the air."""
 
     def __init__(
         self,
@@ -394,6 +357,45 @@ class radio_source(_front_end):
         hold: bool = False,
         key: str = "",
     ):
+        """Make the block.
+
+        Over ZeroMQ the source connects a PULL socket to a Radio Sink; it waits for one that is not there, and finds
+        it again when it was started anew.
+
+        Parameters
+        ----------
+        via : str
+            As of :class:`radio_sink`; the address of ZeroMQ is the one to connect to.
+        samp_rate : float
+            Samples a second; 0 takes that of a recording, and one that tells none needs it. It is an attribute as well:
+            the rate that the samples have.
+        frequency : float
+            Centre frequency, Hz.
+        gain : float
+            In dB; of a Pluto 0 to 73.
+        bandwidth : float
+            Analogue, Hz; 0 for the sample rate.
+        antenna : str
+            A name that the device knows; empty for the one it has by itself.
+        hold : bool
+            Whether a recording ends the flowgraph only when the receiver, connected to ``idle``, has passed on all that
+            arrived; otherwise it ends with its last sample.
+        key : str
+            As of :class:`radio_sink`.
+
+        Raises
+        ------
+        BadInput
+            An unknown ``via``, a device that is not there, a number out of range, a recording that is none, or is of
+            another sample rate.
+        Missing
+            The driver does not load.
+
+        Notes
+        -----
+        Ports: in message ``idle`` (as of a JSCC Receiver; it matters to a recording only); out complex samples, message
+        ``status`` (of a recording, and of a value that a setter refused).
+        """
         _front_end.__init__(self, "Radio Source", False, via, samp_rate, key)
         _check(samp_rate if samp_rate or self._kind != "sigmf" else 1.0, frequency, gain, bandwidth)
         self.message_port_register_hier_in("idle")

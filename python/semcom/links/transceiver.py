@@ -34,42 +34,7 @@ def trailer_samples(params: native.ofdm_params) -> int:
 
 
 class transmitter(live_hier_block):
-    """JSCC Encoder and Burst Modulator: images in, samples out, by any scheme.
-
-    Parameters
-    ----------
-    scheme : str or Scheme
-        As of :class:`~..blocks.jscc_encoder.jscc_encoder`, as are the others that concern coding.
-    rate, snr_db : float
-        Conditions of the encoder.
-    variant : str
-        Of the weights.
-    params : ofdm_params, optional
-        Of the waveform.
-    amplitude : float
-        Root mean square of the samples of a burst.
-    continuous : bool
-        Zeros whenever there is nothing to send, for hardware; otherwise bursts only, each image followed by as much
-        silence as makes the receiver deliver what it has.
-    use_mask : bool
-        The mask of each image arrives as well.
-    background : float
-        Importance of the pixels outside the mask.
-    options : mapping, optional
-        Further options of the scheme, by name.
-    channel : str
-        Fading of each burst that a choice of MCS reckons with.
-    transmission : int
-        Number of this run in the headers, 0 to 255; -1 draws one.
-    key : str
-        Key file with which bursts are sealed; empty for none.
-
-    Notes
-    -----
-    Ports: in messages ``image`` and ``mask``; out complex samples, messages ``symbols`` (what is sent), ``bytes`` and
-    ``failed`` and ``status`` (as of the JSCC Encoder) and ``sent`` (as of the Burst Modulator). Connect ``failed`` to
-    the ``ack`` of the Image Source, and ``sent`` as well where no receiver is in the flowgraph.
-    """
+    """JSCC Encoder and Burst Modulator: images in, samples out, by any scheme."""
 
     def __init__(
         self,
@@ -87,6 +52,42 @@ class transmitter(live_hier_block):
         transmission: int = -1,
         key: str = "",
     ):
+        """Make the block.
+
+        Parameters
+        ----------
+        scheme : str or Scheme
+            As of :class:`~..blocks.jscc_encoder.jscc_encoder`, as are the others that concern coding.
+        rate, snr_db : float
+            Conditions of the encoder.
+        variant : str
+            Of the weights.
+        params : ofdm_params, optional
+            Of the waveform.
+        amplitude : float
+            Root mean square of the samples of a burst.
+        continuous : bool
+            Zeros whenever there is nothing to send, for hardware; otherwise bursts only, each image followed by as much
+            silence as makes the receiver deliver what it has.
+        use_mask : bool
+            The mask of each image arrives as well.
+        background : float
+            Importance of the pixels outside the mask.
+        options : mapping, optional
+            Further options of the scheme, by name.
+        channel : str
+            Fading of each burst that a choice of MCS reckons with.
+        transmission : int
+            Number of this run in the headers, 0 to 255; -1 draws one.
+        key : str
+            Key file with which bursts are sealed; empty for none.
+
+        Notes
+        -----
+        Ports: in messages ``image`` and ``mask``; out complex samples, messages ``symbols`` (what is sent), ``bytes``
+        and ``failed`` and ``status`` (as of the JSCC Encoder) and ``sent`` (as of the Burst Modulator). Connect
+        ``failed`` to the ``ack`` of the Image Source, and ``sent`` as well where no receiver is in the flowgraph.
+        """
         none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
         live_hier_block.__init__(self, "Transmitter", none, one)
         params = params or native.ofdm_params()
@@ -135,31 +136,7 @@ class transmitter(live_hier_block):
 
 
 class receiver(gr.hier_block2):
-    """Burst Demodulator and JSCC Decoder: samples in, images out, of whatever scheme they are.
-
-    While many bursts wait at the decoder no more samples are taken: what feeds the receiver holds back, or drops.
-
-    Parameters
-    ----------
-    scheme, variant : str
-        As of :class:`~..blocks.jscc_decoder.jscc_decoder`: "auto" takes what the bursts say.
-    params : ofdm_params, optional
-        As the transmitter's.
-    samp_rate : float
-        Samples a second; scales the reported carrier offset.
-    max_pixels : int
-        Larger images are refused, see the JSCC Decoder.
-    swap_iq : bool
-        The radio delivers I as Q and Q as I.
-    key : str
-        Key file: bursts that are not sealed with it are dropped. Empty for none.
-
-    Notes
-    -----
-    Ports: in complex samples; out messages ``image``, ``text``, ``labels``, ``segments``, ``part``, ``text_view``,
-    ``labels_view``, ``segments_view``, ``status`` (as of the JSCC Decoder and the Burst Demodulator), ``symbols``
-    (equalised, for a constellation) and ``idle`` (for the Image Source of a loopback).
-    """
+    """Burst Demodulator and JSCC Decoder: samples in, images out, of whatever scheme they are."""
 
     def __init__(
         self,
@@ -171,6 +148,31 @@ class receiver(gr.hier_block2):
         swap_iq: bool = False,
         key: str = "",
     ):
+        """Make the block.
+
+        While many bursts wait at the decoder no more samples are taken: what feeds the receiver holds back, or drops.
+
+        Parameters
+        ----------
+        scheme, variant : str
+            As of :class:`~..blocks.jscc_decoder.jscc_decoder`: "auto" takes what the bursts say.
+        params : ofdm_params, optional
+            As the transmitter's.
+        samp_rate : float
+            Samples a second; scales the reported carrier offset.
+        max_pixels : int
+            Larger images are refused, see the JSCC Decoder.
+        swap_iq : bool
+            The radio delivers I as Q and Q as I.
+        key : str
+            Key file: bursts that are not sealed with it are dropped. Empty for none.
+
+        Notes
+        -----
+        Ports: in complex samples; out messages ``image``, ``text``, ``labels``, ``segments``, ``part``, ``text_view``,
+        ``labels_view``, ``segments_view``, ``status`` (as of the JSCC Decoder and the Burst Demodulator), ``symbols``
+        (equalised, for a constellation) and ``idle`` (for the Image Source of a loopback).
+        """
         none, one = gr.io_signature(0, 0, 0), gr.io_signature(1, 1, gr.sizeof_gr_complex)
         gr.hier_block2.__init__(self, "Receiver", one, none)
         params = params or native.ofdm_params()

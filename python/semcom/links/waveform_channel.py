@@ -13,7 +13,9 @@ from .. import values
 from ..blocks.base import live_hier_block
 from ..blocks.live import live
 from ..errors import BadInput
+from ..semcom_python import ofdm_frame, ofdm_params
 
+MAX_SNR_DB = 100.0
 MAX_VOLTAGE = 1e9  # of noise; its square is still a number in single precision
 
 # Excess tap delays (ns) and relative powers (dB): two equal rays, and 3GPP TS 36.101 annex B.2
@@ -27,51 +29,7 @@ FADING = ("none", "rayleigh", "rician", *PROFILES)
 
 
 class waveform_channel(live_hier_block):
-    """Fading, offsets, oscillator and front-end faults, and calibrated noise, in the order a signal meets them.
-
-    ::
-
-        in -> clipping -> fading -> sampling offset -> carrier offset -> phase noise -> + noise -> IQ imbalance -> out
-
-    Tags do not pass: a receiver in the same flowgraph must find the bursts by itself.
-
-    Parameters
-    ----------
-    samp_rate : float
-        Samples a second.
-    noise_voltage : float
-        Standard deviation of the whole complex noise, per sample. For a burst of mean power P it follows from Es/N0
-        as ``semcom.ofdm_frame(params).noise_voltage(snr_db, P)``.
-    fading : str
-        "none", "rayleigh" or "rician" (flat), "two-ray", "epa", "eva" or "etu" (multipath, 3GPP TS 36.101 annex B.2;
-        every tap Rayleigh). Mean power gain 1.
-    doppler : float
-        Maximum Doppler shift, Hz. 0 keeps one draw for the whole run.
-    k_factor_db : float
-        Rician K, dB.
-    cfo : float
-        Carrier offset, Hz.
-    sfo_ppm : float
-        Sampling clock offset, parts per million.
-    linewidth : float
-        Of the oscillator's phase noise (a Wiener process), Hz.
-    iq_db, iq_deg : float
-        Gain and phase imbalance of the quadrature mixer.
-    clip : float
-        Amplitude at which the power amplifier clips; 0 for a linear one.
-    seed : int
-        Of fading and noise.
-
-    Raises
-    ------
-    BadInput
-        A parameter out of range.
-
-    Notes
-    -----
-    Ports: in and out complex samples; out message ``status`` (a sentence about each value that a setter refused while
-    running).
-    """
+    """Fading, offsets, oscillator and front-end faults, and calibrated noise, in the order a signal meets them."""
 
     def __init__(
         self,
@@ -87,7 +45,64 @@ class waveform_channel(live_hier_block):
         iq_deg: float = 0.0,
         clip: float = 0.0,
         seed: int = 0,
+        snr_db: float | None = None,
+        amplitude: float = 1.0,
+        params: ofdm_params | None = None,
     ):
+        """Make the block.
+
+        ::
+
+            in -> clipping -> fading -> sampling offset -> carrier offset -> phase noise -> + noise
+               -> IQ imbalance -> out
+
+        Noise is set by its voltage, or by the Es/N0 of bursts of a known amplitude.
+
+        Tags do not pass: a receiver in the same flowgraph must find the bursts by itself.
+
+        Parameters
+        ----------
+        samp_rate : float
+            Samples a second.
+        noise_voltage : float
+            Standard deviation of the whole complex noise, per sample; counts where no ``snr_db`` is given.
+        fading : str
+            "none", "rayleigh" or "rician" (flat), "two-ray", "epa", "eva" or "etu" (multipath, 3GPP TS 36.101 annex
+            B.2; every tap Rayleigh). Mean power gain 1.
+        doppler : float
+            Maximum Doppler shift, Hz. 0 keeps one draw for the whole run.
+        k_factor_db : float
+            Rician K, dB.
+        cfo : float
+            Carrier offset, Hz.
+        sfo_ppm : float
+            Sampling clock offset, parts per million.
+        linewidth : float
+            Of the oscillator's phase noise (a Wiener process), Hz.
+        iq_db, iq_deg : float
+            Gain and phase imbalance of the quadrature mixer.
+        clip : float
+            Amplitude at which the power amplifier clips; 0 for a linear one.
+        seed : int
+            Of fading and noise.
+        snr_db : float, optional
+            Es/N0 of each carrier of a burst, dB, where the channel's mean power gain is 1: the noise follows from it,
+            from ``amplitude`` and from ``params``.
+        amplitude : float
+            Root mean square of the samples of a burst, as the Transmitter has it.
+        params : ofdm_params, optional
+            Of the bursts, as the Transmitter has them; the usual ones by default.
+
+        Raises
+        ------
+        BadInput
+            A parameter out of range.
+
+        Notes
+        -----
+        Ports: in and out complex samples; out message ``status`` (a sentence about each value that a setter refused
+        while running).
+        """
         signature = gr.io_signature(1, 1, gr.sizeof_gr_complex)
         live_hier_block.__init__(self, "Waveform Channel", signature, signature)
         if fading not in FADING:
@@ -115,6 +130,10 @@ class waveform_channel(live_hier_block):
         if linewidth:
             chain.append(_phase_noise(2 * math.pi * linewidth / samp_rate, seed + 1))
         self._noise = analog.noise_source_c(analog.GR_GAUSSIAN, noise_voltage, seed + 2)
+        self._voltage, self._snr_db, self._amplitude = noise_voltage, None, 1.0
+        self._frame = ofdm_frame(params or ofdm_params())
+        self.set_amplitude(amplitude)
+        self.set_snr_db(snr_db)
         self._add = blocks.add_cc()
         chain.append(self._add)
         if iq_db or iq_deg:
@@ -142,10 +161,33 @@ class waveform_channel(live_hier_block):
         )
         return self._fading
 
+    def noise_voltage(self) -> float:
+        """Standard deviation of the whole complex noise that is added, per sample."""
+        if self._snr_db is None:
+            return self._voltage
+        return self._frame.noise_voltage(self._snr_db, self._amplitude**2)
+
+    def snr_db(self) -> float | None:
+        """Es/N0, dB; None where the noise voltage counts."""
+        return self._snr_db
+
     @live
     def set_noise_voltage(self, noise_voltage: float) -> None:
-        """Change the noise while running."""
-        self._noise.set_amplitude(values.number(noise_voltage, "noise_voltage", 0, MAX_VOLTAGE))
+        """Change the noise while running; it counts where there is no Es/N0."""
+        self._voltage = values.number(noise_voltage, "noise_voltage", 0, MAX_VOLTAGE)
+        self._noise.set_amplitude(self.noise_voltage())
+
+    @live
+    def set_snr_db(self, snr_db: float | None) -> None:
+        """Change the Es/N0, dB, while running; None lets the noise voltage count."""
+        self._snr_db = None if snr_db is None else values.number(snr_db, "snr_db", -MAX_SNR_DB, MAX_SNR_DB)
+        self._noise.set_amplitude(self.noise_voltage())
+
+    @live
+    def set_amplitude(self, amplitude: float) -> None:
+        """Change the amplitude of the bursts that the Es/N0 is that of, while running."""
+        self._amplitude = values.number(amplitude, "amplitude", 0, MAX_VOLTAGE, above=True)
+        self._noise.set_amplitude(self.noise_voltage())
 
     @live
     def set_cfo(self, cfo: float) -> None:

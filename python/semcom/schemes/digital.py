@@ -10,11 +10,15 @@ import numpy as np
 
 from .. import codec as codecs
 from ..burst import ImageHeader, snr_field
-from ..digital import MAX_MARGIN_DB, MAX_RATE, USUAL_MARGIN_DB, Link, mcs_of
+from ..digital import MAX_MARGIN_DB, MAX_RATE, TABLE, USUAL_MARGIN_DB, Link, mcs_of
 from ..errors import BadInput, Undecodable
 from ..jscc.coder import MAX_PIXELS, check_source, refuse_importance
 from .base import AUTO, BITS, USUAL_RATE, Conditions, Decoded, Part, ReceivedPart, Scheme, Transmission
 from .options import Options, option
+
+MCS_CHOSEN = "Auto (by the Es/N0)"
+MCS_WORDS = {AUTO: MCS_CHOSEN} | {str(index): mcs.label for index, mcs in TABLE.items()}
+CODEC_WORDS = {"avif": "AVIF", "jpeg2000": "JPEG 2000", "jpeg": "JPEG"}
 
 
 def parse_mcs(value: str | int) -> int | None:
@@ -45,12 +49,15 @@ class DigitalOptions(Options):
         By how much the SNR may be below what it is taken for where the MCS is chosen, dB.
     """
 
-    codec: str = option("avif", "image codec", label="Codec", choices=codecs.CODECS, live=True, several=True)
+    codec: str = option(
+        "avif", "image codec", label="Codec", choices=codecs.CODECS, words=CODEC_WORDS, live=True, several=True
+    )
     mcs: str = option(
         AUTO,
         "modulation and coding scheme: 0 to 31 LDPC of 5G NR, 32 to 39 convolutional K=7 of 802.11, 48 to 52 uncoded, "
         "or auto, which takes the one that carries most at the SNR",
         label="MCS",
+        words=MCS_WORDS,
         live=True,
         several=True,
     )

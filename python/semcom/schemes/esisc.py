@@ -17,8 +17,9 @@ from ..burst import ImageHeader, snr_field
 from ..digital import MAX_RATE, TABLE, spread
 from ..errors import BadInput, Undecodable
 from ..jscc.coder import MAX_PIXELS, check_source, refuse_importance
-from ..segment.backends import DEFAULT
+from ..segment.backends import DEFAULT, TITLES
 from .base import AUTO, BITS, Conditions, Decoded, Labels, Part, ReceivedPart, Scheme, Transmission
+from .digital import CODEC_WORDS, MCS_CHOSEN
 from .options import Options, option
 
 if TYPE_CHECKING:
@@ -47,6 +48,14 @@ def captioners() -> tuple[str, ...]:
     return CAPTIONERS
 
 
+def protection_words() -> dict[str, str]:
+    """Protections to choose from, the strongest last."""
+    three = ((2, 4, 6), (0, 2, 4), (28, 0, 2))
+    return {AUTO: MCS_CHOSEN} | {
+        ",".join(map(str, each)): "; ".join(TABLE[index].label for index in each) for each in three
+    }
+
+
 @dataclass(frozen=True)
 class SceneOptions(Options):
     """Options of scheme ``esisc``; see the fields' help texts."""
@@ -64,6 +73,13 @@ class SceneOptions(Options):
         "perception (what makes the received picture best by PSNR or to the eye)",
         label="Purpose",
         choices=purposes,
+        words={
+            "explain": "Explain (text and maps and sub-images)",
+            "caption": "Caption",
+            "map": "Class map",
+            "fidelity": "Fidelity (PSNR)",
+            "perception": "Perception (to the eye)",
+        },
         live=True,
     )
     budget: int = option(
@@ -72,19 +88,39 @@ class SceneOptions(Options):
         label="Bytes of a scene",
         unit="bytes",
         low=64,
+        high=MAX_BUDGET,
         live=True,
     )
     boundaries: bool = option(True, "send B-seg, the outlines that SAM finds", label="Boundaries (B-seg)")
     sub_images: int = option(3, "sub-images at most, 0 for none", label="Sub-images at most", low=0)
-    captioner: str = option("network", "what writes the text", label="Text", choices=captioners, advanced=True)
+    captioner: str = option(
+        "network",
+        "what writes the text",
+        label="Text",
+        choices=captioners,
+        words={
+            "network": "Captioning network",
+            "composed": "From the class map",
+            "blip": "BLIP",
+            "git": "GIT",
+            "vit-gpt2": "ViT-GPT2",
+        },
+        advanced=True,
+    )
     codec: str = option(
-        "avif", "image codec of the sub-images", label="Codec of the sub-images", choices=codecs.CODECS, advanced=True
+        "avif",
+        "image codec of the sub-images",
+        label="Codec of the sub-images",
+        choices=codecs.CODECS,
+        words=CODEC_WORDS,
+        advanced=True,
     )
     protection: str = option(
         AUTO,
         "three MCS, such as 0,2,4: of text, A-seg and boxes; of colours and B-seg; of the sub-images; or auto, as "
         "little protection as the SNR allows",
         label="Protection (MCS of text and map, detail, sub-images)",
+        words=protection_words,
         live=True,
         advanced=True,
     )
@@ -97,12 +133,10 @@ class SceneOptions(Options):
         high=64,
         advanced=True,
     )
-    sam: str = option(DEFAULT, SAM_HELP, label="SAM", advanced=True)
+    sam: str = option(DEFAULT, SAM_HELP, label="SAM", words=TITLES, advanced=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.budget > MAX_BUDGET:
-            raise BadInput(f"must be at most {MAX_BUDGET}, got {values.shown(self.budget)}", field="budget")
         if self.protection != AUTO:
             self.protection_over(Conditions())
         _settings(self)

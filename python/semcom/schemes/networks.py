@@ -11,6 +11,13 @@ from ..zoo.weights import USUAL_VARIANT
 from .base import SymbolScheme
 from .options import Options, option
 
+VARIANT_WORDS = {
+    "": "Usual",
+    "original": "Whole images",
+    "masked": "Masked images",
+    "perceptual": "Whole images, for the eye (semcom)",
+}
+
 
 @dataclass(frozen=True)
 class NetworkOptions(Options):
@@ -23,7 +30,11 @@ class NetworkOptions(Options):
     """
 
     variant: str = option(
-        "", "which weights are used, by the name they were exported under", label="Trained on", several=True
+        "",
+        "which weights are used, by the name they were exported under",
+        label="Trained on",
+        words=VARIANT_WORDS,
+        several=True,
     )
 
 

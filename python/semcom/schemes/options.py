@@ -25,6 +25,7 @@ def option(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] | Callable[[], tuple[str, ...]] | None = None,
+    words: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None,
     advanced: bool = False,
     live: bool = False,
     several: bool = False,
@@ -45,6 +46,9 @@ def option(
         Limits of a number.
     choices : tuple of str or callable, optional
         What a text may be; a callable is asked when it is needed.
+    words : mapping of str to str or callable, optional
+        What GNU Radio Companion calls the values of a text in its list. Without choices it offers these, and any other
+        can be typed.
     advanced : bool
         Whether GNU Radio Companion shows it on the block only when it is not the default.
     live : bool
@@ -54,7 +58,7 @@ def option(
     """
     about = {
         "help": help, "label": label, "unit": unit, "low": low, "high": high, "choices": choices,
-        "advanced": advanced, "live": live, "several": several,
+        "words": words, "advanced": advanced, "live": live, "several": several,
     }  # fmt: skip
     return field(default=default, metadata=about)
 
@@ -86,6 +90,14 @@ def choices_of(item: Field) -> tuple[str, ...]:
     """What the field may be; empty where it is not a choice."""
     choices = item.metadata.get("choices")
     return tuple(choices()) if callable(choices) else choices or ()
+
+
+def words_of(item: Field) -> dict[str, str]:
+    """What the values of the field are called in a list; of its choices each, and otherwise those to be offered."""
+    words = item.metadata.get("words")
+    words = dict(words()) if callable(words) else dict(words or {})
+    choices = choices_of(item)
+    return {choice: words.get(choice, choice) for choice in choices} if choices else words
 
 
 def checked(item: Field, value: Any, kind: type) -> Any:

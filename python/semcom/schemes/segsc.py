@@ -30,6 +30,7 @@ class SegSCOptions(Options):
         "what codes each region: softcast, the closed form, or semcom, networks",
         label="Coder of the regions",
         choices=(CLOSED_FORM, NETWORKS),
+        words={CLOSED_FORM: "Closed form (softcast)", NETWORKS: "Networks (semcom)"},
         live=True,
         several=True,
     )

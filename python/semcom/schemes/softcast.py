@@ -35,6 +35,7 @@ class SoftCastOptions(LayeredOptions):
         "coefficients of every 16x16 pixels, without a map",
         label="Allocation",
         choices=(ADAPTIVE, FIXED),
+        words={ADAPTIVE: "By what each area needs", FIXED: "The same everywhere"},
         live=True,
         several=True,
     )

@@ -265,6 +265,22 @@ def find(name: str) -> Path:
     return path
 
 
+def is_here(name: str) -> bool:
+    """Whether :func:`find` has a file to check, or one to make it of; nothing is hashed.
+
+    Parameters
+    ----------
+    name : str
+        Of the weights.
+
+    Raises
+    ------
+    BadInput
+        No weights of that name are known.
+    """
+    return _locate(entry(name)) is not None or (name in DERIVED and is_here(name.removesuffix("_int8")))
+
+
 def verify() -> list[tuple[str, str]]:
     """Hash every known file anew: pairs of name and ``ok``, ``missing`` or ``wrong sha256``, sorted by name.
 

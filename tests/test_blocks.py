@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import threading
 import tracemalloc
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from gnuradio import analog, blocks, gr, pdu, semcom
 from gnuradio.semcom import schemes
 from gnuradio.semcom.blocks import held, qt_image_view
 from gnuradio.semcom.blocks import pdu as pdus
+from gnuradio.semcom.blocks.history import History
 from gnuradio.semcom.blocks.worker import worker_block
 from gnuradio.semcom.burst import reassembly
 from gnuradio.semcom.errors import BadInput
@@ -318,6 +320,19 @@ def test_quality_measures_roi_and_passes_figures_on(smooth_image):
     assert out["roi_psnr_db"] == pytest.approx(metrics.roi_psnr(image, noisy, mask > 0), abs=1e-6)
     assert out["custom"] == "kept" and "ms_ssim" not in out
     assert pdus.dictionary(published["metrics"])["image_id"] == 7
+    np.testing.assert_allclose(pmt.f32vector_elements(pmt.cdr(published["history"])), [out["roi_psnr_db"]], rtol=1e-6)
+
+
+def test_what_a_figure_was_over_the_last_minute():
+    """Held until the next, and cut where the minute began."""
+    history = History()
+    assert history.add(math.inf, 4.0).size == 0
+    np.testing.assert_array_equal(history.add(30, 5.0), [30])
+    np.testing.assert_array_equal(history.add(20, 5.375), [30, 30, 30, 20])
+    np.testing.assert_array_equal(history.add(math.nan, 5.55), [30] * 4 + [20] * 2)
+    whole = history.add(10, 70.0)
+    assert whole.shape == (600,) and set(whole[:-1]) == {20} and whole[-1] == 10
+    np.testing.assert_array_equal(history.add(15, 125.0)[-551:], [10] * 550 + [15])
 
 
 def test_a_mark_waits_for_the_mask_of_the_picture_before_it(smooth_image):

@@ -159,6 +159,14 @@ def test_stream_blocks_run_in_a_flowgraph_in_cpp(tmp_path):
     assert "this->channel->set_snr_db(this->snr_db)" in code
 
 
+# of a driver of a window: nothing is cut off on a screen of 1366x768, less its frame and a bar
+FITS = """
+need, have = tb.top_widget.minimumSizeHint(), tb.top_scroll.viewport().size()
+assert need.width() <= have.width() and need.height() <= have.height(), (need, have)
+assert tb.width() <= 1366 and tb.height() <= 700
+"""
+
+
 @pytest.mark.gui
 @pytest.mark.slow
 @pytest.mark.parametrize("example", GUI, ids=lambda p: p.stem)
@@ -177,6 +185,7 @@ from PyQt5 import Qt
 import {script.stem} as flow
 app = Qt.QApplication(sys.argv)
 tb = flow.{script.stem}(repeat=3)
+flow.snippets_main_after_init(tb)
 tb.start()
 tb.show()
 timer = Qt.QTimer()
@@ -189,6 +198,7 @@ timer.timeout.connect(look)
 timer.start(20)
 Qt.QTimer.singleShot(120_000, app.quit)
 app.exec_()
+{FITS}
 tb.stop()
 tb.wait()
 assert tb.get_snr_db() == 3.0
@@ -263,6 +273,7 @@ from PyQt5 import Qt
 import {script.stem} as flow
 app = Qt.QApplication(sys.argv)
 tb = flow.{script.stem}(via={via!r}{options if end == "tx" else ""})
+flow.snippets_main_after_init(tb)
 tb.start()
 tb.show()
 timer = Qt.QTimer()
@@ -281,6 +292,7 @@ else:
     timer.start(20)
 Qt.QTimer.singleShot(100_000, app.quit)
 app.exec_()
+{FITS}
 tb.stop()
 tb.wait()
 if {end!r} == "rx":

@@ -65,6 +65,7 @@ public:
                      std::uint64_t most_waiting = 0,
                      bool swap_iq = false);
 
+    //! Samples per second from the next burst on.
     virtual void set_sample_rate(double sample_rate) = 0;
     //! The consumer has dealt with \p n PDUs; to be called from any thread.
     virtual void taken(std::uint64_t n = 1) = 0;

@@ -81,7 +81,9 @@ struct SEMCOM_API burst_header {
 class SEMCOM_API burst_header_codec
 {
 public:
+    //! Zeros that end the convolutional code.
     static constexpr int tail_bits = 6;
+    //! Bits that leave the code, the least cells of a header.
     static constexpr int coded_bits = (burst_header::bits + tail_bits) * 4;
 
     //! \param n_cells BPSK cells that carry the header, at least coded_bits
@@ -95,6 +97,7 @@ public:
      * for +1 \returns the header, or nothing when it is not a valid one
      */
     std::optional<burst_header> decode(const std::vector<float>& soft) const;
+    //! BPSK cells of a header.
     int n_cells() const { return static_cast<int>(d_sign.size()); }
 
 private:

@@ -71,7 +71,9 @@ public:
                      bool continuous = false,
                      int trailer = 0);
 
+    //! Of the bursts from the next one on; throws std::invalid_argument as make() does.
     virtual void set_amplitude(float amplitude) = 0;
+    //! Before and after bursts from the next one on; throws as make() does.
     virtual void set_gap(int gap) = 0;
     //! Bursts handed to the output.
     virtual std::uint64_t sent() const = 0;

@@ -58,11 +58,17 @@ public:
 
     //! The parameters with every default filled in.
     const ofdm_params& params() const { return d_params; }
+    //! As ofdm_params::fft_len.
     int fft_len() const { return d_params.fft_len; }
+    //! As ofdm_params::cp_len, in samples at the critical rate.
     int cp_len() const { return d_params.cp_len; }
+    //! As ofdm_params::oversampling.
     int oversampling() const { return d_params.oversampling; }
+    //! Carriers in use.
     int occupied() const { return d_params.occupied; }
+    //! OFDM symbols of the preamble.
     int preamble_len() const { return d_params.preamble_len; }
+    //! OFDM symbols of the header.
     int header_len() const { return d_header_len; }
     //! Payload OFDM symbols of a burst of \p n_symbols complex symbols.
     int payload_len(int n_symbols) const;

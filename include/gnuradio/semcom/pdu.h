@@ -27,9 +27,9 @@ enum class value_type {
  * \brief One metadata key of the PDUs that semcom blocks exchange.
  */
 struct key {
-    const char* name;
-    value_type type;
-    const char* meaning;
+    const char* name;    //!< as it stands in the dictionary
+    value_type type;     //!< of its value
+    const char* meaning; //!< in a sentence, with the unit
 };
 
 /*!
@@ -41,6 +41,8 @@ struct key {
  * are not in the list pass through every block.
  */
 SEMCOM_API const std::vector<key>& keys();
+
+// each key as an interned symbol, by its name
 
 SEMCOM_API const pmt::pmt_t& transmission();
 SEMCOM_API const pmt::pmt_t& image_id();

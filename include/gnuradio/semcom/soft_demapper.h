@@ -43,8 +43,11 @@ public:
      */
     static sptr make(const std::string& modulation = "qpsk", double snr_db = 10.0);
 
+    //! From the next symbols on; throws std::invalid_argument as make() does.
     virtual void set_snr_db(double snr_db) = 0;
+    //! Es/N0 in dB of what says no noise variance.
     virtual double snr_db() const = 0;
+    //! 1, 2, 4, 6 or 8.
     virtual int bits_per_symbol() const = 0;
 };
 

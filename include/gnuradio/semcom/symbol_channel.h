@@ -34,7 +34,8 @@ SEMCOM_API void pass_burst(const gr_complex* x,
 
 /*!
  * \brief Symbol-level channel y = h x + w with AWGN, block Rayleigh or block Rician
- * fading. \ingroup semcom
+ * fading.
+ * \ingroup semcom
  *
  * \details
  * Reproduces the channel of the papers without a waveform. w is complex Gaussian of total
@@ -81,9 +82,11 @@ public:
      * \param csi what the receiver knows: "ideal", "pilot", "estimated" or "none"
      * \param k_factor_db Rician K in dB, -100 to 100
      * \param n_pilots pilots per block with csi "pilot", at least 1, and with
-     * "estimated", at least 2 \param loss probability that a PDU is lost, 0 to 1 \param
-     * block_len symbols of one fading block on the stream ports, at least 1 \param seed
-     * of fading, noise and losses, from 0; channels of one flowgraph need different ones
+     * "estimated", at least 2
+     * \param loss probability that a PDU is lost, 0 to 1
+     * \param block_len symbols of one fading block on the stream ports, at least 1
+     * \param seed of fading, noise and losses, from 0; channels of one flowgraph need
+     * different ones
      * \throws std::invalid_argument with one sentence
      */
     static sptr make(const std::string& model = "awgn",
@@ -95,11 +98,17 @@ public:
                      int block_len = 4096,
                      int64_t seed = 0);
 
+    //! As in make(), from the next burst or block on; throws as make() does.
     virtual void set_model(const std::string& model) = 0;
+    //! As in make(), from the next burst or block on; throws as make() does.
     virtual void set_snr_db(double snr_db) = 0;
+    //! As in make(), from the next burst or block on; throws as make() does.
     virtual void set_csi(const std::string& csi) = 0;
+    //! As in make(), from the next burst or block on; throws as make() does.
     virtual void set_k_factor_db(double k_factor_db) = 0;
+    //! As in make(), from the next burst on; throws as make() does.
     virtual void set_loss(double loss) = 0;
+    //! Es/N0 in dB.
     virtual double snr_db() const = 0;
 };
 

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import Any, ClassVar
 
 import numpy as np
 import pmt
 
 from . import pdu
 from .held import Gathering
+from .history import History
 from .worker import worker_block
 
 
@@ -23,17 +25,26 @@ class comparing_block(worker_block):
     roi : bool
         Whether a mask arrives as well.
 
+    Attributes
+    ----------
+    plotted : tuple of str
+        Figures; the first of them that an image has is what ``history`` shows.
+
     Notes
     -----
     Ports: in ``reference``, ``received``, ``mask``; out ``image`` (the received image, the figures in its metadata),
-    ``metrics`` (a dictionary: ``image_id`` and the figures), ``status``.
+    ``metrics`` (a dictionary: ``image_id`` and the figures), ``history`` (f32vector, see :class:`~.history.History`),
+    ``status``.
     """
 
     last_port = "received"
+    plotted: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, name: str, roi: bool):
         worker_block.__init__(self, name, ["reference", "received", "mask"], ["image"])
-        self.message_port_register_out(pmt.intern("metrics"))
+        for port in ("metrics", "history"):
+            self.message_port_register_out(pmt.intern(port))
+        self._history = History()
         self._gathering = Gathering({"reference", "received"} | ({"mask"} if roi else set()))
 
     def figures(
@@ -77,6 +88,10 @@ class comparing_block(worker_block):
         figures = self.figures(held["reference"][0], received, None if mask is None else mask > 0, of_mask)
         known = {name: value for name, value in figures.items() if value is not None}
         self.publish("metrics", pdu.message({"image_id": number} | known))
+        shown = next((known[name] for name in self.plotted if name in known), None)
+        if shown is not None:
+            past = self._history.add(shown, time.monotonic())
+            self.publish("history", pmt.cons(pmt.PMT_NIL, pmt.init_f32vector(len(past), past.tolist())))
         self.publish("image", pdu.from_image(received, meta | known))
 
     def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from .comparing import comparing_block
 
 class image_quality(comparing_block):
     """Compares each received image with the reference of the same image_id."""
+
+    plotted: ClassVar[tuple[str, ...]] = ("roi_psnr_db", "psnr_db", "ms_ssim", "st_lpips")
 
     def __init__(self, roi: bool = False, ms_ssim: bool = True, st_lpips: bool = False, psnr: bool = True):
         """Make the block.
@@ -32,8 +34,9 @@ class image_quality(comparing_block):
         Ports: in ``reference`` (what the coder was given), ``received``, ``mask``; out ``image`` (the received image,
         the figures in its metadata), ``metrics`` (a dictionary: ``image_id``, ``psnr_db``, ``ms_ssim``, ``st_lpips``,
         and with a mask ``roi_psnr_db``, ``roi_ms_ssim``, ``roi_st_lpips``, ``share``, the share of the image inside it,
-        and its ``score``; a figure that does not apply is left out), ``status``. PSNR is over RGB bytes; for the region
-        see :class:`~..image.quality.Assessor`.
+        and its ``score``; a figure that does not apply is left out), ``history`` (f32vector for a plot: ROI-PSNR, or
+        the first of PSNR, MS-SSIM and ST-LPIPS that is measured, at each tenth of a second of the last minute),
+        ``status``. PSNR is over RGB bytes; for the region see :class:`~..image.quality.Assessor`.
         """
         comparing_block.__init__(self, "Image Quality", roi)
         self._assess = Assessor(ms_ssim=ms_ssim, st_lpips=st_lpips, psnr=psnr)

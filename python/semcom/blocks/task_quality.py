@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from .comparing import comparing_block
 
 class task_quality(comparing_block):
     """Does tasks on each received image, and compares what comes out with the reference of the same image_id."""
+
+    plotted: ClassVar[tuple[str, ...]] = TASKS
 
     def __init__(self, tasks: Sequence[str] = TASKS, roi: bool = False):
         """Make the block.
@@ -40,7 +43,8 @@ class task_quality(comparing_block):
         -----
         Ports: in ``reference``, ``received``, ``mask``; out ``image`` (the received image, the figures in its
         metadata), ``metrics`` (a dictionary: ``image_id`` and a figure from 0 to 1 for each task; one that does not
-        apply is left out), ``status``.
+        apply is left out), ``history`` (f32vector for a plot: the first task that is done, at each tenth of a second of
+        the last minute), ``status``.
         """
         comparing_block.__init__(self, "Task Quality", roi)
         self._assess = TaskAssessor(tasks)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -86,6 +88,19 @@ def test_a_refusal_that_is_raised_again_keeps_no_frames():
         while trace:
             trace, depth = trace.tb_next, depth + 1
     assert depth <= 3
+
+
+def test_the_report_of_an_image_that_cannot_be_decoded_keeps_none_of_its_symbols():
+    """Where its error was raised they were at hand."""
+    reception, symbols = schemes.Reception(), np.ones(1, np.complex64)
+    meta, _ = analogue("digital", 96, 128, 1.0, mcs=0, rate=0, scale=0)[0]
+    reports = reception.feed(meta | {"fragment": 0, "fragments": 1}, symbols)
+    kept = weakref.ref(symbols)
+    del symbols
+    gc.collect()
+    (image,) = (report for report in reports if isinstance(report, schemes.Image))
+    assert "too short for MCS 0" in image.error
+    assert kept() is None
 
 
 def striped(number: int) -> np.ndarray:

@@ -24,19 +24,19 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 WINDOWS = ("sam_jscc_loopback", "esisc_scene_loopback")
 COLOURS = 64  # of a drawing of boxes and lines
-# runs an example until its first picture has arrived and was drawn, and takes its window
+# runs an example until some pictures have arrived and were drawn, and takes its window
 DRIVER = """
 import sys
 from PyQt5 import Qt
 import {name} as flow
 app = Qt.QApplication(sys.argv)
-tb = flow.{name}(repeat=1)
+tb = flow.{name}(repeat=4)
+flow.snippets_main_after_init(tb)
 tb.start()
 tb.show()
-tb.resize(1360, 740)
 turns = []
 def look():
-    turns.extend(tb.sink.results[:1])
+    turns.extend(tb.sink.results[3:4])
     if len(turns) == 40:
         tb.grab().save({out!r})
         app.quit()

@@ -87,6 +87,20 @@ def sentence_of(error: BaseException) -> str:
     return f"{type(error).__name__} at {Path(frames[-1].filename).name}:{frames[-1].lineno}: {words}"
 
 
+def let_go(error: BaseException) -> None:
+    """Forget where an error was raised, and with that all that was at hand there, such as arrays.
+
+    Parameters
+    ----------
+    error : BaseException
+        Handled, and kept by somebody; what :func:`sentence_of` has to say of it is said.
+    """
+    left: BaseException | None = error
+    while left is not None:
+        left.__traceback__ = None
+        left = left.__cause__ or left.__context__
+
+
 NO_GNURADIO = (
     "GNU Radio with the blocks of gr-semcom, which are not installed for this Python (pip installs neither); run "
     "./bootstrap build, or install both into the system"

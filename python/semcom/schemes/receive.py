@@ -31,7 +31,7 @@ from ..burst import (
     snr_field,
 )
 from ..digital import mcs_of, read_part
-from ..errors import BadInput, SemcomError, Undecodable, sentence_of
+from ..errors import BadInput, SemcomError, Undecodable, let_go, sentence_of
 from ..jscc.coder import MAX_PIXELS
 from ..keys import Key
 from . import registry
@@ -198,6 +198,9 @@ class _Receiving:
                     self._hand(event.token, part, event.meta, out)
             self._handed.pop(event.token, None)
             self._deliver(event, out)
+            for report in out:
+                if isinstance(report, Image) and report.failure is not None:
+                    let_go(report.failure)  # whoever keeps the report would keep all symbols of the image
         else:
             out.append(event)
         return out

@@ -323,6 +323,15 @@ def test_quality_measures_roi_and_passes_figures_on(smooth_image):
     np.testing.assert_allclose(pmt.f32vector_elements(pmt.cdr(published["history"])), [out["roi_psnr_db"]], rtol=1e-6)
 
 
+def test_a_plot_is_sent_nothing_of_a_first_picture_without_an_error(smooth_image):
+    block, published = semcom.image_quality(), []
+    block.publish = lambda port, msg: published.append(port)
+    for port in ("received", "reference"):
+        msg = pdus.from_image(smooth_image(48, 48, 1), {"image_id": 7})
+        block.work_on(port, msg, pdus.meta_of(msg))
+    assert published == ["metrics", "image"]
+
+
 def test_what_a_figure_was_over_the_last_minute():
     """Held until the next, and cut where the minute began."""
     history = History()

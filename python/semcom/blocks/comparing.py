@@ -89,9 +89,9 @@ class comparing_block(worker_block):
         known = {name: value for name, value in figures.items() if value is not None}
         self.publish("metrics", pdu.message({"image_id": number} | known))
         shown = next((known[name] for name in self.plotted if name in known), None)
-        if shown is not None:
-            past = self._history.add(shown, time.monotonic())
-            self.publish("history", pmt.cons(pmt.PMT_NIL, pmt.init_f32vector(len(past), past.tolist())))
+        past = [] if shown is None else self._history.add(shown, time.monotonic()).tolist()
+        if past:  # a plot can do nothing with none, as of a first picture that equals its reference
+            self.publish("history", pmt.cons(pmt.PMT_NIL, pmt.init_f32vector(len(past), past)))
         self.publish("image", pdu.from_image(received, meta | known))
 
     def pass_failure(self, port: str, msg: pmt.pmt_base) -> None:

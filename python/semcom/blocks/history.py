@@ -19,7 +19,6 @@ class History:
 
     def __init__(self) -> None:
         self._known: deque[tuple[float, float]] = deque()
-        self._begun = 0.0
 
     def add(self, value: float, now: float) -> np.ndarray:
         """One more figure.
@@ -37,15 +36,13 @@ class History:
             ``PER_SECOND`` values a second from the first figure on, of ``SECONDS`` at most; the last one is the newest.
         """
         if np.isfinite(value):
-            if not self._known:
-                self._begun = now
             self._known.append((now, value))
         # the one that was held when the minute began stays
         while len(self._known) > 1 and self._known[1][0] <= now - SECONDS:
             self._known.popleft()
         if not self._known:
             return np.empty(0, np.float32)
-        n = min(int((now - self._begun) * PER_SECOND) + 1, SECONDS * PER_SECOND)
         times, values = np.array(self._known).T
+        n = min(int((now - times[0]) * PER_SECOND) + 1, SECONDS * PER_SECOND)
         held = np.searchsorted(times, now - np.arange(n)[::-1] / PER_SECOND, side="right") - 1
         return values[held.clip(0)].astype(np.float32)

@@ -198,9 +198,6 @@ class _Receiving:
                     self._hand(event.token, part, event.meta, out)
             self._handed.pop(event.token, None)
             self._deliver(event, out)
-            for report in out:
-                if isinstance(report, Image) and report.failure is not None:
-                    let_go(report.failure)  # whoever keeps the report would keep all symbols of the image
         else:
             out.append(event)
         return out
@@ -405,6 +402,7 @@ class Reception(_Receiving):
                 raise BadInput(f"scheme {state.scheme.name} made no picture of what arrived")
         except Exception as error:  # as above
             out.append(Image(meta, None, sentence_of(error), error, views))
+            let_go(error)  # whoever keeps the report would keep all symbols of the image
         else:
             if state.scheme.takes_importance:
                 decoded, meta = self._updated(delivery.header, decoded, meta)

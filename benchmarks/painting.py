@@ -110,6 +110,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="images of each set, instead of all")
     parser.add_argument("--pictures", type=Path, help="folder for the pictures themselves")
     args = parser.parse_args()
+    if args.pictures:
+        args.pictures.mkdir(parents=True, exist_ok=True)
     tools = Tools()
     painters = [name for name in PAINTERS if name == "plain" or name in weights.registry()]
     digests = {name: weights.sha256(name) for name in ("aseg", *painters[1:])}

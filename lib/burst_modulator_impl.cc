@@ -25,7 +25,7 @@ bool is_last(const pmt::pmt_t& pdu)
     const auto metadata = pmt::car(pdu);
     const auto ends = [](const pmt::pmt_t& index, const pmt::pmt_t& count) {
         return pmt::is_integer(index) && pmt::is_integer(count) &&
-               pmt::to_long(index) == pmt::to_long(count) - 1;
+               pmt::to_long(count) > 0 && pmt::to_long(index) == pmt::to_long(count) - 1;
     };
     return ends(pmt::dict_ref(metadata, pdu::part(), pmt::from_long(0)),
                 pmt::dict_ref(metadata, pdu::parts(), pmt::from_long(1))) &&

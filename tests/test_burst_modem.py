@@ -547,6 +547,8 @@ def test_an_image_has_left_after_its_last_part() -> None:
     for image, part, symbols in ((1, 0, fits), (1, 1, fits), (2, 0, too_long), (2, 1, too_long), (3, 0, fits)):
         keys = dict(image_id=image, part=part, parts=2, fragment=2, fragments=3)
         post(modulator, "symbols", symbols_pdu(symbols, **keys))
+    # of a count without a last one
+    post(modulator, "symbols", symbols_pdu(fits, image_id=4, fragment=2**63 - 1, fragments=-(2**63)))
     post(modulator, "system", pmt.cons(pmt.intern("done"), pmt.from_long(1)))
     tb.run()
     told = [pmt.to_python(debug.get_message(i)) for i in range(debug.num_messages())]

@@ -117,6 +117,8 @@ def _session(
     path: Path, size: int, mtime_ns: int, threads: int, provider: str, edit: Callable[[bytes], bytes] | None
 ) -> onnxruntime.InferenceSession:
     # size and time are part of the key: a file that was replaced is loaded again
+    # builds from 1.29 on tell their maker about models and errors, unless they are told not to before they are loaded
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError as error:

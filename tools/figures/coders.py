@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from .pages import named
-from .results import Record, Results, at, chosen, published
+from .results import Record, Results, at, chosen, one, published
 from .words import (
     LEVEL,
+    each,
+    listed,
     more,
     of_what,
     outage,
@@ -18,6 +20,7 @@ from .words import (
     rounded,
     scatter,
     shown,
+    signed,
     spread,
     standings,
     table,
@@ -107,6 +110,20 @@ def masked_images(results: Results) -> list[str]:
         cells = [at(points, snr_db) for snr_db in MASKED] if None in points else []
         rows.append([label, *(f"{shown(point, 'roi_psnr_db')} ({shown(point)})" for point in cells)])
     return table(["Es/N0", *(f"{snr_db} dB" for snr_db in MASKED if snr_db), "no noise"], rows)
+
+
+@named("coders-noise-told")
+def noise_told(results: Results) -> list[str]:
+    rows = results["samsc"]["noise_told"]
+    errors = sorted({row["told_db"] for row in rows})
+    said = []
+    for snr_db in sorted({row["snr_db"] for row in rows}):
+        cells = [one(results["samsc"], "noise_told", snr_db=snr_db, told_db=error)["psnr_db"] for error in errors]
+        said.append(f"at {snr_db:g} dB {', '.join(each(cells, 2))} dB")
+    return paragraph(
+        f"Told of {', '.join(signed(error, 0) for error in errors)} dB more noise than there is, it has on Kodak",
+        f"{listed(said)} (`results/samsc.json`).",
+    )
 
 
 @named("coders-st-lpips")

@@ -126,6 +126,12 @@ def test_workers_change_nothing_but_the_time(photos, tmp_path):
     assert [f["image"] for f in partly["failed"]] == ["bad.png"] and partly["points"][0]["images"] == 3
 
 
+def test_sweeps_beside_one_another_say_nothing_of_it(recwarn):
+    with dask_workers(1), dask_workers(1):
+        pass
+    assert not [str(warning.message) for warning in recwarn]
+
+
 def test_the_record_can_be_made_again(photos, tmp_path, monkeypatch):
     wanted = SweepSettings(
         photos,

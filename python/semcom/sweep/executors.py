@@ -131,7 +131,9 @@ def dask_workers(count: int) -> Iterator[Executor]:
             n_workers=count,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            # no dashboard; its server is there nevertheless, at any port: the usual one is another sweep's
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
             # the workers hold a few images each; a limit guessed from the machine's memory only makes them pause
             memory_limit=0,
             silence_logs=logging.CRITICAL,

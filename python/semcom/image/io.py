@@ -134,13 +134,13 @@ def load(path: str | os.PathLike[str]) -> np.ndarray:
         pixels.
     """
     with opened(path) as picture:
-        picture = ImageOps.exif_transpose(picture)
+        # every copy of a picture of MAX_PIXELS takes 128 MiB
+        ImageOps.exif_transpose(picture, in_place=True)
         if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
             return _deep_grey(picture, files.named(path))
         if picture.has_transparency_data:
-            picture = picture.convert("RGBA")
-            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-        return np.array(picture.convert("RGB"))
+            picture = _on_white(picture)
+        return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def load_mask(path: str | os.PathLike[str], height: int, width: int) -> np.ndarray:
@@ -169,7 +169,7 @@ def load_mask(path: str | os.PathLike[str], height: int, width: int) -> np.ndarr
         As ``load``, or the picture has another size, or nothing of it lies inside.
     """
     with opened(path) as picture:
-        picture = ImageOps.exif_transpose(picture)
+        ImageOps.exif_transpose(picture, in_place=True)
         if picture.size != (width, height):
             raise BadInput(
                 f"the mask {path} is {picture.width} wide and {picture.height} high, but the image is {width} wide "
@@ -382,6 +382,14 @@ def decoded(stream: IO[bytes], name: str) -> Iterator[Image.Image]:
 
 def _too_large(name: str, pixels: str) -> str:
     return f"{name} has {pixels} pixels where at most {MAX_PIXELS:,} are taken; make it smaller"
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    """RGB of what is transparent."""
+    layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+    ground = Image.new("RGB", layer.size, "white")
+    ground.paste(layer, mask=layer)
+    return ground
 
 
 def _deep_grey(picture: Image.Image, path: Path) -> np.ndarray:

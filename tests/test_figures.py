@@ -24,6 +24,7 @@ from figures.words import (
     outage,
     paragraph,
     percent,
+    percent_of,
     ranged,
     rounded,
     scatter,
@@ -161,8 +162,8 @@ def test_rows_are_one_or_told():
     assert one(record, "rows", scheme="samsc")["outside"] == "masked"
     with pytest.raises(Missing, match=r"results/roi\.json has 0 rows with scheme jpeg, one is needed"):
         one(record, "rows", scheme="jpeg")
-    with pytest.raises(Missing, match=r"several points for one Es/N0 with csi ideal"):
-        Results(RESULTS).points("cliff_semcom", csi="ideal")
+    with pytest.raises(Missing, match=r"several points for one Es/N0 with channel awgn"):
+        Results(RESULTS).points("snr_error_semcom", channel="awgn")
     assert published("SwinJSCC, one model")[10] == 34.41
     codecs = Results(RESULTS)["codecs"]
     own = dict(zip(codecs["snr_db"], (float(rounded(p, 2)) for p in codecs["codecs"]["avif"]["psnr_db"]), strict=True))
@@ -205,6 +206,19 @@ def test_an_outage_is_of_fades_where_they_were_told_apart():
     assert of_what(pictures | {"psnr_fade_outage_db": None}) == "pictures"
 
 
+@pytest.mark.parametrize(
+    ("share", "count", "text"),
+    [
+        (0.975, 40, "98 % (87 to 100)"),
+        (0, 40, "0 % (0 to 9)"),
+        (1, 10, "100 % (72 to 100)"),
+        (0.5, 10, "50 % (24 to 76)"),
+    ],
+)
+def test_shares_have_an_interval(share, count, text):
+    assert percent_of(share, count) == text
+
+
 def test_what_the_channel_scatters_is_level():
     sure, unsure = ({"psnr_db": 30.0, "standard_error": {"psnr_db": error}} for error in (0.03, 0.04))
     assert scatter(sure, unsure, 0.5) == pytest.approx(1.96 * 0.05)
@@ -222,14 +236,20 @@ def test_what_is_measured_anew_shows_in_the_tables(tmp_path):
             point["psnr_fade_outage_db"] = {"0.1": 20.0, "0.01": 18.0}
             point["delivered"] = point["pictures"] - 1
 
+    def few(record):
+        for point in record["points"]:
+            point["psnr_fade_outage_db"] = None
+
     results = changed(tmp_path, "cliff_semcom", anew)
-    assert "| `semcom` | 29.0 ± 0.2 (n 23 of 24) |" in "\n".join(lines("digital-awgn", results))
-    assert "In the worst 10 % of the fades" in " ".join(lines("digital-verdict", results))
-    assert "In the worst 10 % of the pictures" in " ".join(lines("digital-verdict", Results(RESULTS)))
+    assert "| `semcom` | 29.0 ± 0.2 (n 47 of 48) |" in "\n".join(lines("digital-awgn", results))
     assert "± its 95 % interval over the draws" in " ".join(lines("digital-cliff-of", results))
-    (tmp_path / "more").mkdir()
+    for folder in ("few", "more"):
+        (tmp_path / folder).mkdir()
+    assert "In the worst 10 % of the fades" in " ".join(lines("digital-verdict", Results(RESULTS)))
+    pictures = changed(tmp_path / "few", "rayleigh_semcom", few)
+    assert "In the worst 10 % of the pictures" in " ".join(lines("digital-verdict", pictures))
     fading = "\n".join(lines("coders-settings", changed(tmp_path / "more", "rayleigh_*", anew)))
-    assert "by 1 % of the fades | 31.6 ± 0.2 (n 119 of 120), 20.0, 18.0 dB" in fading
+    assert "by 1 % of the fades | 31.5 ± 0.2 (n 239 of 240), 20.0, 18.0 dB" in fading
 
 
 def test_words_turn_with_the_figures(tmp_path):

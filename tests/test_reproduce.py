@@ -64,6 +64,22 @@ def test_with_others_it_is_within_the_interval(measured, tmp_path):
     assert not any(point.holds for point in again.comparisons if point.channel == "rayleigh")
 
 
+def test_many_points_may_be_further_apart_than_one(measured, tmp_path):
+    """Of twenty that each agree in 95 of 100 times one would differ, and with it the sweep."""
+    photos, record = measured
+
+    def first(known):
+        known["points"] = [next(point for point in known["points"] if point["channel"] == "rayleigh")]
+
+    together, alone = (
+        reproduce(file, photos, 1.0, True, in_process) for file in (record, altered(record, tmp_path, first))
+    )
+    (one,) = alone.comparisons
+    same = next(point for point in together.comparisons if (point.channel, point.snr_db) == (one.channel, one.snr_db))
+    # of 8 points a quantile of 1 - 0.05 / 16, of one that of 0.975
+    assert same.within / one.within == pytest.approx(2.7344 / 1.9600, rel=1e-3)
+
+
 def test_the_command_says_what_differs(measured, tmp_path, capsys, monkeypatch):
     photos, record = measured
     assert main(["reproduce", str(record), "--data", str(photos), "--workers", "0"]) == 0

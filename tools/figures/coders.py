@@ -223,10 +223,8 @@ def _loss(results: Results) -> list[str]:
 
 
 def _fading(results: Results, names: Mapping[str, str], csi: str) -> list[str]:
-    points = {
-        label: results.point(f"rayleigh_{name}", channel="rayleigh", csi=csi, snr_db=10)
-        for label, name in names.items()
-    }
+    record = "rayleigh" if csi == "ideal" else f"rayleigh_{csi}"
+    points = {label: results.point(f"{record}_{name}", snr_db=10) for label, name in names.items()}
     shares = (
         f"{label} of the {' or '.join(sorted({of_what(point, share) for point in points.values()}))}"
         for share, label in (("0.1", "10 %"), ("0.01", "1 %"))

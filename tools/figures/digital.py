@@ -12,11 +12,13 @@ from .pages import named
 from .results import Missing, Record, Results, at, chosen
 from .words import (
     each,
+    listed,
     of_what,
     outage,
     paragraph,
     percent,
     rounded,
+    shown,
     signed,
     spread,
     standings,
@@ -104,27 +106,26 @@ def codecs(results: Results) -> list[str]:
     return table(["PSNR, dB", *head, "encoding to a size, one thread"], rows)
 
 
-def _cliff(results: Results, label: str, name: str, at_db: tuple[float, ...], channel: str) -> list[str]:
-    return sweep_row(results, label, f"cliff_{name}", at_db, channel=channel, csi="ideal")
-
-
 CURVES = ("avif_4", "avif_auto", "jpeg2000_4", "jpeg2000_auto", "jpeg_4", "jpeg_auto", "samsc", "semcom", "softcast")
+FADING = ("avif_4", "avif_auto", "jpeg2000_auto", "samsc", "semcom", "softcast")
 
 
 @named("digital-cliff-of")
 def cliff_of(results: Results) -> list[str]:
-    records = [results[f"cliff_{name}"] for name in CURVES]
-    points = [point for record in records for point in record["points"]]
-    snrs = [point["snr_db"] for point in points]
-    noise = realisations(chosen(points, channel="awgn"), "draw")
-    fades = realisations(chosen(points, channel="rayleigh"), "fade")
+    records = [results[f"cliff_{name}"] for name in CURVES], [results[f"rayleigh_{name}"] for name in FADING]
+    awgn, fading = (
+        chosen((point for record in some for point in record["points"]), channel=channel)
+        for some, channel in zip(records, ("awgn", "rayleigh"), strict=True)
+    )
+    snrs = [point["snr_db"] for point in awgn]
+    images = spread((record["images"]["count"] for some in records for record in some), 0)
     return paragraph(
-        f"And the cliff: {spread((record['images']['count'] for record in records), 0)} Kodak images at k/n = 1/12,",
-        f"symbol level, {min(snrs):g} to {max(snrs):g} dB, {noise} of the noise and {fades} for each image, at a fixed",
-        f"MCS and with adaptation, mean PSNR in dB{told(points)}; what cannot be decoded counts",
-        "as a grey picture (`semcom sweep --scheme digital --codec avif,jpeg2000,jpeg --mcs auto,4 --images DIR",
-        "--snr=-2:20:1 --channel awgn,rayleigh --rate 1/12 --out results/cliff.json`, and the same for the others;",
-        "`results/cliff_*.json` hold MS-SSIM and 10 % outage as well):",
+        f"And the cliff: {images} Kodak images at k/n = 1/12, symbol level, {min(snrs):g} to {max(snrs):g} dB, at a",
+        f"fixed MCS and with adaptation (`--margin 0`), {realisations(awgn, 'draw')} of the noise for each image and",
+        f"Es/N0 over AWGN, {realisations(fading, 'fade')} over block Rayleigh fading, mean PSNR in",
+        f"dB{told([*awgn, *fading])}; what cannot be decoded counts as a grey picture. Each of",
+        "`results/cliff_*.json` (AWGN) and `rayleigh_*.json`, which hold outages as well, names the `semcom sweep`",
+        "that makes it:",
     )
 
 
@@ -141,7 +142,8 @@ def awgn(results: Results) -> list[str]:
         "`samsc`": "samsc",
         "`semcom`": "semcom",
     }
-    return table(columns("AWGN", CLIFF), [_cliff(results, label, name, CLIFF, "awgn") for label, name in rows.items()])
+    cells = [sweep_row(results, label, f"cliff_{name}", CLIFF, channel="awgn") for label, name in rows.items()]
+    return table(columns("AWGN", CLIFF), cells)
 
 
 @named("digital-rayleigh")
@@ -155,14 +157,15 @@ def rayleigh(results: Results) -> list[str]:
         "`semcom`": "semcom",
     }
     head = columns("block Rayleigh, ideal CSI", KODAK)
-    return table(head, [_cliff(results, label, name, KODAK, "rayleigh") for label, name in rows.items()])
+    return table(head, [sweep_row(results, label, f"rayleigh_{name}") for label, name in rows.items()])
 
 
 @named("digital-verdict")
 def verdict(results: Results) -> list[str]:
-    avif, ours = (results.points(f"cliff_{name}", channel="awgn", csi="ideal") for name in ("avif_auto", "semcom"))
-    fading, faded = (
-        results.points(f"cliff_{name}", channel="rayleigh", csi="ideal") for name in ("avif_auto", "semcom")
+    avif, ours, fading, faded = (
+        results.points(f"{record}_{name}", channel=channel)
+        for record, channel in (("cliff", "awgn"), ("rayleigh", "rayleigh"))
+        for name in ("avif_auto", "semcom")
     )
     perfect = capacity(results)
     short = {snr_db: at(avif, snr_db)["psnr_db"] - perfect[snr_db] for snr_db in SHORT}
@@ -175,6 +178,77 @@ def verdict(results: Results) -> list[str]:
         f"{APART_AWGN:g} dB apart over AWGN, {APART_FADING:g} over fading.)",
         _cliff_edge(results),
     )
+
+
+ASSUMED = {
+    "`digital`, AVIF, `--margin 0`": "avif_no_margin",
+    "`digital`, AVIF": "avif",
+    "`softcast`": "softcast",
+    "`semcom`": "semcom",
+    "`samsc`": "samsc",
+    "`deepjscc`": "deepjscc",
+    "`witt`": "witt",
+}
+
+
+def _by_error(results: Results, name: str, channel: str) -> dict[float, Record]:
+    """Points by how much more the transmitter assumes, dB."""
+    points = chosen(results[f"snr_error_{name}"]["points"], channel=channel)
+    return {round(point["snr_enc_db"] - point["snr_db"], 6): point for point in points}
+
+
+@named("digital-snr-error-of")
+def snr_error_of(results: Results) -> list[str]:
+    records = [results[f"snr_error_{name}"] for name in ASSUMED.values()]
+    points = [point for record in records for point in record["points"]]
+    fades = realisations(chosen(points, channel="rayleigh"), "fade")
+    images = spread((record["images"]["count"] for record in records), 0)
+    exact, plain = (_by_error(results, name, "awgn") for name in ("avif_no_margin", "avif"))
+    losses = {
+        label: _most_lost(results, name) for label, name in ASSUMED.items() if name in ("semcom", "softcast", "witt")
+    }
+    return paragraph(
+        f"A transmitter that is told a wrong Es/N0: {images} Kodak images at k/n = 1/12, {spread(_true(points), 0)} dB",
+        f"in truth, {fades} of each over block Rayleigh fading, mean PSNR in dB{told(points)}. The link adapter with",
+        f"`--margin 0` loses {_losses(exact)} of the pictures over AWGN when it is told 1, 2 and 3 dB too much, with",
+        f"its usual margin {_losses(plain)}; told 3 dB too little, that gives away",
+        f"{rounded(plain[0]['psnr_db'] - plain[-3]['psnr_db'])} dB. No error up to 3 dB costs",
+        f"{listed(f'{label} more than {rounded(loss)}' for label, loss in losses.items())} dB; `samsc` and `deepjscc`",
+        "send the same whatever they are told (`results/snr_error_*.json`, each of which names its `semcom sweep`):",
+    )
+
+
+def _true(points: list[Record]) -> list[float]:
+    return [point["snr_db"] for point in points]
+
+
+def _losses(points: Mapping[float, Record]) -> str:
+    """Shares of the pictures that could not be decoded, where the transmitter is told too much."""
+    return listed(percent(points[error]["undecodable"] / points[error]["pictures"]) for error in (1, 2, 3))
+
+
+def _most_lost(results: Results, name: str) -> float:
+    """The most that any error costs over either channel, dB."""
+    both = [_by_error(results, name, channel) for channel in ("awgn", "rayleigh")]
+    return max(points[0]["psnr_db"] - point["psnr_db"] for points in both for point in points.values())
+
+
+@named("digital-snr-error-awgn")
+def snr_error_awgn(results: Results) -> list[str]:
+    return _snr_errors(results, "awgn", "AWGN")
+
+
+@named("digital-snr-error-rayleigh")
+def snr_error_rayleigh(results: Results) -> list[str]:
+    return _snr_errors(results, "rayleigh", "block Rayleigh, ideal CSI")
+
+
+def _snr_errors(results: Results, channel: str, head: str) -> list[str]:
+    rows = []
+    for label, name in ASSUMED.items():
+        points = _by_error(results, name, channel)
+        rows.append([label, *(shown(points[error]) for error in sorted(points))])
+    return table([head, *(f"{signed(error, 0)} dB" for error in sorted(points))], rows)
 
 
 def _outages(ours: Mapping[float, Record], avif: Mapping[float, Record]) -> str:

@@ -32,12 +32,12 @@ def releases(results: Results) -> list[str]:
 def reaches(results: Results) -> list[str]:
     curves = {
         "`semcom`": results.points("kodak_semcom"),
-        "adaptive AVIF": results.points("cliff_avif_auto", channel="awgn", csi="ideal"),
+        "adaptive AVIF": results.points("cliff_avif_auto", channel="awgn"),
         "`softcast`": results.points("kodak_softcast"),
         "`samsc`": results.points("kodak_samsc"),
     }
     said = (f"{label} {', '.join(shown(at(points, snr_db)) for snr_db in SHORT)}" for label, points in curves.items())
-    ours, avif = (results.points(f"cliff_{name}", channel="rayleigh", csi="ideal") for name in ("semcom", "avif_auto"))
+    ours, avif = (results.points(f"rayleigh_{name}") for name in ("semcom", "avif_auto"))
     scene, speed = results["scenes"]["sets"]["both"]["scene"], results["modem"]["throughput"]
     detected = results["modem"]["detection_0db"]
     return paragraph(

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import itemgetter
 
 from .pages import named
 from .results import Record, Results, chosen, one
-from .words import counted, each, listed, paragraph, percent, places, ranged, rounded, significant, spread, table
+from .words import counted, each, listed, paragraph, percent_of, places, ranged, rounded, significant, spread, table
 
 BUDGETS = (600, 1500, 5000)
 SENT = {
@@ -200,7 +201,7 @@ def link_scenes(results: Results) -> list[str]:
         f"What AVIF cannot do is fail in parts. Scenes of {rounded(record['bytes'], 0)} bytes over the waveform,",
         f"{record['images']} images, {record['runs_of_each']} runs of each, everything on the air counted (`python",
         "benchmarks/scene_link.py --images DIR --out results/scene_link.json`; Rayleigh: flat, 20 Hz); `fixed` is",
-        "`--protection 0,2,4 --bursts 4`, `auto` the default:",
+        "`--protection 0,2,4 --bursts 4`, `auto` the default; in brackets the 95 % interval (Wilson):",
     )
 
 
@@ -210,10 +211,11 @@ def link(results: Results) -> list[str]:
     for row in results["scene_link"]["rows"]:
         channel = f"{CHANNELS[row['channel']]}, {row['snr_db']:g} dB"
         arrived = [
-            percent(min(row["delivered"][name]["rate"] for name in names))
+            percent_of(least["rate"], least["sent"])
             for names in (("text", "A-seg", "boxes"), ("colours", "B-seg"), ("S-img",))
+            for least in [min((row["delivered"][name] for name in names), key=itemgetter("rate"))]
         ]
-        everything = percent(row["outcomes"]["everything"] / row["scenes"])
+        everything = percent_of(row["outcomes"]["everything"] / row["scenes"], row["scenes"])
         uses = significant(row["air"]["per_source_value"])
         rows.append([channel if channel != before else "", PROTECTIONS[row["protection"]], uses, *arrived, everything])
         before = channel

@@ -46,6 +46,15 @@ def percent(share: float | None, digits: int = 0) -> str:
     return NOTHING if share is None else f"{rounded(100 * share, digits)} %"
 
 
+def percent_of(share: float, count: int) -> str:
+    """A share of so many in percent, and the interval that holds it in 95 of 100 measurements (Wilson, 1927)."""
+    square = NORMAL**2 / count
+    middle = (share + square / 2) / (1 + square)
+    half = math.sqrt(square * share * (1 - share) + square**2 / 4) / (1 + square)
+    low, high = (rounded(100 * min(max(end, 0.0), 1.0), 0) for end in (middle - half, middle + half))
+    return f"{percent(share)} ({low} to {high})"
+
+
 def each(values: Iterable[float | None], digits: int = 1) -> list[str]:
     """All of them rounded."""
     return [rounded(value, digits) for value in values]

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 from .. import files, schemes, values
@@ -22,7 +23,8 @@ from .settings import MAX_VALUES, SweepSettings
 ROUNDING_DB = 0.1
 """By how much a picture's PSNR may differ with the same seeds: another processor rounds otherwise, and where an encoder
 chooses between two that are nearly as good, it may choose the other one."""
-CONFIDENCE = 1.96
+CONFIDENCE = 0.95
+"""That all points of a sweep agree, where they do but for the chance of the channel."""
 OTHER_SEEDS = 1_000_003  # further on, for draws that are not those of the record
 _MAX_NAMES = 100_000
 _PLACE = ("channel", "csi", "rate", "snr_db", "snr_enc_db", "lose")
@@ -141,9 +143,9 @@ def reproduce(
     share : float
         Of the images that are measured, above 0 and up to 1, drawn by lot.
     fresh : bool
-        Whether fades and noise are drawn anew: the means must then agree within the 95 % interval of their difference
-        (the standard errors over the draws of each image, of both). With the seeds of the record pictures must be the
-        same to ``ROUNDING_DB``.
+        Whether fades and noise are drawn anew: the means must then agree within the interval of their difference (the
+        standard errors over the draws of each image, of both) that holds all points together in 95 of 100 times
+        (Bonferroni). With the seeds of the record pictures must be the same to ``ROUNDING_DB``.
     executor : Executor
         See :mod:`.executors`.
     progress, say : callable, optional
@@ -176,7 +178,8 @@ def reproduce(
         sweep(settings, executor, progress, say)
         again = files.read_json(out, "a record of a sweep") if out.exists() else {"points": [], "weights": {}}
     found = {_place(point): point for point in again["points"]}
-    comparisons = tuple(_compared(point, found.get(_place(point)), settings.only, fresh) for point in points)
+    errors = _errors(len(points)) if fresh else None
+    comparisons = tuple(_compared(point, found.get(_place(point)), settings.only, errors) for point in points)
     weights = values.mapping(known.get("weights", {}), "weights")
     others = tuple(sorted(name for name, digest in again["weights"].items() if weights.get(name) != digest))
     return Reproduction(settings.only, comparisons, others)
@@ -289,18 +292,23 @@ def _place(point: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(round(value, 6) if isinstance(value, float) else value for value in map(point.get, _PLACE))
 
 
+def _errors(points: int) -> float:
+    """Standard errors that none of so many differences exceeds with ``CONFIDENCE``."""
+    return NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / 2 / points)
+
+
 def _compared(
-    recorded: Mapping[str, Any], again: Mapping[str, Any] | None, names: Sequence[str], fresh: bool
+    recorded: Mapping[str, Any], again: Mapping[str, Any] | None, names: Sequence[str], apart: float | None
 ) -> Comparison:
-    """One point of both, over the images that arrived in both."""
+    """One point of both, over the images that arrived in both; they may be so many standard errors apart, if known."""
     mine, theirs = recorded["psnr_db_by_image"], again["psnr_db_by_image"] if again else {}
     both = [name for name in names if mine.get(name) is not None and theirs.get(name) is not None]
     within: float | None = ROUNDING_DB
-    if fresh:
+    if apart is not None:
         errors = [point.get("psnr_db_standard_error_by_image", {}) for point in (recorded, again or {})]
         each = [error.get(name) for error in errors for name in both]
         # where a picture has one draw nothing tells how far another may be
-        within = None if None in each else CONFIDENCE * math.sqrt(sum(e**2 for e in each)) / max(1, len(both))
+        within = None if None in each else apart * math.sqrt(sum(e**2 for e in each)) / max(1, len(both))
     return Comparison(
         **{name: recorded[name] for name in ("channel", "csi", "rate", "snr_db", "snr_enc_db")},
         recorded=_mean([mine[name] for name in both]),

@@ -185,6 +185,7 @@ ASSUMED = {
     "`digital`, AVIF": "avif",
     "`softcast`": "softcast",
     "`semcom`": "semcom",
+    "`segsc`": "segsc",
     "`samsc`": "samsc",
     "`deepjscc`": "deepjscc",
     "`witt`": "witt",

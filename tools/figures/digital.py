@@ -113,10 +113,7 @@ FADING = ("avif_4", "avif_auto", "jpeg2000_auto", "samsc", "semcom", "softcast")
 @named("digital-cliff-of")
 def cliff_of(results: Results) -> list[str]:
     records = [results[f"cliff_{name}"] for name in CURVES], [results[f"rayleigh_{name}"] for name in FADING]
-    awgn, fading = (
-        chosen((point for record in some for point in record["points"]), channel=channel)
-        for some, channel in zip(records, ("awgn", "rayleigh"), strict=True)
-    )
+    awgn, fading = ([point for record in some for point in record["points"]] for some in records)
     snrs = [point["snr_db"] for point in awgn]
     images = spread((record["images"]["count"] for some in records for record in some), 0)
     return paragraph(
@@ -142,7 +139,7 @@ def awgn(results: Results) -> list[str]:
         "`samsc`": "samsc",
         "`semcom`": "semcom",
     }
-    cells = [sweep_row(results, label, f"cliff_{name}", CLIFF, channel="awgn") for label, name in rows.items()]
+    cells = [sweep_row(results, label, f"cliff_{name}", CLIFF) for label, name in rows.items()]
     return table(columns("AWGN", CLIFF), cells)
 
 
@@ -163,9 +160,7 @@ def rayleigh(results: Results) -> list[str]:
 @named("digital-verdict")
 def verdict(results: Results) -> list[str]:
     avif, ours, fading, faded = (
-        results.points(f"{record}_{name}", channel=channel)
-        for record, channel in (("cliff", "awgn"), ("rayleigh", "rayleigh"))
-        for name in ("avif_auto", "semcom")
+        results.points(f"{record}_{name}") for record in ("cliff", "rayleigh") for name in ("avif_auto", "semcom")
     )
     perfect = capacity(results)
     short = {snr_db: at(avif, snr_db)["psnr_db"] - perfect[snr_db] for snr_db in SHORT}
@@ -204,12 +199,13 @@ def snr_error_of(results: Results) -> list[str]:
     points = [point for record in records for point in record["points"]]
     fades = realisations(chosen(points, channel="rayleigh"), "fade")
     images = spread((record["images"]["count"] for record in records), 0)
+    true = spread((point["snr_db"] for point in points), 0)
     exact, plain = (_by_error(results, name, "awgn") for name in ("avif_no_margin", "avif"))
     losses = {
         label: _most_lost(results, name) for label, name in ASSUMED.items() if name in ("semcom", "softcast", "witt")
     }
     return paragraph(
-        f"A transmitter that is told a wrong Es/N0: {images} Kodak images at k/n = 1/12, {spread(_true(points), 0)} dB",
+        f"A transmitter that is told a wrong Es/N0: {images} Kodak images at k/n = 1/12, {true} dB",
         f"in truth, {fades} of each over block Rayleigh fading, mean PSNR in dB{told(points)}. The link adapter with",
         f"`--margin 0` loses {_losses(exact)} of the pictures over AWGN when it is told 1, 2 and 3 dB too much, with",
         f"its usual margin {_losses(plain)}; told 3 dB too little, that gives away",
@@ -217,10 +213,6 @@ def snr_error_of(results: Results) -> list[str]:
         f"{listed(f'{label} more than {rounded(loss)}' for label, loss in losses.items())} dB; `samsc` and `deepjscc`",
         "send the same whatever they are told (`results/snr_error_*.json`, each of which names its `semcom sweep`):",
     )
-
-
-def _true(points: list[Record]) -> list[float]:
-    return [point["snr_db"] for point in points]
 
 
 def _losses(points: Mapping[float, Record]) -> str:
@@ -265,14 +257,14 @@ def _outages(ours: Mapping[float, Record], avif: Mapping[float, Record]) -> str:
 
 def _cliff_edge(results: Results) -> str:
     """Where a fixed MCS loses the picture, and what an analogue coder loses there."""
-    fixed = sorted(results.points("cliff_avif_4", channel="awgn").items())
+    fixed = sorted(results.points("cliff_avif_4").items())
     for (below, lost), (above, whole) in pairwise(fixed):
         # most pictures are lost below it, few above
         if 2 * lost["undecodable"] >= lost["pictures"] and 2 * whole["undecodable"] < whole["pictures"]:
             drops = [
                 at(points, above)["psnr_db"] - at(points, below)["psnr_db"]
                 for name in ("semcom", "softcast")
-                for points in [results.points(f"cliff_{name}", channel="awgn")]
+                for points in [results.points(f"cliff_{name}")]
             ]
             return (
                 "Without that knowledge AVIF is all or nothing: at MCS 4 the picture is gone between"

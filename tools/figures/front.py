@@ -32,7 +32,7 @@ def releases(results: Results) -> list[str]:
 def reaches(results: Results) -> list[str]:
     curves = {
         "`semcom`": results.points("kodak_semcom"),
-        "adaptive AVIF": results.points("cliff_avif_auto", channel="awgn"),
+        "adaptive AVIF": results.points("cliff_avif_auto"),
         "`softcast`": results.points("kodak_softcast"),
         "`samsc`": results.points("kodak_samsc"),
     }

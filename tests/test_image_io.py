@@ -2,6 +2,8 @@
 """Picture files of every kind that people have, and the broken ones."""
 
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 
@@ -165,6 +167,48 @@ def test_too_many_pixels_are_refused_before_decoding(tmp_path, width, height, nu
         warnings.simplefilter("error")
         with pytest.raises(BadInput, match=f"has {number} pixels where at most 33,554,432 are taken; make it smaller"):
             load(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "I;16", "RGBA", "P", "LA"])
+def test_what_is_converted_by_strips_is_the_picture(tmp_path, monkeypatch, mode):
+    image = photo(33, 21)
+    if mode == "I;16":
+        made = Image.fromarray(image[..., 0].astype(np.uint16) * 257)
+    else:
+        made = Image.fromarray(image).convert(mode)
+        if mode in ("RGBA", "LA"):
+            made.putalpha(Image.fromarray(image[..., 1]))
+    made.save(tmp_path / "a.png")
+    whole = load(tmp_path / "a.png")
+    monkeypatch.setattr("gnuradio.semcom.image.io._STRIP", 50)
+    np.testing.assert_array_equal(load(tmp_path / "a.png"), whole)
+    assert len(np.unique(whole)) > 5
+
+
+RISE = """
+import sys
+from gnuradio.semcom.image.io import load
+
+def memory():
+    return int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1])
+
+load(sys.argv[2])  # what Pillow loads with the first picture
+before = memory()
+load(sys.argv[1])
+print((memory() - before) // 1024)
+"""
+
+
+@pytest.mark.parametrize(("mode", "layers"), [("RGB", 4), ("I;16", 2), ("RGBA", 4), ("P", 1)])
+def test_reading_a_large_picture_takes_itself_and_what_it_becomes(tmp_path, mode, layers):
+    height, width = 2048, 4096
+    levels = np.add.outer(np.arange(height), np.arange(width)).astype(np.uint16)
+    made = Image.fromarray(levels * 9) if mode == "I;16" else Image.fromarray(levels.astype(np.uint8)).convert(mode)
+    made.save(tmp_path / "a.png", compress_level=1)
+    save_png(tmp_path / "small.png", photo())
+    command = [sys.executable, "-c", RISE, str(tmp_path / "a.png"), str(tmp_path / "small.png")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert int(said.stdout) < (layers + 3) * height * width / 2**20 + 32
 
 
 def test_masks_of_all_kinds(tmp_path):

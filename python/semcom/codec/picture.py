@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from .. import values
 from ..errors import BadInput, Missing
+from ..image.io import rgb
 from . import avif, jpeg, jpeg2000
 from .search import DoesNotFit
 
@@ -214,7 +215,7 @@ def decode(data: bytes, height: int, width: int, intact: int | None = None) -> D
     picture = _pixels(stream, codec, rows, columns)
     if reduction:
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
-    return Decoded(np.array(picture), whole and len(sound) == len(data))
+    return Decoded(rgb(picture, f"the {codec} stream"), whole and len(sound) == len(data))
 
 
 def _check_size(height: int, width: int) -> None:
@@ -230,13 +231,13 @@ def _reduced(height: int, width: int, reduction: int) -> tuple[int, int]:
 
 
 def _pixels(stream: bytes, codec: str, height: int, width: int) -> Image.Image:
-    """Decode a stream whose headers have been checked."""
+    """Decode a stream whose headers have been checked; the picture no longer needs it."""
     try:
         with Image.open(io.BytesIO(stream), formats=[_FORMATS[codec]]) as picture:
             if picture.size != (width, height) or picture.mode != "RGB":
                 raise BadInput(f"the {codec} stream holds another picture than its headers say; send it again")
             picture.load()
-            return picture.convert("RGB")
+            return picture
     except BadInput:
         raise
     except UnidentifiedImageError:

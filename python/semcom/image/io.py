@@ -28,6 +28,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "AVIF", "J
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
 
+_STRIP = 2**20  # pixels that are converted at a time
 _MARGIN = 8
 _TALLEST_PANEL = 1024
 _LOWEST_PANEL = 96
@@ -134,13 +135,8 @@ def load(path: str | os.PathLike[str]) -> np.ndarray:
         pixels.
     """
     with opened(path) as picture:
-        # every copy of a picture of MAX_PIXELS takes 128 MiB
         ImageOps.exif_transpose(picture, in_place=True)
-        if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
-            return _deep_grey(picture, files.named(path))
-        if picture.has_transparency_data:
-            picture = _on_white(picture)
-        return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+        return rgb(picture, str(files.named(path)))
 
 
 def load_mask(path: str | os.PathLike[str], height: int, width: int) -> np.ndarray:
@@ -384,6 +380,46 @@ def _too_large(name: str, pixels: str) -> str:
     return f"{name} has {pixels} pixels where at most {MAX_PIXELS:,} are taken; make it smaller"
 
 
+def rgb(picture: Image.Image, name: str) -> np.ndarray:
+    """The pixels of a decoded picture.
+
+    They are converted a strip at a time: Pillow's conversions copy, and every copy of a picture of ``MAX_PIXELS`` takes
+    128 MiB.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        Of any mode.
+    name : str
+        What the sentences call it.
+
+    Returns
+    -------
+    uint8 [H, W, 3]
+        See :func:`load`.
+
+    Raises
+    ------
+    BadInput
+        Its numbers are no levels.
+    """
+    out = np.empty((picture.height, picture.width, 3), np.uint8)
+    rows = max(1, _STRIP // picture.width)
+    for top in range(0, picture.height, rows):
+        strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+        out[top : top + rows] = _rgb(strip, name)
+    return out
+
+
+def _rgb(picture: Image.Image, name: str) -> np.ndarray:
+    """uint8, of one value or three for each pixel."""
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
+        return _deep_grey(picture, name)
+    if picture.has_transparency_data:
+        picture = _on_white(picture)
+    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
 def _on_white(picture: Image.Image) -> Image.Image:
     """RGB of what is transparent."""
     layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
@@ -392,12 +428,12 @@ def _on_white(picture: Image.Image) -> Image.Image:
     return ground
 
 
-def _deep_grey(picture: Image.Image, path: Path) -> np.ndarray:
-    """Grey of more than 8 bits, taken for 16 bits, as uint8 [H, W, 3]."""
+def _deep_grey(picture: Image.Image, name: str) -> np.ndarray:
+    """Grey of more than 8 bits, taken for 16 bits, as uint8 [H, W, 1]."""
     values = np.array(picture)
     if picture.mode == "F" or values.min() < 0 or values.max() > 65535:
-        raise BadInput(f"{path} holds numbers that are no 16-bit grey levels; convert it to an 8-bit or 16-bit PNG")
+        raise BadInput(f"{name} holds numbers that are no 16-bit grey levels; convert it to an 8-bit or 16-bit PNG")
     grey = ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     if isinstance(clear := picture.info.get("transparency"), int):
         grey[values == clear] = 255
-    return np.repeat(grey[..., None], 3, axis=2)
+    return grey[..., None]

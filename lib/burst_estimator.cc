@@ -191,13 +191,13 @@ void burst_estimator::undo(float phase, float slope, std::vector<gr_complex>& tu
 
 // Undoes phase and drift: seen.straight.
 void burst_estimator::straighten(observations& seen,
-                                 const state& s,
+                                 double drift,
                                  const burst_estimate& out) const
 {
     std::vector<gr_complex> turn;
     std::size_t j = 0;
     for (int i = 0; i < seen.rows; i++) {
-        const float slope = s.slope * (i - out.origin);
+        const float slope = drift * (i - out.origin);
         if (i < seen.training) {
             undo(out.phase[i], slope, turn);
             for (int k = 0; k < d_carriers; k++, j++) {
@@ -320,7 +320,7 @@ bool burst_estimator::follow_motion(observations& seen,
     double phases = 0; // degrees of freedom
     moving_channel motion;
     for (int round = 0; round < rounds; round++) {
-        straighten(seen, s, moved);
+        straighten(seen, s.slope, moved);
         average(seen, s, moved);
         motion = d_motion.fit(seen.straight,
                               seen.rows,
@@ -375,19 +375,28 @@ burst_estimate burst_estimator::fit(const std::vector<gr_complex>& cells,
                                     int rows,
                                     int training) const
 {
+    auto seen = observe(cells, known, rows, training);
+    auto out = follow(seen);
+    return training > d_preamble ? unbroken(seen, std::move(out)) : out;
+}
+
+// As if the burst were one thing from its beginning to its end.
+burst_estimate burst_estimator::follow(observations& seen) const
+{
+    const int rows = seen.rows, training = seen.training;
     burst_estimate out;
+    out.sound_rows = rows;
     out.phase.assign(rows, 0.0f);
     out.phase_var.assign(rows, 0.0f);
     out.origin = 0.5f * (training - 1);
-    auto seen = observe(cells, known, rows, training);
     state s{ phase_track(rows, frequency_var) };
     guess(seen, s, out);
     for (int round = 0; round < rounds; round++) {
         s.clean = denoised(out.channel, s);
         s.used = 0.5 + d_delays.taps() + follow_phase(seen, s, out, round != 1);
-        straighten(seen, s, out);
+        straighten(seen, s.slope, out);
         follow_timing(seen, s, out);
-        straighten(seen, s, out);
+        straighten(seen, s.slope, out);
         average(seen, s, out);
         measure_noise(seen, s);
     }
@@ -395,7 +404,8 @@ burst_estimate burst_estimator::fit(const std::vector<gr_complex>& cells,
     out.noise_var = s.noise;
     const double pilots = static_cast<double>(rows - training) * d_pilots.size();
     // a header is robust and short: it is read as if the channel were at rest
-    const bool moving = training > d_preamble && follow_motion(seen, s, out);
+    const bool moving =
+        training > d_preamble && rows > training && follow_motion(seen, s, out);
     if (!moving && s.late_noise > s.noise * (1 + 4 / std::sqrt(pilots))) {
         // what nobody follows is noise to the payload, as it is to the pilots
         out.noise_var = s.late_noise;
@@ -412,6 +422,127 @@ burst_estimate burst_estimator::fit(const std::vector<gr_complex>& cells,
     out.signal = std::max(power - out.channel_var, 1e-3 * power);
     out.snr = out.signal * s.spread.mean_weight() / out.noise_var;
     return out;
+}
+
+// Weighted energy that an estimate leaves in each row.
+std::vector<double> burst_estimator::left_in_rows(observations& seen,
+                                                  const burst_estimate& out) const
+{
+    straighten(seen, out.slope, out);
+    std::vector<double> left(seen.rows, 0.0);
+    auto at = seen.straight.begin();
+    for (int i = 0; i < seen.rows; i++) {
+        const gr_complex* channel =
+            out.moving() ? &out.path[i * d_carriers] : out.channel.data();
+        for (const int k : carriers(seen, i)) {
+            left[i] += out.weight[k] * std::norm(*at++ - channel[k]);
+        }
+    }
+    return left;
+}
+
+// A fit of the rows before one alone, and what follows of the others.
+burst_estimate burst_estimator::broken_off(const observations& seen, int from) const
+{
+    const std::size_t before =
+        seen.training * d_carriers + (from - seen.training) * d_pilots.size();
+    observations part{
+        from, seen.training, { seen.z.begin(), seen.z.begin() + before }, {}
+    };
+    part.straight.resize(before);
+    auto out = follow(part);
+    out.phase.resize(seen.rows);
+    out.phase_var.resize(seen.rows);
+    if (out.moving()) {
+        for (int i = from; i < seen.rows; i++) {
+            for (int k = 0; k < d_carriers; k++) {
+                out.path.push_back(out.path[(from - 1) * d_carriers + k]);
+                out.path_var.push_back(out.path_var[(from - 1) * d_carriers + k]);
+            }
+        }
+    }
+    const gr_complex* channel =
+        out.moving() ? &out.path[from * d_carriers] : out.channel.data();
+    auto at = seen.z.begin() + before;
+    double left = 0, energy = 1e-30;
+    for (const int k : d_pilots) {
+        energy += out.weight[k] * std::norm(channel[k]);
+    }
+    for (int i = from; i < seen.rows; i++) {
+        std::complex<double> sum(0, 0);
+        for (const int k : d_pilots) {
+            const float lever = out.slope * (i - out.origin) * d_number[k];
+            sum += std::complex<double>(out.weight[k] * std::conj(channel[k]) * *at *
+                                        std::polar(1.0f, -lever));
+            left += out.weight[k] * std::norm(*at++);
+        }
+        out.phase[i] = std::arg(sum);
+        left += energy - 2 * std::abs(sum);
+    }
+    const double count = (seen.rows - from) * (d_pilots.size() - 0.5);
+    out.broken_noise = std::max<double>(left / count, out.noise_var);
+    std::fill(out.phase_var.begin() + from,
+              out.phase_var.end(),
+              out.broken_noise / (2 * energy));
+    return out;
+}
+
+// The estimate, or one that breaks off where that is far likelier.
+burst_estimate burst_estimator::unbroken(observations& seen, burst_estimate whole) const
+{
+    // of a log-likelihood ratio: chance gives as much to one burst of some 1e7
+    constexpr double certain = 20;
+    const auto counted = [&](int i) -> double { return carriers(seen, i).size(); };
+    // what lies 60 dB below the burst is of the arithmetic, not of the air
+    const double floor = 1e-6 * whole.signal + 1e-30;
+    const auto cost = [&](double left, double count) {
+        return count * std::log(left / count + floor);
+    };
+    double count = 0;
+    for (int i = 0; i < seen.rows; i++) {
+        count += counted(i);
+    }
+    auto left = left_in_rows(seen, whole);
+    const double at_once = cost(std::accumulate(left.begin(), left.end(), 0.0), count);
+    double least = at_once - certain; // of what was tried
+    int last = seen.rows;
+    burst_estimate best = std::move(whole);
+    // where the whole is fitted the break blurs: it is found anew from what is before it
+    for (int again = 0; again < 3; again++) {
+        const double all = std::accumulate(left.begin(), left.end(), 0.0);
+        double before = 0, number = 0, lowest = at_once - certain;
+        int from = seen.rows;
+        for (int i = 0; i < seen.rows; i++) {
+            if (i >= seen.training &&
+                before / number < (all - before) / (count - number)) {
+                const double two =
+                    cost(before, number) + cost(all - before, count - number);
+                if (two < lowest) {
+                    lowest = two;
+                    from = i;
+                }
+            }
+            before += left[i];
+            number += counted(i);
+        }
+        if (from == last || from == seen.rows) {
+            break;
+        }
+        last = from;
+        auto tried = broken_off(seen, from);
+        left = left_in_rows(seen, tried);
+        double early = 0, late = 0, known = 0;
+        for (int i = 0; i < seen.rows; i++) {
+            (i < from ? early : late) += left[i];
+            known += i < from ? counted(i) : 0;
+        }
+        const double two = cost(early, known) + cost(late, count - known);
+        if (two < least) {
+            least = two;
+            best = std::move(tried);
+        }
+    }
+    return best;
 }
 
 void burst_estimator::equalize(const burst_estimate& estimate,
@@ -432,7 +563,7 @@ void burst_estimator::equalize(const burst_estimate& estimate,
         const auto h = channel[k];
         const float gain = std::norm(h);
         const float noise =
-            estimate.noise_var / estimate.weight[k] +
+            estimate.noise_of(row) / estimate.weight[k] +
             (moving ? estimate.path_var[row * n + k] : estimate.channel_var);
         const auto symbol = y[k] * turn[k] * std::conj(h) / gain;
         // what is no number, or beyond any symbol that was ever sent, must not go on

@@ -37,6 +37,10 @@ struct SEMCOM_API burst_estimate {
                                   //!< the channel moves; empty where it is at rest
     std::vector<float> path_var;  //!< squared error expected of each
     bool moving() const { return !path.empty(); }
+
+    int sound_rows = 0;     //!< OFDM symbols before the burst breaks off; all, mostly
+    float broken_noise = 0; //!< noise_var of the others
+    float noise_of(int row) const { return row < sound_rows ? noise_var : broken_noise; }
 };
 
 /*!
@@ -52,6 +56,11 @@ struct SEMCOM_API burst_estimate {
  * and by carrier_noise the carriers that are disturbed; they count by their weight in all
  * steps. Where the pilots are left with slow changes, the channel is fitted by
  * channel_motion as well, and the better of the two by Akaike's criterion is taken.
+ *
+ * Where samples were dropped within a burst, or its gain stepped, the rest of it is not
+ * what the training tells of. A row from which on the residual has another variance, and
+ * a fit of the rows before it alone, are taken if they are far likelier than one
+ * variance; the rows from there on get that variance, and a phase each.
  */
 class SEMCOM_API burst_estimator
 {
@@ -101,13 +110,17 @@ private:
     void
     follow_timing(const observations& seen, state& s, const burst_estimate& out) const;
     void undo(float phase, float slope, std::vector<gr_complex>& turn) const;
-    void straighten(observations& seen, const state& s, const burst_estimate& out) const;
+    void straighten(observations& seen, double slope, const burst_estimate& out) const;
     void average(const observations& seen, state& s, burst_estimate& out) const;
     void measure_noise(const observations& seen, state& s) const;
     std::vector<gr_complex> at_pilots(const observations& seen, const state& s) const;
     double
     left_by(const observations& seen, const state& s, const burst_estimate& moved) const;
     bool follow_motion(observations& seen, const state& rest, burst_estimate& out) const;
+    burst_estimate follow(observations& seen) const;
+    std::vector<double> left_in_rows(observations& seen, const burst_estimate& out) const;
+    burst_estimate broken_off(const observations& seen, int from) const;
+    burst_estimate unbroken(observations& seen, burst_estimate whole) const;
 
     int d_carriers, d_preamble;
     std::vector<float> d_number; // carrier numbers

@@ -151,7 +151,7 @@ void burst_receiver::read_payload(received_burst& burst)
         burst.noise_var[j] = variance[cell];
     }
     burst.snr_db = 10 * std::log10(estimate.snr);
-    const std::size_t last = estimate.phase.size() - 1;
+    const int last = estimate.sound_rows - 1;
     burst.cfo += (estimate.phase[last] - estimate.phase[0]) /
                  (2 * M_PI * last * frame().symbol_samples());
     // a window that drifts by one sample in a symbol turns carrier k by 2 pi k / fft_len

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gnuradio import semcom
-from gnuradio.semcom import recording
+from gnuradio.semcom import keys, recording
+from gnuradio.semcom.burst.header import BurstHeader
+from gnuradio.semcom.burst.seal import Seal
 from gnuradio.semcom.cli import main
 from gnuradio.semcom.links import probe as link
 from gnuradio.semcom.probe import Probe, spectrum
@@ -272,3 +274,40 @@ def test_samples_over_zeromq_are_probed(command, monkeypatch):
         sender.join()
     said = json.loads(out)
     assert (status, err, said["samples"]) == (0, "", 200_000) and said["bursts"]["count"] >= 15
+
+
+def sealed_air(path: Path) -> np.ndarray:
+    """Half of the bursts are sealed with the key."""
+    rng, frame, seal = np.random.default_rng(6), semcom.ofdm_frame(), Seal(keys.read(path))
+    transmitter, pieces = semcom.burst_transmitter(frame), []
+    for i in range(10):
+        header = BurstHeader(
+            transmission=1, image_id=i, part=0, parts=1, fragment=0, fragments=1, scheme=1, height=64, width=64, rate=1,
+            scale=0, snr_enc=10, mcs=63, weights_id=0, n_symbols=900,
+        )  # fmt: skip
+        symbols = gaussian(rng, 900)
+        if i % 2:
+            header, symbols = seal.closed(header, symbols)
+        pieces.append(np.pad(transmitter.modulate(semcom.burst_header(**header.fields()), symbols), 1000))
+    x = np.concatenate(pieces)
+    return (0.2 * (x + gaussian(rng, len(x), frame.noise_voltage(15) ** 2))).astype(np.complex64)
+
+
+def test_it_is_told_whose_key_bursts_are_sealed_with(command, tmp_path):
+    for name in ("ours", "theirs"):
+        keys.make(tmp_path / name)
+    via = record(tmp_path / "air", sealed_air(tmp_path / "ours"))
+    status, out, _ = command("--via", via)
+    assert status == 0 and "5; add --key with the key file of the sender" in " ".join(out.split())
+    status, out, _ = command("--via", via, "--key", tmp_path / "ours")
+    assert status == 0 and "5, with this key" in out
+    status, out, _ = command("--via", via, "--key", tmp_path / "theirs", "--json")
+    said = json.loads(out)
+    assert (said["bursts"]["count"], said["bursts"]["sealed"], said["bursts"]["opened"]) == (10, 5, 0)
+    assert said["advice"]["sealed"] == "give both ends the same key file"
+    via = record(tmp_path / "open", air())
+    assert "sealed" not in command("--via", via)[1]
+    status, out, _ = command("--via", via, "--key", tmp_path / "ours")
+    assert "none; a receiver with a key takes none of them; give the sender the key" in " ".join(out.split())
+    status, out, err = command("--via", via, "--key", tmp_path / "nothing")
+    assert (status, out) == (2, "") and err.count("\n") == 1

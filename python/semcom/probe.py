@@ -8,10 +8,14 @@ bursts (dBc), or of all samples where there are no bursts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
+
+from .burst.header import BurstHeader
+from .burst.seal import Seal
+from .errors import BadInput
 
 _CHUNK = 2**15  # samples that are looked at together
 _SPECTRA = (2**14, 2**10)  # bins; the first are taken where there are enough of them
@@ -34,6 +38,8 @@ class Received(Protocol):
     """A burst, as of ``burst_receiver``."""
 
     header: Any
+    symbols: np.ndarray
+    noise_var: np.ndarray
     position: int
     snr_db: float
     cfo: float
@@ -240,6 +246,8 @@ class Bursts:
         How many were believed to begin, with a header that can be read or without.
     swapped : int
         How many have I and Q swapped; they are not received.
+    sealed, opened : int
+        How many were received that are sealed, and of them by the key that is here.
     samples : int
         Length.
     snr_db, lowest_snr_db : float or None
@@ -257,6 +265,8 @@ class Bursts:
     count: int
     preambles: int
     swapped: int
+    sealed: int = 0
+    opened: int = 0
     samples: int = 0
     snr_db: float | None = None
     lowest_snr_db: float | None = None
@@ -315,14 +325,16 @@ class Probe:
     ----------
     receiver : Receiver
         Receives the bursts among them.
+    seal : Seal, optional
+        Tells the sealed bursts that are of its key.
     """
 
-    def __init__(self, receiver: Receiver):
-        self._receiver = receiver
+    def __init__(self, receiver: Receiver, seal: Seal | None = None):
+        self._receiver, self._seal = receiver, seal
         self._levels, self._powers = _Levels(), _Powers()
         self._spectra = [_Periodogram(size) for size in _SPECTRA]
         self._waiting = np.zeros(0, np.complex64)
-        self._count = 0
+        self._count = self._sealed = self._opened = 0
         # start, samples, snr_db, level_db, cfo, clock_ppm and clipped of the first bursts
         self._heard: list[tuple[float, ...]] = []
 
@@ -355,10 +367,23 @@ class Probe:
             each.take(samples)
         for burst in self._receiver.work(samples):
             self._count += 1
+            if burst.header.sealed:
+                self._sealed += 1
+                self._opened += self._opens(burst)
             if len(self._heard) < _MAX_BURSTS:
                 length = self._receiver.frame.burst_samples(burst.header.n_symbols)
                 found = (burst.snr_db, burst.level_db, burst.cfo, burst.clock_ppm, burst.clipped)
                 self._heard.append((burst.position, length, *found))
+
+    def _opens(self, burst: Received) -> bool:
+        if self._seal is None:
+            return False
+        values = {field.name: getattr(burst.header, field.name) for field in fields(BurstHeader)}
+        try:
+            self._seal.opened(BurstHeader(**values), burst.symbols, burst.noise_var)
+        except BadInput:
+            return False
+        return True
 
     def findings(self) -> Findings:
         """What all samples tell, at the end of them.
@@ -401,7 +426,7 @@ class Probe:
 
     def _bursts(self) -> Bursts:
         counters = self._receiver.counters
-        counted = Bursts(self._count, counters["preambles"], counters["swapped"])
+        counted = Bursts(self._count, counters["preambles"], counters["swapped"], self._sealed, self._opened)
         if not self._heard:
             return counted
         _, length, snr, level, cfo, clock, clipped = np.array(self._heard).T

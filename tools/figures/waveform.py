@@ -154,7 +154,8 @@ def _dropped(gaps: Record) -> list[list[str]]:
             "1 to 4,096 samples dropped within every other burst, 20 dB",
             f"of the others {max(row['lost'] for row in others)}, of those hit"
             f" {spread((row['hit']['lost'] for row in within), 0)} of {gaps['hit_per_point']}",
-            f"others {spread((row['loss_db'] for row in others), 2)} dB; those hit are worth little or nothing",
+            f"others {spread((row['loss_db'] for row in others), 2)} dB; of those hit what came before the gap is kept,"
+            f" {_losses([samples[f'{number} within']['hit'] for number in (1, 16, 256)])} with 1, 16 and 256 dropped",
         ],
     ]
 

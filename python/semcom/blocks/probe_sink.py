@@ -7,6 +7,8 @@ import numpy as np
 from gnuradio import gr
 
 from .. import semcom_python as native
+from ..burst.seal import Seal
+from ..keys import Key
 from ..probe import Probe
 from .base import STATUS, kept_block
 
@@ -25,6 +27,8 @@ class probe_sink(kept_block, gr.sync_block):
         Samples that are enough; 0 for all of a recording.
     swap_iq : bool
         The radio delivers I as Q and Q as I.
+    key : Key or None
+        What sealed bursts are tried with.
 
     Attributes
     ----------
@@ -38,10 +42,10 @@ class probe_sink(kept_block, gr.sync_block):
     Ports: in complex samples; out message ``status``.
     """
 
-    def __init__(self, params: native.ofdm_params, most: int = 0, swap_iq: bool = False):
+    def __init__(self, params: native.ofdm_params, most: int = 0, swap_iq: bool = False, key: Key | None = None):
         gr.sync_block.__init__(self, name="Probe Sink", in_sig=[np.complex64], out_sig=None)
         self.message_port_register_out(STATUS)
-        self.probe = Probe(native.burst_receiver(native.ofdm_frame(params)))
+        self.probe = Probe(native.burst_receiver(native.ofdm_frame(params)), Seal(key) if key else None)
         self.first: list[np.ndarray] = []
         self._most, self._swap_iq = most, swap_iq
 

@@ -19,6 +19,7 @@ from .ends import (
     FftLen,
     Freq,
     Gain,
+    KeyFile,
     Oversampling,
     SampRate,
     SwapIq,
@@ -60,6 +61,7 @@ def probe(
     swap_iq: SwapIq = False,
     fft_len: FftLen = 64,
     oversampling: Oversampling = 1,
+    key: KeyFile = None,
     as_json: JsonOption = False,
 ) -> int:
     """Tell what a semcom rx would hear: level, spectrum, bursts and their clocks, and what to do about it.
@@ -69,13 +71,13 @@ def probe(
     links, ends = require("..links.probe"), require("..links.ends")
     if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
         raise BadInput(f"--seconds {seconds:g} makes no sense; give a number above 0")
-    front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna, swap_iq)
+    front = ends.FrontEnd(via, rate_of_samples(samp_rate), freq, gain, bandwidth, antenna, swap_iq, str(key or ""))
     with interruptible(), working(f"listening to {via}"):
         heard = links.probing_end(front, waveform(fft_len, oversampling), seconds).listen()
     if heard is None:
         complain(f"no samples arrived from {via}; is a transmitter running there, and the address right?")
         return 1
-    shown = list(rows(heard, swap_iq))
+    shown = list(rows(heard, swap_iq, key is not None))
     if as_json:
         put_json(record(heard) | {"advice": {row.part: row.advice for row in shown if row.advice}})
         return 0
@@ -84,11 +86,12 @@ def probe(
     return 0
 
 
-def rows(heard: Any, swap_iq: bool) -> Iterator[Row]:
+def rows(heard: Any, swap_iq: bool, has_key: bool) -> Iterator[Row]:
     """What was found, for a person."""
     yield from _samples(heard)
     yield from _unwanted(heard)
     yield from _bursts(heard, swap_iq)
+    yield from _seals(heard.findings.bursts, has_key)
 
 
 def _samples(heard: Any) -> Iterator[Row]:
@@ -175,6 +178,22 @@ def _bursts(heard: Any, swap_iq: bool) -> Iterator[Row]:
         fast = abs(found.clock_ppm) > FAST_CLOCK_PPM
         advice = "correct the radio's clock, or take a better one" if fast else ""
         yield Row("clock", f"{round(found.clock_ppm, 1) + 0.0:+.1f} ppm off", advice)
+
+
+def _seals(found: Any, has_key: bool) -> Iterator[Row]:
+    """Who can receive the bursts."""
+    if not found.count or not (found.sealed or has_key):
+        return
+    if not found.sealed:
+        yield Row(
+            "sealed", "none; a receiver with a key takes none of them", "give the sender the key, or leave --key out"
+        )
+    elif not has_key:
+        yield Row("sealed", f"{found.sealed:,}", "add --key with the key file of the sender")
+    elif found.opened < found.sealed:
+        yield Row("sealed", f"{found.sealed:,}, {found.opened:,} with this key", "give both ends the same key file")
+    else:
+        yield Row("sealed", f"{found.sealed:,}, with this key")
 
 
 def record(heard: Any) -> dict[str, Any]:

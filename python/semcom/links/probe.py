@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import keys
 from .. import semcom_python as native
 from ..blocks.probe_sink import probe_sink
 from ..probe import Findings
@@ -76,7 +77,7 @@ class probing_end(_end):
             self._wanted = 0
         else:
             self._wanted = max(1, round((2.0 if seconds is None else seconds) * self._rate))
-        self._sink = probe_sink(params, self._wanted, front.swap_iq)
+        self._sink = probe_sink(params, self._wanted, front.swap_iq, keys.given(front.key))
         self.connect(source, self._sink)
         self._watch(source, self._sink)
 

@@ -306,8 +306,7 @@ def test_lines_are_what_markdown_takes_them_for():
 
 # Measured before benchmarks named machine and commit. A file that is measured anew leaves this list; none joins it.
 WITHOUT_PROVENANCE = {
-    "aseg", "bare_root_deb", "codecs", "fec", "fuzz", "fuzz_digital",
-    "fuzz_files", "fuzz_map", "fuzz_scene", "modem", "pdu", "scenes", "sweep", "training", "two_ends",
+    "aseg", "bare_root_deb", "codecs", "fec", "modem", "pdu", "scenes", "sweep", "training", "two_ends",
 }  # fmt: skip
 
 

@@ -160,6 +160,21 @@ def _dropped(gaps: Record) -> list[list[str]]:
     ]
 
 
+@named("waveform-fuzzing")
+def fuzzing(results: Results) -> list[str]:
+    record = results["fuzz"]
+    targets = record["targets"]
+    inputs = sum(target["iterations"] for target in targets)
+    fallen = {target["target"]: target["crashes"] for target in targets if target["crashes"]}
+    found = listed(f"{count} in `{name}`" for name, count in fallen.items())
+    return paragraph(
+        f"The {len(targets)} targets together ran for {rounded(record['seconds'] / 60, 0)} minutes of processor time:",
+        f"{inputs:,} inputs, of which",
+        f"{sum(fallen.values())} broke a limit or ended the process ({found}; mended since)" if fallen else "none fell",
+        f"(`{record['command']}`, `results/fuzz.json`).",
+    )
+
+
 @named("waveform-pictures-and-packets")
 def pictures_and_packets(results: Results) -> list[str]:
     record = results["robustness"]

@@ -138,6 +138,28 @@ def gaps(count: int = 50) -> dict:
     return {"bursts_per_point": count, "hit_per_point": count // 2, "by_samples": rows}
 
 
+class Pulsing:
+    """Somebody who sends noise for ``length`` samples of every ``period``, ``dbc`` over a burst."""
+
+    def __init__(self, dbc: float, length: int, period: int):
+        self._amplitude, self._length, self._period = 10 ** (dbc / 20), length, period
+        self._rng = np.random.default_rng(13)
+
+    def __call__(self, start: int, x: np.ndarray) -> np.ndarray:
+        on = (start + np.arange(len(x))) % self._period < self._length
+        return x + self._amplitude * on * gaussian(self._rng, len(x))
+
+
+def pulses(count: int = 50) -> dict:
+    """Bursts at 20 dB beside others who send for a moment."""
+    rows = {}
+    for length, period, levels in ((20, 1000, (0, 10, 20)), (100, 4000, (0, 10, 20))):
+        for dbc in levels:
+            name = f"{length} of {period} samples, {dbc} dBc"
+            rows[name] = summary(stream(count, 20, 14, front=Pulsing(dbc, length, period)))
+    return {"bursts_per_point": count, "by_pulse": rows}
+
+
 def limited(over_db: float) -> Front:
     """A converter whose limits of I and Q lie so far above the root mean square of a burst."""
     limit = 10 ** (over_db / 20)
@@ -328,6 +350,7 @@ ROWS: dict[str, Callable[..., dict]] = {
     "iq_imbalance": iq_imbalance,
     "clock": clock,
     "gaps": gaps,
+    "pulses": pulses,
     "clipping": clipping,
     "gain_steps": gain_steps,
     "motion_flat": partial(motion, FLAT),

@@ -17,6 +17,9 @@ constexpr int rounds = 3;
 // of the residual frequency in radians per symbol, after the preamble's own estimate
 constexpr double frequency_var = 0.01;
 constexpr double timing_ppm = 100;
+// of a log-likelihood ratio: chance gives as much to one burst of some 1e7
+constexpr double certain = 20;
+constexpr double unknown = 100; // of a phase that nothing is known of, radians^2
 // squared magnitude: power is 1 on average over at most 4,095 bursts of 4,096 symbols
 constexpr float largest = 1e12;
 
@@ -27,6 +30,8 @@ constexpr float largest = 1e12;
 struct burst_estimator::observations {
     int rows, training;
     std::vector<gr_complex> z, straight; // as received; phase and drift undone
+    std::vector<char> heard;             // rows that count
+    double counted;                      // cells of them
 };
 
 // What the rounds improve.
@@ -67,7 +72,7 @@ burst_estimator::observe(const std::vector<gr_complex>& cells,
                          int rows,
                          int training) const
 {
-    observations seen{ rows, training, {}, {} };
+    observations seen{ rows, training, {}, {}, std::vector<char>(rows, true), 0 };
     seen.z.reserve(training * d_carriers + (rows - training) * d_pilots.size());
     for (int i = 0; i < rows; i++) {
         for (const int k : carriers(seen, i)) {
@@ -76,6 +81,7 @@ burst_estimator::observe(const std::vector<gr_complex>& cells,
         }
     }
     seen.straight.resize(seen.z.size());
+    seen.counted = seen.z.size();
     return seen;
 }
 
@@ -150,7 +156,7 @@ double burst_estimator::follow_phase(const observations& seen,
             energy += weight * std::norm(h);
         }
         pilot[i] = sum;
-        variance[i] = s.noise / (2 * energy);
+        variance[i] = seen.heard[i] ? s.noise / (2 * energy) : unknown;
     }
     if (choose_walk) {
         s.walk = s.track.likeliest_walk(pilot, variance);
@@ -221,7 +227,7 @@ void burst_estimator::follow_timing(const observations& seen,
     double up = 0, down = 0;
     auto at = seen.straight.begin();
     for (int i = 0; i < seen.rows; i++) {
-        const float lever = i - out.origin;
+        const float lever = seen.heard[i] ? i - out.origin : 0;
         float row_up = 0, row_down = 0;
         for (const int k : carriers(seen, i)) {
             const auto h = s.clean[k], y = *at++;
@@ -245,24 +251,25 @@ void burst_estimator::measure_noise(const observations& seen, state& s) const
     for (int i = 0; i < seen.rows; i++) {
         auto& residual = i < seen.training ? in_training : in_pilots;
         for (const int k : carriers(seen, i)) {
-            residual[k] += std::norm(seen.straight[j++] - s.clean[k]);
+            const float left = std::norm(seen.straight[j++] - s.clean[k]);
+            residual[k] += seen.heard[i] ? left : 0;
         }
     }
-    const double left = (seen.z.size() - s.used) / seen.z.size();
+    const double left = (seen.counted - s.used) / seen.counted;
     auto energy = in_training;
     for (auto& e : energy) {
-        e /= left * seen.training;
+        e /= left * s.averaged;
     }
-    s.spread.estimate(energy, left * seen.training, s.floor);
+    s.spread.estimate(energy, left * s.averaged, s.floor);
 
     double training = 0, later = 0;
     for (int k = 0; k < n; k++) {
         training += s.spread.weight[k] * in_training[k];
         later += s.spread.weight[k] * in_pilots[k];
     }
-    s.early_noise = std::max(training / (left * seen.training * n), s.floor);
-    s.noise = std::max((training + later) / (seen.z.size() - s.used), s.floor);
-    const double pilots = seen.z.size() - static_cast<double>(seen.training) * n;
+    s.early_noise = std::max(training / (left * s.averaged * n), s.floor);
+    s.noise = std::max((training + later) / (seen.counted - s.used), s.floor);
+    const double pilots = seen.counted - static_cast<double>(s.averaged) * n;
     s.late_noise = pilots > 0 ? later / pilots : s.noise;
 }
 
@@ -276,7 +283,8 @@ std::vector<gr_complex> burst_estimator::at_pilots(const observations& seen,
     for (int i = 0; i < seen.rows; i++) {
         const bool whole = i < seen.training;
         for (std::size_t p = 0; p < d_pilots.size(); p++) {
-            residual.push_back(row[whole ? d_pilots[p] : p] - s.clean[d_pilots[p]]);
+            const auto left = row[whole ? d_pilots[p] : p] - s.clean[d_pilots[p]];
+            residual.push_back(seen.heard[i] ? left : gr_complex(0, 0));
         }
         row += whole ? d_carriers : d_pilots.size();
     }
@@ -292,11 +300,28 @@ double burst_estimator::left_by(const observations& seen,
     auto at = seen.straight.begin();
     for (int i = 0; i < seen.rows; i++) {
         for (const int k : carriers(seen, i)) {
-            residual +=
-                s.spread.weight[k] * std::norm(*at++ - moved.path[i * d_carriers + k]);
+            const float left = std::norm(*at++ - moved.path[i * d_carriers + k]);
+            residual += seen.heard[i] ? s.spread.weight[k] * left : 0;
         }
     }
     return residual;
+}
+
+// What is not heard, as the channel that is known so far would have it (A. P. Dempster,
+// N. M. Laird and D. B. Rubin, J. Royal Statistical Society B 39(1), 1977).
+void burst_estimator::fill_in(observations& seen,
+                              const state& s,
+                              const burst_estimate& moved) const
+{
+    auto at = seen.straight.begin();
+    for (int i = 0; i < seen.rows; i++) {
+        const gr_complex* channel =
+            moved.moving() ? &moved.path[i * d_carriers] : s.clean.data();
+        for (const int k : carriers(seen, i)) {
+            *at = seen.heard[i] ? *at : channel[k];
+            ++at;
+        }
+    }
 }
 
 // Takes the channel for a moving one where that explains the burst better.
@@ -322,6 +347,7 @@ bool burst_estimator::follow_motion(observations& seen,
     for (int round = 0; round < rounds; round++) {
         straighten(seen, s.slope, moved);
         average(seen, s, moved);
+        fill_in(seen, s, moved);
         motion = d_motion.fit(seen.straight,
                               seen.rows,
                               seen.training,
@@ -332,7 +358,7 @@ bool burst_estimator::follow_motion(observations& seen,
         moved.path = motion.channel;
         const double residual = left_by(seen, s, moved);
         s.used = motion.used + phases;
-        s.noise = std::max(residual / (seen.z.size() - s.used), s.floor);
+        s.noise = std::max(residual / (seen.counted - s.used), s.floor);
         if (round + 1 == rounds || (round && !phases)) {
             break;
         }
@@ -345,7 +371,7 @@ bool burst_estimator::follow_motion(observations& seen,
         }
     }
     // Akaike's criterion, twice over
-    if (!(seen.z.size() * std::log(rest.noise / s.noise) > 2 * (s.used - rest.used))) {
+    if (!(seen.counted * std::log(rest.noise / s.noise) > 2 * (s.used - rest.used))) {
         return false;
     }
     out = std::move(moved);
@@ -360,13 +386,14 @@ void burst_estimator::average(const observations& seen,
                               burst_estimate& out) const
 {
     std::fill(out.channel.begin(), out.channel.end(), gr_complex(0, 0));
+    s.averaged = std::count(seen.heard.begin(), seen.heard.begin() + seen.training, true);
     auto at = seen.straight.begin();
     for (int i = 0; i < seen.training; i++) {
+        const float share = seen.heard[i] ? 1.0f / s.averaged : 0.0f;
         for (int k = 0; k < d_carriers; k++) {
-            out.channel[k] += *at++ / static_cast<float>(seen.training);
+            out.channel[k] += share * *at++;
         }
     }
-    s.averaged = seen.training;
     s.clean = denoised(out.channel, s);
 }
 
@@ -377,7 +404,20 @@ burst_estimate burst_estimator::fit(const std::vector<gr_complex>& cells,
 {
     auto seen = observe(cells, known, rows, training);
     auto out = follow(seen);
-    return training > d_preamble ? unbroken(seen, std::move(out)) : out;
+    if (rows == training) {
+        return out;
+    }
+    double limit = 0;
+    out = undisturbed(seen, std::move(out), limit);
+    if (training > d_preamble) {
+        out = unbroken(seen, std::move(out), limit);
+    }
+    double share = 0;
+    for (const float noise : out.row_noise) {
+        share += out.noise_var / noise;
+    }
+    out.snr *= share / rows;
+    return out;
 }
 
 // As if the burst were one thing from its beginning to its end.
@@ -402,7 +442,7 @@ burst_estimate burst_estimator::follow(observations& seen) const
     }
     out.slope = s.slope;
     out.noise_var = s.noise;
-    const double pilots = static_cast<double>(rows - training) * d_pilots.size();
+    const double pilots = seen.counted - static_cast<double>(s.averaged) * d_carriers;
     // a header is robust and short: it is read as if the channel were at rest
     const bool moving =
         training > d_preamble && rows > training && follow_motion(seen, s, out);
@@ -413,7 +453,8 @@ burst_estimate burst_estimator::follow(observations& seen) const
     out.channel = s.clean;
     out.weight = s.spread.weight;
     out.channel_var =
-        out.noise_var * d_delays.taps() / (static_cast<double>(d_carriers) * training);
+        out.noise_var * d_delays.taps() / (static_cast<double>(d_carriers) * s.averaged);
+    out.row_noise.assign(rows, out.noise_var);
     double power = 0;
     for (const auto& h : moving ? out.path : out.channel) {
         power += std::norm(h);
@@ -441,15 +482,94 @@ std::vector<double> burst_estimator::left_in_rows(observations& seen,
     return left;
 }
 
-// A fit of the rows before one alone, and what follows of the others.
-burst_estimate burst_estimator::broken_off(const observations& seen, int from) const
+// What a number of residuals costs, in nats: minus their log-likelihood under their own
+// variance. What lies 60 dB below the burst is of the arithmetic, not of the air.
+struct burst_estimator::price {
+    double floor;
+    double operator()(double left, double count) const
+    {
+        return count * std::log(left / count + floor);
+    }
+};
+
+// The estimate, or one of the rows that nobody disturbs, if that is likelier; and what
+// another explanation must cost at most.
+burst_estimate
+burst_estimator::undisturbed(observations& seen, burst_estimate out, double& limit) const
+{
+    const price of{ 1e-6 * out.signal + 1e-30 };
+    const double pilots = d_pilots.size() - 0.5; // each row takes a phase
+    auto left = left_in_rows(seen, out);
+    double cost = of(std::accumulate(left.begin(), left.end(), 0.0), seen.counted);
+    limit = cost - certain;
+    if (!std::isfinite(cost)) { // then nothing can be compared
+        return out;
+    }
+    // a disturbed row spoils the phases beside it, which are well again in the next round
+    for (int round = 0; round < rounds; round++) {
+        std::vector<char> heard(seen.rows, true);
+        std::vector<double> energy(left.begin() + seen.training, left.end());
+        for (auto& e : energy) {
+            e /= pilots;
+        }
+        carrier_noise each;
+        each.estimate(energy, pilots, of.floor);
+        for (int i = seen.training; i < seen.rows; i++) {
+            heard[i] = each.weight[i - seen.training] == 1;
+        }
+        energy.assign(left.begin(), left.begin() + seen.training);
+        for (auto& e : energy) {
+            e /= d_carriers;
+        }
+        each.estimate(energy, d_carriers, of.floor);
+        for (int i = 0; i < seen.training; i++) {
+            heard[i] = each.weight[i] == 1;
+        }
+        const auto training = heard.begin() + seen.training;
+        if (heard == seen.heard || std::find(heard.begin(), training, true) == training) {
+            break;
+        }
+        seen.heard = heard;
+        seen.counted = 0;
+        for (int i = 0; i < seen.rows; i++) {
+            seen.counted += heard[i] ? carriers(seen, i).size() : 0;
+        }
+        auto tried = follow(seen);
+        left = left_in_rows(seen, tried);
+        double common = 0, own = 0;
+        for (int i = 0; i < seen.rows; i++) {
+            if (heard[i]) {
+                common += left[i];
+                continue;
+            }
+            const double count = i < seen.training ? d_carriers : pilots;
+            own += of(left[i], count) + carrier_noise::evidence;
+            tried.row_noise[i] = std::max<double>(left[i] / count, tried.noise_var);
+        }
+        const double whole = of(common, seen.counted) + own;
+        if (whole < cost) {
+            cost = whole;
+            limit = std::min(limit, cost - carrier_noise::evidence);
+            out = std::move(tried);
+        }
+    }
+    std::fill(seen.heard.begin(), seen.heard.end(), true);
+    seen.counted = seen.z.size();
+    return out;
+}
+
+// A fit of the rows before one alone, and what follows of the others: \p late of them.
+burst_estimate
+burst_estimator::broken_off(const observations& seen, int from, double& late) const
 {
     const std::size_t before =
         seen.training * d_carriers + (from - seen.training) * d_pilots.size();
-    observations part{
-        from, seen.training, { seen.z.begin(), seen.z.begin() + before }, {}
-    };
-    part.straight.resize(before);
+    observations part{ from,
+                       seen.training,
+                       { seen.z.begin(), seen.z.begin() + before },
+                       std::vector<gr_complex>(before),
+                       std::vector<char>(from, true),
+                       static_cast<double>(before) };
     auto out = follow(part);
     out.phase.resize(seen.rows);
     out.phase_var.resize(seen.rows);
@@ -464,79 +584,66 @@ burst_estimate burst_estimator::broken_off(const observations& seen, int from) c
     const gr_complex* channel =
         out.moving() ? &out.path[from * d_carriers] : out.channel.data();
     auto at = seen.z.begin() + before;
-    double left = 0, energy = 1e-30;
+    double energy = 1e-30;
     for (const int k : d_pilots) {
         energy += out.weight[k] * std::norm(channel[k]);
     }
+    late = 0;
     for (int i = from; i < seen.rows; i++) {
         std::complex<double> sum(0, 0);
         for (const int k : d_pilots) {
             const float lever = out.slope * (i - out.origin) * d_number[k];
             sum += std::complex<double>(out.weight[k] * std::conj(channel[k]) * *at *
                                         std::polar(1.0f, -lever));
-            left += out.weight[k] * std::norm(*at++);
+            late += out.weight[k] * std::norm(*at++);
         }
         out.phase[i] = std::arg(sum);
-        left += energy - 2 * std::abs(sum);
+        late += energy - 2 * std::abs(sum);
     }
     const double count = (seen.rows - from) * (d_pilots.size() - 0.5);
-    out.broken_noise = std::max<double>(left / count, out.noise_var);
+    out.row_noise.resize(seen.rows, std::max<double>(late / count, out.noise_var));
     std::fill(out.phase_var.begin() + from,
               out.phase_var.end(),
-              out.broken_noise / (2 * energy));
+              out.row_noise.back() / (2 * energy));
     return out;
 }
 
 // The estimate, or one that breaks off where that is far likelier.
-burst_estimate burst_estimator::unbroken(observations& seen, burst_estimate whole) const
+burst_estimate
+burst_estimator::unbroken(observations& seen, burst_estimate whole, double limit) const
 {
-    // of a log-likelihood ratio: chance gives as much to one burst of some 1e7
-    constexpr double certain = 20;
-    const auto counted = [&](int i) -> double { return carriers(seen, i).size(); };
-    // what lies 60 dB below the burst is of the arithmetic, not of the air
-    const double floor = 1e-6 * whole.signal + 1e-30;
-    const auto cost = [&](double left, double count) {
-        return count * std::log(left / count + floor);
-    };
-    double count = 0;
-    for (int i = 0; i < seen.rows; i++) {
-        count += counted(i);
-    }
+    const price of{ 1e-6 * whole.signal + 1e-30 };
     auto left = left_in_rows(seen, whole);
-    const double at_once = cost(std::accumulate(left.begin(), left.end(), 0.0), count);
-    double least = at_once - certain; // of what was tried
+    double least = limit;
     int last = seen.rows;
     burst_estimate best = std::move(whole);
     // where the whole is fitted the break blurs: it is found anew from what is before it
-    for (int again = 0; again < 3; again++) {
+    for (int round = 0; round < rounds; round++) {
         const double all = std::accumulate(left.begin(), left.end(), 0.0);
-        double before = 0, number = 0, lowest = at_once - certain;
+        double before = 0, number = 0, lowest = limit;
         int from = seen.rows;
         for (int i = 0; i < seen.rows; i++) {
-            if (i >= seen.training &&
-                before / number < (all - before) / (count - number)) {
-                const double two =
-                    cost(before, number) + cost(all - before, count - number);
+            const double others = seen.counted - number;
+            if (i >= seen.training && before / number < (all - before) / others) {
+                const double two = of(before, number) + of(all - before, others);
                 if (two < lowest) {
                     lowest = two;
                     from = i;
                 }
             }
             before += left[i];
-            number += counted(i);
+            number += carriers(seen, i).size();
         }
         if (from == last || from == seen.rows) {
             break;
         }
         last = from;
-        auto tried = broken_off(seen, from);
+        double late = 0;
+        auto tried = broken_off(seen, from, late);
         left = left_in_rows(seen, tried);
-        double early = 0, late = 0, known = 0;
-        for (int i = 0; i < seen.rows; i++) {
-            (i < from ? early : late) += left[i];
-            known += i < from ? counted(i) : 0;
-        }
-        const double two = cost(early, known) + cost(late, count - known);
+        const double early = std::accumulate(left.begin(), left.begin() + from, 0.0);
+        const double others = (seen.rows - from) * static_cast<double>(d_pilots.size());
+        const double two = of(early, seen.counted - others) + of(late, others);
         if (two < least) {
             least = two;
             best = std::move(tried);
@@ -563,7 +670,7 @@ void burst_estimator::equalize(const burst_estimate& estimate,
         const auto h = channel[k];
         const float gain = std::norm(h);
         const float noise =
-            estimate.noise_of(row) / estimate.weight[k] +
+            estimate.row_noise[row] / estimate.weight[k] +
             (moving ? estimate.path_var[row * n + k] : estimate.channel_var);
         const auto symbol = y[k] * turn[k] * std::conj(h) / gain;
         // what is no number, or beyond any symbol that was ever sent, must not go on

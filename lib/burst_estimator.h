@@ -28,19 +28,18 @@ struct SEMCOM_API burst_estimate {
     float slope = 0;                 //!< timing drift, radians per symbol and carrier
     float origin = 0;                //!< symbol at which the slope is zero
     float noise_var = 0;             //!< E|N|^2 per cell, on carriers of weight 1
+    std::vector<float> row_noise;    //!< the same of each OFDM symbol
     std::vector<float> weight;       //!< noise_var over that of each carrier
     float channel_var = 0;           //!< mean squared error expected of H_k
     float signal = 0;                //!< mean |H_k|^2, its own noise removed
-    float snr = 0;                   //!< mean over the carriers of |H_k|^2 / E|N|^2
+    float snr = 0;                   //!< mean over the cells of |H_k|^2 / E|N|^2
 
     std::vector<gr_complex> path; //!< H_k of each OFDM symbol, [symbol][carrier], where
                                   //!< the channel moves; empty where it is at rest
     std::vector<float> path_var;  //!< squared error expected of each
     bool moving() const { return !path.empty(); }
 
-    int sound_rows = 0;     //!< OFDM symbols before the burst breaks off; all, mostly
-    float broken_noise = 0; //!< noise_var of the others
-    float noise_of(int row) const { return row < sound_rows ? noise_var : broken_noise; }
+    int sound_rows = 0; //!< OFDM symbols before the burst breaks off; all, mostly
 };
 
 /*!
@@ -57,10 +56,12 @@ struct SEMCOM_API burst_estimate {
  * steps. Where the pilots are left with slow changes, the channel is fitted by
  * channel_motion as well, and the better of the two by Akaike's criterion is taken.
  *
- * Where samples were dropped within a burst, or its gain stepped, the rest of it is not
- * what the training tells of. A row from which on the residual has another variance, and
- * a fit of the rows before it alone, are taken if they are far likelier than one
- * variance; the rows from there on get that variance, and a phase each.
+ * Others who send for a moment disturb a few OFDM symbols: carrier_noise tells them by
+ * their pilots as it tells carriers, they get a variance of their own, and the fit is
+ * made of the others. Where samples were dropped within a burst, or its gain stepped, the
+ * rest of it is not what the training tells of. A row from which on the residual has
+ * another variance, and a fit of the rows before it alone, are taken if they are far
+ * likelier; the rows from there on get that variance, and a phase each.
  */
 class SEMCOM_API burst_estimator
 {
@@ -95,6 +96,7 @@ public:
 private:
     struct observations;
     struct state;
+    struct price;
     const std::vector<int>& carriers(const observations& seen, int row) const;
     observations observe(const std::vector<gr_complex>& cells,
                          const std::vector<gr_complex>& known,
@@ -116,11 +118,14 @@ private:
     std::vector<gr_complex> at_pilots(const observations& seen, const state& s) const;
     double
     left_by(const observations& seen, const state& s, const burst_estimate& moved) const;
+    void fill_in(observations& seen, const state& s, const burst_estimate& moved) const;
     bool follow_motion(observations& seen, const state& rest, burst_estimate& out) const;
     burst_estimate follow(observations& seen) const;
     std::vector<double> left_in_rows(observations& seen, const burst_estimate& out) const;
-    burst_estimate broken_off(const observations& seen, int from) const;
-    burst_estimate unbroken(observations& seen, burst_estimate whole) const;
+    burst_estimate
+    undisturbed(observations& seen, burst_estimate out, double& limit) const;
+    burst_estimate broken_off(const observations& seen, int from, double& late) const;
+    burst_estimate unbroken(observations& seen, burst_estimate whole, double limit) const;
 
     int d_carriers, d_preamble;
     std::vector<float> d_number; // carrier numbers

@@ -12,17 +12,17 @@ namespace semcom {
 
 namespace {
 
-constexpr double evidence = 7;
 constexpr int rounds = 4;
 constexpr float least_weight = 1e-9f;
 
 // The ratio of a carrier's residual to the common variance where the evidence is reached.
 double limit(double observations)
 {
-    double low = 1, high = 2 + 2 * evidence / observations;
+    double low = 1, high = 2 + 2 * carrier_noise::evidence / observations;
     for (int i = 0; i < 30; i++) {
         const double ratio = 0.5 * (low + high);
-        (observations * (ratio - 1 - std::log(ratio)) > evidence ? high : low) = ratio;
+        const double ratio_of_likelihoods = observations * (ratio - 1 - std::log(ratio));
+        (ratio_of_likelihoods > carrier_noise::evidence ? high : low) = ratio;
     }
     return high;
 }

@@ -12,8 +12,8 @@ namespace gr {
 namespace semcom {
 
 /*!
- * \brief Noise variance of many carriers, of which a few may be disturbed.
- * \ingroup semcom
+ * \brief Noise variance of many carriers, or OFDM symbols, of which a few may be
+ * disturbed. \ingroup semcom
  *
  * \details
  * Carrier k left the mean residual e_k in n observations. All carriers have one variance
@@ -24,6 +24,7 @@ namespace semcom {
  * median, which half of the carriers cannot move.
  */
 struct SEMCOM_API carrier_noise {
+    static constexpr double evidence = 7;
     double common = 0;         //!< variance m of the carriers that agree
     std::vector<float> weight; //!< m over the variance of each carrier, 0 to 1
     bool white = true;         //!< every weight is 1

@@ -393,3 +393,25 @@ def test_samples_dropped_within_a_burst_cost_that_burst_alone(dropped: int) -> N
     x = (x + gaussian(rng, len(x), FRAME.noise_voltage(20) ** 2)).astype(np.complex64)
     heard = {burst.header.image_id for burst in receiver.work(x)}
     assert set(range(1, 20, 2)) <= heard
+
+
+# ---- others who send for a moment ----
+
+
+@pytest.mark.parametrize(("dbc", "length", "period"), [(0, 20, 1000), (10, 20, 1000), (20, 20, 1500), (10, 100, 4000)])
+def test_pulses_cost_the_ofdm_symbols_that_they_are_in(dbc: float, length: int, period: int) -> None:
+    """Symbols that are disturbed are told apart: what the burst is worth goes with the share of the others."""
+    rng = np.random.default_rng(12)
+
+    def add(n: int, start: int) -> np.ndarray:
+        on = (start + np.arange(n)) % period < length
+        return on * gaussian(rng, n, 10 ** (dbc / 10))
+
+    kept = [(sent, got) for sent, got in through(30, 20, add=add, n=4096) if got is not None]
+    assert len(kept) > 10
+    # a pulse lies in one or two symbols of 80 samples
+    share = 1 - (length + 80) / period
+    assert np.median([information(sent, got) for sent, got in kept]) > 6.5 * share
+    ratios = [np.mean(np.abs(got.symbols - sent) ** 2 / got.noise_var) for sent, got in kept]
+    assert 0.8 < np.median(ratios) < 1.3
+    assert np.median([got.snr_db for _, got in kept]) == pytest.approx(20 + 10 * np.log10(share), abs=0.6)

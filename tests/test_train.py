@@ -45,7 +45,7 @@ def test_a_short_training_resumes_exports_and_matches_torch(folder, tmp_path):
     assert torch.load(checkpoint, weights_only=True)["step"] > before > 0
     encoder, decoder = export(checkpoint, "original", tmp_path / "models", {})
     card = json.loads(encoder.with_suffix(".json").read_text())
-    assert weights._read_card(encoder.with_suffix(".json"), weights.OWN).sha256 == card["sha256"]
+    assert weights._card(encoder.with_suffix(".json"), weights.OWN).sha256 == card["sha256"]
     assert card["recipe"]["seconds"] == 2.0 and card["bytes"] == encoder.stat().st_size
     net = load_network(checkpoint)
     x = torch.rand(1, 3, 48, 80, generator=torch.Generator().manual_seed(1))

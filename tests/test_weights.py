@@ -133,6 +133,19 @@ def test_cards_announce_models(store):
     assert dict(weights.verify())["shipped"] == "ok"
 
 
+def test_cards_are_read_once_and_again_when_they_change(store, monkeypatch):
+    write_card(store / "own")
+    before = weights.registry()["shipped"]
+    reads = []
+    read = weights.files.read_json
+    monkeypatch.setattr(weights.files, "read_json", lambda path, *args: reads.append(path) or read(path, *args))
+    assert weights.registry()["shipped"] == before and not reads
+    write_card(store / "own", description="another one")
+    assert weights.registry()["shipped"].description == "another one" and len(reads) == 1
+    (store / "own" / "shipped.json").unlink()
+    assert "shipped" not in weights.registry()
+
+
 def test_a_damaged_model_says_what_mends_it(store, monkeypatch):
     write_card(store / "own", content=b"damaged")
     with pytest.raises(Missing, match=r"shipped\.npz does not have the right sha256; .*export it again$"):

@@ -108,7 +108,7 @@ def robustness(results: Results) -> list[str]:
             moved = [record[name]["by_doppler_and_esn0"][f"{hertz} Hz, {snr} dB"] for hertz in (0, 50, 100)]
             lost = _lost(moved, record[name]["bursts_per_point"]) + (fades if snr == 10 else "")
             rows.append([head, lost, _losses(moved, 2, "median_loss_db")])
-    return table(["", "lost", "loss"], rows + _front_end(record) + _dropped(record["gaps"]))
+    return table(["", "lost", "loss"], rows + _front_end(record) + _pulses(record["pulses"]) + _dropped(record["gaps"]))
 
 
 def _front_end(record: Record) -> list[list[str]]:
@@ -137,6 +137,20 @@ def _front_end(record: Record) -> list[list[str]]:
             f"{spread((row['loss_db'] for row in between), 2)} / {_losses(within)}",
         ],
     ]
+
+
+def _pulses(record: Record) -> list[list[str]]:
+    out = []
+    for length, period in ((20, 1000), (100, 4000)):
+        rows = [record["by_pulse"][f"{length} of {period} samples, {dbc} dBc"] for dbc in (0, 10, 20)]
+        out.append(
+            [
+                f"noise in {length} of every {period:,} samples, 0 / 10 / 20 dB over the burst, 20 dB",
+                _lost(rows, record["bursts_per_point"]),
+                _losses(rows),
+            ]
+        )
+    return out
 
 
 def _dropped(gaps: Record) -> list[list[str]]:

@@ -29,6 +29,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "AVIF", "J
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
 
 _STRIP = 2**20  # pixels that are converted at a time
+_EFFORT = 4  # of zlib: the usual 6 takes two and a half times as long for a photograph and saves 4 %
 _MARGIN = 8
 _TALLEST_PANEL = 1024
 _LOWEST_PANEL = 96
@@ -258,7 +259,7 @@ def png(image: np.ndarray, text: Mapping[str, str] | None = None) -> Callable[[I
     chunks = PngInfo()
     for key, value in (text or {}).items():
         chunks.add_text(plain.text(key), plain.text(value))
-    return lambda stream: picture.save(stream, "PNG", pnginfo=chunks)
+    return lambda stream: picture.save(stream, "PNG", pnginfo=chunks, compress_level=_EFFORT)
 
 
 def side_by_side(panels: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:

@@ -24,6 +24,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from .. import archives, files, plain, values
@@ -201,7 +202,7 @@ def registry() -> dict[str, Entry]:
             raise Missing(f"{folder} has {len(cards):,} cards where {MAX_CARDS:,} are read; name a folder of models")
         for card in cards:
             if card.name not in _NO_CARDS:
-                entry = _read_card(card, SHIPPED if folder in ours else OWN)
+                entry = _card(card, SHIPPED if folder in ours else OWN)
                 if entry is not None:
                     known.setdefault(entry.name, entry)
     return known
@@ -388,8 +389,18 @@ def _remedy(wanted: Entry) -> str:
     return "export it again" if wanted.source == OWN else "run `./bootstrap build`"
 
 
-def _read_card(card: Path, source: str) -> Entry | None:
+def _card(card: Path, source: str) -> Entry | None:
     """The entry of a model card; None for a JSON file that is something else."""
+    state = None
+    with suppress(OSError):  # which whoever reads it will say
+        found = card.stat()
+        state = found.st_ino, found.st_size, found.st_mtime_ns
+    return _read_card(card, source, state)
+
+
+# once for each state of the file: a receiver looks again for every burst of a scheme that it does not know
+@lru_cache(maxsize=MAX_CARDS)
+def _read_card(card: Path, source: str, state: tuple[int, int, int] | None) -> Entry | None:
     try:
         fields = files.read_json(card, "a model card", MAX_CARD)
         if isinstance(fields, Mapping) and not fields.keys() & {"name", "file", "sha256"}:

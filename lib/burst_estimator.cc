@@ -46,6 +46,23 @@ struct burst_estimator::state {
     double used = 0; // degrees of freedom of the fit
 };
 
+// What a number of residuals costs, in nats: minus their log-likelihood under their own
+// variance. What lies 60 dB below the burst is of the arithmetic, not of the air.
+struct burst_estimator::price {
+    double floor;
+    double operator()(double left, double count) const
+    {
+        return count * std::log(left / count + floor);
+    }
+};
+
+// An estimate, what it leaves in each row, and what a better one must cost at most.
+struct burst_estimator::explanation {
+    burst_estimate estimate;
+    std::vector<double> left;
+    double limit;
+};
+
 burst_estimator::burst_estimator(const ofdm_frame& frame)
     : d_carriers(frame.occupied()),
       d_preamble(frame.preamble_len()),
@@ -72,7 +89,7 @@ burst_estimator::observe(const std::vector<gr_complex>& cells,
                          int rows,
                          int training) const
 {
-    observations seen{ rows, training, {}, {}, std::vector<char>(rows, true), 0 };
+    observations seen{ rows, training, {}, {}, {}, 0 };
     seen.z.reserve(training * d_carriers + (rows - training) * d_pilots.size());
     for (int i = 0; i < rows; i++) {
         for (const int k : carriers(seen, i)) {
@@ -81,8 +98,18 @@ burst_estimator::observe(const std::vector<gr_complex>& cells,
         }
     }
     seen.straight.resize(seen.z.size());
-    seen.counted = seen.z.size();
+    hear(seen, std::vector<char>(rows, true));
     return seen;
+}
+
+// From now on these rows count.
+void burst_estimator::hear(observations& seen, std::vector<char> heard) const
+{
+    seen.heard = std::move(heard);
+    seen.counted = 0;
+    for (int i = 0; i < seen.rows; i++) {
+        seen.counted += seen.heard[i] ? carriers(seen, i).size() : 0;
+    }
 }
 
 // First guess of channel and noise: no drift, preamble only.
@@ -146,8 +173,7 @@ double burst_estimator::follow_phase(const observations& seen,
         gr_complex sum(0, 0);
         double energy = 1e-30;
         const float lever = s.slope * (i - out.origin);
-        const gr_complex* channel =
-            out.moving() ? &out.path[i * d_carriers] : s.clean.data();
+        const gr_complex* channel = out.channel_in(i, s.clean);
         for (const int k : carriers(seen, i)) {
             const auto h = channel[k];
             const float weight = s.spread.weight[k];
@@ -291,20 +317,19 @@ std::vector<gr_complex> burst_estimator::at_pilots(const observations& seen,
     return residual;
 }
 
-// Weighted energy of what the moving channel leaves.
-double burst_estimator::left_by(const observations& seen,
-                                const state& s,
-                                const burst_estimate& moved) const
+// Weighted energy that an estimate leaves of each row of seen.straight.
+std::vector<double> burst_estimator::residuals(const observations& seen,
+                                               const burst_estimate& out) const
 {
-    double residual = 0;
+    std::vector<double> left(seen.rows, 0.0);
     auto at = seen.straight.begin();
     for (int i = 0; i < seen.rows; i++) {
+        const gr_complex* channel = out.channel_in(i, out.channel);
         for (const int k : carriers(seen, i)) {
-            const float left = std::norm(*at++ - moved.path[i * d_carriers + k]);
-            residual += seen.heard[i] ? s.spread.weight[k] * left : 0;
+            left[i] += out.weight[k] * std::norm(*at++ - channel[k]);
         }
     }
-    return residual;
+    return left;
 }
 
 // What is not heard, as the channel that is known so far would have it (A. P. Dempster,
@@ -315,8 +340,7 @@ void burst_estimator::fill_in(observations& seen,
 {
     auto at = seen.straight.begin();
     for (int i = 0; i < seen.rows; i++) {
-        const gr_complex* channel =
-            moved.moving() ? &moved.path[i * d_carriers] : s.clean.data();
+        const gr_complex* channel = moved.channel_in(i, s.clean);
         for (const int k : carriers(seen, i)) {
             *at = seen.heard[i] ? *at : channel[k];
             ++at;
@@ -356,7 +380,11 @@ bool burst_estimator::follow_motion(observations& seen,
                               s.noise,
                               motion);
         moved.path = motion.channel;
-        const double residual = left_by(seen, s, moved);
+        const auto left = residuals(seen, moved);
+        double residual = 0;
+        for (int i = 0; i < seen.rows; i++) {
+            residual += seen.heard[i] ? left[i] : 0;
+        }
         s.used = motion.used + phases;
         s.noise = std::max(residual / (seen.counted - s.used), s.floor);
         if (round + 1 == rounds || (round && !phases)) {
@@ -403,14 +431,15 @@ burst_estimate burst_estimator::fit(const std::vector<gr_complex>& cells,
                                     int training) const
 {
     auto seen = observe(cells, known, rows, training);
-    auto out = follow(seen);
+    explanation best{ follow(seen), {}, 0 };
+    auto& out = best.estimate;
     if (rows == training) {
         return out;
     }
-    double limit = 0;
-    out = undisturbed(seen, std::move(out), limit);
+    best.left = left_in_rows(seen, out);
+    undisturbed(seen, best);
     if (training > d_preamble) {
-        out = unbroken(seen, std::move(out), limit);
+        unbroken(seen, best);
     }
     double share = 0;
     for (const float noise : out.row_noise) {
@@ -442,6 +471,7 @@ burst_estimate burst_estimator::follow(observations& seen) const
     }
     out.slope = s.slope;
     out.noise_var = s.noise;
+    out.weight = s.spread.weight;
     const double pilots = seen.counted - static_cast<double>(s.averaged) * d_carriers;
     // a header is robust and short: it is read as if the channel were at rest
     const bool moving =
@@ -451,7 +481,6 @@ burst_estimate burst_estimator::follow(observations& seen) const
         out.noise_var = s.late_noise;
     }
     out.channel = s.clean;
-    out.weight = s.spread.weight;
     out.channel_var =
         out.noise_var * d_delays.taps() / (static_cast<double>(d_carriers) * s.averaged);
     out.row_noise.assign(rows, out.noise_var);
@@ -465,75 +494,46 @@ burst_estimate burst_estimator::follow(observations& seen) const
     return out;
 }
 
-// Weighted energy that an estimate leaves in each row.
+// The residuals of an estimate, its phase and drift undone.
 std::vector<double> burst_estimator::left_in_rows(observations& seen,
                                                   const burst_estimate& out) const
 {
     straighten(seen, out.slope, out);
-    std::vector<double> left(seen.rows, 0.0);
-    auto at = seen.straight.begin();
-    for (int i = 0; i < seen.rows; i++) {
-        const gr_complex* channel =
-            out.moving() ? &out.path[i * d_carriers] : out.channel.data();
-        for (const int k : carriers(seen, i)) {
-            left[i] += out.weight[k] * std::norm(*at++ - channel[k]);
-        }
-    }
-    return left;
+    return residuals(seen, out);
 }
 
-// What a number of residuals costs, in nats: minus their log-likelihood under their own
-// variance. What lies 60 dB below the burst is of the arithmetic, not of the air.
-struct burst_estimator::price {
-    double floor;
-    double operator()(double left, double count) const
-    {
-        return count * std::log(left / count + floor);
-    }
-};
-
-// The estimate, or one of the rows that nobody disturbs, if that is likelier; and what
-// another explanation must cost at most.
-burst_estimate
-burst_estimator::undisturbed(observations& seen, burst_estimate out, double& limit) const
+// Rows that nobody disturbs explain the burst better, if that is likelier.
+void burst_estimator::undisturbed(observations& seen, explanation& best) const
 {
-    const price of{ 1e-6 * out.signal + 1e-30 };
+    const price of{ 1e-6 * best.estimate.signal + 1e-30 };
     const double pilots = d_pilots.size() - 0.5; // each row takes a phase
-    auto left = left_in_rows(seen, out);
+    auto left = best.left;
     double cost = of(std::accumulate(left.begin(), left.end(), 0.0), seen.counted);
-    limit = cost - certain;
+    best.limit = cost - certain;
     if (!std::isfinite(cost)) { // then nothing can be compared
-        return out;
+        return;
     }
     // a disturbed row spoils the phases beside it, which are well again in the next round
     for (int round = 0; round < rounds; round++) {
-        std::vector<char> heard(seen.rows, true);
-        std::vector<double> energy(left.begin() + seen.training, left.end());
-        for (auto& e : energy) {
-            e /= pilots;
-        }
-        carrier_noise each;
-        each.estimate(energy, pilots, of.floor);
-        for (int i = seen.training; i < seen.rows; i++) {
-            heard[i] = each.weight[i - seen.training] == 1;
-        }
-        energy.assign(left.begin(), left.begin() + seen.training);
-        for (auto& e : energy) {
-            e /= d_carriers;
-        }
-        each.estimate(energy, d_carriers, of.floor);
-        for (int i = 0; i < seen.training; i++) {
-            heard[i] = each.weight[i] == 1;
-        }
+        std::vector<char> heard(seen.rows);
+        const auto tell = [&](int first, int last, double count) {
+            std::vector<double> energy(left.begin() + first, left.begin() + last);
+            for (auto& e : energy) {
+                e /= count;
+            }
+            carrier_noise each;
+            each.estimate(energy, count, of.floor);
+            for (int i = first; i < last; i++) {
+                heard[i] = each.weight[i - first] == 1;
+            }
+        };
+        tell(0, seen.training, d_carriers);
+        tell(seen.training, seen.rows, pilots);
         const auto training = heard.begin() + seen.training;
         if (heard == seen.heard || std::find(heard.begin(), training, true) == training) {
             break;
         }
-        seen.heard = heard;
-        seen.counted = 0;
-        for (int i = 0; i < seen.rows; i++) {
-            seen.counted += heard[i] ? carriers(seen, i).size() : 0;
-        }
+        hear(seen, heard);
         auto tried = follow(seen);
         left = left_in_rows(seen, tried);
         double common = 0, own = 0;
@@ -549,13 +549,12 @@ burst_estimator::undisturbed(observations& seen, burst_estimate out, double& lim
         const double whole = of(common, seen.counted) + own;
         if (whole < cost) {
             cost = whole;
-            limit = std::min(limit, cost - carrier_noise::evidence);
-            out = std::move(tried);
+            best = { std::move(tried),
+                     left,
+                     std::min(best.limit, cost - carrier_noise::evidence) };
         }
     }
-    std::fill(seen.heard.begin(), seen.heard.end(), true);
-    seen.counted = seen.z.size();
-    return out;
+    hear(seen, std::vector<char>(seen.rows, true));
 }
 
 // A fit of the rows before one alone, and what follows of the others: \p late of them.
@@ -568,8 +567,9 @@ burst_estimator::broken_off(const observations& seen, int from, double& late) co
                        seen.training,
                        { seen.z.begin(), seen.z.begin() + before },
                        std::vector<gr_complex>(before),
-                       std::vector<char>(from, true),
-                       static_cast<double>(before) };
+                       {},
+                       0 };
+    hear(part, std::vector<char>(from, true));
     auto out = follow(part);
     out.phase.resize(seen.rows);
     out.phase_var.resize(seen.rows);
@@ -581,8 +581,7 @@ burst_estimator::broken_off(const observations& seen, int from, double& late) co
             }
         }
     }
-    const gr_complex* channel =
-        out.moving() ? &out.path[from * d_carriers] : out.channel.data();
+    const gr_complex* channel = out.channel_in(from, out.channel);
     auto at = seen.z.begin() + before;
     double energy = 1e-30;
     for (const int k : d_pilots) {
@@ -608,15 +607,13 @@ burst_estimator::broken_off(const observations& seen, int from, double& late) co
     return out;
 }
 
-// The estimate, or one that breaks off where that is far likelier.
-burst_estimate
-burst_estimator::unbroken(observations& seen, burst_estimate whole, double limit) const
+// A burst that breaks off explains it better, if that is likelier by far.
+void burst_estimator::unbroken(observations& seen, explanation& best) const
 {
-    const price of{ 1e-6 * whole.signal + 1e-30 };
-    auto left = left_in_rows(seen, whole);
-    double least = limit;
+    const price of{ 1e-6 * best.estimate.signal + 1e-30 };
+    auto left = best.left;
+    const double limit = best.limit;
     int last = seen.rows;
-    burst_estimate best = std::move(whole);
     // where the whole is fitted the break blurs: it is found anew from what is before it
     for (int round = 0; round < rounds; round++) {
         const double all = std::accumulate(left.begin(), left.end(), 0.0);
@@ -644,12 +641,10 @@ burst_estimator::unbroken(observations& seen, burst_estimate whole, double limit
         const double early = std::accumulate(left.begin(), left.begin() + from, 0.0);
         const double others = (seen.rows - from) * static_cast<double>(d_pilots.size());
         const double two = of(early, seen.counted - others) + of(late, others);
-        if (two < least) {
-            least = two;
-            best = std::move(tried);
+        if (two < best.limit) {
+            best = { std::move(tried), left, two };
         }
     }
-    return best;
 }
 
 void burst_estimator::equalize(const burst_estimate& estimate,
@@ -664,8 +659,7 @@ void burst_estimator::equalize(const burst_estimate& estimate,
     undo(estimate.phase[row], estimate.slope * (row - estimate.origin), turn);
     const float least = 1e-6f * estimate.signal;
     const gr_complex* y = &cells[row * n];
-    const gr_complex* channel =
-        moving ? &estimate.path[row * n] : estimate.channel.data();
+    const gr_complex* channel = estimate.channel_in(row, estimate.channel);
     for (int k = 0; k < n; k++) {
         const auto h = channel[k];
         const float gain = std::norm(h);

@@ -38,6 +38,11 @@ struct SEMCOM_API burst_estimate {
                                   //!< the channel moves; empty where it is at rest
     std::vector<float> path_var;  //!< squared error expected of each
     bool moving() const { return !path.empty(); }
+    //! H_k of an OFDM symbol; \p rest where the channel is at rest
+    const gr_complex* channel_in(int row, const std::vector<gr_complex>& rest) const
+    {
+        return moving() ? &path[row * rest.size()] : rest.data();
+    }
 
     int sound_rows = 0; //!< OFDM symbols before the burst breaks off; all, mostly
 };
@@ -97,6 +102,8 @@ private:
     struct observations;
     struct state;
     struct price;
+    struct explanation;
+    void hear(observations& seen, std::vector<char> heard) const;
     const std::vector<int>& carriers(const observations& seen, int row) const;
     observations observe(const std::vector<gr_complex>& cells,
                          const std::vector<gr_complex>& known,
@@ -116,16 +123,15 @@ private:
     void average(const observations& seen, state& s, burst_estimate& out) const;
     void measure_noise(const observations& seen, state& s) const;
     std::vector<gr_complex> at_pilots(const observations& seen, const state& s) const;
-    double
-    left_by(const observations& seen, const state& s, const burst_estimate& moved) const;
+    std::vector<double> residuals(const observations& seen,
+                                  const burst_estimate& out) const;
     void fill_in(observations& seen, const state& s, const burst_estimate& moved) const;
     bool follow_motion(observations& seen, const state& rest, burst_estimate& out) const;
     burst_estimate follow(observations& seen) const;
     std::vector<double> left_in_rows(observations& seen, const burst_estimate& out) const;
-    burst_estimate
-    undisturbed(observations& seen, burst_estimate out, double& limit) const;
+    void undisturbed(observations& seen, explanation& best) const;
     burst_estimate broken_off(const observations& seen, int from, double& late) const;
-    burst_estimate unbroken(observations& seen, burst_estimate whole, double limit) const;
+    void unbroken(observations& seen, explanation& best) const;
 
     int d_carriers, d_preamble;
     std::vector<float> d_number; // carrier numbers

@@ -21,8 +21,8 @@ double limit(double observations)
     double low = 1, high = 2 + 2 * carrier_noise::evidence / observations;
     for (int i = 0; i < 30; i++) {
         const double ratio = 0.5 * (low + high);
-        const double ratio_of_likelihoods = observations * (ratio - 1 - std::log(ratio));
-        (ratio_of_likelihoods > carrier_noise::evidence ? high : low) = ratio;
+        const double nats = observations * (ratio - 1 - std::log(ratio));
+        (nats > carrier_noise::evidence ? high : low) = ratio;
     }
     return high;
 }

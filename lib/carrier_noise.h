@@ -24,10 +24,10 @@ namespace semcom {
  * median, which half of the carriers cannot move.
  */
 struct SEMCOM_API carrier_noise {
-    static constexpr double evidence = 7;
-    double common = 0;         //!< variance m of the carriers that agree
-    std::vector<float> weight; //!< m over the variance of each carrier, 0 to 1
-    bool white = true;         //!< every weight is 1
+    static constexpr double evidence = 7; //!< nats that speak for a variance of its own
+    double common = 0;                    //!< variance m of the carriers that agree
+    std::vector<float> weight;            //!< m over the variance of each carrier, 0 to 1
+    bool white = true;                    //!< every weight is 1
 
     /*!
      * \param energy mean squared residual of each carrier
